@@ -1,0 +1,66 @@
+//! What time it is: the wall clock for expiries, a steady clock for limits and timeouts.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::model::Time;
+
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Time;
+    /// Time since this clock was made; never goes back.
+    fn steady(&self) -> Duration;
+}
+
+pub struct SystemClock {
+    started: Instant,
+}
+
+impl SystemClock {
+    #[expect(clippy::new_without_default, reason = "making a clock is an act, not a default")]
+    #[expect(clippy::disallowed_methods, reason = "this is where ambient time enters")]
+    pub fn new() -> Self {
+        SystemClock { started: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where ambient time enters")]
+    fn now(&self) -> Time {
+        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+        };
+        Time::from_millis(millis)
+    }
+
+    fn steady(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that a test moves by hand.
+pub struct ManualClock {
+    millis: AtomicI64,
+    origin: i64,
+}
+
+impl ManualClock {
+    pub fn at(time: Time) -> Self {
+        ManualClock { millis: AtomicI64::new(time.millis()), origin: time.millis() }
+    }
+
+    pub fn advance(&self, span: Duration) {
+        let span = i64::try_from(span.as_millis()).expect("tests move by less than 292 million years");
+        self.millis.fetch_add(span, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.millis.load(Ordering::SeqCst) - self.origin).unwrap_or(0))
+    }
+}

@@ -1,0 +1,10 @@
+//! The only place that touches ambient time, randomness and threads; clippy forbids them elsewhere.
+//! Everything above takes a [`Clock`] and an [`Entropy`], so a test can set both by hand.
+
+pub mod clock;
+pub mod entropy;
+pub mod pool;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use pool::Pool;

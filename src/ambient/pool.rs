@@ -1,0 +1,60 @@
+//! A few threads behind a short queue, each with a state of its own (a database connection, or
+//! nothing). A full queue answers at once with "unavailable": work never piles up unseen.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+
+pub struct Pool<S> {
+    queue: SyncSender<Job<S>>,
+    name: &'static str,
+}
+
+impl<S: Send + 'static> Pool<S> {
+    /// One thread for each of `states`, and at most `waiting` jobs behind those that run.
+    pub fn start(name: &'static str, waiting: usize, states: Vec<S>) -> Result<Self> {
+        let (queue, jobs) = sync_channel::<Job<S>>(waiting);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for (number, state) in states.into_iter().enumerate() {
+            let jobs = Arc::clone(&jobs);
+            thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || work(&jobs, state))
+                .map_err(|error| Error::unavailable(format!("cannot start a {name} thread: {error}")))?;
+        }
+        Ok(Pool { queue, name })
+    }
+
+    /// Runs `job` on one of the threads. A job that panics is an internal error; the thread lives on.
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut S) -> Result<T> + Send + 'static) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Job<S> = Box::new(move |state| {
+            // A caller that went away does not want the answer.
+            let _ = reply.send(job(state));
+        });
+        self.queue.try_send(boxed).map_err(|error| match error {
+            TrySendError::Full(_) => Error::unavailable(format!("the {} queue is full", self.name)),
+            TrySendError::Disconnected(_) => Error::unavailable(format!("the {} threads have ended", self.name)),
+        })?;
+        answer.await.map_err(|_| Error::internal(format!("a {} job panicked", self.name)))?
+    }
+}
+
+fn work<S>(jobs: &Mutex<Receiver<Job<S>>>, mut state: S) {
+    loop {
+        let next = match jobs.lock() {
+            Ok(jobs) => jobs.recv(),
+            Err(_) => return,
+        };
+        let Ok(job) = next else { return };
+        // The panic hook has logged it; the caller learns by the dropped reply.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut state)));
+    }
+}

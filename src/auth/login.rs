@@ -1,0 +1,117 @@
+//! Logging in: throttle, password, session. An unknown e-mail, a wrong password and a deactivated
+//! user take the same steps, write as often, last as long and get the same answer.
+
+use super::passwords::Match;
+use super::{Auth, throttle};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Actor, Email, Origin, Password, SessionId, SessionToken, User};
+use crate::store::NewSession;
+
+/// One try, as the browser sent it.
+#[derive(Debug)]
+pub struct LoginAttempt<'a> {
+    pub email: &'a str,
+    pub password: &'a str,
+    /// The cookie of a browser that has logged in before.
+    pub device: Option<SessionToken>,
+    /// The browser's session so far; it ends with the new one.
+    pub replaces: Option<SessionToken>,
+    pub user_agent: &'a str,
+    /// Of nobody yet.
+    pub origin: Origin,
+}
+
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub token: SessionToken,
+    /// For the browser to keep: proves next time that it has been here.
+    pub device: SessionToken,
+    pub user: User,
+}
+
+pub const WRONG: &str = "E-mail or password is wrong.";
+
+impl Auth {
+    pub async fn log_in(&self, attempt: LoginAttempt<'_>) -> Result<LoggedIn> {
+        let password = Password::parse(attempt.password)?;
+        let (user, cleared) =
+            self.check_password(attempt.email, password, attempt.device.as_ref(), &attempt.origin).await?;
+        let now = self.now();
+        let token = SessionToken::new(self.entropy.bytes()?);
+        let device = SessionToken::new(self.entropy.bytes()?);
+        let cleared = cleared.into_iter().map(|(_, digest)| digest).collect();
+        let new = NewSession {
+            id: SessionId::new(now, self.entropy.bytes()?),
+            digest: token.digest(),
+            user: user.id,
+            user_agent: printable(attempt.user_agent, 200),
+            device: device.digest(),
+        };
+        let origin = Origin { actor: Actor::User { id: user.id, email: user.email.to_string() }, ..attempt.origin };
+        let replaces = attempt.replaces.map(|token| token.digest());
+        match self.store.start_session(new, cleared, replaces, now, origin).await {
+            // Deactivated between the check and the write.
+            Err(error) if error.kind == Kind::NotFound => Err(wrong()),
+            other => other.map(|()| LoggedIn { token, device, user }),
+        }
+    }
+
+    /// The user behind e-mail and password, and the buckets that the success clears.
+    pub(super) async fn check_password(
+        &self,
+        typed: &str,
+        password: Password,
+        device: Option<&SessionToken>,
+        origin: &Origin,
+    ) -> Result<(User, Vec<throttle::Counted>)> {
+        let email = Email::parse(typed).ok();
+        let account = email.as_ref().map_or_else(|| typed.trim().to_lowercase(), Email::to_string);
+        let device = match (device, &email) {
+            (Some(device), Some(email)) => {
+                self.store.is_device_of(device.digest(), email.clone()).await?.then(|| device.digest())
+            }
+            _ => None,
+        };
+        let buckets = throttle::buckets(&account, origin.address, device.as_ref());
+        self.begin(&buckets).await?;
+        let found = match email {
+            Some(email) => self.store.credentials(email).await?,
+            None => None,
+        };
+        let (user, stored) = match found {
+            Some((user, stored)) if user.active => (Some(user), stored),
+            _ => (None, None),
+        };
+        let outcome = self.passwords.check(password.clone(), stored.clone()).await?;
+        let Some(user) = user.filter(|_| outcome != Match::No) else {
+            self.store.refuse_login(printable(&account, Email::MAX), self.now(), origin.clone()).await?;
+            return Err(wrong());
+        };
+        if let (Match::YesOutdated, Some(old)) = (outcome, stored) {
+            let new = self.passwords.hash(password, self.entropy.bytes()?).await?;
+            self.store.replace_hash(user.id, old, new).await?;
+        }
+        Ok((user, buckets))
+    }
+
+    async fn begin(&self, buckets: &[throttle::Counted]) -> Result<()> {
+        let now = self.now();
+        let (kinds, digests): (Vec<_>, Vec<_>) = buckets.iter().copied().unzip();
+        let judge = move |failures: &[crate::store::Failures]| {
+            kinds.iter().zip(failures).filter_map(|(kind, failures)| throttle::wait(*kind, *failures, now)).max()
+        };
+        match self.store.begin_login(digests, now, judge).await? {
+            Some(wait) => Err(Error::throttled(wait)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wrong() -> Error {
+    Error::invalid("password", WRONG)
+}
+
+/// Strangers' text for a stored line: bounded, without characters that could pose as others.
+pub fn printable(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !crate::model::name::is_deceptive(*c)).take(most).collect()
+}

@@ -1,0 +1,62 @@
+//! The one-time link with which the first admin is made. It lives in memory, only while there is no
+//! user; the transaction that makes the first admin decides who of several was first.
+
+use std::sync::Mutex;
+
+use subtle::ConstantTimeEq;
+
+use super::Auth;
+use crate::error::{Error, Result};
+use crate::model::{Email, Origin, Password, Role, SessionToken, User, UserId};
+use crate::store::NewUser;
+
+/// The digest of the link's token, while the link is good.
+#[derive(Default)]
+pub(super) struct SetupLink(Mutex<Option<[u8; 32]>>);
+
+impl Auth {
+    /// A fresh token for the link, if there is no user yet; an earlier one is void then.
+    pub async fn open_setup(&self) -> Result<Option<SessionToken>> {
+        if self.store.has_users().await? {
+            return Ok(None);
+        }
+        let token = SessionToken::new(self.entropy.bytes()?);
+        *self.link()? = Some(*token.digest().as_bytes());
+        Ok(Some(token))
+    }
+
+    /// Whether this is the link's token and nobody has used it.
+    pub async fn is_setup_open(&self, token: &str) -> Result<bool> {
+        let matches = match (SessionToken::parse(token), *self.link()?) {
+            (Some(given), Some(expected)) => bool::from(given.digest().as_bytes().ct_eq(&expected)),
+            _ => false,
+        };
+        Ok(matches && !self.store.has_users().await?)
+    }
+
+    /// Makes the first admin and ends the link, whichever of several at once is first.
+    pub async fn set_up(&self, token: &str, email: &str, password: &str, origin: Origin) -> Result<User> {
+        if !self.is_setup_open(token).await? {
+            return Err(Error::forbidden(
+                "This setup link is no longer valid. If there is no admin yet, restart the server: it prints a new link.",
+            ));
+        }
+        let email = Email::parse(email)?;
+        let password = Password::parse_new(password, &email)?;
+        let hash = self.passwords.hash(password, self.entropy.bytes()?).await?;
+        let now = self.now();
+        let new = NewUser {
+            id: UserId::new(now, self.entropy.bytes()?),
+            email,
+            role: Role::Admin,
+            password_hash: Some(hash),
+        };
+        let user = self.store.add_first_admin(new, now, origin).await?;
+        *self.link()? = None;
+        Ok(user)
+    }
+
+    fn link(&self) -> Result<std::sync::MutexGuard<'_, Option<[u8; 32]>>> {
+        self.setup.0.lock().map_err(|_| Error::internal("the setup link's lock is poisoned"))
+    }
+}

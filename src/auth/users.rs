@@ -1,0 +1,108 @@
+//! People: what an admin or the operator does to them, and what they do to themselves.
+
+use super::caller::Asking;
+use super::{Auth, throttle};
+use crate::error::{Error, Result};
+use crate::model::{Email, Password, Role, SessionToken, User, UserId};
+use crate::store::NewUser;
+
+impl Auth {
+    pub async fn add_user(&self, asking: &Asking, email: &str, role: Role, password: Option<&str>) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        let email = Email::parse(email)?;
+        let password_hash = match password {
+            Some(typed) => Some(self.passwords.hash(Password::parse_new(typed, &email)?, self.entropy.bytes()?).await?),
+            None => None,
+        };
+        let now = self.now();
+        let new = NewUser { id: UserId::new(now, self.entropy.bytes()?), email, role, password_hash };
+        self.store.add_user(new, now, asking.origin.clone()).await
+    }
+
+    pub async fn users(&self, asking: &Asking) -> Result<Vec<User>> {
+        asking.caller.must_be_admin()?;
+        self.store.users().await
+    }
+
+    pub async fn user(&self, asking: &Asking, id: UserId) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        self.store.user(id).await
+    }
+
+    pub async fn user_by_email(&self, asking: &Asking, email: &str) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        self.store.user_by_email(Email::parse(email)?).await
+    }
+
+    pub async fn deactivate_user(&self, asking: &Asking, id: UserId) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        if asking.caller.is(id) {
+            return Err(Error::conflict("You cannot deactivate yourself. Ask another admin."));
+        }
+        self.store.deactivate_user(id, self.now(), asking.origin.clone()).await
+    }
+
+    pub async fn activate_user(&self, asking: &Asking, id: UserId) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        self.store.activate_user(id, self.now(), asking.origin.clone()).await
+    }
+
+    /// Revokes the user's keys with the user. Returns how many.
+    pub async fn remove_user(&self, asking: &Asking, id: UserId) -> Result<u64> {
+        asking.caller.must_be_admin()?;
+        self.store.remove_user(id, self.now(), asking.origin.clone()).await
+    }
+
+    /// By an admin or the operator: no current password asked. Ends the user's sessions.
+    pub async fn set_password(&self, asking: &Asking, user: &User, typed: &str) -> Result<()> {
+        asking.caller.must_be_admin()?;
+        let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
+        let buckets = throttle::buckets(user.email.as_str(), None, None);
+        self.replace_password(asking, user, hash, buckets).await
+    }
+
+    /// By the user: the current password proves it. Ends every session, this one too.
+    pub async fn change_password(
+        &self,
+        asking: &Asking,
+        user: &User,
+        current: &str,
+        new: &str,
+        device: Option<&SessionToken>,
+    ) -> Result<()> {
+        let at = |field| move |error: Error| Error { field: error.field.and(Some(field)), ..error };
+        let current = Password::parse(current).map_err(at("current_password"))?;
+        let new = Password::parse_new(new, &user.email).map_err(at("new_password"))?;
+        let checked = self.check_password(user.email.as_str(), current, device, &asking.origin).await;
+        let (_, buckets) = checked.map_err(|error| match error.field {
+            Some(_) => Error::invalid("current_password", "This is not your current password."),
+            None => error,
+        })?;
+        let hash = self.passwords.hash(new, self.entropy.bytes()?).await?;
+        self.replace_password(asking, user, hash, buckets).await
+    }
+
+    /// The user proves once more who they are; counts like a log-in.
+    pub async fn confirm_password(
+        &self,
+        asking: &Asking,
+        user: &User,
+        typed: &str,
+        device: Option<&SessionToken>,
+    ) -> Result<()> {
+        let password = Password::parse(typed)?;
+        let (_, buckets) = self.check_password(user.email.as_str(), password, device, &asking.origin).await?;
+        self.store.clear_failures(buckets.into_iter().map(|(_, digest)| digest).collect()).await
+    }
+
+    async fn replace_password(
+        &self,
+        asking: &Asking,
+        user: &User,
+        hash: String,
+        cleared: Vec<throttle::Counted>,
+    ) -> Result<()> {
+        let cleared = cleared.into_iter().map(|(_, digest)| digest).collect();
+        self.store.set_password(user.id, hash, cleared, self.now(), asking.origin.clone()).await.map(drop)
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line, as clap sees it. Flags of `serve` can also come from the environment
+//! (`KEYBEARER_` and the flag's name) and from the settings file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::commands::events::EventsCommand;
+use crate::commands::keys::KeysCommand;
+use crate::commands::users::UsersCommand;
+
+/// A self-hosted API-key server: keys for your API, made in a dashboard, checked in memory, revoked at once.
+#[derive(Debug, Parser)]
+#[command(name = "keybearer", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Example:\n  keybearer serve                                   # then open the link it prints\n  keybearer keys create --owner ada@example.com --name ci --expires 90d"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The database: a path or sqlite:PATH [default: keybearer.db]
+    #[arg(long, global = true, env = "KEYBEARER_DATABASE", value_name = "DB")]
+    pub database: Option<String>,
+    /// Settings file in TOML; its names are the flags' names [default: keybearer.toml, if it is there]
+    #[arg(long, global = true, env = "KEYBEARER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(
+        after_help = "Example:\n  keybearer serve --listen 0.0.0.0:8080 --public-url https://keys.example.com --trusted-proxy 10.0.0.0/8"
+    )]
+    Serve(ServeArgs),
+    /// Manage people
+    Users {
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
+    /// Manage keys
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Read and verify the audit log
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+    /// Check the database: structure, references, audit log
+    #[command(after_help = "Example:\n  keybearer check --database /var/lib/keybearer/keybearer.db")]
+    Check,
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  keybearer completions bash > /etc/bash_completion.d/keybearer")]
+    Completions { shell: Shell },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  keybearer man | man -l -")]
+    Man,
+}
+
+#[derive(Debug, Args, Default)]
+pub struct ServeArgs {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// What people see in links: scheme, host, port [default: http:// or https:// and the listen address]
+    #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// What keys begin with; the first is the default for new keys [default: kb]
+    #[arg(long, env = "KEYBEARER_KEY_PREFIX", value_name = "P", value_delimiter = ',')]
+    pub key_prefix: Vec<String>,
+    /// Peers whose X-Forwarded-For is believed
+    #[arg(long, env = "KEYBEARER_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxy: Vec<String>,
+    /// Worker threads [default: one a core]
+    #[arg(long, env = "KEYBEARER_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// Open connections at most [default: 10000]
+    #[arg(long, env = "KEYBEARER_CONNECTIONS", value_name = "N")]
+    pub connections: Option<usize>,
+    /// Serve TLS with this certificate chain (PEM)
+    #[arg(long, env = "KEYBEARER_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "KEYBEARER_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+}

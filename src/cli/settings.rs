@@ -1,0 +1,190 @@
+//! Settings from four places: flag > environment > settings file > default. What is unknown or wrong
+//! is an error that names it.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::args::{Cli, Command, ServeArgs};
+use crate::error::{Error, Result};
+use crate::http::HttpSettings;
+use crate::http::settings::{PublicUrl, TlsFiles};
+use crate::model::{KeyPrefix, Networks};
+
+const CONFIG: &str = "keybearer.toml";
+const DATABASE: &str = "keybearer.db";
+const ENVIRONMENT: [&str; 10] = [
+    "KEYBEARER_DATABASE",
+    "KEYBEARER_CONFIG",
+    "KEYBEARER_LISTEN",
+    "KEYBEARER_PUBLIC_URL",
+    "KEYBEARER_KEY_PREFIX",
+    "KEYBEARER_TRUSTED_PROXY",
+    "KEYBEARER_WORKERS",
+    "KEYBEARER_CONNECTIONS",
+    "KEYBEARER_TLS_CERT",
+    "KEYBEARER_TLS_KEY",
+];
+
+/// The settings file: the long flags' names, with `-` or `_`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    database: Option<String>,
+    listen: Option<SocketAddr>,
+    #[serde(alias = "public_url")]
+    public_url: Option<String>,
+    #[serde(alias = "key_prefix")]
+    key_prefix: Option<OneOrMany>,
+    #[serde(alias = "trusted_proxy")]
+    trusted_proxy: Option<OneOrMany>,
+    workers: Option<usize>,
+    connections: Option<usize>,
+    #[serde(alias = "tls_cert")]
+    tls_cert: Option<PathBuf>,
+    #[serde(alias = "tls_key")]
+    tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        }
+    }
+}
+
+/// Settled, but not yet parsed beyond their types.
+pub struct Settings {
+    pub database: PathBuf,
+    serve: ServeArgs,
+}
+
+impl Settings {
+    pub fn resolve(cli: &Cli) -> Result<Self> {
+        refuse_unknown_environment()?;
+        let file = read_file(cli.global.config.as_deref())?;
+        let database = database_path(cli.global.database.clone().or(file.database).as_deref().unwrap_or(DATABASE))?;
+        let none = ServeArgs::default();
+        let given = if let Command::Serve(args) = &cli.command { args } else { &none };
+        let many = |flag: &[String], file: Option<OneOrMany>| match flag {
+            [] => file.map(OneOrMany::into_vec).unwrap_or_default(),
+            flag => flag.to_vec(),
+        };
+        let prefixes = match &cli.command {
+            Command::Serve(args) => args.key_prefix.clone(),
+            // Commands take no --key-prefix; they read the environment as the server does.
+            _ => std::env::var("KEYBEARER_KEY_PREFIX")
+                .map(|list| list.split(',').map(str::to_owned).collect())
+                .unwrap_or_default(),
+        };
+        Ok(Settings {
+            database,
+            serve: ServeArgs {
+                listen: given.listen.or(file.listen),
+                public_url: given.public_url.clone().or(file.public_url),
+                key_prefix: many(&prefixes, file.key_prefix),
+                trusted_proxy: many(&given.trusted_proxy, file.trusted_proxy),
+                workers: given.workers.or(file.workers),
+                connections: given.connections.or(file.connections),
+                tls_cert: given.tls_cert.clone().or(file.tls_cert),
+                tls_key: given.tls_key.clone().or(file.tls_key),
+            },
+        })
+    }
+
+    pub fn prefixes(&self) -> Result<Vec<KeyPrefix>> {
+        match self.serve.key_prefix.as_slice() {
+            [] => Ok(vec![KeyPrefix::parse("kb")?]),
+            given => given
+                .iter()
+                .map(|text| KeyPrefix::parse(text).map_err(|error| usage("key-prefix", text, &error)))
+                .collect(),
+        }
+    }
+
+    pub fn http(&self) -> Result<HttpSettings> {
+        let listen = self.serve.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let tls = match (&self.serve.tls_cert, &self.serve.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.clone(), key: key.clone() }),
+            (None, None) => None,
+            _ => return Err(Error::invalid("usage", "--tls-cert and --tls-key go together; one of them is missing.")),
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let public_url = match &self.serve.public_url {
+            Some(text) => PublicUrl::parse(text).map_err(|error| usage("public-url", text, &error))?,
+            None => PublicUrl::parse(&format!("{scheme}://{listen}"))?,
+        };
+        let trusted = self.serve.trusted_proxy.iter().map(String::as_str);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let positive = |flag: &str, value: usize, most: usize| match value {
+            0 => Err(Error::invalid("usage", format!("--{flag} 0: use 1 or more."))),
+            value if value > most => Err(Error::invalid("usage", format!("--{flag} {value}: use {most} or less."))),
+            value => Ok(value),
+        };
+        Ok(HttpSettings {
+            listen,
+            public_url,
+            trusted_proxies: Networks::parse(trusted)
+                .map_err(|error| usage("trusted-proxy", &self.serve.trusted_proxy.join(","), &error))?,
+            workers: positive("workers", self.serve.workers.unwrap_or(cores), 1024)?,
+            tls,
+            connections: positive("connections", self.serve.connections.unwrap_or(10_000), 1_000_000)?,
+        })
+    }
+}
+
+fn usage(flag: &str, given: &str, error: &Error) -> Error {
+    Error::invalid("usage", format!("--{flag} {given}: {}", error.message))
+}
+
+fn refuse_unknown_environment() -> Result<()> {
+    let unknown = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .find(|name| name.starts_with("KEYBEARER_") && !ENVIRONMENT.contains(&name.as_str()));
+    match unknown {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(
+            "usage",
+            format!("The environment sets {name}, which is no setting. Known: {}.", ENVIRONMENT.join(", ")),
+        )),
+    }
+}
+
+/// A file that was named must be there; the default one may be.
+fn read_file(named: Option<&Path>) -> Result<File> {
+    let path = named.unwrap_or(Path::new(CONFIG));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
+        Err(error) => return Err(Error::invalid("usage", format!("{} cannot be read: {error}", path.display()))),
+    };
+    toml::from_str(&text).map_err(|error| Error::invalid("usage", format!("{}: {error}", path.display())))
+}
+
+fn database_path(text: &str) -> Result<PathBuf> {
+    let path = match text.split_once(':') {
+        Some(("sqlite", path)) => path,
+        Some((scheme, _)) if scheme.starts_with("postgres") => {
+            return Err(Error::invalid(
+                "usage",
+                "--database: PostgreSQL is not supported yet. Use a path or sqlite:PATH.",
+            ));
+        }
+        _ => text,
+    };
+    if path.is_empty() {
+        return Err(Error::invalid("usage", "--database: give a path or sqlite:PATH."));
+    }
+    Ok(PathBuf::from(path))
+}

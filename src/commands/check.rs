@@ -1,0 +1,30 @@
+//! `keybearer check`: is the database sound?
+
+use super::{Context, block_on, output};
+use crate::error::{Error, Result};
+use crate::store::{ChainReport, Purpose, Store};
+
+pub fn run(context: &Context) -> Result<()> {
+    context.existing()?;
+    let store = Store::open(&context.database, Purpose::Command)?;
+    block_on(async {
+        let mut findings = store.check_structure().await?;
+        if let ChainReport::Broken { seq } = store.verify_events().await? {
+            findings.push(format!("audit log: line {seq} does not follow from the line before it"));
+        }
+        if context.json {
+            output::json(&serde_json::json!({ "sound": findings.is_empty(), "findings": findings }))?;
+        } else {
+            findings.iter().try_for_each(|finding| output::print(finding))?;
+        }
+        if findings.is_empty() {
+            output::say(&format!("{} is sound.", context.database.display()));
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "{} is damaged ({} findings). Stop the server, keep a copy of the files, restore a backup.",
+            context.database.display(),
+            findings.len()
+        )))
+    })
+}

@@ -1,0 +1,61 @@
+//! `keybearer events …`
+
+use clap::Subcommand;
+
+use super::{Context, block_on, output};
+use crate::error::{Error, Result};
+use crate::model::Event;
+use crate::store::{ChainReport, Purpose, Store};
+
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// List events, newest first
+    #[command(after_help = "Example:\n  keybearer events list --limit 20")]
+    List {
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Only lines that contain this text
+        #[arg(long)]
+        search: Option<String>,
+    },
+    /// Check that no line was removed, edited or moved
+    #[command(after_help = "Example:\n  keybearer events verify")]
+    Verify,
+}
+
+pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
+    context.existing()?;
+    let store = Store::open(&context.database, Purpose::Command)?;
+    block_on(async {
+        match command {
+            EventsCommand::List { limit, search } => list(context, store.events(search, None, limit).await?),
+            EventsCommand::Verify => match store.verify_events().await? {
+                ChainReport::Whole { lines } => {
+                    output::say(&format!("The audit log is whole: {lines} lines."));
+                    Ok(())
+                }
+                ChainReport::Broken { seq } => Err(Error::conflict(format!(
+                    "The audit log was tampered with: line {seq} does not follow from the line before it."
+                ))),
+            },
+        }
+    })
+}
+
+fn list(context: &Context, events: Vec<Event>) -> Result<()> {
+    if context.json {
+        return output::json(&events);
+    }
+    let row = |event: &Event| {
+        let who = if event.actor.is_empty() { &event.actor_kind } else { &event.actor };
+        vec![
+            event.seq.to_string(),
+            event.at.to_string(),
+            who.clone(),
+            event.action.clone(),
+            event.object.clone(),
+            event.address.clone().unwrap_or_default(),
+        ]
+    };
+    output::table(&["LINE", "TIME", "WHO", "ACTION", "OBJECT", "ADDRESS"], events.iter().map(row))
+}

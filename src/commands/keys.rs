@@ -1,0 +1,200 @@
+//! `keybearer keys …`
+
+mod leaked;
+
+use std::io;
+
+use clap::Subcommand;
+
+use super::{Context, block_on, output};
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, KeyRequest, Made};
+use crate::error::{Error, Result};
+use crate::http::KeyJson;
+use crate::model::key::{Expiry, Metadata};
+use crate::model::{KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Page, RateLimit, ScopeSet};
+use crate::store::Purpose;
+
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key; prints the key alone on stdout, this once
+    #[command(
+        after_help = "Example:\n  KEY=$(keybearer keys create --owner ada@example.com --name ci --scope orders:read --expires 90d)"
+    )]
+    Create {
+        /// E-mail of the user it belongs to
+        #[arg(long)]
+        owner: String,
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// What it may do; repeat for more
+        #[arg(long = "scope", value_name = "S")]
+        scopes: Vec<String>,
+        /// 90d, 12h, never or an RFC 3339 time
+        #[arg(long, default_value = "90d")]
+        expires: String,
+        /// Where it may be used from; repeat for more
+        #[arg(long = "allow-ip", value_name = "CIDR")]
+        allowed_ips: Vec<String>,
+        /// REQUESTS/SECONDS or REQUESTS/SECONDS/BURST
+        #[arg(long)]
+        rate_limit: Option<String>,
+        /// One of the server's key prefixes
+        #[arg(long)]
+        prefix: Option<String>,
+    },
+    /// List keys, newest first
+    #[command(after_help = "Example:\n  keybearer keys list --owner ada@example.com --json")]
+    List {
+        #[arg(long)]
+        owner: Option<String>,
+    },
+    /// Show one key's record
+    #[command(after_help = "Example:\n  keybearer keys show 01890a5d-ac96-774b-bcce-b302099a8057")]
+    Show { id: String },
+    /// Revoke keys for good: by id, or every live key found in text on stdin
+    #[command(
+        after_help = "Example:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
+    )]
+    Revoke {
+        #[arg(required_unless_present = "stdin")]
+        ids: Vec<String>,
+        /// Read any text (a log, a diff) and revoke every live key in it
+        #[arg(long, conflicts_with = "ids")]
+        stdin: bool,
+    },
+    /// Refuse a key until it is enabled again
+    #[command(after_help = "Example:\n  keybearer keys disable 01890a5d-ac96-774b-bcce-b302099a8057")]
+    Disable { id: String },
+    /// Accept a disabled key again
+    #[command(after_help = "Example:\n  keybearer keys enable 01890a5d-ac96-774b-bcce-b302099a8057")]
+    Enable { id: String },
+}
+
+pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) -> Result<()> {
+    context.existing()?;
+    let asking = Asking::operator();
+    let auth = context.auth(Purpose::Command, prefixes)?;
+    block_on(async {
+        match command {
+            KeysCommand::Create { owner, name, scopes, expires, allowed_ips, rate_limit, prefix } => {
+                let request = KeyRequest {
+                    name: KeyName::parse(&name)?,
+                    prefix: prefix.as_deref().map(KeyPrefix::parse).transpose()?,
+                    scopes: ScopeSet::parse(scopes.iter().map(String::as_str))?,
+                    expiry: Expiry::parse(&expires, auth.now())?,
+                    allowed_ips: Networks::parse(allowed_ips.iter().map(String::as_str))?,
+                    rate_limit: rate_limit.as_deref().map(RateLimit::parse).transpose()?,
+                    metadata: Metadata::default(),
+                    submission: None,
+                    owner: auth.user_by_email(&asking, &owner).await?.id,
+                };
+                create(context, &auth, &asking, request).await
+            }
+            KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
+            KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
+            KeysCommand::Revoke { ids, stdin: false } => {
+                let ids = ids.iter().map(|id| KeyId::parse(id)).collect::<Result<Vec<_>>>()?;
+                report(context, auth.revoke_keys(&asking, ids).await?)
+            }
+            KeysCommand::Revoke { stdin: true, .. } => {
+                let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
+                report(context, found)
+            }
+            KeysCommand::Disable { id } => {
+                let record = auth.disable_key(&asking, KeyId::parse(&id)?).await?;
+                output::say(&format!("{} is disabled.", record.hint));
+                Ok(())
+            }
+            KeysCommand::Enable { id } => {
+                let record = auth.enable_key(&asking, KeyId::parse(&id)?).await?;
+                output::say(&format!("{} is enabled.", record.hint));
+                Ok(())
+            }
+        }
+    })
+}
+
+async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
+    let Made::Now { key, record } = auth.create_key(asking, request).await? else {
+        return Err(Error::internal("a creation without a submission was taken for a repetition"));
+    };
+    output::say(&format!("Made {} ({}). Copy the key now: it is not shown again.", record.name, record.id));
+    if !context.json {
+        return output::print(key.expose());
+    }
+    let mut shown = serde_json::to_value(KeyJson::from(*record)).map_err(Error::internal)?;
+    shown["key"] = key.expose().into();
+    output::json(&shown)
+}
+
+async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {
+    let owner = match owner {
+        Some(email) => Some(auth.user_by_email(asking, &email).await?.id),
+        None => None,
+    };
+    let (mut records, mut after) = (Vec::new(), None);
+    loop {
+        let page = auth.keys(&asking.caller, owner, None, after, Page::<KeyRecord>::MAX).await?;
+        records.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if context.json {
+        return output::json(&records.into_iter().map(KeyJson::from).collect::<Vec<_>>());
+    }
+    let now = auth.now();
+    let row = |record: &KeyRecord| {
+        let expires = record.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());
+        vec![
+            record.id.to_string(),
+            record.name.clone(),
+            record.hint.clone(),
+            record.owner.email.to_string(),
+            record.scopes.joined(),
+            expires,
+            state(record, now).to_owned(),
+        ]
+    };
+    output::table(&["ID", "NAME", "HINT", "OWNER", "SCOPES", "EXPIRES", "STATE"], records.iter().map(row))
+}
+
+fn state(record: &KeyRecord, now: crate::model::Time) -> &'static str {
+    match () {
+        () if !record.owner_active => "owner deactivated",
+        () if record.is_expired(now) => "expired",
+        () if !record.enabled => "disabled",
+        () => "active",
+    }
+}
+
+fn show(context: &Context, record: KeyRecord) -> Result<()> {
+    if context.json {
+        return output::json(&KeyJson::from(record));
+    }
+    let or = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
+    output::facts(&[
+        ("id", record.id.to_string()),
+        ("name", record.name.clone()),
+        ("hint", record.hint.clone()),
+        ("owner", record.owner.email.to_string()),
+        ("scopes", record.scopes.joined()),
+        ("enabled", record.enabled.to_string()),
+        ("created", record.created_at.to_string()),
+        ("expires", or(record.expires_at.map(|at| at.to_string()), "never")),
+        ("last used", or(record.last_use.map(|last| last.at.to_string()), "never")),
+        ("allowed ips", or(Some(record.allowed_ips.joined()).filter(|ips| !ips.is_empty()), "any")),
+        ("rate limit", or(record.rate_limit.map(|limit| limit.text()), "none")),
+    ])
+}
+
+fn report(context: &Context, revoked: Vec<KeyRecord>) -> Result<()> {
+    output::say(&format!("Revoked {} {}.", revoked.len(), if revoked.len() == 1 { "key" } else { "keys" }));
+    if context.json {
+        return output::json(&revoked.into_iter().map(KeyJson::from).collect::<Vec<_>>());
+    }
+    revoked.iter().try_for_each(|record| output::print(&format!("{}  {}", record.id, record.hint)))
+}

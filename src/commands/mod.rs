@@ -1,0 +1,50 @@
+//! One file a subcommand. Each calls the same `auth` functions as the dashboard, on the same
+//! database, beside a running server or alone. Data on stdout, talk on stderr.
+
+pub mod check;
+pub mod events;
+pub mod keys;
+pub mod output;
+pub mod password;
+pub mod serve;
+pub mod users;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::ambient::{OsEntropy, SystemClock};
+use crate::auth::Auth;
+use crate::error::{Error, Result};
+use crate::model::KeyPrefix;
+use crate::store::{Purpose, Store};
+
+/// What every command knows.
+pub struct Context {
+    pub database: PathBuf,
+    pub json: bool,
+}
+
+impl Context {
+    fn auth(&self, purpose: Purpose, prefixes: Vec<KeyPrefix>) -> Result<Auth> {
+        let store = Store::open(&self.database, purpose)?;
+        Auth::new(store, Arc::new(SystemClock::new()), Arc::new(OsEntropy), prefixes)
+    }
+
+    /// For commands that read or change an existing database, never make an empty one by a typing slip.
+    fn existing(&self) -> Result<()> {
+        if self.database.exists() {
+            return Ok(());
+        }
+        Err(Error::conflict(format!(
+            "There is no database at {}. Name it with --database, or make it with keybearer serve or keybearer users add.",
+            self.database.display()
+        )))
+    }
+}
+
+/// Runs one command's future to its end.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::internal)?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,145 @@
+//! `keybearer users …`
+
+use serde_json::json;
+
+use clap::Subcommand;
+
+use super::{Context, block_on, output, password};
+use crate::auth::Auth;
+use crate::auth::caller::Asking;
+use crate::error::Result;
+use crate::model::{Role, User};
+use crate::store::Purpose;
+
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Add a user; the password is asked for, or read from stdin
+    #[command(
+        after_help = "Example:\n  printf %s 'correct horse battery staple' | keybearer users add ada@example.com --admin --password-stdin"
+    )]
+    Add {
+        email: String,
+        /// May manage everybody
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from stdin, up to the first line end
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List everybody
+    #[command(after_help = "Example:\n  keybearer users list --json")]
+    List,
+    /// Show one user
+    #[command(after_help = "Example:\n  keybearer users show ada@example.com")]
+    Show { email: String },
+    /// Set a new password; ends the user's sessions
+    #[command(after_help = "Example:\n  keybearer users set-password ada@example.com")]
+    SetPassword {
+        email: String,
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Refuse the user's keys and sessions from now on
+    #[command(after_help = "Example:\n  keybearer users deactivate ada@example.com")]
+    Deactivate { email: String },
+    /// Accept the user and the user's keys again
+    #[command(after_help = "Example:\n  keybearer users activate ada@example.com")]
+    Activate { email: String },
+    /// Revoke the user's keys and remove the user, for good
+    #[command(after_help = "Example:\n  keybearer users remove ada@example.com")]
+    Remove { email: String },
+}
+
+pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
+    if !matches!(command, UsersCommand::Add { .. }) {
+        context.existing()?;
+    }
+    let asking = Asking::operator();
+    let auth = context.auth(Purpose::Command, Vec::new())?;
+    block_on(async {
+        match command {
+            UsersCommand::Add { email, admin, password_stdin } => {
+                let role = if admin { Role::Admin } else { Role::Member };
+                let typed = password::read(password_stdin)?;
+                let user = auth.add_user(&asking, &email, role, Some(&typed)).await?;
+                output::say(&format!("Added {} as {}.", user.email, role.as_str()));
+                if context.json { output::json(&shown(&user)) } else { Ok(()) }
+            }
+            UsersCommand::List => list(context, auth.users(&asking).await?),
+            UsersCommand::Show { email } => show(context, &auth.user_by_email(&asking, &email).await?),
+            UsersCommand::SetPassword { email, password_stdin } => {
+                let user = auth.user_by_email(&asking, &email).await?;
+                let typed = password::read(password_stdin)?;
+                auth.set_password(&asking, &user, &typed).await?;
+                output::say(&format!("The password of {} is set; the sessions are ended.", user.email));
+                Ok(())
+            }
+            UsersCommand::Deactivate { email } => {
+                let user = find(&auth, &asking, &email).await?;
+                auth.deactivate_user(&asking, user.id).await?;
+                output::say(&format!("{} is deactivated; {} keys are refused from now on.", user.email, user.keys));
+                Ok(())
+            }
+            UsersCommand::Activate { email } => {
+                let user = find(&auth, &asking, &email).await?;
+                auth.activate_user(&asking, user.id).await?;
+                output::say(&format!("{} is active, and so are {} keys.", user.email, user.keys));
+                Ok(())
+            }
+            UsersCommand::Remove { email } => {
+                let user = find(&auth, &asking, &email).await?;
+                let keys = auth.remove_user(&asking, user.id).await?;
+                output::say(&format!("{} is removed; {keys} keys are revoked.", user.email));
+                Ok(())
+            }
+        }
+    })
+}
+
+async fn find(auth: &Auth, asking: &Asking, email: &str) -> Result<User> {
+    auth.user_by_email(asking, email).await
+}
+
+fn list(context: &Context, users: Vec<User>) -> Result<()> {
+    if context.json {
+        return output::json(&users.iter().map(shown).collect::<Vec<_>>());
+    }
+    let row = |user: &User| {
+        let state = if user.active { "active" } else { "deactivated" };
+        vec![
+            user.email.to_string(),
+            user.role.as_str().into(),
+            state.into(),
+            user.keys.to_string(),
+            user.created_at.to_string(),
+        ]
+    };
+    output::table(&["E-MAIL", "ROLE", "STATE", "KEYS", "CREATED"], users.iter().map(row))
+}
+
+fn show(context: &Context, user: &User) -> Result<()> {
+    if context.json {
+        return output::json(&shown(user));
+    }
+    output::facts(&[
+        ("id", user.id.to_string()),
+        ("e-mail", user.email.to_string()),
+        ("role", user.role.as_str().to_owned()),
+        ("state", if user.active { "active" } else { "deactivated" }.to_owned()),
+        ("keys", user.keys.to_string()),
+        ("created", user.created_at.to_string()),
+        ("last login", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+    ])
+}
+
+fn shown(user: &User) -> serde_json::Value {
+    json!({
+        "id": user.id,
+        "email": user.email,
+        "role": user.role,
+        "active": user.active,
+        "keys": user.keys,
+        "created_at": user.created_at,
+        "last_login_at": user.last_login_at,
+    })
+}

@@ -1,0 +1,79 @@
+//! The extractor for routes that a key opens: `Bearer` in a handler's signature is the proof that a
+//! live key came with the request.
+
+use std::net::IpAddr;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use super::credential::{Credential, credential};
+use super::problem::Problem;
+use super::request_id::RequestId;
+use super::{Shared, client};
+use crate::auth::Identity;
+use crate::model::verdict::Demand;
+use crate::model::{Actor, KeyId, Origin};
+
+/// A live key's identity and the request's origin.
+pub struct Bearer {
+    pub identity: Identity,
+    pub address: Option<IpAddr>,
+    pub request_id: RequestId,
+}
+
+impl Bearer {
+    /// The caller must hold every one of `scopes`.
+    pub fn needs(&self, scopes: &[&str]) -> Result<(), Problem> {
+        if scopes.iter().all(|need| self.identity.scopes.covers(need)) {
+            return Ok(());
+        }
+        Err(Problem::refused(crate::model::Refusal::InsufficientScope, scopes))
+    }
+
+    /// For acts of the key on itself; the store adds its hint.
+    pub fn origin(&self) -> Origin {
+        let actor = Actor::Key { id: self.id(), hint: String::new() };
+        Origin { actor, address: self.address, request_id: Some(self.request_id.as_str().to_owned()) }
+    }
+
+    pub fn id(&self) -> KeyId {
+        self.identity.id
+    }
+}
+
+impl FromRequest for Bearer {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let site = site(&request)?;
+            let presented = match credential(request.headers()) {
+                Credential::Key(key) => key,
+                Credential::None => return Err(Problem::missing_key()),
+                Credential::Garbled => return Err(Problem::refused(crate::model::Refusal::Malformed, &[])),
+                Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
+            };
+            let address = client::address(&site.settings, request.headers(), request.peer_addr());
+            let demand = Demand { scopes: &[], address };
+            match site.auth.identify(presented, &demand).await? {
+                Ok(identity) => Ok(Bearer { identity, address, request_id: request_id(&request) }),
+                Err(refusal) => Err(Problem::refused(refusal, &[])),
+            }
+        })
+    }
+}
+
+pub fn site(request: &HttpRequest) -> Result<Shared, Problem> {
+    request
+        .app_data::<Shared>()
+        .cloned()
+        .ok_or_else(|| crate::error::Error::internal("a route without the site").into())
+}
+
+/// The id that the edge gave this request.
+pub fn request_id(request: &HttpRequest) -> RequestId {
+    *request.extensions().get::<RequestId>().expect("the edge names every request before it is routed")
+}

@@ -1,0 +1,106 @@
+//! Reading request bodies: bounded in size and time, of the right type, strict.
+
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+pub const MOST: usize = 64 * 1024;
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The whole body, at most [`MOST`] bytes, within 30 seconds.
+pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body has at most 65,536 bytes.");
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MOST) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    let read = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_body", "The body broke off or is malformed.")
+            })?;
+            if body.len() + chunk.len() > MOST {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(DEADLINE, read).await {
+        Ok(result) => result?,
+        Err(_) => {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "timeout",
+                "The body did not arrive within 30 seconds.",
+            ));
+        }
+    }
+    Ok(body.freeze())
+}
+
+/// The media type without its parameters, in lower case.
+pub fn media_type(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// A JSON body: `application/json`, one value, every field known, none twice.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            if media_type(&request).as_deref() != Some("application/json") {
+                let detail = "Send JSON, with Content-Type: application/json.";
+                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+            }
+            let body = read(&request, &mut payload).await?;
+            parse(&body).map(Json)
+        })
+    }
+}
+
+/// Syntax errors are 400; a field that is unknown, doubled, missing or of the wrong type is 422.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| {
+        // serde_json quotes what it read; strings of a body may be keys, so only its place is told.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        match error.classify() {
+            serde_json::error::Category::Data => {
+                let detail = format!("The body does not fit at {place}: {}", shape_of(&error.to_string()));
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
+            }
+            _ => {
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("The body is not valid JSON at {place}."))
+            }
+        }
+    })
+}
+
+/// Which field, without any value: `unknown field`, `missing field` and `duplicate field` name fields
+/// alone; "invalid type" and "invalid value" repeat what was sent.
+fn shape_of(message: &str) -> String {
+    let names_fields =
+        ["unknown field", "missing field", "duplicate field"].iter().any(|start| message.starts_with(start));
+    match message.split(" at line").next() {
+        Some(text) if names_fields => format!("{}.", text.chars().take(200).collect::<String>()),
+        _ => "a field has the wrong type.".to_owned(),
+    }
+}

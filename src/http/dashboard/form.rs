@@ -1,0 +1,116 @@
+//! Posted forms, let through only when they are ours: by a signed-in user, by an admin, or by
+//! somebody in front of the log-in.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use super::cookies::Jar;
+use super::csrf::{self, CsrfSecret};
+use super::signed_in::{Gate, Landed, SignedIn};
+use crate::http::bearer::site;
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::{Digest, SessionToken};
+use crate::store::Submission;
+
+/// The fields of a form as they were sent, in order; a name may come more than once.
+#[derive(Debug, Clone, Default)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn parse(body: &[u8]) -> Self {
+        Fields(form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// The first value of this name; empty when there is none.
+    pub fn text(&self, name: &'static str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<(Fields, Digest), Problem> {
+    if body::media_type(request).as_deref() != Some("application/x-www-form-urlencoded") {
+        let detail = "Send the form as application/x-www-form-urlencoded.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    let bytes = body::read(request, payload).await?;
+    Ok((Fields::parse(&bytes), Digest::of(&bytes)))
+}
+
+/// A form of somebody who is signed in.
+pub struct SignedForm {
+    pub who: SignedIn,
+    pub fields: Fields,
+    /// The same form sent again, by a reload say, has the same one: each rendering's token differs.
+    pub submission: Submission,
+}
+
+impl FromRequest for SignedForm {
+    type Error = Gate;
+    type Future = LocalBoxFuture<'static, Result<Self, Gate>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let who = SignedIn::extract(&request).await?;
+            csrf::check_origin(&site(&request)?.settings, &request)?;
+            let (fields, body) = read(&request, &mut payload).await?;
+            if !who.csrf.accepts(fields.text("csrf_token")) {
+                return Err(csrf::forged().into());
+            }
+            let token = Digest::of(&[who.session.id.as_bytes(), &body.as_bytes()[..]].concat());
+            Ok(SignedForm { who, fields, submission: Submission { token, body } })
+        })
+    }
+}
+
+/// A form that only an admin may send.
+pub struct AdminForm {
+    pub who: SignedIn,
+    pub fields: Fields,
+}
+
+impl FromRequest for AdminForm {
+    type Error = Gate;
+    type Future = LocalBoxFuture<'static, Result<Self, Gate>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let form = SignedForm::from_request(request, payload);
+        Box::pin(async move {
+            let SignedForm { who, fields, .. } = form.await?;
+            who.must_be_admin()?;
+            Ok(AdminForm { who, fields })
+        })
+    }
+}
+
+/// A form in front of the log-in; bound to the browser by a cookie of its own.
+pub struct OpenForm {
+    pub landed: Landed,
+    pub fields: Fields,
+}
+
+impl FromRequest for OpenForm {
+    type Error = Gate;
+    type Future = LocalBoxFuture<'static, Result<Self, Gate>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let site = site(&request)?;
+            csrf::check_origin(&site.settings, &request)?;
+            let (fields, _) = read(&request, &mut payload).await?;
+            let cookie: SessionToken = Jar::Form.read(&site.settings, &request).ok_or_else(csrf::forged)?;
+            if !CsrfSecret::of(&cookie).accepts(fields.text("csrf_token")) {
+                return Err(csrf::forged().into());
+            }
+            Ok(OpenForm { landed: Landed::with(&request, cookie)?, fields })
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! My keys: the list, a new one, the one page that shows it, one key and what can be done to it.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Path, Query};
+
+use super::form::{Fields, SignedForm};
+use super::key_form;
+use super::pages::{Field, KeyOnceBefore, KeyPage, KeyShown, KeysPage, LastUse, Nav};
+use super::signed_in::{Gate, SignedIn, see_other};
+use super::view::{self, ListQuery, ROWS, when};
+use crate::auth::Made;
+use crate::error::{Error, Kind, Result as Outcome};
+use crate::model::{KeyId, KeyName, KeyRecord};
+
+pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
+    let auth = &who.site.auth;
+    let page = auth.keys(&who.asking().caller, Some(who.user().id), None, query.cursor()?, ROWS).await?;
+    let now = auth.now();
+    Ok(view::ok(&KeysPage {
+        shell: who.shell_with("My keys", Nav::Keys, view::notice(query.notice.as_deref()))?,
+        pager: query.pager("/keys", &page),
+        keys: page.rows.iter().map(|record| view::key_row(record, now)).collect(),
+        public_url: who.site.settings.public_url.as_str().to_owned(),
+    })?)
+}
+
+pub async fn new(who: SignedIn) -> Result<HttpResponse, Gate> {
+    let page = key_form::page(&who, &Fields::default(), who.shell("New key", Nav::Keys)?).await?;
+    Ok(view::ok(&page)?)
+}
+
+/// Makes the key and shows it: the only answer that ever holds its text.
+pub async fn create(form: SignedForm) -> Result<HttpResponse, Gate> {
+    let SignedForm { who, fields, submission } = form;
+    let auth = &who.site.auth;
+    let mut page = key_form::page(&who, &fields, who.shell("New key", Nav::Keys)?).await?;
+    let Some(request) = key_form::parse(&who, &fields, submission, &mut page, auth.now()) else {
+        return Ok(view::unprocessable(&page)?);
+    };
+    if request.scopes.iter().any(|scope| scope.is_reserved())
+        && who.user().is_admin()
+        && let Err(error) = who.confirm(fields.text("current_password")).await
+    {
+        page.current_password = Some(Field { value: String::new(), error: Some(error?) });
+        return Ok(view::unprocessable(&page)?);
+    }
+    match auth.create_key(&who.asking(), request).await {
+        Ok(Made::Now { key, record }) => Ok(view::ok(&KeyShown {
+            shell: who.shell("Your new key", Nav::Keys)?,
+            id: record.id.to_string(),
+            name: record.name.clone(),
+            key: key.expose().to_owned(),
+            public_url: who.site.settings.public_url.as_str().to_owned(),
+        })?),
+        // The same form once more, by a reload: made once, shown once.
+        Ok(Made::Before(id)) => Ok(shown_before(&who, id).await?),
+        Err(error) if matches!(error.field, Some("scopes")) => {
+            page.scopes.push(Field { value: String::new(), error: Some(error.message.to_string()) });
+            Ok(view::unprocessable(&page)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn shown_before(who: &SignedIn, id: KeyId) -> Result<HttpResponse, Gate> {
+    let name = match who.site.auth.key(&who.asking().caller, id).await {
+        Ok(record) => record.name,
+        Err(error) if error.kind == Kind::NotFound => "revoked since".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(view::ok(&KeyOnceBefore { shell: who.shell("Shown once", Nav::Keys)?, id: id.to_string(), name })?)
+}
+
+pub async fn show(who: SignedIn, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
+    let record = find(&who, &id).await?;
+    let page = page(&who, &record, query.notice.as_deref())?;
+    Ok(view::ok(&page)?)
+}
+
+async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
+    who.site.auth.key(&who.asking().caller, KeyId::parse(id)?).await
+}
+
+fn page(who: &SignedIn, record: &KeyRecord, notice: Option<&str>) -> Outcome<KeyPage> {
+    let now = who.site.auth.now();
+    let is_own = record.owner.id == who.user().id;
+    Ok(KeyPage {
+        shell: who.shell_with(&record.name, if is_own { Nav::Keys } else { Nav::AdminKeys }, view::notice(notice))?,
+        id: record.id.to_string(),
+        name: record.name.clone(),
+        hint: record.hint.clone(),
+        owner: who.user().is_admin().then(|| view::owner(record)),
+        state: view::state(record, now),
+        is_enabled: record.enabled,
+        is_imported: record.prefix.is_none(),
+        scopes: view::scopes(record),
+        created: when(record.created_at),
+        expires: record.expires_at.map(when),
+        expires_soon: view::expires_soon(record, now),
+        last_use: record.last_use.as_ref().map(|last| LastUse {
+            at: when(last.at),
+            address: last.address.clone(),
+            user_agent: last.user_agent.clone(),
+        }),
+        allowed_ips: record.allowed_ips.iter().map(ToString::to_string).collect(),
+        rate_limit: record
+            .rate_limit
+            .map(|limit| format!("{} requests in {} s, at most {} at once", limit.requests, limit.window, limit.burst)),
+        edit_name: Some(view::field(&record.name)),
+        can_rotate: false,
+        form_id: None,
+    })
+}
+
+/// Back to where the key's owner, or the admin, came from.
+fn list_url(who: &SignedIn, record: &KeyRecord) -> &'static str {
+    if record.owner.id == who.user().id { "/keys?notice=revoked" } else { "/admin/keys?notice=revoked" }
+}
+
+pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
+    let record = find(&form.who, &id).await?;
+    form.who.site.auth.revoke_key(&form.who.asking(), record.id).await?;
+    Ok(see_other(list_url(&form.who, &record)))
+}
+
+pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
+    let record = form.who.site.auth.disable_key(&form.who.asking(), KeyId::parse(&id)?).await?;
+    Ok(see_other(&format!("/keys/{}?notice=disabled", record.id)))
+}
+
+pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
+    let record = form.who.site.auth.enable_key(&form.who.asking(), KeyId::parse(&id)?).await?;
+    Ok(see_other(&format!("/keys/{}?notice=enabled", record.id)))
+}
+
+pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
+    let record = find(&form.who, &id).await?;
+    let typed = form.fields.text("name");
+    let renamed = match KeyName::parse(typed) {
+        Ok(name) => form.who.site.auth.rename_key(&form.who.asking(), record.id, name).await,
+        Err(error) => Err(error),
+    };
+    match renamed {
+        Ok(_) => Ok(see_other(&format!("/keys/{}?notice=saved", record.id))),
+        Err(Error { kind: Kind::Invalid, message, .. }) => {
+            let mut page = page(&form.who, &record, None)?;
+            page.edit_name = Some(Field { value: typed.to_owned(), error: Some(message.to_string()) });
+            Ok(view::unprocessable(&page)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,222 @@
+//! The outermost layer: gives each request its id, serves the gateway lane without routing, turns
+//! panics and errors into answers, stamps the headers that every answer carries, logs once.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::http::{StatusCode, Uri, header};
+use actix_web::{Error as ActixError, HttpResponse};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use super::problem::{Problem, is_for_programs};
+use super::request_id::{RequestId, RequestIds};
+use super::{Shared, client, dashboard, gateway, security_headers};
+
+/// All header fields of a request together; more is 431.
+const MOST_HEADER_BYTES: usize = 16 * 1024;
+/// Path and query; more is 414.
+const MOST_URI_BYTES: usize = 8 * 1024;
+
+pub struct Edge<A> {
+    app: A,
+    site: Shared,
+}
+
+impl<A> Edge<A> {
+    pub fn around<F, B>(app: F, site: Shared) -> Self
+    where
+        F: IntoServiceFactory<A, Request>,
+        A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError>,
+    {
+        Edge { app: app.into_factory(), site }
+    }
+}
+
+impl<A, B> ServiceFactory<Request> for Edge<A>
+where
+    A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    A::Service: 'static,
+    <A::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<BoxBody>;
+    type Error = ActixError;
+    type Config = AppConfig;
+    type Service = EdgeService<A::Service>;
+    type InitError = A::InitError;
+    type Future = LocalBoxFuture<'static, Result<Self::Service, A::InitError>>;
+
+    fn new_service(&self, config: AppConfig) -> Self::Future {
+        let app = self.app.new_service(config);
+        let site = self.site.clone();
+        Box::pin(async move {
+            let app = app.await?;
+            // Without randomness at start the ids are only less unlike those of other workers.
+            let worker = site.auth.entropy().bytes().unwrap_or_default();
+            Ok(EdgeService { app: Rc::new(app), site, ids: RequestIds::new(worker) })
+        })
+    }
+}
+
+pub struct EdgeService<S> {
+    app: Rc<S>,
+    site: Shared,
+    ids: RequestIds,
+}
+
+impl<S, B> Service<Request> for EdgeService<S>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = ActixError> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = Response<BoxBody>;
+    type Error = ActixError;
+    type Future = gateway::Answering;
+
+    actix_service::forward_ready!(app);
+
+    fn call(&self, request: Request) -> Self::Future {
+        let id = self.ids.next();
+        if gateway::is_for_gateways(request.path()) && refuse_oversized(&request).is_none() {
+            return gateway::answer(&self.site, request, id);
+        }
+        gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a request took, for the log alone")]
+async fn dispatch<S, B>(
+    app: Rc<S>,
+    site: Shared,
+    request: Request,
+    id: RequestId,
+) -> Result<Response<BoxBody>, ActixError>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
+    B: MessageBody + 'static,
+{
+    let started = Instant::now();
+    let seen = Seen::of(&request, &site);
+    request.extensions_mut().insert(id);
+    let (answer, route) = match refuse_oversized(&request) {
+        Some(problem) => (Err(problem), None),
+        None => route(app, request).await,
+    };
+    let response = match answer {
+        Ok(mut response) => {
+            let problem = response.extensions_mut().remove::<Problem>();
+            problem.map_or_else(|| response, |problem| render(&site, &seen, &problem, &id))
+        }
+        Err(problem) => render(&site, &seen, &problem, &id),
+    };
+    let mut response: Response<BoxBody> = response.into();
+    security_headers::stamp(response.headers_mut(), &id, site.settings.public_url.is_https());
+    tracing::info!(
+        request_id = id.as_str(),
+        method = %seen.method,
+        route = route.as_deref().unwrap_or("(none)"),
+        status = response.status().as_u16(),
+        address = seen.address,
+        ms = started.elapsed().as_secs_f64() * 1000.0,
+        "request"
+    );
+    Ok(response)
+}
+
+/// What the log and an error page need of a request that is gone by then. Of the path only whether
+/// it is for programs: an unknown path is a stranger's text, and may hold a key.
+struct Seen {
+    method: actix_web::http::Method,
+    is_for_programs: bool,
+    address: Option<String>,
+}
+
+impl Seen {
+    fn of(request: &Request, site: &Shared) -> Self {
+        Seen {
+            method: request.method().clone(),
+            is_for_programs: is_for_programs(request.path()),
+            address: client::address(&site.settings, request.headers(), request.peer_addr()).map(|ip| ip.to_string()),
+        }
+    }
+}
+
+async fn route<S, B>(app: Rc<S>, request: Request) -> (Result<HttpResponse<BoxBody>, Problem>, Option<String>)
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
+    B: MessageBody + 'static,
+{
+    // A panicking handler answers 500; actix itself would cut the connection.
+    match AssertUnwindSafe(async move { app.call(request).await }).catch_unwind().await {
+        Ok(Ok(response)) => {
+            let route = response.request().match_pattern();
+            (Ok(response.map_into_boxed_body().into()), route)
+        }
+        Ok(Err(error)) => match error.as_error::<Problem>() {
+            Some(problem) => (Err(problem.clone()), None),
+            // What actix refuses by itself (a malformed path parameter, say).
+            None => (Err(by_status(error.as_response_error().status_code())), None),
+        },
+        Err(_) => {
+            let problem = crate::error::Error::internal("a handler panicked");
+            (Err(problem.into()), None)
+        }
+    }
+}
+
+fn by_status(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::not_found(),
+        _ => Problem::new(status, "invalid_request", "This request cannot be read."),
+    }
+}
+
+fn render(site: &Shared, seen: &Seen, problem: &Problem, id: &RequestId) -> HttpResponse {
+    if let Some(cause) = &problem.cause {
+        tracing::error!(request_id = id.as_str(), status = problem.status.as_u16(), cause, "a request failed");
+    }
+    if seen.is_for_programs { problem.respond(id) } else { dashboard::error_page(site, problem, id) }
+}
+
+/// Requests that no handler shall see.
+fn refuse_oversized(request: &Request) -> Option<Problem> {
+    let headers = request.headers();
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > MOST_HEADER_BYTES {
+        let detail = "The header fields of a request have at most 16,384 bytes together.";
+        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+    }
+    if uri_length(request.uri()) > MOST_URI_BYTES {
+        return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "An address has at most 8,192 bytes."));
+    }
+    // RFC 9112 §3.2: exactly one Host that is a host; a `/` or `?` in it would move a rebuilt URL.
+    let mut hosts = headers.get_all(header::HOST);
+    let is_sound = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => is_host(host.as_bytes()),
+        (None, _) => request.version() < actix_web::http::Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    (!is_sound).then(|| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "Send one Host header with a host and, if need be, a port.",
+        )
+    })
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path_and_query().map_or(0, |both| both.as_str().len())
+}
+
+fn is_host(host: &[u8]) -> bool {
+    !host.is_empty()
+        && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%'))
+}

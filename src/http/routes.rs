@@ -1,0 +1,71 @@
+//! Every route, one line each. What a handler's signature takes (`Bearer`, `SignedIn`, `Admin`,
+//! a form) says who may call it. `/auth…` is answered before routing, by `gateway`.
+
+use actix_web::guard::{self, Guard};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Resource, Route};
+
+use super::api;
+use super::dashboard::assets::asset;
+use super::dashboard::{account, admin_keys, events, keys, login, setup, users};
+use super::health::{livez, readyz};
+use super::problem::{Problem, unknown_route};
+
+#[rustfmt::skip]
+pub fn configure(app: &mut ServiceConfig) {
+    app
+        .service(at("/api/v1/keys/current", "GET, DELETE").route(get().to(api::keys::current)).route(delete().to(api::keys::revoke_current)))
+        .service(at("/api/v1/keys/verify", "POST").route(post().to(api::keys::verify)))
+
+        .service(at("/livez", "GET").route(get().to(livez)))
+        .service(at("/readyz", "GET").route(get().to(readyz)))
+        .service(at("/assets/{name}", "GET").route(get().to(asset)))
+
+        .service(at("/", "GET").route(get().to(keys::list)))
+        .service(at("/login", "GET, POST").route(get().to(login::show)).route(post().to(login::log_in)))
+        .service(at("/logout", "POST").route(post().to(login::log_out)))
+        .service(at("/setup", "GET, POST").route(get().to(setup::show)).route(post().to(setup::set_up)))
+
+        .service(at("/keys", "GET, POST").route(get().to(keys::list)).route(post().to(keys::create)))
+        .service(at("/keys/new", "GET").route(get().to(keys::new)))
+        .service(at("/keys/{id}", "GET").route(get().to(keys::show)))
+        .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::revoke)))
+        .service(at("/keys/{id}/disable", "POST").route(post().to(keys::disable)))
+        .service(at("/keys/{id}/enable", "POST").route(post().to(keys::enable)))
+        .service(at("/keys/{id}/edit", "POST").route(post().to(keys::edit)))
+
+        .service(at("/account", "GET").route(get().to(account::show)))
+        .service(at("/account/password", "POST").route(post().to(account::change_password)))
+        .service(at("/account/sessions/end-others", "POST").route(post().to(account::end_others)))
+        .service(at("/account/sessions/{id}/end", "POST").route(post().to(account::end_session)))
+
+        .service(at("/admin/keys", "GET").route(get().to(admin_keys::list)))
+        .service(at("/users", "GET, POST").route(get().to(users::list)).route(post().to(users::add)))
+        .service(at("/users/new", "GET").route(get().to(users::new)))
+        .service(at("/users/{id}", "GET").route(get().to(users::show)))
+        .service(at("/users/{id}/deactivate", "POST").route(post().to(users::deactivate)))
+        .service(at("/users/{id}/activate", "POST").route(post().to(users::activate)))
+        .service(at("/users/{id}/sessions/end", "POST").route(post().to(users::end_sessions)))
+        .service(at("/events", "GET").route(get().to(events::list)))
+
+        .default_service(web::route().to(unknown_route));
+}
+
+/// A resource that answers other methods than `allow` with 405 and the list.
+fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path)
+        .default_service(web::route().to(move || async move { Err::<String, _>(Problem::method_not_allowed(allow)) }))
+}
+
+/// GET, and HEAD with it.
+fn get() -> Route {
+    Route::new().guard(guard::fn_guard(|request| guard::Get().check(request) || guard::Head().check(request)))
+}
+
+fn post() -> Route {
+    web::post()
+}
+
+fn delete() -> Route {
+    web::delete()
+}

@@ -1,0 +1,173 @@
+//! The entries: 64 bytes a key, one cache line, in safe atomics under a sequence lock of their own.
+//! A reader that meets a change under way is told so; it never waits and never sees a mixture.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Mutex, OnceLock};
+
+use crate::model::{Digest, KeyId, Time};
+
+const CHUNK_BITS: u32 = 16;
+const CHUNK: usize = 1 << CHUNK_BITS;
+/// Chunks × entries a chunk: room for one billion keys.
+const CHUNKS: usize = 1 << 14;
+
+/// Seconds in an entry's last word; all ones is "never".
+const NEVER: u64 = (1 << 39) - 1;
+const IMPORTED: u64 = 1 << 39;
+const VERSION_SHIFT: u32 = 40;
+
+/// Words 0-3 the digest, 4-5 the id, 6 owner and grant, 7 version (24 bits), imported (1), expiry (39).
+/// An odd version means that the entry is being written.
+#[repr(align(64))]
+struct Entry([AtomicU64; 8]);
+
+impl Entry {
+    fn empty() -> Self {
+        Entry(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
+    pub id: KeyId,
+    pub owner: u32,
+    pub grant: u32,
+    pub expires_at: Option<Time>,
+    pub imported: bool,
+}
+
+pub(super) enum Reading<T> {
+    /// The entry holds this digest, and `read` saw it in one piece.
+    Same(T),
+    Other,
+    Moving,
+}
+
+pub(super) struct Entries {
+    chunks: Box<[OnceLock<Box<[Entry]>>]>,
+    next: AtomicU32,
+    /// Touched by the writer alone; a mutex only to say so in safe code.
+    free: Mutex<Vec<u32>>,
+}
+
+impl Entries {
+    pub fn new() -> Self {
+        Entries {
+            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
+            next: AtomicU32::new(0),
+            free: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn entry(&self, number: u32) -> &Entry {
+        let chunk = self.chunks[(number >> CHUNK_BITS) as usize].get();
+        &chunk.expect("a number is handed out after its chunk was made")[number as usize & (CHUNK - 1)]
+    }
+
+    /// Runs `read` between two looks at the version. What `read` follows (owner, grant) was reachable
+    /// from this entry throughout if the version did not move.
+    pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> Reading<T> {
+        let words = &self.entry(number).0;
+        let before = words[7].load(Ordering::Acquire);
+        let found: [u64; 4] = std::array::from_fn(|i| words[i].load(Ordering::Relaxed));
+        let (id, shared) =
+            ([words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)], words[6].load(Ordering::Relaxed));
+        let same = found == digest_words(digest);
+        let is_moving = (before >> VERSION_SHIFT) & 1 == 1;
+        let result = (same && !is_moving).then(|| read(content(id, shared, before)));
+        fence(Ordering::Acquire);
+        let after = words[7].load(Ordering::Relaxed);
+        match result {
+            _ if is_moving || before != after => Reading::Moving,
+            Some(result) => Reading::Same(result),
+            None => Reading::Other,
+        }
+    }
+
+    pub fn digest(&self, number: u32) -> Digest {
+        let words = &self.entry(number).0;
+        let mut bytes = [0; 32];
+        for (part, word) in bytes.chunks_exact_mut(8).zip(words) {
+            part.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        }
+        Digest::from_bytes(bytes)
+    }
+
+    pub fn add(&self, digest: &Digest, content: Content) -> u32 {
+        let recycled = self.free.lock().ok().and_then(|mut free| free.pop());
+        let number = recycled.unwrap_or_else(|| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let chunk = &self.chunks[(number >> CHUNK_BITS) as usize];
+            chunk.get_or_init(|| (0..CHUNK).map(|_| Entry::empty()).collect());
+            number
+        });
+        self.write(number, digest_words(digest), content);
+        number
+    }
+
+    /// Gives the entry new content; returns the old.
+    pub fn change(&self, number: u32, digest: &Digest, content: Content) -> Content {
+        let old = self.content(number);
+        self.write(number, digest_words(digest), content);
+        old
+    }
+
+    /// Empties the entry, so that no reader with an old table finds the key in it; returns the old content.
+    pub fn clear(&self, number: u32) -> Content {
+        let old = self.content(number);
+        let nothing = Content { id: KeyId::from_bytes([0; 16]), owner: 0, grant: 0, expires_at: None, imported: false };
+        self.write(number, [0; 4], nothing);
+        old
+    }
+
+    /// For use again. A reader that still holds the number sees another digest, or a moved version.
+    pub fn recycle(&self, number: u32) {
+        if let Ok(mut free) = self.free.lock() {
+            free.push(number);
+        }
+    }
+
+    fn content(&self, number: u32) -> Content {
+        let words = &self.entry(number).0;
+        let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
+        content(id, words[6].load(Ordering::Relaxed), words[7].load(Ordering::Relaxed))
+    }
+
+    fn write(&self, number: u32, digest: [u64; 4], content: Content) {
+        let words = &self.entry(number).0;
+        let version = (words[7].load(Ordering::Relaxed) >> VERSION_SHIFT) & 0xff_ffff;
+        words[7].store((version | 1) << VERSION_SHIFT, Ordering::Relaxed);
+        // The odd version is visible before any word below.
+        fence(Ordering::Release);
+        for (word, value) in words.iter().zip(digest) {
+            word.store(value, Ordering::Relaxed);
+        }
+        let (high, low) = content.id.as_bytes().split_at(8);
+        words[4].store(u64::from_be_bytes(high.try_into().expect("eight of sixteen bytes")), Ordering::Relaxed);
+        words[5].store(u64::from_be_bytes(low.try_into().expect("eight of sixteen bytes")), Ordering::Relaxed);
+        words[6].store(u64::from(content.owner) << 32 | u64::from(content.grant), Ordering::Relaxed);
+        let seconds = content.expires_at.map_or(NEVER, |end| u64::try_from(end.seconds()).unwrap_or(0).min(NEVER - 1));
+        let imported = if content.imported { IMPORTED } else { 0 };
+        let next = (version.wrapping_add(2) & 0xff_fffe) << VERSION_SHIFT;
+        words[7].store(next | imported | seconds, Ordering::Release);
+    }
+}
+
+fn content(id: [u64; 2], shared: u64, last: u64) -> Content {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&id[0].to_be_bytes());
+    bytes[8..].copy_from_slice(&id[1].to_be_bytes());
+    let seconds = last & NEVER;
+    Content {
+        id: KeyId::from_bytes(bytes),
+        owner: (shared >> 32) as u32,
+        grant: shared as u32,
+        expires_at: (seconds != NEVER).then(|| Time::from_millis(seconds as i64 * 1000)),
+        imported: last & IMPORTED != 0,
+    }
+}
+
+fn digest_words(digest: &Digest) -> [u64; 4] {
+    let bytes = digest.as_bytes();
+    std::array::from_fn(|i| u64::from_le_bytes(bytes[i * 8..i * 8 + 8].try_into().expect("eight of 32 bytes")))
+}

@@ -1,0 +1,295 @@
+//! The key index: every live key in memory, so that a verification reads no disk and takes no lock.
+//! One writer (the store's writer thread) changes it; any number of readers look keys up at the
+//! same time without waiting for it. Knows no SQL; any engine can feed it.
+
+mod entry;
+mod interned;
+mod shard;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, ScopeSet, Time, UserId};
+use entry::{Content, Entries, Reading};
+use interned::Interned;
+use shard::{Place, Shard};
+
+const SHARDS: usize = 256;
+
+/// Who owns a key, shared by all keys of that user.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IndexedOwner {
+    pub id: UserId,
+    pub email: Email,
+    pub active: bool,
+}
+
+/// What a key may do, shared by all keys that may do the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grant {
+    pub enabled: bool,
+    pub scopes: ScopeSet,
+    pub allowed_ips: Networks,
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// A key as the writer hands it in.
+#[derive(Debug, Clone)]
+pub struct IndexedKey {
+    pub digest: Digest,
+    pub id: KeyId,
+    pub owner: IndexedOwner,
+    pub grant: Grant,
+    pub expires_at: Option<Time>,
+    pub imported: bool,
+}
+
+/// A key as a reader sees it, for the time of one look.
+pub struct KeyView<'a> {
+    pub id: KeyId,
+    pub owner: &'a IndexedOwner,
+    pub grant: &'a Grant,
+    pub expires_at: Option<Time>,
+}
+
+impl KeyView<'_> {
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            enabled: self.grant.enabled,
+            owner_active: self.owner.active,
+            expires_at: self.expires_at,
+            scopes: &self.grant.scopes,
+            allowed_ips: &self.grant.allowed_ips,
+        }
+    }
+}
+
+/// What the index can say about a digest.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup<T> {
+    Found(T),
+    /// No such key: proven, not assumed.
+    Absent,
+    /// Ask the store: the index is not full yet, or behind an announced change.
+    Unsure,
+    /// Nobody can tell: the database file is not the one we opened.
+    Broken,
+}
+
+/// Shared by readers and the writer. Methods that change it belong to the writer thread alone and
+/// sit on [`Writing`].
+pub struct Index {
+    shards: Vec<Shard>,
+    entries: Entries,
+    owners: Interned<IndexedOwner>,
+    grants: Interned<Grant>,
+    full: AtomicBool,
+    broken: AtomicBool,
+    keys: AtomicU64,
+    imported: AtomicU64,
+    revision: AtomicU64,
+    /// Held by the one writer; its content is what only a writer needs.
+    writing: Mutex<Bookkeeping>,
+}
+
+/// Entry numbers to use again, and where the shared parts are.
+struct Bookkeeping {
+    owner_numbers: HashMap<UserId, u32>,
+    grant_numbers: HashMap<Arc<Grant>, u32>,
+}
+
+impl Index {
+    pub fn new() -> Self {
+        Index {
+            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            entries: Entries::new(),
+            owners: Interned::new(),
+            grants: Interned::new(),
+            full: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
+            keys: AtomicU64::new(0),
+            imported: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
+            writing: Mutex::new(Bookkeeping { owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
+        }
+    }
+
+    /// Runs `look` on the key with this digest. `look` sees one consistent state of the key; it may
+    /// run twice and must only read. Waits for nobody.
+    pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {
+        if self.broken.load(Ordering::Acquire) {
+            return Lookup::Broken;
+        }
+        // Read before the table: a miss counts as proof only if the table was full before we looked.
+        let was_full = self.full.load(Ordering::Acquire);
+        let place = Place::of(digest);
+        let table = self.shards[place.shard].table();
+        for number in table.candidates(place) {
+            let reading = self.entries.read(number, digest, |content| {
+                let owner = self.owners.get(content.owner)?;
+                let grant = self.grants.get(content.grant)?;
+                let (owner, grant) = (owner.as_ref()?, grant.as_ref()?);
+                let view = KeyView { id: content.id, owner, grant, expires_at: content.expires_at };
+                Some(look(&view))
+            });
+            match reading {
+                Reading::Same(Some(seen)) => return Lookup::Found(seen),
+                // Being changed at this instant: the store knows.
+                Reading::Same(None) | Reading::Moving => return Lookup::Unsure,
+                Reading::Other => {}
+            }
+        }
+        if was_full { Lookup::Absent } else { Lookup::Unsure }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    /// Whether any imported key is held: only then can text that is not a key of ours be one.
+    pub fn holds_imported(&self) -> bool {
+        self.imported.load(Ordering::Acquire) > 0
+    }
+
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// The writer's side. A poisoned lock means that the writer died half-way; nothing is certain then.
+    pub fn write(&self) -> Option<Writing<'_>> {
+        self.writing.lock().ok().map(|books| Writing { index: self, books })
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The right to change the index; one at a time.
+pub struct Writing<'a> {
+    index: &'a Index,
+    books: std::sync::MutexGuard<'a, Bookkeeping>,
+}
+
+impl Writing<'_> {
+    /// Puts the key in, or makes the one that is there equal to it.
+    pub fn put(&mut self, key: IndexedKey) {
+        let owner = self.owner_number(&key.owner);
+        let grant = self.grant_number(key.grant);
+        let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };
+        let place = Place::of(&key.digest);
+        match self.find(&key.digest, place) {
+            Some(number) => {
+                let old = self.index.entries.change(number, &key.digest, content);
+                self.release(&old);
+            }
+            None => {
+                let number = self.index.entries.add(&key.digest, content);
+                let rehash = |number| Place::of(&self.index.entries.digest(number));
+                self.index.shards[place.shard].insert(place, number, rehash);
+                self.index.keys.fetch_add(1, Ordering::Relaxed);
+                if key.imported {
+                    self.index.imported.fetch_add(1, Ordering::Release);
+                }
+            }
+        }
+    }
+
+    pub fn remove(&mut self, digest: &Digest) {
+        let place = Place::of(digest);
+        let Some(number) = self.find(digest, place) else { return };
+        let old = self.index.entries.clear(number);
+        self.index.shards[place.shard].remove(place, number);
+        self.index.entries.recycle(number);
+        self.release(&old);
+        self.index.keys.fetch_sub(1, Ordering::Relaxed);
+        if old.imported {
+            self.index.imported.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Renews what all keys of this owner share; an owner without keys here is not kept.
+    pub fn put_owner(&mut self, owner: &IndexedOwner) {
+        if let Some(number) = self.books.owner_numbers.get(&owner.id) {
+            self.index.owners.replace(*number, Arc::new(owner.clone()));
+        }
+    }
+
+    /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
+    pub fn reset(&mut self) {
+        self.index.full.store(false, Ordering::Release);
+        for shard in &self.index.shards {
+            for number in shard.drain() {
+                let old = self.index.entries.clear(number);
+                self.index.entries.recycle(number);
+                self.release(&old);
+            }
+        }
+        self.index.keys.store(0, Ordering::Relaxed);
+        self.index.imported.store(0, Ordering::Release);
+    }
+
+    pub fn set_full(&mut self) {
+        self.index.full.store(true, Ordering::Release);
+    }
+
+    pub fn set_broken(&mut self, broken: bool) {
+        self.index.broken.store(broken, Ordering::Release);
+    }
+
+    pub fn set_revision(&mut self, revision: u64) {
+        self.index.revision.store(revision, Ordering::Release);
+    }
+
+    fn find(&self, digest: &Digest, place: Place) -> Option<u32> {
+        let table = self.index.shards[place.shard].table();
+        table.candidates(place).find(|number| self.index.entries.digest(*number) == *digest)
+    }
+
+    fn owner_number(&mut self, owner: &IndexedOwner) -> u32 {
+        if let Some(&number) = self.books.owner_numbers.get(&owner.id) {
+            if self.index.owners.get(number).is_none_or(|held| held.as_deref() != Some(owner)) {
+                self.index.owners.replace(number, Arc::new(owner.clone()));
+            }
+            self.index.owners.retain(number);
+            return number;
+        }
+        let number = self.index.owners.add(Arc::new(owner.clone()));
+        self.books.owner_numbers.insert(owner.id, number);
+        number
+    }
+
+    fn grant_number(&mut self, grant: Grant) -> u32 {
+        if let Some(&number) = self.books.grant_numbers.get(&grant) {
+            self.index.grants.retain(number);
+            return number;
+        }
+        let grant = Arc::new(grant);
+        let number = self.index.grants.add(Arc::clone(&grant));
+        self.books.grant_numbers.insert(grant, number);
+        number
+    }
+
+    fn release(&mut self, old: &Content) {
+        if let Some(owner) = self.index.owners.release(old.owner) {
+            self.books.owner_numbers.remove(&owner.id);
+        }
+        if let Some(grant) = self.index.grants.release(old.grant) {
+            self.books.grant_numbers.remove(&grant);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! One of 256 hash tables from digest to entry number. A digest is uniformly random already, so its
+//! own bits are the hash. Readers walk a table while the writer fills it; a grown table replaces the
+//! old one in one step, and whoever still reads the old one meets the same entries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::model::Digest;
+
+const EMPTY: u64 = 0;
+/// A removed slot: probing goes on past it, and an insertion may use it again.
+const GONE: u64 = u32::MAX as u64;
+const SMALLEST: usize = 16;
+
+/// Where a digest belongs: shard (first byte), slot, and 32 more bits to tell neighbours apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub shard: usize,
+    start: u32,
+    mark: u32,
+}
+
+impl Place {
+    pub fn of(digest: &Digest) -> Self {
+        let bytes = digest.as_bytes();
+        let four = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Place { shard: bytes[0] as usize, start: four(1), mark: four(5) }
+    }
+}
+
+/// Slots of `mark << 32 | (number + 1)`, linear probing, a power of two, at most three quarters used.
+pub(super) struct Table {
+    slots: Box<[AtomicU64]>,
+}
+
+impl Table {
+    fn with_slots(count: usize) -> Self {
+        Table { slots: (0..count).map(|_| AtomicU64::new(EMPTY)).collect() }
+    }
+
+    /// Entries whose mark fits; the caller compares the digest.
+    pub fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+        self.probe(place)
+            .map(|slot| slot.load(Ordering::Acquire))
+            .take_while(|value| *value != EMPTY)
+            .filter(move |value| (*value >> 32) as u32 == place.mark && *value as u32 != GONE as u32)
+            .map(|value| value as u32 - 1)
+    }
+
+    fn probe(&self, place: Place) -> impl Iterator<Item = &AtomicU64> + '_ {
+        let mask = self.slots.len() - 1;
+        let start = place.start as usize & mask;
+        (0..self.slots.len()).map(move |step| &self.slots[(start + step) & mask])
+    }
+
+    /// True when an empty slot (not a gone one) was used.
+    fn insert(&self, place: Place, number: u32) -> bool {
+        let value = u64::from(place.mark) << 32 | u64::from(number + 1);
+        let mut gone = None;
+        for slot in self.probe(place) {
+            match slot.load(Ordering::Relaxed) {
+                EMPTY => {
+                    gone.unwrap_or(slot).store(value, Ordering::Release);
+                    return gone.is_none();
+                }
+                held if held as u32 == GONE as u32 => {
+                    gone.get_or_insert(slot);
+                }
+                _ => {}
+            }
+        }
+        gone.expect("a table is never more than three quarters used").store(value, Ordering::Release);
+        false
+    }
+}
+
+pub(super) struct Shard {
+    table: ArcSwap<Table>,
+    /// The writer's counts: slots that are not empty, and live ones.
+    used: AtomicU32,
+    live: AtomicU32,
+}
+
+impl Shard {
+    pub fn new() -> Self {
+        Shard {
+            table: ArcSwap::from_pointee(Table::with_slots(SMALLEST)),
+            used: AtomicU32::new(0),
+            live: AtomicU32::new(0),
+        }
+    }
+
+    pub fn table(&self) -> Guard<Arc<Table>> {
+        self.table.load()
+    }
+
+    pub fn insert(&self, place: Place, number: u32, rehash: impl Fn(u32) -> Place) {
+        let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
+        let slots = self.table.load().slots.len();
+        if (self.used.load(Ordering::Relaxed) as usize + 1) * 4 > slots * 3 {
+            self.rebuild(live as usize, rehash);
+        }
+        if self.table.load().insert(place, number) {
+            self.used.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn remove(&self, place: Place, number: u32) {
+        let value = u64::from(place.mark) << 32 | u64::from(number + 1);
+        let table = self.table.load();
+        if let Some(slot) = table.probe(place).find(|slot| slot.load(Ordering::Relaxed) == value) {
+            slot.store(u64::from(place.mark) << 32 | GONE, Ordering::Release);
+            self.live.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Empties the shard; returns the entries that were in it.
+    pub fn drain(&self) -> Vec<u32> {
+        let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST)));
+        self.used.store(0, Ordering::Relaxed);
+        self.live.store(0, Ordering::Relaxed);
+        live_numbers(&old).collect()
+    }
+
+    /// A table with room for `keys`, without the gone slots of the old one.
+    fn rebuild(&self, keys: usize, rehash: impl Fn(u32) -> Place) {
+        let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST));
+        let old = self.table.load_full();
+        let mut used = 0;
+        for number in live_numbers(&old) {
+            grown.insert(rehash(number), number);
+            used += 1;
+        }
+        self.used.store(used, Ordering::Relaxed);
+        self.table.store(Arc::new(grown));
+    }
+}
+
+fn live_numbers(table: &Table) -> impl Iterator<Item = u32> + '_ {
+    let values = table.slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+    values.filter(|value| *value != EMPTY && *value as u32 != GONE as u32).map(|value| value as u32 - 1)
+}

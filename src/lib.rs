@@ -1,0 +1,12 @@
+//! Keybearer: a self-hosted API-key server. Imports run one way:
+//! `main → cli → commands → http → auth → store → index → ambient → model → error`.
+
+pub mod ambient;
+pub mod auth;
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod http;
+pub mod index;
+pub mod model;
+pub mod store;

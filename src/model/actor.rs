@@ -1,0 +1,63 @@
+//! Who acts, and from where: an argument of every act that leaves an event.
+
+use std::net::IpAddr;
+
+use super::{KeyId, UserId};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    User {
+        id: UserId,
+        email: String,
+    },
+    Key {
+        id: KeyId,
+        hint: String,
+    },
+    /// The operator at the command line.
+    Operator,
+    /// Somebody who has not proved who they are.
+    Anonymous,
+}
+
+impl Actor {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Actor::User { .. } => "user",
+            Actor::Key { .. } => "key",
+            Actor::Operator => "operator",
+            Actor::Anonymous => "anonymous",
+        }
+    }
+
+    pub fn id(&self) -> Option<[u8; 16]> {
+        match self {
+            Actor::User { id, .. } => Some(*id.as_bytes()),
+            Actor::Key { id, .. } => Some(*id.as_bytes()),
+            Actor::Operator | Actor::Anonymous => None,
+        }
+    }
+
+    pub fn label(&self) -> &str {
+        match self {
+            Actor::User { email, .. } => email,
+            Actor::Key { hint, .. } => hint,
+            Actor::Operator => "command line",
+            Actor::Anonymous => "",
+        }
+    }
+}
+
+/// Actor, address and request of one act.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub actor: Actor,
+    pub address: Option<IpAddr>,
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    pub fn operator() -> Self {
+        Origin { actor: Actor::Operator, address: None, request_id: None }
+    }
+}

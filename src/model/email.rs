@@ -1,0 +1,90 @@
+//! An e-mail address in its one canonical form, the same for log-in, throttle and uniqueness.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// Lower-case ASCII without blanks around it. Letters beyond ASCII are refused rather than mapped:
+/// case mapping makes two addresses one (Django CVE-2019-19844).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    pub const MAX: usize = 254;
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        let wrong = |message| Err(Error::invalid("email", message));
+        if text.len() > Self::MAX {
+            return wrong("An e-mail address has at most 254 characters.");
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return wrong("An e-mail address has no blanks, control characters or letters beyond ASCII.");
+        }
+        let well_formed = text.rsplit_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !local.contains(['@', '"', '<', '>', '(', ')', ',', ';', ':', '\\', '[', ']'])
+                && !domain.is_empty()
+                && domain.split('.').all(|label| {
+                    !label.is_empty()
+                        && !label.starts_with('-')
+                        && !label.ends_with('-')
+                        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                })
+        });
+        if !well_formed {
+            return wrong("Enter an e-mail address such as ada@example.com.");
+        }
+        Ok(Email(text.to_ascii_lowercase()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for Email {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_spelling() {
+        for text in ["ada@example.com", " Ada@Example.COM ", "ADA@EXAMPLE.COM\n"] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), "ada@example.com");
+        }
+    }
+
+    #[test]
+    fn look_alikes_and_nonsense_are_refused() {
+        for text in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "mıke@example.com",
+            "\u{212a}im@example.com",
+            "ａda@example.com",
+            "a b@example.com",
+            "a\0@example.com",
+            "a@b@c.d",
+            "a@-b.c",
+            "a@b..c",
+            "<a@b.c>",
+            &format!("{}@b.c", "a".repeat(260)),
+        ] {
+            assert!(Email::parse(text).is_err(), "{text}");
+        }
+    }
+}

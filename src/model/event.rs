@@ -1,0 +1,107 @@
+//! A line of the audit log: who did what to which thing, when, from where, with what outcome.
+//! Lines are chained by SHA-256, so that a removed, edited or moved line shows.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Origin, Time};
+
+/// What happened. The text is stored and shown; it never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    KeyCreated,
+    KeyRevoked,
+    KeyRotated,
+    KeyDisabled,
+    KeyEnabled,
+    KeyChanged,
+    KeysImported,
+    UserAdded,
+    UserChanged,
+    UserDeactivated,
+    UserActivated,
+    UserRemoved,
+    PasswordSet,
+    LoggedIn,
+    LogInFailed,
+    LoggedOut,
+    SessionEnded,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::KeyCreated => "key.created",
+            Action::KeyRevoked => "key.revoked",
+            Action::KeyRotated => "key.rotated",
+            Action::KeyDisabled => "key.disabled",
+            Action::KeyEnabled => "key.enabled",
+            Action::KeyChanged => "key.changed",
+            Action::KeysImported => "keys.imported",
+            Action::UserAdded => "user.added",
+            Action::UserChanged => "user.changed",
+            Action::UserDeactivated => "user.deactivated",
+            Action::UserActivated => "user.activated",
+            Action::UserRemoved => "user.removed",
+            Action::PasswordSet => "user.password_set",
+            Action::LoggedIn => "session.started",
+            Action::LogInFailed => "session.refused",
+            Action::LoggedOut => "session.left",
+            Action::SessionEnded => "session.ended",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub at: Time,
+    pub origin: Origin,
+    pub action: Action,
+    /// The id of the key, user or session it is about.
+    pub object: Option<[u8; 16]>,
+    /// What a person recognises it by: a name and hint, an e-mail. Never key material.
+    pub label: String,
+}
+
+/// A stored line, ready to show.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Event {
+    pub seq: i64,
+    pub at: Time,
+    pub actor_kind: String,
+    pub actor_id: Option<String>,
+    pub actor: String,
+    pub action: String,
+    pub object_id: Option<String>,
+    pub object: String,
+    pub address: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl Event {
+    /// SHA-256 over the line before and every field of this one, each with its length before it,
+    /// so that no two lines read the same.
+    pub fn chain(&self, before: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(before);
+        let seq = self.seq.to_string();
+        let at = self.at.millis().to_string();
+        let fields = [
+            Some(seq.as_str()),
+            Some(at.as_str()),
+            Some(self.actor_kind.as_str()),
+            self.actor_id.as_deref(),
+            Some(self.actor.as_str()),
+            Some(self.action.as_str()),
+            self.object_id.as_deref(),
+            Some(self.object.as_str()),
+            self.address.as_deref(),
+            self.request_id.as_deref(),
+        ];
+        for field in fields {
+            let length = field.map_or(u64::MAX, |text| text.len() as u64);
+            hash.update(length.to_be_bytes());
+            hash.update(field.unwrap_or_default());
+        }
+        hash.finalize().into()
+    }
+}

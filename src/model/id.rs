@@ -1,0 +1,54 @@
+//! Identifiers: UUIDv7, made from our clock and our randomness, never used again and never a
+//! proof of anything.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::Time;
+use crate::error::{Error, Result};
+
+macro_rules! id {
+    ($name:ident, $what:literal) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            pub fn new(now: Time, random: [u8; 10]) -> Self {
+                $name(uuid::Builder::from_unix_timestamp_millis(now.millis().max(0) as u64, &random).into_uuid())
+            }
+
+            /// The usual hyphenated form only, so that one id has one spelling.
+            pub fn parse(text: &str) -> Result<Self> {
+                match Uuid::try_parse(text) {
+                    Ok(id) if text.len() == 36 => Ok($name(id)),
+                    _ => Err(Error::not_found($what)),
+                }
+            }
+
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                $name(Uuid::from_bytes(bytes))
+            }
+
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.hyphenated().fmt(f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+    };
+}
+
+id!(KeyId, "key");
+id!(UserId, "user");
+id!(SessionId, "session");

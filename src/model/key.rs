@@ -1,0 +1,207 @@
+//! A key's settings and record. The key itself is `PlainKey`; here is only what may be stored.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Digest, Email, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
+use crate::error::{Error, Result};
+
+/// When a key ends. Whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    Never,
+    At(Time),
+}
+
+impl Expiry {
+    const FURTHEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+    /// `90d`, `12h`, `never` or an RFC 3339 time; judged against `now`.
+    pub fn parse(text: &str, now: Time) -> Result<Self> {
+        let text = text.trim();
+        if text == "never" {
+            return Ok(Expiry::Never);
+        }
+        if let Some(span) = parse_span(text) {
+            return Self::at(Time::from_millis(now.seconds().saturating_mul(1000)).plus(span), now);
+        }
+        match Time::parse(text) {
+            Ok(time) => Self::at(time, now),
+            Err(_) => Err(Error::invalid(
+                "expires",
+                "Write an expiry as 90d, 12h, never or an RFC 3339 time (2027-01-31T12:00:00Z).",
+            )),
+        }
+    }
+
+    /// `2027-01-31`, from a date field: the end of that day in UTC.
+    pub fn parse_day(text: &str, now: Time) -> Result<Self> {
+        let day: jiff::civil::Date = text
+            .parse()
+            .ok()
+            .filter(|_| text.len() == 10)
+            .ok_or_else(|| Error::invalid("expires_on", "Choose a date, written as 2027-01-31."))?;
+        let end = day
+            .tomorrow()
+            .and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC))
+            .map_err(|_| Error::invalid("expires_on", "Choose a date, written as 2027-01-31."))?;
+        Self::at(Time::from_millis(end.timestamp().as_millisecond()), now)
+            .map_err(|error| Error { field: Some("expires_on"), ..error })
+    }
+
+    fn at(time: Time, now: Time) -> Result<Self> {
+        if time <= now {
+            return Err(Error::invalid("expires", "An expiry lies in the future."));
+        }
+        if time.since(now) > Self::FURTHEST {
+            return Err(Error::invalid(
+                "expires",
+                "An expiry is at most 100 years away. Choose never for a key without one.",
+            ));
+        }
+        Ok(Expiry::At(time))
+    }
+
+    pub fn time(self) -> Option<Time> {
+        match self {
+            Expiry::Never => None,
+            Expiry::At(time) => Some(time),
+        }
+    }
+}
+
+/// `90d`, `24h`, `15m`, `30s`: a positive span of time.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit()))?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).filter(|s| *s > 0).map(Duration::from_secs)
+}
+
+/// What a new key shall be; every part already parsed.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    pub name: KeyName,
+    pub prefix: KeyPrefix,
+    pub scopes: ScopeSet,
+    pub expiry: Expiry,
+    pub allowed_ips: Networks,
+    pub rate_limit: Option<RateLimit>,
+    pub metadata: Metadata,
+}
+
+/// A small JSON object of the caller's own.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Metadata(Map<String, Value>);
+
+impl Metadata {
+    /// In bytes of compact JSON.
+    pub const MAX: usize = 4096;
+
+    pub fn parse(value: Value) -> Result<Self> {
+        let Value::Object(map) = value else {
+            return Err(Error::invalid("metadata", "Metadata is a JSON object."));
+        };
+        let metadata = Metadata(map);
+        if metadata.text().len() > Self::MAX {
+            return Err(Error::invalid("metadata", "Metadata has at most 4,096 bytes as compact JSON."));
+        }
+        Ok(metadata)
+    }
+
+    pub fn text(&self) -> String {
+        serde_json::to_string(&self.0).expect("a map of JSON values always serialises")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Owner {
+    pub id: UserId,
+    pub email: Email,
+}
+
+/// Last use of a key, as far as it has been flushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    pub at: Time,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// Everything stored about a key but its digest.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    pub id: KeyId,
+    pub name: String,
+    /// None for an imported key, whose text we never knew.
+    pub prefix: Option<String>,
+    pub hint: String,
+    pub owner: Owner,
+    pub owner_active: bool,
+    pub scopes: ScopeSet,
+    pub enabled: bool,
+    pub created_at: Time,
+    pub expires_at: Option<Time>,
+    pub allowed_ips: Networks,
+    pub rate_limit: Option<RateLimit>,
+    pub metadata: Metadata,
+    pub last_use: Option<LastUse>,
+}
+
+impl KeyRecord {
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+}
+
+/// A key row of another system or of an export: known by its digest only.
+#[derive(Debug, Clone)]
+pub struct ImportedKey {
+    pub digest: Digest,
+    pub owner: Email,
+    pub name: KeyName,
+    pub scopes: ScopeSet,
+    pub expires_at: Option<Time>,
+    pub hint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expiries_are_read_strictly() {
+        let now = Time::parse("2026-11-23T08:00:00Z").unwrap();
+        let at = |text| Expiry::parse(text, now).map(|expiry| expiry.time().map(|time| time.to_string()));
+        assert_eq!(at("90d").unwrap().unwrap(), "2027-02-21T08:00:00Z");
+        assert_eq!(at("never").unwrap(), None);
+        assert_eq!(at("2027-01-01T00:00:00+01:00").unwrap().unwrap(), "2026-12-31T23:00:00Z");
+        for bad in [
+            "",
+            "0d",
+            "-1d",
+            "1",
+            "1e30d",
+            "soon",
+            "2020-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "99999999999999999999d",
+            "2026-11-23",
+            "((((",
+        ] {
+            assert!(at(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Expiry::parse_day("2026-11-23", now).unwrap().time().unwrap().to_string(), "2026-11-24T00:00:00Z");
+        for bad in ["", "2026-11-22", "2026-13-01", "20270101", "tomorrow"] {
+            assert!(Expiry::parse_day(bad, now).is_err(), "{bad}");
+        }
+    }
+}

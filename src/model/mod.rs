@@ -1,0 +1,36 @@
+//! Plain data and parsing: no I/O, no async, no HTTP, no SQL. Text becomes a type here, once,
+//! by a `parse` whose error a person can act on; verdicts are pure functions of data and `now`.
+
+pub mod actor;
+pub mod email;
+pub mod event;
+pub mod id;
+pub mod key;
+pub mod name;
+pub mod network;
+pub mod page;
+pub mod password;
+pub mod plain_key;
+pub mod rate_limit;
+pub mod scope;
+pub mod session;
+pub mod time;
+pub mod user;
+pub mod verdict;
+
+pub use actor::{Actor, Origin};
+pub use email::Email;
+pub use event::{Action, Event, NewEvent};
+pub use id::{KeyId, SessionId, UserId};
+pub use key::{Expiry, KeyRecord, NewKey, Owner};
+pub use name::KeyName;
+pub use network::Networks;
+pub use page::{Cursor, Page};
+pub use password::Password;
+pub use plain_key::{Digest, KeyPrefix, PlainKey};
+pub use rate_limit::RateLimit;
+pub use scope::{Scope, ScopeSet};
+pub use session::{Session, SessionToken};
+pub use time::Time;
+pub use user::{Role, User};
+pub use verdict::{Facts, Refusal};

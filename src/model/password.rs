@@ -1,0 +1,113 @@
+//! A password as typed, and the rules a new one must meet (NIST SP 800-63B-4 §3.1.1.2): length and
+//! a blocklist, no composition rules.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::Email;
+use crate::error::{Error, Result};
+
+/// In NFKC, never truncated. `Debug` says only the type.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// In code points; the password is the only factor.
+    pub const MIN: usize = 15;
+    /// In bytes, as typed.
+    pub const MAX: usize = 1024;
+
+    /// Any password that could be somebody's; for log-in.
+    pub fn parse(typed: &str) -> Result<Self> {
+        if typed.len() > Self::MAX {
+            return Err(Error::invalid("password", "A password has at most 1,024 bytes."));
+        }
+        if typed.is_empty() {
+            return Err(Error::invalid("password", "Enter a password."));
+        }
+        Ok(Password(typed.nfkc().collect()))
+    }
+
+    /// A password that may be set for `email`.
+    pub fn parse_new(typed: &str, email: &Email) -> Result<Self> {
+        let password = Self::parse(typed)?;
+        if password.0.chars().count() < Self::MIN {
+            return Err(Error::invalid(
+                "password",
+                "A password has at least 15 characters. A few random words are fine.",
+            ));
+        }
+        if password.is_guessable(email) {
+            return Err(Error::invalid(
+                "password",
+                "This password is too easy to guess: it is made of common words, names, patterns, this site's name or your e-mail. \
+                 Choose another, for example four or more random words.",
+            ));
+        }
+        Ok(password)
+    }
+
+    /// Whether word lists, names, dates and patterns find it within ten million guesses. The lists
+    /// are zxcvbn's: some 90,000 common and breached passwords, words and names.
+    fn is_guessable(&self, email: &Email) -> bool {
+        let (local, domain) = email.as_str().split_once('@').unwrap_or((email.as_str(), ""));
+        let site = domain.split('.').next().unwrap_or_default();
+        // Only the beginning is estimated: the estimate's cost grows with the square of the length.
+        let head: String = self.0.chars().take(64).collect();
+        let guesses =
+            zxcvbn::zxcvbn(&head, &[email.as_str(), local, domain, site, "keybearer", "api", "key"]).guesses();
+        let one_character = self.0.chars().all(|c| self.0.starts_with(c));
+        guesses < 10_000_000 || one_character
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(typed: &str) -> Result<Password> {
+        Password::parse_new(typed, &Email::parse("ada.lovelace@example.com").unwrap())
+    }
+
+    #[test]
+    fn long_and_uncommon_is_enough() {
+        for good in
+            ["correct horse battery staple", "qzvkwmxrtplbncd", "ünïcödé pässwörter", &"long winded tale ".repeat(60)]
+        {
+            assert!(new(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn short_common_and_own_names_are_refused() {
+        for bad in [
+            "",
+            "short",
+            "fourteen chars",
+            "keybearer12345678",
+            "ada.lovelace@example.com",
+            "password1234567",
+            "aaaaaaaaaaaaaaaaaaaa",
+            "123456789012345",
+            &"x".repeat(1025),
+        ] {
+            assert!(new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn compatible_spellings_are_one_password() {
+        assert_eq!(Password::parse("ﬁve").unwrap().expose(), Password::parse("five").unwrap().expose());
+    }
+}

@@ -1,0 +1,47 @@
+//! A key's own limit: so many requests in a window, with a burst.
+
+use crate::error::{Error, Result};
+
+/// `requests` per `window` seconds; up to `burst` at once (by default as many as a window holds).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct RateLimit {
+    pub requests: u32,
+    pub window: u32,
+    pub burst: u32,
+}
+
+impl RateLimit {
+    pub const MAX_REQUESTS: u32 = 10_000_000;
+    pub const MAX_WINDOW: u32 = 86_400;
+
+    pub fn new(requests: u32, window: u32, burst: Option<u32>) -> Result<Self> {
+        let burst = burst.unwrap_or(requests);
+        let sound = (1..=Self::MAX_REQUESTS).contains(&requests)
+            && (1..=Self::MAX_WINDOW).contains(&window)
+            && (1..=Self::MAX_REQUESTS).contains(&burst);
+        if sound {
+            return Ok(RateLimit { requests, window, burst });
+        }
+        Err(Error::invalid(
+            "rate_limit",
+            "A rate limit is 1 to 10,000,000 requests in 1 to 86,400 seconds, with a burst of at least 1.",
+        ))
+    }
+
+    /// `100/60` or `100/60/20`: requests, seconds, burst. The stored and the CLI form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let numbers: Option<Vec<u32>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
+        match numbers.as_deref() {
+            Some([requests, window]) => Self::new(*requests, *window, None),
+            Some([requests, window, burst]) => Self::new(*requests, *window, Some(*burst)),
+            _ => Err(Error::invalid(
+                "rate_limit",
+                "Write a rate limit as REQUESTS/SECONDS or REQUESTS/SECONDS/BURST (100/60).",
+            )),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        format!("{}/{}/{}", self.requests, self.window, self.burst)
+    }
+}

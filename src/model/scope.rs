@@ -1,0 +1,154 @@
+//! Scopes: what a key may do, as grants that a request's needs are held against.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// `[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}`; as a grant it may end in `*` (`orders:*` covers `orders:read`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(String);
+
+impl Scope {
+    pub const MAX: usize = 64;
+    /// The namespace that only an admin can grant.
+    pub const OURS: &'static str = "keybearer:";
+    pub const VERIFY: &'static str = "keybearer:verify";
+    pub const KEYS: &'static str = "keybearer:keys";
+    pub const USERS: &'static str = "keybearer:users";
+    pub const EVENTS: &'static str = "keybearer:events";
+
+    /// A grant, with or without a `*` at its end.
+    pub fn parse(text: &str) -> Result<Self> {
+        let bare = text.strip_suffix('*').unwrap_or(text);
+        let lone_star = text == "*";
+        if text.len() <= Self::MAX && (lone_star || is_scope(bare)) {
+            let reserved = text.starts_with(Self::OURS);
+            if reserved && ![Self::VERIFY, Self::KEYS, Self::USERS, Self::EVENTS].contains(&text) {
+                return Err(Error::invalid(
+                    "scopes",
+                    "In the namespace keybearer: there are only keybearer:verify, keybearer:keys, keybearer:users and keybearer:events.",
+                ));
+            }
+            return Ok(Scope(text.to_owned()));
+        }
+        Err(Error::invalid(
+            "scopes",
+            "A scope is a letter or digit, then at most 63 of letters, digits and . _ : / -; it may end in * (orders:read, orders:*).",
+        ))
+    }
+
+    /// A need: what a request asks for, never with a `*`.
+    pub fn parse_need(text: &str) -> Result<Self> {
+        if text.len() <= Self::MAX && is_scope(text) {
+            return Ok(Scope(text.to_owned()));
+        }
+        Err(Error::invalid("scopes", "A required scope is a plain scope without *, such as orders:read."))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(Self::OURS)
+    }
+
+    /// Whether this grant gives `need`. A wildcard never reaches into `keybearer:`: those are
+    /// granted by their full name alone.
+    pub fn covers(&self, need: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(stem) => need.starts_with(stem) && !need.trim_end_matches('*').starts_with(Self::OURS),
+            None => self.0 == need,
+        }
+    }
+}
+
+fn is_scope(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'/' | b'-'))
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+/// A key's grants: sorted, without repeats, at most [`ScopeSet::MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ScopeSet(Vec<Scope>);
+
+impl ScopeSet {
+    pub const MAX: usize = 50;
+
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        let mut scopes = texts.into_iter().map(Scope::parse).collect::<Result<Vec<_>>>()?;
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.len() > Self::MAX {
+            return Err(Error::invalid("scopes", "A key has at most 50 scopes."));
+        }
+        Ok(ScopeSet(scopes))
+    }
+
+    pub fn covers(&self, need: &str) -> bool {
+        self.0.iter().any(|grant| grant.covers(need))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The RFC 6749 §3.3 form: separated by single blanks.
+    pub fn joined(&self) -> String {
+        self.0.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl serde::Serialize for ScopeSet {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        s.collect_seq(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_covers_what_its_text_says() {
+        let table = [
+            ("orders:read", "orders:read", true),
+            ("orders:read", "orders:write", false),
+            ("orders:*", "orders:read", true),
+            ("orders:*", "orders", false),
+            ("orders:*", "orders2:read", false),
+            ("*", "orders:read", true),
+            ("*", "keybearer:verify", false),
+            ("keybearer:verify", "keybearer:verify", true),
+            ("k*", "keybearer:keys", false),
+        ];
+        for (grant, need, expected) in table {
+            assert_eq!(Scope::parse(grant).unwrap().covers(need), expected, "{grant} / {need}");
+        }
+    }
+
+    #[test]
+    fn malformed_scopes_are_refused() {
+        for bad in ["", " ", "a b", "a*b", "**", ":a", "é", "keybearer:*", "keybearer:root", &"a".repeat(65)] {
+            assert!(Scope::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Scope::parse_need("orders:*").is_err());
+    }
+}

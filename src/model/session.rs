@@ -1,0 +1,64 @@
+//! A dashboard log-in. The cookie holds a secret; only its SHA-256 is stored.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::{Digest, SessionId, Time, User};
+
+/// Without a request for this long, a session is over.
+pub const IDLE: Duration = Duration::from_secs(8 * 3600);
+/// However busy, a session is over after this long.
+pub const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// 256 random bits in a cookie. `Debug` says only the type.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken([u8; 32]);
+
+impl SessionToken {
+    pub fn new(random: [u8; 32]) -> Self {
+        SessionToken(random)
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok().map(SessionToken)
+    }
+
+    pub fn expose(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.0)
+    }
+
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+
+    /// Another secret that follows from this one and tells nothing about it.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        *Digest::of(&[purpose.as_bytes(), b"\0", &self.0].concat()).as_bytes()
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken")
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub id: SessionId,
+    pub user: User,
+    pub created_at: Time,
+    pub last_seen_at: Time,
+    pub address: Option<IpAddr>,
+    pub user_agent: String,
+}
+
+impl Session {
+    /// A clock set back does not revive a session that has ended, nor end one that lives.
+    pub fn is_over(&self, now: Time) -> bool {
+        now.since(self.last_seen_at) >= IDLE || now.since(self.created_at) >= ABSOLUTE
+    }
+}

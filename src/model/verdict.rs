@@ -1,0 +1,113 @@
+//! The verdict on a known key: a pure function of what is stored, `now` and what is asked.
+
+use std::net::IpAddr;
+
+use super::{Networks, ScopeSet, Time};
+
+/// Why a key is refused. The bearer learns little of it (promise 7); a verifier learns it all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    Malformed,
+    NotFound,
+    Expired,
+    Disabled,
+    OwnerDeactivated,
+    InsufficientScope,
+    IpNotAllowed,
+    RateLimited,
+}
+
+impl Refusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "malformed",
+            Refusal::NotFound => "not_found",
+            Refusal::Expired => "expired",
+            Refusal::Disabled => "disabled",
+            Refusal::OwnerDeactivated => "owner_deactivated",
+            Refusal::InsufficientScope => "insufficient_scope",
+            Refusal::IpNotAllowed => "ip_not_allowed",
+            Refusal::RateLimited => "rate_limited",
+        }
+    }
+}
+
+/// What is stored of a key, as far as a verdict needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    pub enabled: bool,
+    pub owner_active: bool,
+    pub expires_at: Option<Time>,
+    pub scopes: &'a ScopeSet,
+    pub allowed_ips: &'a Networks,
+}
+
+/// What a request asks of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// Plain scopes; all of them must be granted.
+    pub scopes: &'a [&'a str],
+    /// The caller's address. Unknown, it fails a key that has ranges.
+    pub address: Option<IpAddr>,
+}
+
+impl Facts<'_> {
+    /// `now >= expires_at` is expired. Being live comes before being allowed.
+    pub fn judge(&self, now: Time, demand: &Demand<'_>) -> Result<(), Refusal> {
+        if !self.owner_active {
+            return Err(Refusal::OwnerDeactivated);
+        }
+        if !self.enabled {
+            return Err(Refusal::Disabled);
+        }
+        if self.expires_at.is_some_and(|end| now >= end) {
+            return Err(Refusal::Expired);
+        }
+        if !self.allowed_ips.is_empty() && !demand.address.is_some_and(|ip| self.allowed_ips.contains(ip)) {
+            return Err(Refusal::IpNotAllowed);
+        }
+        if !demand.scopes.iter().all(|need| self.scopes.covers(need)) {
+            return Err(Refusal::InsufficientScope);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fact_alone_refuses() {
+        let scopes = ScopeSet::parse(["orders:*"]).unwrap();
+        let anywhere = Networks::default();
+        let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
+        let now = Time::from_millis(1_000_000);
+        let good =
+            Facts { enabled: true, owner_active: true, expires_at: None, scopes: &scopes, allowed_ips: &anywhere };
+        let ask = |needs: &'static [&'static str]| Demand { scopes: needs, address: None };
+        let table = [
+            (good, ask(&[]), Ok(())),
+            (good, ask(&["orders:read"]), Ok(())),
+            (good, ask(&["orders:read", "users:read"]), Err(Refusal::InsufficientScope)),
+            (Facts { enabled: false, ..good }, ask(&[]), Err(Refusal::Disabled)),
+            (Facts { owner_active: false, ..good }, ask(&[]), Err(Refusal::OwnerDeactivated)),
+            (Facts { expires_at: Some(now), ..good }, ask(&[]), Err(Refusal::Expired)),
+            (Facts { expires_at: Some(Time::from_millis(1_000_001)), ..good }, ask(&[]), Ok(())),
+            (Facts { allowed_ips: &inside, ..good }, ask(&[]), Err(Refusal::IpNotAllowed)),
+            (
+                Facts { allowed_ips: &inside, ..good },
+                Demand { scopes: &[], address: Some([10, 1, 1, 1].into()) },
+                Ok(()),
+            ),
+            (
+                Facts { allowed_ips: &inside, ..good },
+                Demand { scopes: &[], address: Some([9, 1, 1, 1].into()) },
+                Err(Refusal::IpNotAllowed),
+            ),
+        ];
+        for (facts, demand, expected) in table {
+            assert_eq!(facts.judge(now, &demand), expected);
+        }
+    }
+}

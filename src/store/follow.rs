@@ -1,0 +1,191 @@
+//! From the change feed to the index: the only way in which the index learns anything, whoever made
+//! the change. Also fills it at start, page by page, between the writer's commits.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::rows::{networks, parsed, rate_limit, scopes, sql, time};
+use crate::error::Result;
+use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
+use crate::model::{Digest, Email, KeyId, UserId};
+
+/// Changes read at once while catching up; keys read at once while filling.
+const PAGE: usize = 4096;
+
+const KEY: &str = "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
+    u.id, u.email, u.active FROM keys k JOIN users u ON u.id = k.owner_id";
+
+pub(super) struct Follower {
+    index: Arc<Index>,
+    /// The revision up to which the index holds everything (as far as it is filled).
+    revision: i64,
+    /// The last key id filled in; `None` when the index is full.
+    filling: Option<[u8; 16]>,
+}
+
+/// What one transaction changed, read before its COMMIT and applied after it.
+#[derive(Default)]
+pub(super) struct Delta {
+    lines: usize,
+    revision: Option<i64>,
+    keys: Vec<(Digest, Option<IndexedKey>)>,
+    owners: Vec<IndexedOwner>,
+}
+
+impl Follower {
+    pub fn new(db: &Connection, index: Arc<Index>) -> Result<Self> {
+        let revision = newest_revision(db)?;
+        Ok(Follower { index, revision, filling: Some([0; 16]) })
+    }
+
+    pub fn is_filling(&self) -> bool {
+        self.filling.is_some()
+    }
+
+    pub fn is_broken(&self) -> bool {
+        self.index.is_broken()
+    }
+
+    pub fn set_broken(&mut self, broken: bool) {
+        self.write(|writing| writing.set_broken(broken));
+    }
+
+    /// Takes in what other processes committed. To be called before this transaction writes anything.
+    pub fn follow_committed(&mut self, db: &Connection) -> Result<()> {
+        if self.has_gap(db)? {
+            // Lines that we need were pruned, or the feed went back: start over.
+            self.write(|writing| writing.reset());
+            self.filling = Some([0; 16]);
+            self.revision = newest_revision(db)?;
+            return Ok(());
+        }
+        loop {
+            let delta = self.delta(db, PAGE)?;
+            let is_last = delta.lines < PAGE;
+            self.apply(delta);
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Changes that this transaction sees and the index does not hold, the oldest `limit` of them.
+    pub fn delta(&self, db: &Connection, limit: usize) -> Result<Delta> {
+        let mut delta = Delta::default();
+        let mut lines = db
+            .prepare_cached("SELECT rev, kind, id, digest FROM changes WHERE rev > ?1 ORDER BY rev LIMIT ?2")
+            .map_err(sql)?;
+        let mut rows = lines.query((self.revision, i64::try_from(limit).unwrap_or(i64::MAX))).map_err(sql)?;
+        while let Some(line) = rows.next().map_err(sql)? {
+            delta.lines += 1;
+            delta.revision = Some(line.get(0).map_err(sql)?);
+            if line.get_ref(1).and_then(|kind| Ok(kind.as_str()? == "key")).map_err(sql)? {
+                let digest = Digest::from_bytes(line.get(3).map_err(sql)?);
+                delta.keys.push((digest, find(db, &digest)?));
+            } else {
+                delta.owners.extend(owner(db, line.get(2).map_err(sql)?)?);
+            }
+        }
+        Ok(delta)
+    }
+
+    pub fn apply(&mut self, delta: Delta) {
+        let Some(revision) = delta.revision else { return };
+        self.write(|writing| {
+            for (digest, key) in delta.keys {
+                match key {
+                    Some(key) => writing.put(key),
+                    None => writing.remove(&digest),
+                }
+            }
+            for owner in &delta.owners {
+                writing.put_owner(owner);
+            }
+            writing.set_revision(revision as u64);
+        });
+        self.revision = revision;
+    }
+
+    /// One page of keys as they are now. Later changes come by the feed, earlier ones are in the rows.
+    pub fn fill_a_page(&mut self, db: &Connection) {
+        let Some(after) = self.filling else { return };
+        match page(db, &after) {
+            Ok(keys) => {
+                self.filling = keys.last().map(|key| *key.id.as_bytes()).filter(|_| keys.len() == PAGE);
+                let is_full = self.filling.is_none();
+                self.write(|writing| {
+                    for key in keys {
+                        writing.put(key);
+                    }
+                    if is_full {
+                        writing.set_full();
+                    }
+                });
+                if is_full {
+                    tracing::info!(keys = self.index.keys(), revision = self.revision, "the key index is full");
+                }
+            }
+            // Misses go on being answered by SQLite; the next round tries again.
+            Err(error) => {
+                tracing::error!(%error, "cannot fill the key index");
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+        }
+    }
+
+    fn has_gap(&self, db: &Connection) -> Result<bool> {
+        let oldest: Option<i64> = db.query_row("SELECT min(rev) FROM changes", [], |row| row.get(0)).map_err(sql)?;
+        Ok(newest_revision(db)? < self.revision || oldest.is_some_and(|oldest| oldest > self.revision + 1))
+    }
+
+    fn write(&self, act: impl FnOnce(&mut Writing<'_>)) {
+        act(&mut self.index.write().expect("the writer is the only one to take it, and its panic ends the process"));
+    }
+}
+
+/// From the sequence, not from the table, whose old lines are pruned.
+fn newest_revision(db: &Connection) -> Result<i64> {
+    let found = db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'changes'", [], |row| row.get(0)).optional();
+    Ok(found.map_err(sql)?.unwrap_or(0))
+}
+
+pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey>> {
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = :digest")).map_err(sql)?;
+    query.query_row(named_params! {":digest": digest.as_bytes()}, key).optional().map_err(sql)
+}
+
+fn page(db: &Connection, after: &[u8; 16]) -> Result<Vec<IndexedKey>> {
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id > :after ORDER BY k.id LIMIT :page")).map_err(sql)?;
+    let rows = query.query_map(named_params! {":after": after, ":page": PAGE as i64}, key).map_err(sql)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(sql)
+}
+
+fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
+    let mut query = db.prepare_cached("SELECT id, email, active FROM users WHERE id = ?1").map_err(sql)?;
+    query.query_row([id], |row| owner_at(row, 0)).optional().map_err(sql)
+}
+
+fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
+    Ok(IndexedOwner {
+        id: UserId::from_bytes(row.get(first)?),
+        email: parsed(first + 1, Email::parse(row.get_ref(first + 1)?.as_str()?))?,
+        active: row.get(first + 2)?,
+    })
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
+    Ok(IndexedKey {
+        id: KeyId::from_bytes(row.get(0)?),
+        digest: Digest::from_bytes(row.get(1)?),
+        grant: Grant {
+            scopes: scopes(row, 2)?,
+            enabled: row.get(3)?,
+            allowed_ips: networks(row, 5)?,
+            rate_limit: rate_limit(row, 6)?,
+        },
+        expires_at: row.get::<_, Option<i64>>(4)?.map(time),
+        imported: row.get(7)?,
+        owner: owner_at(row, 8)?,
+    })
+}

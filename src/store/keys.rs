@@ -1,0 +1,312 @@
+//! Keys: create, read, list, change, revoke. What a caller may reach is part of each statement.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::rows::{changed, is_unique_violation, like_pattern, networks, parsed, rate_limit, scopes, sql, time};
+use super::submissions::{self, Submission};
+use super::{Store, events};
+use crate::error::{Error, Result};
+use crate::model::key::{LastUse, Metadata};
+use crate::model::{
+    Action, Cursor, Digest, Email, KeyId, KeyName, KeyRecord, NewEvent, NewKey, Origin, Owner, Page, Time, UserId,
+};
+
+/// How many keys a member may hold; an admin is trusted with more.
+pub const KEYS_PER_MEMBER: i64 = 1000;
+
+/// Whose keys a caller may touch. A key out of reach answers like one that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Own(UserId),
+    Anyone,
+}
+
+impl Reach {
+    fn owner(&self) -> Option<&[u8; 16]> {
+        match self {
+            Reach::Own(user) => Some(user.as_bytes()),
+            Reach::Anyone => None,
+        }
+    }
+}
+
+/// A new row: the key's digest and hint, never its text.
+#[derive(Debug, Clone)]
+pub struct KeyWrite {
+    pub id: KeyId,
+    pub digest: Digest,
+    pub hint: String,
+    pub owner: UserId,
+    pub settings: NewKey,
+    pub submission: Option<Submission>,
+}
+
+/// What became of a creation.
+#[derive(Debug)]
+pub enum Created {
+    Now(Box<KeyRecord>),
+    /// This very submission had made this key before.
+    Before(KeyId),
+}
+
+#[derive(Debug, Clone)]
+pub struct KeyFilter {
+    pub reach: Reach,
+    pub search: Option<String>,
+    pub after: Option<Cursor>,
+    pub limit: usize,
+}
+
+const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
+    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent \
+    FROM keys k JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
+
+impl Store {
+    pub async fn create_key(&self, key: KeyWrite, now: Time, origin: Origin) -> Result<Created> {
+        self.write(move |db| {
+            if let Some(submission) = &key.submission
+                && let Some(id) = submissions::earlier(db, submission, now)?
+            {
+                return Ok(Created::Before(id));
+            }
+            may_own_another(db, key.owner)?;
+            insert(db, &key, now)?;
+            if let Some(submission) = &key.submission {
+                submissions::remember(db, submission, key.id, now)?;
+            }
+            let record = record(db, key.id, Reach::Anyone)?;
+            log(db, Action::KeyCreated, &record, now, &origin)?;
+            Ok(Created::Now(Box::new(record)))
+        })
+        .await
+    }
+
+    pub async fn key(&self, id: KeyId, reach: Reach) -> Result<KeyRecord> {
+        self.read(move |db| record(db, id, reach)).await
+    }
+
+    /// Newest first.
+    pub async fn keys(&self, filter: KeyFilter) -> Result<Page<KeyRecord>> {
+        self.read(move |db| list(db, &filter)).await
+    }
+
+    /// The scopes that this user's keys carry, for suggestions.
+    pub async fn scopes_in_use(&self, owner: UserId) -> Result<Vec<String>> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached("SELECT DISTINCT scopes FROM (SELECT scopes FROM keys WHERE owner_id = ?1 ORDER BY id DESC LIMIT 200)")
+                .map_err(sql)?;
+            let rows = query.query_map([owner.as_bytes()], |row| row.get::<_, String>(0)).map_err(sql)?;
+            let joined: Vec<String> = rows.collect::<rusqlite::Result<_>>().map_err(sql)?;
+            let mut scopes: Vec<String> =
+                joined.iter().flat_map(|scopes| scopes.split(' ')).filter(|s| !s.is_empty()).map(str::to_owned).collect();
+            scopes.sort_unstable();
+            scopes.dedup();
+            Ok(scopes)
+        })
+        .await
+    }
+
+    /// Deletes the rows, all or none; a repeated id counts once.
+    pub async fn revoke_keys(
+        &self,
+        ids: Vec<KeyId>,
+        reach: Reach,
+        now: Time,
+        origin: Origin,
+    ) -> Result<Vec<KeyRecord>> {
+        self.withdraw(move |db| {
+            let mut ids = ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            ids.iter().map(|id| revoke(db, record(db, *id, reach)?, now, &origin)).collect()
+        })
+        .await
+    }
+
+    /// Revokes every key with one of these digests; the others are no keys of ours.
+    pub async fn revoke_digests(&self, digests: Vec<Digest>, now: Time, origin: Origin) -> Result<Vec<KeyRecord>> {
+        self.withdraw(move |db| {
+            let mut revoked = Vec::new();
+            for digest in &digests {
+                let mut query = db.prepare_cached("SELECT id FROM keys WHERE digest = ?1").map_err(sql)?;
+                let id: Option<[u8; 16]> =
+                    query.query_row([digest.as_bytes()], |row| row.get(0)).optional().map_err(sql)?;
+                if let Some(id) = id {
+                    revoked.push(revoke(db, record(db, KeyId::from_bytes(id), Reach::Anyone)?, now, &origin)?);
+                }
+            }
+            Ok(revoked)
+        })
+        .await
+    }
+
+    /// Disabled: refused until it is enabled again. Saying so twice changes nothing.
+    pub async fn disable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
+        self.withdraw(move |db| set_enabled(db, id, reach, Action::KeyDisabled, now, &origin)).await
+    }
+
+    pub async fn enable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
+        self.write(move |db| set_enabled(db, id, reach, Action::KeyEnabled, now, &origin)).await
+    }
+
+    pub async fn rename_key(
+        &self,
+        id: KeyId,
+        reach: Reach,
+        name: KeyName,
+        now: Time,
+        origin: Origin,
+    ) -> Result<KeyRecord> {
+        self.write(move |db| {
+            let before = record(db, id, reach)?;
+            if before.name != name.as_str() {
+                changed(db, "UPDATE keys SET name = ?2 WHERE id = ?1", (id.as_bytes(), name.as_str()))?;
+                log(db, Action::KeyChanged, &before, now, &origin)?;
+            }
+            record(db, id, reach)
+        })
+        .await
+    }
+}
+
+fn may_own_another(db: &Connection, owner: UserId) -> Result<()> {
+    let mut query = db
+        .prepare_cached(
+            "SELECT active, role = 'member' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
+        )
+        .map_err(sql)?;
+    let found: Option<(bool, bool)> = query
+        .query_row((owner.as_bytes(), KEYS_PER_MEMBER - 1), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(sql)?;
+    match found {
+        None => Err(Error::not_found("user")),
+        Some((false, _)) => Err(Error::conflict("This user is deactivated. Activate the user first.")),
+        Some((_, true)) => {
+            Err(Error::conflict("This user holds 1,000 keys already, the most there may be. Revoke some first."))
+        }
+        Some((true, false)) => Ok(()),
+    }
+}
+
+fn insert(db: &Connection, key: &KeyWrite, now: Time) -> Result<()> {
+    let settings = &key.settings;
+    let mut statement = db
+        .prepare_cached(
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
+             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, 1, :created, :expires, :ips, :limit, :metadata)",
+        )
+        .map_err(sql)?;
+    let inserted = statement.execute(named_params! {
+        ":id": key.id.as_bytes(),
+        ":digest": key.digest.as_bytes(),
+        ":owner": key.owner.as_bytes(),
+        ":name": settings.name.as_str(),
+        ":prefix": settings.prefix.as_str(),
+        ":hint": key.hint,
+        ":scopes": settings.scopes.joined(),
+        ":created": now.millis(),
+        ":expires": settings.expiry.time().map(Time::millis),
+        ":ips": settings.allowed_ips.joined(),
+        ":limit": settings.rate_limit.map(|limit| limit.text()),
+        ":metadata": settings.metadata.text(),
+    });
+    match inserted {
+        Err(error) if is_unique_violation(&error) => Err(Error::internal("a fresh key collides with a stored one")),
+        other => other.map(drop).map_err(sql),
+    }
+}
+
+fn revoke(db: &Connection, record: KeyRecord, now: Time, origin: &Origin) -> Result<KeyRecord> {
+    changed(db, "DELETE FROM keys WHERE id = ?1", [record.id.as_bytes()])?;
+    log(db, Action::KeyRevoked, &record, now, origin)?;
+    Ok(record)
+}
+
+fn set_enabled(
+    db: &Connection,
+    id: KeyId,
+    reach: Reach,
+    action: Action,
+    now: Time,
+    origin: &Origin,
+) -> Result<KeyRecord> {
+    let before = record(db, id, reach)?;
+    let enabled = action == Action::KeyEnabled;
+    if before.enabled != enabled {
+        changed(db, "UPDATE keys SET enabled = ?2 WHERE id = ?1", (id.as_bytes(), enabled))?;
+        log(db, action, &before, now, origin)?;
+    }
+    Ok(KeyRecord { enabled, ..before })
+}
+
+pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
+    let label = format!("{} ({}) of {}", key.name, key.hint, key.owner.email);
+    events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object: Some(*key.id.as_bytes()), label })
+}
+
+pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyRecord> {
+    let mut query =
+        db.prepare_cached(&format!("{KEY} WHERE k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)")).map_err(sql)?;
+    let found = query.query_row((id.as_bytes(), reach.owner()), key).optional().map_err(sql)?;
+    found.ok_or_else(|| Error::not_found("key"))
+}
+
+fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
+    let owned = if filter.reach.owner().is_some() { "k.owner_id = :owner" } else { ":owner IS NULL" };
+    let searched = match filter.search {
+        Some(_) => {
+            "(k.name LIKE :search ESCAPE '\\' OR k.hint LIKE :search ESCAPE '\\' OR u.email LIKE :search ESCAPE '\\' OR k.id = :id)"
+        }
+        None => ":search IS NULL AND :id IS NULL",
+    };
+    let mut query = db
+        .prepare_cached(&format!(
+            "{KEY} WHERE {owned} AND k.id < :after AND {searched} ORDER BY k.id DESC LIMIT :limit"
+        ))
+        .map_err(sql)?;
+    let id = filter.search.as_deref().and_then(|text| KeyId::parse(text.trim()).ok());
+    let rows = query
+        .query_map(
+            named_params! {
+                ":owner": filter.reach.owner(),
+                ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
+                ":search": filter.search.as_deref().map(like_pattern),
+                ":id": id.map(|id| *id.as_bytes()),
+                ":limit": filter.limit as i64 + 1,
+            },
+            key,
+        )
+        .map_err(sql)?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?;
+    Ok(Page::cut(rows, filter.limit, |row| *row.id.as_bytes()))
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    let metadata: serde_json::Value =
+        parsed(13, serde_json::from_str(row.get_ref(13)?.as_str()?).map_err(Error::internal))?;
+    let last_use = match row.get::<_, Option<i64>>(14)? {
+        Some(at) => Some(LastUse { at: time(at), address: row.get(15)?, user_agent: row.get(16)? }),
+        None => None,
+    };
+    Ok(KeyRecord {
+        id: KeyId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        prefix: row.get(2)?,
+        hint: row.get(3)?,
+        owner: Owner {
+            id: UserId::from_bytes(row.get(4)?),
+            email: parsed(5, Email::parse(row.get_ref(5)?.as_str()?))?,
+        },
+        owner_active: row.get(6)?,
+        scopes: scopes(row, 7)?,
+        enabled: row.get(8)?,
+        created_at: time(row.get(9)?),
+        expires_at: row.get::<_, Option<i64>>(10)?.map(time),
+        allowed_ips: networks(row, 11)?,
+        rate_limit: rate_limit(row, 12)?,
+        metadata: parsed(13, Metadata::parse(metadata))?,
+        last_use,
+    })
+}

@@ -1,0 +1,142 @@
+//! The store: SQLite is the truth, the key index answers. Every verb is one transaction, its event
+//! included; no SQL, row, connection or transaction type crosses this line.
+
+mod announce;
+mod check;
+mod events;
+mod files;
+mod follow;
+mod keys;
+mod open;
+mod reserve;
+mod rows;
+mod sessions;
+mod submissions;
+mod throttle;
+mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::Connection;
+
+use crate::ambient::Pool;
+use crate::error::Result;
+use crate::index::{Index, IndexedKey, KeyView, Lookup};
+use crate::model::Digest;
+
+use announce::Announcement;
+pub use events::ChainReport;
+pub use keys::{Created, KeyFilter, KeyWrite, Reach};
+pub use sessions::NewSession;
+pub use submissions::Submission;
+pub use throttle::Failures;
+pub use users::NewUser;
+pub use writer::WriterState;
+use writer::{Urgency, Writer};
+
+const READERS: usize = 3;
+const WAITING_READS: usize = 512;
+
+/// Why the database is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The one server: holds the lock, keeps the index.
+    Serve,
+    /// A command beside it, or alone: announces what it changes.
+    Command,
+}
+
+pub struct Store {
+    writer: Writer,
+    readers: Pool<Connection>,
+    index: Arc<Index>,
+    freshness: Arc<Freshness>,
+    path: PathBuf,
+}
+
+/// How far the index has followed the changes that other processes announced.
+pub(crate) struct Freshness {
+    announcement: Announcement,
+    /// The announcement up to which the index holds every change.
+    seen: AtomicU64,
+}
+
+impl Freshness {
+    /// One load of shared memory and one of ours: no system call.
+    fn is_current(&self) -> bool {
+        self.announcement.read() == self.seen.load(Ordering::Acquire)
+    }
+}
+
+impl Store {
+    /// Opens or creates the database. As the server: takes the lock, starts filling the index and
+    /// returns at once; until it is full, misses are answered by SQLite.
+    pub fn open(path: &Path, purpose: Purpose) -> Result<Self> {
+        let path = files::absolute(path)?;
+        let lock = (purpose == Purpose::Serve).then(|| files::ServerLock::take(&path)).transpose()?;
+        open::prepare(&path)?;
+        let index = Arc::new(Index::new());
+        let freshness =
+            Arc::new(Freshness { announcement: Announcement::open(&path)?, seen: AtomicU64::new(u64::MAX) });
+        let writer = Writer::start(&path, purpose, Arc::clone(&index), Arc::clone(&freshness), lock)?;
+        let connections = (0..READERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
+        let readers = Pool::start("reader", WAITING_READS, connections)?;
+        Ok(Store { writer, readers, index, freshness, path })
+    }
+
+    /// Runs `look` on the key with this digest, in memory: no query, no lock, no system call.
+    pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {
+        if !self.freshness.is_current() {
+            self.writer.wake();
+            return if self.index.is_broken() { Lookup::Broken } else { Lookup::Unsure };
+        }
+        self.index.look(digest, look)
+    }
+
+    /// The key with this digest, from SQLite: for when the index is unsure.
+    pub async fn find_by_digest(&self, digest: Digest) -> Result<Option<IndexedKey>> {
+        self.read(move |db| follow::find(db, &digest)).await
+    }
+
+    /// Whether text that is not a key of ours may still be one, imported from elsewhere.
+    pub fn may_hold_imported(&self) -> bool {
+        self.index.holds_imported() || !self.index.is_full() || !self.freshness.is_current()
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn writer_state(&self) -> WriterState {
+        self.writer.state()
+    }
+
+    /// Finishes what is queued, checkpoints and closes the writer.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.readers.run(move |db| query(db)).await
+    }
+
+    /// One transaction on the writer thread; answered after it is durable and the index knows.
+    async fn write<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.writer.run(Urgency::Ordinary, verb).await
+    }
+
+    /// A write that takes something away: also when the disk is full.
+    async fn withdraw<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.writer.run(Urgency::Withdrawal, verb).await
+    }
+}

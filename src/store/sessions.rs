@@ -1,0 +1,198 @@
+//! Dashboard log-ins, kept on the server, so that ending one ends it.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::rows::{USER, changed, sql, time, user};
+use super::{Store, events, throttle};
+use crate::error::{Error, Result};
+use crate::model::session::{ABSOLUTE, IDLE};
+use crate::model::{Action, Digest, Email, NewEvent, Origin, Session, SessionId, Time, UserId};
+
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub digest: Digest,
+    pub user: UserId,
+    pub user_agent: String,
+    /// Of the cookie by which this browser is known from now on.
+    pub device: Digest,
+}
+
+const SESSION: &str = "s.id, s.created_at, s.last_seen_at, s.address, s.user_agent";
+
+impl Store {
+    /// A log-in that succeeded: the session, its event, and an end to the failures counted so far.
+    /// `replaces` is the browser's former session: a new log-in never keeps an old id alive.
+    pub async fn start_session(
+        &self,
+        new: NewSession,
+        clears: Vec<Digest>,
+        replaces: Option<Digest>,
+        now: Time,
+        origin: Origin,
+    ) -> Result<()> {
+        self.write(move |db| {
+            let user_id = new.user.as_bytes();
+            if let Some(old) = &replaces {
+                changed(db, "DELETE FROM sessions WHERE digest = ?1", [old.as_bytes()])?;
+            }
+            changed(
+                db,
+                "DELETE FROM sessions WHERE created_at < ?1 OR last_seen_at < ?2",
+                (now.minus(ABSOLUTE).millis(), now.minus(IDLE).millis()),
+            )?;
+            // Decided again inside the transaction: deactivated a moment ago is deactivated.
+            let started = changed(
+                db,
+                "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent)
+                 SELECT ?1, ?2, id, ?4, ?4, ?5, ?6 FROM users WHERE id = ?3 AND active = 1",
+                (
+                    new.id.as_bytes(),
+                    new.digest.as_bytes(),
+                    user_id,
+                    now.millis(),
+                    origin.address.map(|address| address.to_string()),
+                    &new.user_agent,
+                ),
+            )?;
+            if started == 0 {
+                return Err(Error::not_found("user"));
+            }
+            changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user_id, now.millis()))?;
+            remember_device(db, &new, now)?;
+            throttle::clear(db, &clears)?;
+            log(db, Action::LoggedIn, new.id, now, &origin)
+        })
+        .await
+    }
+
+    /// A log-in that failed, for the audit log.
+    pub async fn refuse_login(&self, email: String, now: Time, origin: Origin) -> Result<()> {
+        self.write(move |db| {
+            let event = NewEvent {
+                at: now,
+                origin: origin.clone(),
+                action: Action::LogInFailed,
+                object: None,
+                label: email.clone(),
+            };
+            events::append(db, &event)
+        })
+        .await
+    }
+
+    /// The session with this cookie digest, with its user as of now; `None` if there is none or its
+    /// user was deactivated. Whether it is over by time is for the caller to judge.
+    pub async fn session(&self, digest: Digest) -> Result<Option<Session>> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached(&format!(
+                    "SELECT {SESSION}, {USER} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.digest = ?1 AND u.active = 1"
+                ))
+                .map_err(sql)?;
+            query.query_row([digest.as_bytes()], session).optional().map_err(sql)
+        })
+        .await
+    }
+
+    /// Whether a browser with this cookie has logged in to this account before.
+    pub async fn is_device_of(&self, device: Digest, email: Email) -> Result<bool> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id WHERE d.digest = ?1 AND u.email = ?2)",
+                )
+                .map_err(sql)?;
+            query.query_row((device.as_bytes(), email.as_str()), |row| row.get(0)).map_err(sql)
+        })
+        .await
+    }
+
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached(&format!(
+                    "SELECT {SESSION}, {USER} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 ORDER BY s.last_seen_at DESC LIMIT 100"
+                ))
+                .map_err(sql)?;
+            let rows = query.query_map([user.as_bytes()], session).map_err(sql)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(sql)
+        })
+        .await
+    }
+
+    pub async fn touch_session(&self, id: SessionId, now: Time) -> Result<()> {
+        self.write(move |db| {
+            let sql_text = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2";
+            changed(db, sql_text, (id.as_bytes(), now.millis())).map(drop)
+        })
+        .await
+    }
+
+    /// One session of this user; another's answers like none.
+    pub async fn end_session(
+        &self,
+        id: SessionId,
+        of: UserId,
+        action: Action,
+        now: Time,
+        origin: Origin,
+    ) -> Result<()> {
+        self.withdraw(move |db| {
+            let ended =
+                changed(db, "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2", (id.as_bytes(), of.as_bytes()))?;
+            if ended == 0 {
+                return Err(Error::not_found("session"));
+            }
+            log(db, action, id, now, &origin)
+        })
+        .await
+    }
+
+    /// All of the user's sessions but `keep`. Returns how many ended.
+    pub async fn end_sessions(&self, of: UserId, keep: Option<SessionId>, now: Time, origin: Origin) -> Result<usize> {
+        self.withdraw(move |db| {
+            let mut query = db.prepare_cached("SELECT id FROM sessions WHERE user_id = ?1").map_err(sql)?;
+            let ids = query.query_map([of.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).map_err(sql)?;
+            let ids: Vec<[u8; 16]> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
+            let ending: Vec<SessionId> =
+                ids.into_iter().map(SessionId::from_bytes).filter(|id| Some(*id) != keep).collect();
+            for id in &ending {
+                changed(db, "DELETE FROM sessions WHERE id = ?1", [id.as_bytes()])?;
+                log(db, Action::SessionEnded, *id, now, &origin)?;
+            }
+            Ok(ending.len())
+        })
+        .await
+    }
+}
+
+/// The newest 20 browsers of a user are known.
+fn remember_device(db: &Connection, new: &NewSession, now: Time) -> Result<()> {
+    let user = new.user.as_bytes();
+    let sql_text = "INSERT INTO devices (digest, user_id, created_at) VALUES (?1, ?2, ?3)";
+    changed(db, sql_text, (new.device.as_bytes(), user, now.millis()))?;
+    changed(
+        db,
+        "DELETE FROM devices WHERE user_id = ?1 AND digest NOT IN
+         (SELECT digest FROM devices WHERE user_id = ?1 ORDER BY created_at DESC LIMIT 20)",
+        [user],
+    )
+    .map(drop)
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: SessionId::from_bytes(row.get(0)?),
+        created_at: time(row.get(1)?),
+        last_seen_at: time(row.get(2)?),
+        address: row.get::<_, Option<String>>(3)?.and_then(|text| text.parse().ok()),
+        user_agent: row.get(4)?,
+        user: user(row, 5)?,
+    })
+}
+
+fn log(db: &Connection, action: Action, id: SessionId, now: Time, origin: &Origin) -> Result<()> {
+    let label = origin.actor.label().to_owned();
+    events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object: Some(*id.as_bytes()), label })
+}

@@ -55,6 +55,10 @@ impl Auth {
         self.entropy.as_ref()
     }
 
+    pub fn shared_entropy(&self) -> Arc<dyn Entropy> {
+        Arc::clone(&self.entropy)
+    }
+
     pub fn prefixes(&self) -> &[KeyPrefix] {
         &self.prefixes
     }

@@ -6,6 +6,7 @@ mod check;
 mod events;
 mod files;
 mod follow;
+mod import;
 mod keys;
 mod open;
 mod reserve;
@@ -29,6 +30,7 @@ use crate::model::Digest;
 
 use announce::Announcement;
 pub use events::ChainReport;
+pub use import::Rows;
 pub use keys::{Created, KeyFilter, KeyWrite, Reach};
 pub use sessions::NewSession;
 pub use submissions::Submission;

@@ -15,6 +15,7 @@ pub mod rate_limit;
 pub mod scope;
 pub mod session;
 pub mod time;
+pub mod usage;
 pub mod user;
 pub mod verdict;
 

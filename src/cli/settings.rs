@@ -17,7 +17,7 @@ use crate::model::{KeyPrefix, Networks};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 13] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -26,6 +26,7 @@ const ENVIRONMENT: [&str; 12] = [
     "KEYBEARER_TRUSTED_PROXY",
     "KEYBEARER_WORKERS",
     "KEYBEARER_CONNECTIONS",
+    "KEYBEARER_METRICS_LISTEN",
     "KEYBEARER_USAGE_RETENTION",
     "KEYBEARER_BAD_KEY_LIMIT",
     "KEYBEARER_TLS_CERT",
@@ -46,6 +47,8 @@ struct File {
     trusted_proxy: Option<OneOrMany>,
     workers: Option<usize>,
     connections: Option<usize>,
+    #[serde(alias = "metrics_listen")]
+    metrics_listen: Option<SocketAddr>,
     #[serde(alias = "usage_retention")]
     usage_retention: Option<String>,
     #[serde(alias = "bad_key_limit")]
@@ -105,6 +108,7 @@ impl Settings {
                 trusted_proxy: many(&given.trusted_proxy, file.trusted_proxy),
                 workers: given.workers.or(file.workers),
                 connections: given.connections.or(file.connections),
+                metrics_listen: given.metrics_listen.or(file.metrics_listen),
                 usage_retention: given.usage_retention.clone().or(file.usage_retention),
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
@@ -150,6 +154,7 @@ impl Settings {
             workers: positive("workers", self.serve.workers.unwrap_or(cores), 1024)?,
             tls,
             connections: positive("connections", self.serve.connections.unwrap_or(10_000), 1_000_000)?,
+            metrics_listen: self.serve.metrics_listen,
             usage_retention: match &self.serve.usage_retention {
                 Some(text) => parse_span(text).ok_or_else(|| {
                     Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))

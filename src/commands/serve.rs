@@ -22,6 +22,9 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         if let Some(token) = running.site.auth.open_setup().await? {
             output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));
         }
+        if let Some(metrics) = running.metrics {
+            actix_web::rt::spawn(metrics);
+        }
         let handle = running.server.handle();
         let site = running.site.clone();
         let mut orders = Orders::listen()?;

@@ -53,6 +53,7 @@ mod tests {
             workers: 1,
             tls: None,
             connections: 1,
+            metrics_listen: None,
             usage_retention: std::time::Duration::ZERO,
             bad_key_limit: 0,
         };

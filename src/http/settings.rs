@@ -18,6 +18,8 @@ pub struct HttpSettings {
     pub tls: Option<TlsFiles>,
     /// Open connections in all; more wait to be accepted.
     pub connections: usize,
+    /// Where `/metrics` is served without a key.
+    pub metrics_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept.
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.

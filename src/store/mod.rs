@@ -114,7 +114,7 @@ impl Store {
 
     /// Whether text that is not a key of ours may still be one, imported from elsewhere.
     pub fn may_hold_imported(&self) -> bool {
-        self.index.holds_imported() || !self.index.is_full() || !self.freshness.is_current()
+        self.index.may_hold_imported() || !self.freshness.is_current()
     }
 
     pub fn index(&self) -> &Index {

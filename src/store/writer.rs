@@ -274,6 +274,27 @@ impl WriterLoop {
             self.catch_up();
             self.data_version = version.unwrap_or(0);
         }
+        if self.counters.failing.load(Ordering::Relaxed) {
+            self.probe();
+        }
+    }
+
+    /// After a failure only a write that succeeds shows that writes do: a transaction without one
+    /// commits on a full disk, too.
+    fn probe(&mut self) {
+        match self.db.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 0; COMMIT") {
+            Ok(()) => self.note_success(),
+            Err(_) if !self.db.is_autocommit() => {
+                let _ = self.db.execute_batch("ROLLBACK"); // the failure was logged when it began
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn note_success(&self) {
+        if self.counters.failing.swap(false, Ordering::Relaxed) {
+            tracing::warn!("writes succeed again");
+        }
     }
 
     /// Brings the index to the newest commit, whoever made it.
@@ -322,9 +343,9 @@ impl WriterLoop {
             self.counters.batch_sizes.observe(jobs.len() as u64);
         }
         match &outcome {
-            Ok(()) => {
-                if self.counters.failing.swap(false, Ordering::Relaxed) {
-                    tracing::warn!("writes succeed again");
+            Ok(wrote) => {
+                if *wrote {
+                    self.note_success();
                 }
                 if let Some(follower) = &mut self.follower
                     && follower.is_broken()
@@ -334,15 +355,15 @@ impl WriterLoop {
             }
             Err(error) => self.recover(error),
         }
-        outcome
+        outcome.map(drop)
     }
 
     fn give_back_reserve(&mut self) -> bool {
         self.reserve.as_mut().is_some_and(Reserve::give_back)
     }
 
-    /// One transaction for all jobs, each in a savepoint of its own.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
         let moved = || Error::unavailable("the database file was moved, deleted or replaced");
         if !self.is_in_place() {
             return Err(moved());
@@ -363,10 +384,11 @@ impl WriterLoop {
             }
             self.db.execute_batch(end).map_err(sql)?;
         }
+        let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
             Some(follower) => follower.delta(&self.db, usize::MAX)?,
             None => {
-                if self.db.total_changes() != before {
+                if wrote {
                     self.freshness.announcement.raise();
                 }
                 Default::default()
@@ -380,7 +402,7 @@ impl WriterLoop {
             follower.apply(delta);
             self.freshness.seen.store(announced, Ordering::Release);
         }
-        Ok(())
+        Ok(wrote)
     }
 
     /// After a failed transaction its fate is unknown: go back, look anew, believe only the disk.

@@ -92,5 +92,5 @@ for (const time of all("time[data-relative]")) {
   if (Number.isNaN(seconds)) continue;
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
   time.title = time.textContent;
-  time.textContent = words.format(Math.trunc(seconds / size), unit);
+  time.textContent = words.format(Math.round(seconds / size), unit);
 }

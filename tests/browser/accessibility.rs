@@ -1,5 +1,11 @@
 //! Every page, wide and narrow, light and dark: nothing for axe-core to find, nothing in the
-//! console, no scrolling sideways.
+//! console, no scrolling sideways. To look at them all oneself:
+//!
+//! ```text
+//! SCREENSHOTS=target/pages cargo test --test browser every_page -- --ignored
+//! ```
+
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -28,17 +34,17 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("email", "not an address@").await;
         browser.script("document.querySelector('form').noValidate = true", vec![]).await;
         browser.fill("password", "short").await;
-        browser.click("Make the account and log in").await;
+        browser.follow("Make the account").await;
         browser.find("[role=alert]").await;
         check("setup, refused").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.click("Make the account and log in").await;
+        browser.follow("Make the account").await;
         browser.sees_heading("Log in").await;
         check("log-in, with a notice").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", "wrong").await;
-        browser.click("Log in").await;
+        browser.follow("Log in").await;
         browser.find("[role=alert]").await;
         check("log-in, refused").await;
 
@@ -54,21 +60,21 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("name", LONG).await;
         browser.fill("scopes", "ü").await;
         browser.fill("allowed_ips", "nowhere").await;
-        browser.click("Make the key").await;
+        browser.follow("Make the key").await;
         browser.find("[role=alert]").await;
         check("new key, refused").await;
         browser.makes_a_key(&server, LONG).await;
         check("the new key").await;
         browser.reload().await;
         check("the new key, reloaded").await;
-        browser.click("Go to the key").await;
+        browser.follow("Go to the key").await;
         browser.sees_heading(LONG).await;
         check("one key").await;
         browser.click("Revoke…").await;
         browser.find("dialog:modal").await;
         check("one key, revoke?").await;
         browser.click("Cancel").await;
-        browser.click("Disable").await;
+        browser.follow("Disable").await;
         browser.find("[role=status]").await;
         check("one key, disabled").await;
 
@@ -87,7 +93,7 @@ fn every_page_is_accessible_and_fits() {
                 .concat()
                 .as_slice(),
         );
-        for number in 0..3 {
+        for number in 0..60 {
             server.command(&[
                 "keys",
                 "create",
@@ -115,7 +121,7 @@ fn every_page_is_accessible_and_fits() {
             check(place).await;
         }
         browser.goto(&format!("{}/users", server.url)).await;
-        browser.click(owner).await;
+        browser.follow(owner).await;
         check("one user").await;
         browser.click("Deactivate…").await;
         check("one user, deactivate?").await;
@@ -132,6 +138,10 @@ async fn examine(browser: &Browser, axe: &str, place: &str) {
         browser.resize(width, height).await;
         browser.prefer(scheme).await;
         assert!(!browser.overflows().await, "{place}: scrolls sideways at {width} px: {}", widest(browser).await);
+        if let Some(directory) = std::env::var_os("SCREENSHOTS") {
+            let name = format!("{place}, {width}, {scheme}.png").replace(['?', '/'], "");
+            browser.keep_whole_page(&PathBuf::from(directory).join(name)).await;
+        }
         let violations = run_axe(browser, axe).await;
         assert!(violations.is_empty(), "{place}, {width} px, {scheme}: {violations:#?}");
     }

@@ -11,27 +11,27 @@ fn a_user_changes_the_password() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.logs_in(&server).await;
-        browser.click("Account").await;
+        browser.follow("Account").await;
         browser.fill("current_password", "not the password at all").await;
         browser.fill("new_password", NEW_PASSWORD).await;
-        browser.click("Change password").await;
+        browser.follow("Change password").await;
         browser.find("#current_password-error").await;
         browser.console().await; // a 422 is a line of the console
 
         browser.fill("current_password", PASSWORD).await;
         browser.fill("new_password", NEW_PASSWORD).await;
-        browser.click("Change password").await;
+        browser.follow("Change password").await;
         browser.sees_heading("Log in").await;
         assert!(browser.text().await.contains("The password is changed"));
         browser.finds_the_console_empty().await;
 
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.click("Log in").await;
+        browser.follow("Log in").await;
         browser.find("[role=alert]").await;
         assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the e-mail is kept");
         browser.logs_in_as(&server, ADMIN, NEW_PASSWORD).await;
-        browser.click("Log out").await;
+        browser.follow("Log out").await;
         browser.sees_heading("Log in").await;
         browser.back().await;
         browser.sees_heading("Log in").await;
@@ -49,8 +49,8 @@ fn a_user_ends_the_other_sessions() {
         here.devtools("Network.clearBrowserCookies", serde_json::json!({})).await;
         here.logs_in(&server).await;
 
-        here.click("Account").await;
-        here.click("End all others").await;
+        here.follow("Account").await;
+        here.follow("End all others").await;
         here.sees_heading("Account").await;
         assert!(here.text().await.contains("This one"));
         assert!(!here.has("form[action='/account/sessions/end-others']").await);

@@ -110,6 +110,20 @@ impl Browser {
         panic!("“{label}” is on {} but cannot be seen", self.path().await);
     }
 
+    /// Clicks what leads to another page, and waits until this one is gone.
+    pub async fn follow(&self, label: &str) {
+        let page = self.find("html").await;
+        self.click(label).await;
+        let deadline = tokio::time::sleep(PATIENCE);
+        tokio::pin!(deadline);
+        while page.tag_name().await.is_ok() {
+            tokio::select! {
+                () = &mut deadline => panic!("“{label}” leads nowhere from {}", self.path().await),
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+            }
+        }
+    }
+
     /// Types into the field with this name, in place of what is there.
     pub async fn fill(&self, name: &str, text: &str) {
         let field = self.find(&format!("[name='{name}']")).await;
@@ -161,6 +175,14 @@ impl Browser {
     pub async fn overflows(&self) -> bool {
         let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
         self.script(script, vec![]).await.as_bool().unwrap()
+    }
+
+    /// All of the page, also what lies below the window.
+    pub async fn keep_whole_page(&self, path: &std::path::Path) {
+        let answer = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
+        let png = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, png).unwrap();
     }
 
     pub async fn keep_screenshot(&self, path: &std::path::Path) {

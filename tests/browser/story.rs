@@ -16,20 +16,20 @@ fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
         browser.sees_heading("Make the first admin").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.click("Make the account and log in").await;
+        browser.follow("Make the account").await;
         browser.sees_heading("Log in").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.click("Log in").await;
+        browser.follow("Log in").await;
 
         browser.sees_heading("My keys").await;
         assert!(browser.text().await.contains("Make your first key"));
-        browser.click("New key").await;
+        browser.follow("New key").await;
         browser.sees_heading("New key").await;
         browser.fill("name", "Invoices, nightly job").await;
         browser.find("#expires-30d").await.click().await.unwrap();
         browser.fill("scopes", "orders:read").await;
-        browser.click("Make the key").await;
+        browser.follow("Make the key").await;
         browser.sees_heading("Your new key").await;
         let shown = browser.find("#new-key").await.text().await.unwrap();
         assert!(browser.text().await.contains(&format!("curl -H \"Authorization: Bearer {shown}\" {}", server.url)));
@@ -44,14 +44,14 @@ fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
         assert_eq!(record["scopes"], serde_json::json!(["orders:read"]));
 
         browser.goto(&format!("{}/keys", server.url)).await;
-        browser.click("Invoices, nightly job").await;
+        browser.follow("Invoices, nightly job").await;
         browser.click("Revoke…").await;
         assert!(browser.has("dialog:modal").await);
         browser.click("Cancel").await;
         assert!(!browser.has("dialog:modal").await);
         assert_eq!(server.call(&copied).await.0, StatusCode::OK);
         browser.click("Revoke…").await;
-        browser.click("Revoke this key").await;
+        browser.follow("Revoke this key").await;
         browser.sees_heading("My keys").await;
         let (status, problem) = server.call(&copied).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
@@ -82,7 +82,7 @@ fn a_key_is_shown_once_whatever_the_browser_does() {
         browser.sees_heading("This key was already shown").await;
         assert!(!browser.source().await.contains(&key));
         assert_eq!(server.keys(), 1);
-        browser.click("Go to the key").await;
+        browser.follow("Go to the key").await;
         browser.sees_heading("shown once").await;
         for _ in 0..2 {
             browser.back().await;
@@ -95,7 +95,7 @@ fn a_key_is_shown_once_whatever_the_browser_does() {
         assert_eq!(server.keys(), 1);
 
         let second = browser.makes_a_key(&server, "left by a link").await;
-        browser.click("Done").await;
+        browser.follow("Done").await;
         browser.sees_heading("left by a link").await;
         browser.back().await;
         assert!(!browser.source().await.contains(&second), "back from the key's page");
@@ -116,7 +116,7 @@ fn what_was_typed_survives_an_error() {
         browser.fill("name", "kept").await;
         browser.fill("scopes", "no spaces or ü").await;
         browser.fill("allowed_ips", "300.1.2.3").await;
-        browser.click("Make the key").await;
+        browser.follow("Make the key").await;
         browser.find(".field-error").await;
         let value = |css: &'static str| {
             let browser = browser.clone();
@@ -134,7 +134,7 @@ fn what_was_typed_survives_an_error() {
                 browser.find(field).await.clear().await.unwrap();
             }
         }
-        browser.click("Make the key").await;
+        browser.follow("Make the key").await;
         browser.sees_heading("Your new key").await;
         let key = browser.find("#new-key").await.text().await.unwrap();
         assert_eq!(server.call(&key).await.0, StatusCode::OK);

@@ -12,7 +12,7 @@ impl Browser {
         self.goto(&format!("{}/login", server.url)).await;
         self.fill("email", email).await;
         self.fill("password", password).await;
-        self.click("Log in").await;
+        self.follow("Log in").await;
         self.sees_heading("My keys").await;
     }
 
@@ -20,7 +20,7 @@ impl Browser {
     pub async fn makes_a_key(&self, server: &Server, name: &str) -> String {
         self.goto(&format!("{}/keys/new", server.url)).await;
         self.fill("name", name).await;
-        self.click("Make the key").await;
+        self.follow("Make the key").await;
         self.sees_heading("Your new key").await;
         self.find("#new-key").await.text().await.unwrap()
     }

@@ -88,11 +88,8 @@ fn every_page_is_accessible_and_fits() {
             "--scope",
             "a/quite:long-scope.of/sixty-or-so:characters/in-all*",
         ];
-        server.command(
-            &[&["keys", "create", "--owner", owner, "--name", "مفتاح <i>evil</i> <b>bold</b>"][..], &scopes]
-                .concat()
-                .as_slice(),
-        );
+        let words = ["keys", "create", "--owner", owner, "--name", "مفتاح <i>evil</i> <b>bold</b>"];
+        server.command(&[&words[..], &scopes].concat());
         for number in 0..60 {
             server.command(&[
                 "keys",

@@ -4,7 +4,9 @@
 pub mod clock;
 pub mod entropy;
 pub mod pool;
+pub mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use pool::Pool;
+pub use slot::PerThread;

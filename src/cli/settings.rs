@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::args::{Cli, Command, ServeArgs};
+use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::settings::{PublicUrl, TlsFiles};
+use crate::model::key::parse_span;
 use crate::model::{KeyPrefix, Networks};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 12] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -24,6 +26,8 @@ const ENVIRONMENT: [&str; 10] = [
     "KEYBEARER_TRUSTED_PROXY",
     "KEYBEARER_WORKERS",
     "KEYBEARER_CONNECTIONS",
+    "KEYBEARER_USAGE_RETENTION",
+    "KEYBEARER_BAD_KEY_LIMIT",
     "KEYBEARER_TLS_CERT",
     "KEYBEARER_TLS_KEY",
 ];
@@ -42,6 +46,10 @@ struct File {
     trusted_proxy: Option<OneOrMany>,
     workers: Option<usize>,
     connections: Option<usize>,
+    #[serde(alias = "usage_retention")]
+    usage_retention: Option<String>,
+    #[serde(alias = "bad_key_limit")]
+    bad_key_limit: Option<u32>,
     #[serde(alias = "tls_cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls_key")]
@@ -97,6 +105,8 @@ impl Settings {
                 trusted_proxy: many(&given.trusted_proxy, file.trusted_proxy),
                 workers: given.workers.or(file.workers),
                 connections: given.connections.or(file.connections),
+                usage_retention: given.usage_retention.clone().or(file.usage_retention),
+                bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
             },
@@ -140,6 +150,13 @@ impl Settings {
             workers: positive("workers", self.serve.workers.unwrap_or(cores), 1024)?,
             tls,
             connections: positive("connections", self.serve.connections.unwrap_or(10_000), 1_000_000)?,
+            usage_retention: match &self.serve.usage_retention {
+                Some(text) => parse_span(text).ok_or_else(|| {
+                    Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))
+                })?,
+                None => USAGE_RETENTION,
+            },
+            bad_key_limit: self.serve.bad_key_limit.unwrap_or(BAD_KEY_LIMIT),
         })
     }
 }

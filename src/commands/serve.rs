@@ -13,7 +13,7 @@ use crate::store::Purpose;
 
 pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) -> Result<()> {
     start_logging();
-    let auth = context.auth(Purpose::Serve, prefixes)?;
+    let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
     warn_about_plain_http(&settings);
     let public_url = settings.public_url.as_str().to_owned();
     actix_web::rt::System::new().block_on(async move {
@@ -37,7 +37,7 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         });
         let ended = running.server.await;
         // Whoever ended the server, nothing that was queued is lost.
-        running.site.auth.store().close();
+        running.site.auth.close();
         tracing::info!("stopped");
         ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server ended: {error}")))
     })

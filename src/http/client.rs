@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::HttpSettings;
 
@@ -24,6 +24,12 @@ pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: Option<Socket
         }
     }
     Some(client)
+}
+
+/// As sent, at most 200 bytes of it.
+pub fn user_agent(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+    &value[..value.len().min(200)]
 }
 
 /// `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::1`, `[2001:db8::1]:8080`.
@@ -47,6 +53,8 @@ mod tests {
             workers: 1,
             tls: None,
             connections: 1,
+            usage_retention: std::time::Duration::ZERO,
+            bad_key_limit: 0,
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

@@ -28,6 +28,7 @@ pub struct Running {
 
 /// Binds and starts; the listening socket is open when this returns.
 pub fn start(auth: Auth, settings: HttpSettings) -> Result<Running> {
+    auth.start_collecting(settings.usage_retention)?;
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     let listener = TcpListener::bind(settings.listen).map_err(|error| {
         Error::new(
@@ -62,5 +63,5 @@ pub fn start(auth: Auth, settings: HttpSettings) -> Result<Running> {
 pub async fn stop(site: &Site, handle: &ServerHandle) {
     site.stopping.store(true, Ordering::Release);
     handle.stop(true).await;
-    site.auth.store().close();
+    site.auth.close();
 }

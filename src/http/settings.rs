@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::model::Networks;
@@ -17,6 +18,10 @@ pub struct HttpSettings {
     pub tls: Option<TlsFiles>,
     /// Open connections in all; more wait to be accepted.
     pub connections: usize,
+    /// How long hourly counts of use are kept.
+    pub usage_retention: Duration,
+    /// Distinct bad keys a minute that one address may try; 0: any number.
+    pub bad_key_limit: u32,
 }
 
 #[derive(Debug, Clone)]

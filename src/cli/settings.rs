@@ -2,13 +2,11 @@
 //! is an error that names it.
 
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::args::{Cli, Command, ServeArgs};
-use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::settings::{PublicUrl, TlsFiles};
@@ -140,28 +138,27 @@ impl Settings {
             None => PublicUrl::parse(&format!("{scheme}://{listen}"))?,
         };
         let trusted = self.serve.trusted_proxy.iter().map(String::as_str);
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let defaults = HttpSettings::new(listen, public_url);
         let positive = |flag: &str, value: usize, most: usize| match value {
             0 => Err(Error::invalid("usage", format!("--{flag} 0: use 1 or more."))),
             value if value > most => Err(Error::invalid("usage", format!("--{flag} {value}: use {most} or less."))),
             value => Ok(value),
         };
         Ok(HttpSettings {
-            listen,
-            public_url,
             trusted_proxies: Networks::parse(trusted)
                 .map_err(|error| usage("trusted-proxy", &self.serve.trusted_proxy.join(","), &error))?,
-            workers: positive("workers", self.serve.workers.unwrap_or(cores), 1024)?,
+            workers: positive("workers", self.serve.workers.unwrap_or(defaults.workers), 1024)?,
             tls,
-            connections: positive("connections", self.serve.connections.unwrap_or(10_000), 1_000_000)?,
+            connections: positive("connections", self.serve.connections.unwrap_or(defaults.connections), 1_000_000)?,
             metrics_listen: self.serve.metrics_listen,
             usage_retention: match &self.serve.usage_retention {
                 Some(text) => parse_span(text).ok_or_else(|| {
                     Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))
                 })?,
-                None => USAGE_RETENTION,
+                None => defaults.usage_retention,
             },
-            bad_key_limit: self.serve.bad_key_limit.unwrap_or(BAD_KEY_LIMIT),
+            bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            ..defaults
         })
     }
 }

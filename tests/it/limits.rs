@@ -1,0 +1,71 @@
+//! Per-key rate limits, and addresses that guess.
+
+use std::time::Duration;
+
+use keybearer::model::{Networks, RateLimit};
+use serde_json::json;
+
+use crate::harness::{MEMBER, Server};
+
+#[tokio::test]
+async fn a_key_over_its_limit_waits_and_others_do_not() {
+    let server = Server::start();
+    let limit = RateLimit::new(60, 60, Some(3)).unwrap();
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    let (_, free) = server.key(&[]).await;
+    let bearer = server.bearer(&key);
+    for left in ["2", "1", "0"] {
+        let answer = bearer.get("/auth").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("ratelimit-policy"), "\"key\";q=60;w=60");
+        assert!(answer.header("ratelimit").starts_with(&format!("\"key\";r={left};t=")), "{answer:?}");
+    }
+    for path in ["/auth", "/api/v1/keys/current"] {
+        let answer = bearer.get(path).await;
+        assert_eq!(answer.problem(), (429, "rate_limited".to_owned()));
+        assert_eq!((answer.header("retry-after"), answer.header("ratelimit")), ("1", "\"key\";r=0;t=1"));
+    }
+    assert_eq!(server.tries(&free).await, 200);
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(bearer.get("/auth").await.status, 200);
+    assert_eq!(bearer.get("/auth").await.status, 429);
+}
+
+#[tokio::test]
+async fn a_verifier_is_told_of_the_limit() {
+    let server = Server::start();
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let limit = RateLimit::new(1, 60, None).unwrap();
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    let body = json!({ "key": key }).to_string();
+    assert_eq!(verifier.json("/api/v1/keys/verify", body.clone()).await.json()["code"], "valid");
+    let refused = verifier.json("/api/v1/keys/verify", body).await;
+    assert_eq!(refused.json(), json!({ "valid": false, "code": "rate_limited" }));
+}
+
+#[tokio::test]
+async fn many_different_bad_keys_are_held_back_and_a_good_one_never() {
+    let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap());
+    let (_, key) = server.key(&[]).await;
+    let (bad, good) = (server.anon(), server.bearer(&key));
+    let from = |client: &crate::harness::Client, address: &'static str, key: Option<&str>| {
+        let request = client.request("GET", "/auth").header("x-forwarded-for", address);
+        match key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
+    };
+    let mut held_back = 0;
+    for number in 0..2600 {
+        let answer = bad.send(from(&bad, "203.0.113.9", Some(&format!("guess-{number}")))).await;
+        held_back += usize::from(answer.status == 429);
+    }
+    assert!(held_back > 300, "{held_back}");
+    let answer = bad.send(from(&bad, "203.0.113.9", Some("one-more"))).await;
+    assert_eq!(answer.problem(), (429, "throttled".to_owned()));
+    assert!(answer.header("retry-after").parse::<u64>().unwrap() <= 60);
+    assert_eq!(good.send(from(&good, "203.0.113.9", None)).await.status, 200);
+    assert_eq!(bad.send(from(&bad, "203.0.113.10", Some("one-more"))).await.status, 401);
+    server.clock.advance(Duration::from_secs(60));
+    assert_eq!(bad.send(from(&bad, "203.0.113.9", Some("one-more"))).await.status, 401);
+}

@@ -1,0 +1,95 @@
+//! Who used which key, when: exact after a clean end, nearly so after a kill.
+
+use std::time::Duration;
+
+use crate::harness::{ADMIN, Home, Process, Server, eventually, rounds};
+
+fn stored_uses(home: &Home) -> i64 {
+    home.sqlite().query_row("SELECT coalesce(sum(count), 0) FROM key_hourly_use", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_use_shows_at_once_with_address_and_program() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let (id, key) = admin.make_key("worker").await;
+    assert!(admin.get(&format!("/keys/{id}")).await.body.contains("never used"));
+    server.clock.advance(Duration::from_secs(60));
+    let used = server.bearer(&key);
+    used.send(used.request("GET", "/auth").header("user-agent", "invoices/2.1 <b>")).await;
+    let page = admin.get(&format!("/keys/{id}")).await.body;
+    assert!(page.contains("2026-11-23T08:01:00Z") && page.contains("127.0.0.1"), "{page}");
+    assert!(page.contains("invoices/2.1 &#60;b&#62;"), "{page}");
+    let record = used.get("/api/v1/keys/current").await.json();
+    assert_eq!(record["last_used_at"], "2026-11-23T08:01:00Z");
+}
+
+#[tokio::test]
+async fn only_an_accepted_key_counts_as_used() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let (id, key) = admin.make_key("worker").await;
+    server.bearer(&key).get("/auth?scope=orders:read").await;
+    admin.form(&format!("/keys/{id}/disable"), &[]).await;
+    server.tries(&key).await;
+    assert!(admin.get(&format!("/keys/{id}")).await.body.contains("never used"));
+}
+
+#[tokio::test]
+async fn after_a_clean_end_every_use_is_counted() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let (_, one) = home.create_key(ADMIN, "one");
+    let (gone, other) = home.create_key(ADMIN, "other");
+    for _ in 0..150 {
+        assert_eq!(server.tries(&one).await, 200);
+        assert_eq!(server.tries(&other).await, 200);
+    }
+    home.run(&["keys", "revoke", &gone]);
+    server.stopped_log();
+    assert_eq!(stored_uses(&home), 150);
+    assert!(!home.path("keybearer.db-usage").exists() && !home.path("keybearer.db-usage-folding").exists());
+}
+
+#[tokio::test]
+async fn a_kill_loses_at_most_the_last_second_and_counts_nothing_twice() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    let mut settled = 0;
+    for _ in 0..rounds("CRASHES", 10).div_ceil(3) {
+        let server = Process::serve(&home);
+        for _ in 0..40 {
+            assert_eq!(server.tries(&key).await, 200);
+        }
+        settled += 40;
+        let journal = home.path("keybearer.db-usage");
+        eventually(Duration::from_secs(5), "the uses are written or folded", || {
+            let written = journal.exists() || stored_uses(&home) == settled;
+            async move { written }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        server.kill();
+    }
+    Process::serve(&home).stopped_log();
+    assert_eq!(stored_uses(&home), settled);
+}
+
+#[tokio::test]
+async fn old_counts_are_pruned() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    let db = home.sqlite();
+    db.execute("INSERT INTO key_hourly_use SELECT id, 1000, 7 FROM keys", []).unwrap();
+    assert_eq!(stored_uses(&home), 7);
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key).await, 200);
+    eventually(Duration::from_secs(10), "the old hour is gone", || {
+        let left = stored_uses(&home);
+        async move { left <= 1 }
+    })
+    .await;
+}

@@ -120,3 +120,9 @@ CREATE TABLE devices (
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX devices_by_user ON devices (user_id);
+
+-- How far the usage journals have been folded in: after a crash no count is added twice.
+CREATE TABLE usage_folds (
+    journal INTEGER NOT NULL PRIMARY KEY,
+    rows    INTEGER NOT NULL
+) STRICT;

@@ -26,6 +26,16 @@ addEventListener("pagehide", () => {
   for (const note of all("[data-wiped]")) note.hidden = false;
 });
 
+// A page that Back brings from the browser's memory may be older than a log-out: it stays hidden
+// until the server says that somebody is still logged in. What was typed into it is kept.
+addEventListener("pageshow", async ({ persisted }) => {
+  if (!persisted || !document.querySelector(".me")) return;
+  document.documentElement.hidden = true;
+  const answer = await fetch("/account", { method: "HEAD", redirect: "manual" }).catch(() => undefined);
+  if (answer?.ok) document.documentElement.hidden = false;
+  else location.replace("/login");
+});
+
 // Confirmations: a disclosure without script, a modal dialog with it.
 for (const [number, details] of all("details.confirm").entries()) {
   const summary = details.querySelector("summary");
@@ -82,5 +92,5 @@ for (const time of all("time[data-relative]")) {
   if (Number.isNaN(seconds)) continue;
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
   time.title = time.textContent;
-  time.textContent = words.format(Math.trunc(seconds / size), unit);
+  time.textContent = words.format(Math.round(seconds / size), unit);
 }

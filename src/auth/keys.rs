@@ -70,12 +70,12 @@ impl Auth {
     }
 
     pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyRecord> {
-        self.store.key(id, caller.reach()).await
+        Ok(self.usage.complete(self.store.key(id, caller.reach()).await?, self.now()))
     }
 
     /// The record of a key that has just been verified.
     pub async fn verified_record(&self, id: KeyId) -> Result<KeyRecord> {
-        self.store.key(id, Reach::Anyone).await
+        Ok(self.usage.complete(self.store.key(id, Reach::Anyone).await?, self.now()))
     }
 
     /// Newest first; `owner` narrows what the caller may see, never widens it.
@@ -92,7 +92,9 @@ impl Auth {
             (Reach::Anyone, Some(user)) => Reach::Own(user),
             (Reach::Anyone, None) => Reach::Anyone,
         };
-        self.store.keys(KeyFilter { reach, search, after, limit }).await
+        let now = self.now();
+        let page = self.store.keys(KeyFilter { reach, search, after, limit }).await?;
+        Ok(page.map(|record| self.usage.complete(record, now)))
     }
 
     /// For good, and in force before this returns.

@@ -2,15 +2,20 @@
 
 pub mod caller;
 pub mod keys;
+pub mod limits;
 pub mod login;
 pub mod passwords;
 pub mod sessions;
 pub mod setup;
+mod strangers;
+pub mod tally;
 pub mod throttle;
+pub mod usage;
 pub mod users;
 pub mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
@@ -19,17 +24,29 @@ use crate::store::Store;
 
 pub use caller::Caller;
 pub use keys::{KeyRequest, Made};
-pub use verify::{Identity, Presented, Verdict};
+pub use limits::Allowance;
+pub use verify::{Bad, Good, Identity, Presented, Verdict};
+
+/// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
+pub const BAD_KEY_LIMIT: u32 = 1000;
+/// How long hourly counts are kept, unless the operator says otherwise.
+pub const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 /// Everything a decision needs. One for the process, shared by all workers.
 pub struct Auth {
-    store: Store,
+    store: Arc<Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     passwords: passwords::Passwords,
     setup: setup::SetupLink,
     /// The first is the default for new keys.
     prefixes: Vec<KeyPrefix>,
+    limits: limits::Limits,
+    strangers: strangers::Strangers,
+    tally: tally::Tally,
+    usage: usage::Usage,
+    /// In the server alone.
+    collector: OnceLock<usage::Collector>,
 }
 
 impl Auth {
@@ -40,7 +57,50 @@ impl Auth {
         prefixes: Vec<KeyPrefix>,
     ) -> Result<Self> {
         let passwords = passwords::Passwords::start(entropy.as_ref())?;
-        Ok(Auth { store, clock, entropy, passwords, setup: setup::SetupLink::default(), prefixes })
+        Ok(Auth {
+            store: Arc::new(store),
+            limits: limits::Limits::new(Arc::clone(&clock)),
+            strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
+            tally: tally::Tally::new(),
+            usage: usage::Usage::new(),
+            collector: OnceLock::new(),
+            clock,
+            entropy,
+            passwords,
+            setup: setup::SetupLink::default(),
+            prefixes,
+        })
+    }
+
+    /// Distinct bad keys a minute from one address; 0: no limit.
+    pub fn with_bad_key_limit(self, limit: u32) -> Self {
+        Auth { strangers: strangers::Strangers::new(limit), ..self }
+    }
+
+    /// From now on uses are written: what a server does, and a command does not.
+    pub fn start_collecting(&self, retention: Duration) -> Result<()> {
+        let (store, clock, entropy) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let collector = usage::Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
+        // A second call finds the first one's thread at work and ends its own.
+        let _ = self.collector.set(collector);
+        Ok(())
+    }
+
+    /// Writes every count, finishes what is queued, checkpoints and closes the store.
+    pub fn close(&self) {
+        if let Some(collector) = self.collector.get() {
+            collector.stop();
+        }
+        self.store.close();
+    }
+
+    /// Verdicts given so far, by code.
+    pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
+        self.tally.totals()
+    }
+
+    pub fn usage_state(&self) -> usage::UsageState {
+        self.usage.state()
     }
 
     pub fn store(&self) -> &Store {
@@ -53,6 +113,10 @@ impl Auth {
 
     pub fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
+    }
+
+    pub fn shared_entropy(&self) -> Arc<dyn Entropy> {
+        Arc::clone(&self.entropy)
     }
 
     pub fn prefixes(&self) -> &[KeyPrefix] {

@@ -1,17 +1,35 @@
 //! Is this key good for this request? In memory, without a query, a lock or a wait, whenever the
 //! index can tell; from SQLite when it cannot; an error, never a verdict, when nobody can.
 
+use std::time::Duration;
+
 use super::Auth;
+use super::limits::Allowance;
 use crate::error::{Error, Result};
-use crate::index::{IndexedKey, KeyView, Lookup};
+use crate::index::{KeyView, Lookup};
 use crate::model::verdict::Demand;
-use crate::model::{Digest, KeyId, Owner, PlainKey, Refusal, ScopeSet};
+use crate::model::{Digest, KeyId, Owner, PlainKey, RateLimit, Refusal, ScopeSet, Time};
 
 /// What anybody presented as a key: bytes, not yet believed.
 pub type Presented<'a> = &'a [u8];
 
 /// `Ok`: the key is good, with what the caller wanted to know of it.
-pub type Verdict<T> = std::result::Result<T, Refusal>;
+pub type Verdict<T> = std::result::Result<Good<T>, Bad>;
+
+#[derive(Debug)]
+pub struct Good<T> {
+    pub told: T,
+    /// For a key with a rate limit: how it stands now.
+    pub allowance: Option<Allowance>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bad {
+    pub refusal: Refusal,
+    pub allowance: Option<Allowance>,
+    /// This address tried too many different bad keys; how long it should wait.
+    pub held_back: Option<Duration>,
+}
 
 /// A live key's identity, for requests that act as it.
 #[derive(Debug, Clone)]
@@ -40,15 +58,9 @@ impl Auth {
         demand: &Demand<'_>,
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
-        let Some(candidate) = self.candidate(presented) else { return Some(Ok(Err(Refusal::Malformed))) };
-        let now = self.clock.now();
-        let look = |key: &KeyView<'_>| key.facts().judge(now, demand).map(|()| tell(key));
-        match self.store.look(&candidate.digest, look) {
-            Lookup::Found(verdict) => Some(Ok(verdict)),
-            Lookup::Absent => Some(Ok(Err(candidate.if_absent))),
-            Lookup::Unsure => None,
-            Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
-        }
+        let verdict = self.look(presented, demand, tell)?;
+        self.tally.count(&verdict);
+        Some(verdict)
     }
 
     /// The same verdict, from SQLite where memory cannot tell.
@@ -61,15 +73,70 @@ impl Auth {
         if let Some(verdict) = self.verify_in_memory(presented, demand, &tell) {
             return verdict;
         }
-        let Some(candidate) = self.candidate(presented) else { return Ok(Err(Refusal::Malformed)) };
-        Ok(match self.store.find_by_digest(candidate.digest).await? {
-            Some(key) => {
-                let key: &IndexedKey = &key;
-                let view = KeyView { id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
-                view.facts().judge(self.clock.now(), demand).map(|()| tell(&view))
-            }
-            None => Err(candidate.if_absent),
-        })
+        let verdict = self.ask_the_store(presented, demand, tell).await;
+        self.tally.count(&verdict);
+        verdict
+    }
+
+    fn look<T>(
+        &self,
+        presented: Presented<'_>,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Option<Result<Verdict<T>>> {
+        let now = self.clock.now();
+        let Some(candidate) = self.candidate(presented) else {
+            return Some(Ok(Err(self.refuse(Refusal::Malformed, presented, demand))));
+        };
+        match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
+            Lookup::Found(judged) => Some(Ok(self.settle(judged, presented, demand, now))),
+            Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, presented, demand)))),
+            Lookup::Unsure => None,
+            Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
+        }
+    }
+
+    async fn ask_the_store<T>(
+        &self,
+        presented: Presented<'_>,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Result<Verdict<T>> {
+        let Some(candidate) = self.candidate(presented) else {
+            return Ok(Err(self.refuse(Refusal::Malformed, presented, demand)));
+        };
+        let Some(key) = self.store.find_by_digest(candidate.digest).await? else {
+            return Ok(Err(self.refuse(candidate.if_absent, presented, demand)));
+        };
+        let now = self.clock.now();
+        let view = KeyView { id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
+        Ok(self.settle(judge(&view, now, demand, &tell), presented, demand, now))
+    }
+
+    /// The key's facts are good or not; its rate limit is counted, and so is the use.
+    fn settle<T>(
+        &self,
+        judged: std::result::Result<Judged<T>, Refusal>,
+        presented: Presented<'_>,
+        demand: &Demand<'_>,
+        now: Time,
+    ) -> Verdict<T> {
+        let judged = judged.map_err(|refusal| self.refuse(refusal, presented, demand))?;
+        let allowance = judged.limit.map(|limit| self.limits.take(judged.id, limit)).transpose();
+        let allowance = allowance.map_err(|allowance| Bad {
+            refusal: Refusal::RateLimited,
+            allowance: Some(allowance),
+            held_back: None,
+        })?;
+        self.usage.record(judged.id, now, demand.address, demand.user_agent);
+        Ok(Good { told: judged.told, allowance })
+    }
+
+    fn refuse(&self, refusal: Refusal, presented: Presented<'_>, demand: &Demand<'_>) -> Bad {
+        let is_guess = matches!(refusal, Refusal::Malformed | Refusal::NotFound);
+        let held_back =
+            if is_guess { self.strangers.note(demand.address, presented, self.clock.steady()) } else { None };
+        Bad { refusal, allowance: None, held_back }
     }
 
     /// Who bears this key.
@@ -95,6 +162,23 @@ impl Auth {
             presented.len() == prefix.len() + 50 && presented.starts_with(prefix) && presented[prefix.len()] == b'_'
         })
     }
+}
+
+/// What a good key's look took along.
+struct Judged<T> {
+    id: KeyId,
+    limit: Option<RateLimit>,
+    told: T,
+}
+
+fn judge<T>(
+    key: &KeyView<'_>,
+    now: Time,
+    demand: &Demand<'_>,
+    tell: impl Fn(&KeyView<'_>) -> T,
+) -> std::result::Result<Judged<T>, Refusal> {
+    key.facts().judge(now, demand)?;
+    Ok(Judged { id: key.id, limit: key.grant.rate_limit, told: tell(key) })
 }
 
 struct Candidate {

@@ -90,6 +90,15 @@ pub struct ServeArgs {
     /// Open connections at most [default: 10000]
     #[arg(long, env = "KEYBEARER_CONNECTIONS", value_name = "N")]
     pub connections: Option<usize>,
+    /// Serve /metrics on an address of its own, without a key
+    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long hourly counts of use are kept [default: 90d]
+    #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
+    pub usage_retention: Option<String>,
+    /// Different bad keys a minute from one address before its bad keys get 429; 0: any number [default: 1000]
+    #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
+    pub bad_key_limit: Option<u32>,
     /// Serve TLS with this certificate chain (PEM)
     #[arg(long, env = "KEYBEARER_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,

@@ -1,8 +1,12 @@
 //! `keybearer keys …`
 
+mod export;
+mod import;
 mod leaked;
+mod transfer;
 
 use std::io;
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -67,6 +71,14 @@ pub enum KeysCommand {
     /// Refuse a key until it is enabled again
     #[command(after_help = "Example:\n  keybearer keys disable 01890a5d-ac96-774b-bcce-b302099a8057")]
     Disable { id: String },
+    /// Take over keys of another system, known by their SHA-256: all or nothing
+    #[command(
+        after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": e-mail, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"},\nor CSV with those columns (scopes separated by blanks).\n\nExample:\n  keybearer keys import keys.jsonl"
+    )]
+    Import { file: PathBuf },
+    /// Write all keys in the format of import: digests and settings, never a key
+    #[command(after_help = "Example:\n  keybearer keys export keys.jsonl\n  keybearer keys export > keys.jsonl")]
+    Export { file: Option<PathBuf> },
     /// Accept a disabled key again
     #[command(after_help = "Example:\n  keybearer keys enable 01890a5d-ac96-774b-bcce-b302099a8057")]
     Enable { id: String },
@@ -102,6 +114,8 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
                 report(context, found)
             }
+            KeysCommand::Import { file } => import::run(context, &auth, &asking, &file).await,
+            KeysCommand::Export { file } => export::run(&auth, file.as_deref()).await,
             KeysCommand::Disable { id } => {
                 let record = auth.disable_key(&asking, KeyId::parse(&id)?).await?;
                 output::say(&format!("{} is disabled.", record.hint));

@@ -15,13 +15,16 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     start_logging();
     actix_web::rt::System::new().block_on(async move {
         survive_the_file_size_limit()?;
-        let auth = context.auth(Purpose::Serve, prefixes)?;
+        let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
         warn_about_plain_http(&settings);
         let public_url = settings.public_url.as_str().to_owned();
         let running = server::start(auth, settings)?;
         tracing::info!(listen = %running.address, url = public_url, version = env!("CARGO_PKG_VERSION"), "keybearer is up");
         if let Some(token) = running.site.auth.open_setup().await? {
             output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));
+        }
+        if let Some(metrics) = running.metrics {
+            actix_web::rt::spawn(metrics);
         }
         let handle = running.server.handle();
         let site = running.site.clone();
@@ -38,7 +41,7 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         });
         let ended = running.server.await;
         // Whoever ended the server, nothing that was queued is lost.
-        running.site.auth.store().close();
+        running.site.auth.close();
         tracing::info!("stopped");
         ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server ended: {error}")))
     })

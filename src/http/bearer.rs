@@ -11,7 +11,7 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Shared, client};
-use crate::auth::Identity;
+use crate::auth::{Allowance, Identity};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, KeyId, Origin};
 
@@ -20,6 +20,7 @@ pub struct Bearer {
     pub identity: Identity,
     pub address: Option<IpAddr>,
     pub request_id: RequestId,
+    pub allowance: Option<Allowance>,
 }
 
 impl Bearer {
@@ -57,10 +58,14 @@ impl FromRequest for Bearer {
                 Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
             };
             let address = client::address(&site.settings, request.headers(), request.peer_addr());
-            let demand = Demand { scopes: &[], address };
+            let user_agent = client::user_agent(request.headers());
+            let demand = Demand { scopes: &[], address, user_agent };
             match site.auth.identify(presented, &demand).await? {
-                Ok(identity) => Ok(Bearer { identity, address, request_id: request_id(&request) }),
-                Err(refusal) => Err(Problem::refused(refusal, &[])),
+                Ok(good) => {
+                    let allowance = good.allowance;
+                    Ok(Bearer { identity: good.told, address, request_id: request_id(&request), allowance })
+                }
+                Err(bad) => Err(Problem::of(&bad, &[])),
             }
         })
     }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::HttpSettings;
 
@@ -26,6 +26,12 @@ pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: Option<Socket
     Some(client)
 }
 
+/// As sent, at most 200 bytes of it.
+pub fn user_agent(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
+    &value[..value.len().min(200)]
+}
+
 /// `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::1`, `[2001:db8::1]:8080`.
 fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
@@ -40,13 +46,10 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     fn seen(trusted: &[&str], peer: &str, lines: &[(&'static str, &'static str)]) -> String {
+        let public_url = PublicUrl::parse("http://127.0.0.1").unwrap();
         let settings = HttpSettings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            public_url: PublicUrl::parse("http://127.0.0.1").unwrap(),
             trusted_proxies: Networks::parse(trusted.iter().copied()).unwrap(),
-            workers: 1,
-            tls: None,
-            connections: 1,
+            ..HttpSettings::new("127.0.0.1:0".parse().unwrap(), public_url)
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

@@ -2,12 +2,14 @@
 //! The only place that knows which status code an error has.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use super::request_id::RequestId;
+use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
 use crate::model::Refusal;
 
@@ -20,6 +22,7 @@ pub struct Problem {
     pub field: Option<&'static str>,
     pub challenge: Option<String>,
     pub retry_after: Option<u64>,
+    pub allowance: Option<Allowance>,
     pub allow: Option<&'static str>,
     /// For the log alone.
     pub cause: Option<String>,
@@ -34,6 +37,7 @@ impl Problem {
             field: None,
             challenge: None,
             retry_after: None,
+            allowance: None,
             allow: None,
             cause: None,
         }
@@ -68,6 +72,30 @@ impl Problem {
         Problem {
             challenge: Some("Bearer realm=\"keybearer\"".to_owned()),
             ..Problem::new(StatusCode::UNAUTHORIZED, "missing_key", "Send a key: Authorization: Bearer <key>.")
+        }
+    }
+
+    /// A verdict, for the bearer.
+    pub fn of(bad: &Bad, scopes: &[&str]) -> Self {
+        match (bad.held_back, bad.allowance) {
+            (Some(wait), _) => Problem::held_back(wait),
+            (None, Some(allowance)) => Problem {
+                retry_after: Some(allowance.reset),
+                allowance: Some(allowance),
+                ..Problem::refused(bad.refusal, scopes)
+            },
+            (None, None) => Problem::refused(bad.refusal, scopes),
+        }
+    }
+
+    fn held_back(wait: Duration) -> Self {
+        Problem {
+            retry_after: Some(wait.as_secs().max(1)),
+            ..Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "throttled",
+                "Too many different bad keys came from this address. Wait; a good key is accepted all the while.",
+            )
         }
     }
 
@@ -133,6 +161,11 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
+        if let Some(allowance) = &self.allowance {
+            for header in rate_limit_headers(allowance) {
+                response.insert_header(header);
+            }
+        }
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));
         }
@@ -151,6 +184,22 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     request_id: &'a str,
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
+pub fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, HeaderValue); 2] {
+    let value = |text: String| HeaderValue::from_str(&text).expect("digits and quotes are a valid header value");
+    let limit = &allowance.limit;
+    [
+        (
+            HeaderName::from_static("ratelimit-policy"),
+            value(format!("\"key\";q={};w={}", limit.requests, limit.window)),
+        ),
+        (
+            HeaderName::from_static("ratelimit"),
+            value(format!("\"key\";r={};t={}", allowance.remaining, allowance.reset)),
+        ),
+    ]
 }
 
 fn challenge(attributes: &str) -> String {

@@ -162,15 +162,21 @@ impl KeyRecord {
     }
 }
 
-/// A key row of another system or of an export: known by its digest only.
+/// A key of another system, or of an export: known by its digest only.
 #[derive(Debug, Clone)]
 pub struct ImportedKey {
     pub digest: Digest,
     pub owner: Email,
     pub name: KeyName,
-    pub scopes: ScopeSet,
-    pub expires_at: Option<Time>,
+    /// None: another system's.
+    pub prefix: Option<KeyPrefix>,
     pub hint: String,
+    pub scopes: ScopeSet,
+    pub enabled: bool,
+    pub expires_at: Option<Time>,
+    pub allowed_ips: Networks,
+    pub rate_limit: Option<RateLimit>,
+    pub metadata: Metadata,
 }
 
 #[cfg(test)]

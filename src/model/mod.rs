@@ -15,6 +15,7 @@ pub mod rate_limit;
 pub mod scope;
 pub mod session;
 pub mod time;
+pub mod usage;
 pub mod user;
 pub mod verdict;
 
@@ -22,7 +23,7 @@ pub use actor::{Actor, Origin};
 pub use email::Email;
 pub use event::{Action, Event, NewEvent};
 pub use id::{KeyId, SessionId, UserId};
-pub use key::{Expiry, KeyRecord, NewKey, Owner};
+pub use key::{Expiry, ImportedKey, KeyRecord, NewKey, Owner};
 pub use name::KeyName;
 pub use network::Networks;
 pub use page::{Cursor, Page};

@@ -49,6 +49,8 @@ pub struct Demand<'a> {
     pub scopes: &'a [&'a str],
     /// The caller's address. Unknown, it fails a key that has ranges.
     pub address: Option<IpAddr>,
+    /// As sent, for the record of last use.
+    pub user_agent: &'a [u8],
 }
 
 impl Facts<'_> {
@@ -85,7 +87,7 @@ mod tests {
         let now = Time::from_millis(1_000_000);
         let good =
             Facts { enabled: true, owner_active: true, expires_at: None, scopes: &scopes, allowed_ips: &anywhere };
-        let ask = |needs: &'static [&'static str]| Demand { scopes: needs, address: None };
+        let ask = |needs: &'static [&'static str]| Demand { scopes: needs, address: None, user_agent: b"" };
         let table = [
             (good, ask(&[]), Ok(())),
             (good, ask(&["orders:read"]), Ok(())),
@@ -97,12 +99,12 @@ mod tests {
             (Facts { allowed_ips: &inside, ..good }, ask(&[]), Err(Refusal::IpNotAllowed)),
             (
                 Facts { allowed_ips: &inside, ..good },
-                Demand { scopes: &[], address: Some([10, 1, 1, 1].into()) },
+                Demand { scopes: &[], address: Some([10, 1, 1, 1].into()), user_agent: b"" },
                 Ok(()),
             ),
             (
                 Facts { allowed_ips: &inside, ..good },
-                Demand { scopes: &[], address: Some([9, 1, 1, 1].into()) },
+                Demand { scopes: &[], address: Some([9, 1, 1, 1].into()), user_agent: b"" },
                 Err(Refusal::IpNotAllowed),
             ),
         ];

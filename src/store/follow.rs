@@ -55,9 +55,13 @@ impl Follower {
     pub fn follow_committed(&mut self, db: &Connection) -> Result<()> {
         if self.has_gap(db)? {
             // Lines that we need were pruned, or the feed went back: start over.
-            self.write(|writing| writing.reset());
-            self.filling = Some([0; 16]);
             self.revision = newest_revision(db)?;
+            self.filling = Some([0; 16]);
+            let revision = self.revision as u64;
+            self.write(|writing| {
+                writing.reset();
+                writing.set_revision(revision);
+            });
             return Ok(());
         }
         loop {
@@ -123,6 +127,8 @@ impl Follower {
                     }
                 });
                 if is_full {
+                    // The pages read for filling are not needed again.
+                    let _ = db.release_memory();
                     tracing::info!(keys = self.index.keys(), revision = self.revision, "the key index is full");
                 }
             }
@@ -135,8 +141,10 @@ impl Follower {
     }
 
     fn has_gap(&self, db: &Connection) -> Result<bool> {
-        let oldest: Option<i64> = db.query_row("SELECT min(rev) FROM changes", [], |row| row.get(0)).map_err(sql)?;
-        Ok(newest_revision(db)? < self.revision || oldest.is_some_and(|oldest| oldest > self.revision + 1))
+        let mut query = db.prepare_cached("SELECT min(rev) FROM changes WHERE rev > ?1").map_err(sql)?;
+        let next: Option<i64> = query.query_row([self.revision], |row| row.get(0)).map_err(sql)?;
+        let newest = newest_revision(db)?;
+        Ok(newest < self.revision || (newest > self.revision && next != Some(self.revision + 1)))
     }
 
     fn write(&self, act: impl FnOnce(&mut Writing<'_>)) {

@@ -57,7 +57,7 @@ pub struct KeyFilter {
     pub limit: usize,
 }
 
-const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
+pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent \
     FROM keys k JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
 
@@ -249,7 +249,7 @@ pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, o
 pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyRecord> {
     let mut query =
         db.prepare_cached(&format!("{KEY} WHERE k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)")).map_err(sql)?;
-    let found = query.query_row((id.as_bytes(), reach.owner()), key).optional().map_err(sql)?;
+    let found = query.query_row((id.as_bytes(), reach.owner()), record_of).optional().map_err(sql)?;
     found.ok_or_else(|| Error::not_found("key"))
 }
 
@@ -276,14 +276,14 @@ fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
                 ":id": id.map(|id| *id.as_bytes()),
                 ":limit": filter.limit as i64 + 1,
             },
-            key,
+            record_of,
         )
         .map_err(sql)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?;
     Ok(Page::cut(rows, filter.limit, |row| *row.id.as_bytes()))
 }
 
-fn key(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let metadata: serde_json::Value =
         parsed(13, serde_json::from_str(row.get_ref(13)?.as_str()?).map_err(Error::internal))?;
     let last_use = match row.get::<_, Option<i64>>(14)? {

@@ -6,6 +6,8 @@ mod check;
 mod events;
 mod files;
 mod follow;
+mod import;
+mod journal;
 mod keys;
 mod open;
 mod reserve;
@@ -13,6 +15,7 @@ mod rows;
 mod sessions;
 mod submissions;
 mod throttle;
+mod usage;
 mod users;
 mod writer;
 
@@ -29,13 +32,21 @@ use crate::model::Digest;
 
 use announce::Announcement;
 pub use events::ChainReport;
+pub use import::Rows;
+pub use journal::Journal;
 pub use keys::{Created, KeyFilter, KeyWrite, Reach};
 pub use sessions::NewSession;
 pub use submissions::Submission;
 pub use throttle::Failures;
+pub use usage::CHUNK as USAGE_CHUNK;
 pub use users::NewUser;
 pub use writer::WriterState;
 use writer::{Urgency, Writer};
+
+/// Of the SQLite that is compiled in.
+pub fn engine_version() -> &'static str {
+    rusqlite::version()
+}
 
 const READERS: usize = 3;
 const WAITING_READS: usize = 512;
@@ -112,6 +123,11 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Size of the write-ahead log; it is cut back to 64 MiB at most when readers let it be.
+    pub fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
     pub fn writer_state(&self) -> WriterState {

@@ -9,14 +9,20 @@ use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::bearer::Bearer;
 use crate::http::body::Json;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, rate_limit_headers};
 use crate::model::verdict::Demand;
 use crate::model::{Refusal, Scope};
 
 /// The bearer's own record.
 pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
     match site.auth.verified_record(bearer.id()).await {
-        Ok(record) => Ok(HttpResponse::Ok().json(KeyJson::from(record))),
+        Ok(record) => {
+            let mut response = HttpResponse::Ok();
+            for header in bearer.allowance.iter().flat_map(rate_limit_headers) {
+                response.insert_header(header);
+            }
+            Ok(response.json(KeyJson::from(record)))
+        }
         Err(error) => Err(gone_or(error)),
     }
 }
@@ -58,10 +64,10 @@ pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Res
         Some(Ok(address)) => Some(address),
         Some(Err(_)) => return Err(Error::invalid("ip", "An address is written as 203.0.113.7 or 2001:db8::1.").into()),
     };
-    let demand = Demand { scopes: &scopes, address };
+    let demand = Demand { scopes: &scopes, address, user_agent: b"" };
     let verdict = site.auth.verify(asked.key.as_bytes(), &demand, |key| key.id).await?;
     let refusal = match verdict {
-        Ok(id) => match site.auth.verified_record(id).await {
+        Ok(good) => match site.auth.verified_record(good.told).await {
             Ok(record) => {
                 let body = json!({ "valid": true, "code": "valid", "key": KeyJson::from(record) });
                 return Ok(HttpResponse::Ok().json(body));
@@ -69,7 +75,7 @@ pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Res
             Err(error) if error.kind == Kind::NotFound => Refusal::NotFound,
             Err(error) => return Err(error.into()),
         },
-        Err(refusal) => refusal,
+        Err(bad) => bad.refusal,
     };
     Ok(HttpResponse::Ok().json(json!({ "valid": false, "code": refusal.code() })))
 }

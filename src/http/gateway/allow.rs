@@ -6,6 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 
 use super::{IDENTITY, security_headers};
+use crate::auth::Allowance;
+use crate::http::problem::rate_limit_headers;
 use crate::http::request_id::RequestId;
 use crate::index::KeyView;
 
@@ -25,10 +27,13 @@ impl Allowed {
         ])
     }
 
-    pub fn respond(self, id: &RequestId) -> Response<BoxBody> {
+    pub fn respond(self, id: &RequestId, allowance: Option<&Allowance>) -> Response<BoxBody> {
         let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
         let headers = response.headers_mut();
         for (name, value) in IDENTITY.into_iter().zip(self.0) {
+            headers.insert(name, value);
+        }
+        for (name, value) in allowance.map(rate_limit_headers).into_iter().flatten() {
             headers.insert(name, value);
         }
         security_headers::stamp_lean(headers, id);

@@ -66,25 +66,27 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         }
     };
     let needs: Vec<&str> = needs.iter().map(Scope::as_str).collect();
-    let demand =
-        Demand { scopes: &needs, address: client::address(&site.settings, request.headers(), request.peer_addr()) };
+    let address = client::address(&site.settings, request.headers(), request.peer_addr());
+    let user_agent = client::user_agent(request.headers());
+    let demand = Demand { scopes: &needs, address, user_agent };
     if let Some(verdict) = site.auth.verify_in_memory(presented, &demand, Allowed::of) {
         return Answering::Now(Some(respond(verdict, &needs, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
-    let (site, presented) = (site.clone(), presented.to_vec());
-    let (needs, address): (Vec<String>, _) = (needs.iter().map(|need| (*need).to_owned()).collect(), demand.address);
+    let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
+    let needs: Vec<String> = needs.iter().map(|need| (*need).to_owned()).collect();
     Answering::Later(Box::pin(async move {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
-        let verdict = site.auth.verify(&presented, &Demand { scopes: &needs, address }, Allowed::of).await;
+        let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
+        let verdict = site.auth.verify(&presented, &demand, Allowed::of).await;
         Ok(respond(verdict, &needs, &id))
     }))
 }
 
 fn respond(verdict: Outcome<Verdict<Allowed>>, needs: &[&str], id: &RequestId) -> Response<BoxBody> {
     match verdict {
-        Ok(Ok(allowed)) => allowed.respond(id),
-        Ok(Err(refusal)) => refuse(&Problem::refused(refusal, needs), id),
+        Ok(Ok(good)) => good.told.respond(id, good.allowance.as_ref()),
+        Ok(Err(bad)) => refuse(&Problem::of(&bad, needs), id),
         Err(error) => {
             let problem = Problem::from(error);
             tracing::error!(request_id = id.as_str(), cause = problem.cause, "no verdict");

@@ -41,14 +41,9 @@ impl Server {
         let store = Store::open(&home.database(), Purpose::Serve).unwrap();
         let prefixes = vec![KeyPrefix::parse("kb").unwrap(), KeyPrefix::parse("acme_live").unwrap()];
         let auth = Auth::new(store, clock.clone(), Arc::new(SeededEntropy::new(7)), prefixes).unwrap();
-        let mut settings = HttpSettings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            public_url: PublicUrl::parse("http://keys.test").unwrap(),
-            trusted_proxies: Networks::default(),
-            workers: 2,
-            tls: None,
-            connections: 1000,
-        };
+        let public_url = PublicUrl::parse("http://keys.test").unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
         change(&mut settings);
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {

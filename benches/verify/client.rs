@@ -1,0 +1,96 @@
+//! A small blocking HTTP client for everything that is not under measurement: probing, polling, managing keys.
+
+use crate::answer;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+/// How long any single answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One keep-alive connection, opened again when the server has closed it.
+pub struct Client {
+    port: u16,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn json(&self) -> io::Result<serde_json::Value> {
+        serde_json::from_slice(&self.body).map_err(io::Error::other)
+    }
+}
+
+impl Client {
+    pub fn new(port: u16) -> Self {
+        Self { port, stream: None, buffer: Vec::new() }
+    }
+
+    /// A request whose bytes are ready.
+    pub fn send(&mut self, request: &[u8]) -> io::Result<Response> {
+        let outcome = self.exchange(request);
+        if outcome.is_err() {
+            self.stream = None;
+        }
+        outcome
+    }
+
+    /// A call of the management API, with a JSON body unless it is empty.
+    pub fn call(&mut self, method: &str, path: &str, bearer: &str, body: &str) -> io::Result<Response> {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n");
+        if body.is_empty() {
+            return self.send(format!("{head}\r\n").as_bytes());
+        }
+        let length = body.len();
+        self.send(format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())
+    }
+
+    fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            empty => empty.insert(connect(self.port)?),
+        };
+        stream.write_all(request)?;
+        self.buffer.clear();
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let count = stream.read(&mut chunk)?;
+            if count == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"));
+            }
+            self.buffer.extend_from_slice(&chunk[..count]);
+            if let Some(found) = answer::parse(&self.buffer)? {
+                if found.closes {
+                    self.stream = None;
+                }
+                return Ok(Response {
+                    status: found.status,
+                    headers: header_list(&self.buffer[..found.head]),
+                    body: self.buffer[found.head..found.length].to_vec(),
+                });
+            }
+        }
+    }
+}
+
+fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn header_list(head: &[u8]) -> Vec<(String, String)> {
+    String::from_utf8_lossy(head)
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect()
+}

@@ -1,0 +1,136 @@
+//! Per-key rate limits: a leaky bucket (GCRA) in memory for each key that has one.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
+use governor::state::keyed::DashMapStateStore;
+use governor::{NotUntil, Quota, RateLimiter};
+
+use crate::ambient::Clock;
+use crate::model::{KeyId, RateLimit};
+
+type Limiter = RateLimiter<KeyId, DashMapStateStore<KeyId>, Steady, StateInformationMiddleware>;
+
+/// How a key stands with its limit after a request; for the RateLimit headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    pub limit: RateLimit,
+    /// Requests that would pass right now.
+    pub remaining: u32,
+    /// Seconds until the full burst is there again, or, refused, until the next request passes.
+    pub reset: u64,
+}
+
+/// One limiter for all keys of the same limit.
+pub struct Limits {
+    by_limit: ArcSwap<HashMap<RateLimit, Arc<Limiter>>>,
+    clock: Steady,
+}
+
+impl Limits {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Limits { by_limit: ArcSwap::default(), clock: Steady(clock) }
+    }
+
+    /// Takes one request off the key's allowance, or says how long there is none.
+    pub fn take(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
+        let refill = Duration::from_secs(u64::from(limit.window)) / limit.requests;
+        match self.limiter(limit).check_key(&key) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let missing = limit.burst.saturating_sub(remaining);
+                Ok(Allowance { limit, remaining, reset: ceil(refill * missing) })
+            }
+            Err(not_until) => Err(Allowance { limit, remaining: 0, reset: ceil(self.wait(&not_until)).max(1) }),
+        }
+    }
+
+    /// Forgets keys that have their full allowance, and limits that no such key is left for.
+    pub fn prune(&self) {
+        for limiter in self.by_limit.load().values() {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+        self.by_limit.rcu(|limits| {
+            let used = limits.iter().filter(|(_, limiter)| !limiter.is_empty());
+            used.map(|(limit, limiter)| (*limit, Arc::clone(limiter))).collect::<HashMap<_, _>>()
+        });
+    }
+
+    fn limiter(&self, limit: RateLimit) -> Arc<Limiter> {
+        if let Some(limiter) = self.by_limit.load().get(&limit) {
+            return Arc::clone(limiter);
+        }
+        let fresh = Arc::new(
+            RateLimiter::<_, _, _, NoOpMiddleware<Duration>>::new(
+                quota(limit),
+                DashMapStateStore::default(),
+                self.clock.clone(),
+            )
+            .with_middleware::<StateInformationMiddleware>(),
+        );
+        self.by_limit.rcu(|limits| {
+            let mut limits = HashMap::clone(limits);
+            limits.entry(limit).or_insert_with(|| Arc::clone(&fresh));
+            limits
+        });
+        // Another thread may have been first; all must use the same one.
+        self.by_limit.load().get(&limit).map_or(fresh, Arc::clone)
+    }
+
+    fn wait(&self, not_until: &NotUntil<Duration>) -> Duration {
+        not_until.wait_time_from(self.clock.now())
+    }
+}
+
+fn quota(limit: RateLimit) -> Quota {
+    let refill = (Duration::from_secs(u64::from(limit.window)) / limit.requests).max(Duration::from_nanos(1));
+    let burst = NonZero::new(limit.burst).unwrap_or(NonZero::<u32>::MIN);
+    Quota::with_period(refill).unwrap_or(Quota::per_second(burst)).allow_burst(burst)
+}
+
+fn ceil(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+/// Our steady clock, for governor.
+#[derive(Clone)]
+struct Steady(Arc<dyn Clock>);
+
+impl GovernorClock for Steady {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.steady()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::ManualClock;
+    use crate::model::Time;
+
+    #[test]
+    fn a_key_has_its_burst_and_then_its_rate() {
+        let clock = Arc::new(ManualClock::at(Time::from_millis(1_000_000)));
+        let limits = Limits::new(clock.clone());
+        let (one, other) = (KeyId::from_bytes([1; 16]), KeyId::from_bytes([2; 16]));
+        let limit = RateLimit::new(60, 60, Some(3)).unwrap();
+        let remaining: Vec<u32> = (0..3).map(|_| limits.take(one, limit).unwrap().remaining).collect();
+        assert_eq!(remaining, [2, 1, 0]);
+        assert_eq!(limits.take(one, limit).unwrap_err().reset, 1);
+        assert!(limits.take(other, limit).is_ok());
+        clock.advance(Duration::from_secs(1));
+        assert!(limits.take(one, limit).is_ok());
+        assert!(limits.take(one, limit).is_err());
+        clock.advance(Duration::from_secs(60));
+        limits.prune();
+        assert_eq!(limits.take(one, limit).unwrap().remaining, 2);
+    }
+}

@@ -1,0 +1,103 @@
+//! Addresses that try many different bad keys: counted by distinct key, not by request, so that one
+//! misconfigured client retrying is not taken for a guesser. Only bad keys are ever held back; a good
+//! key is judged before anybody looks here.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::ambient::PerThread;
+use crate::model::Digest;
+use crate::model::network::neighbourhood;
+
+const WINDOW: Duration = Duration::from_secs(60);
+/// Addresses (IPv6: /64s) that one thread watches at a time.
+const MOST: usize = 4096;
+const BITS: usize = 4096;
+
+pub struct Strangers {
+    /// Distinct bad keys a minute from one address; 0: no limit.
+    limit: u32,
+    watched: PerThread<Mutex<HashMap<IpNet, Suspect>>>,
+}
+
+/// Linear counting: each key sets one of 4,096 bits; how many are set tells how many keys there were.
+struct Suspect {
+    window: u64,
+    bits: Box<[u64; BITS / 64]>,
+    set: u32,
+}
+
+impl Strangers {
+    pub fn new(limit: u32) -> Self {
+        Strangers { limit: threshold(limit), watched: PerThread::new(Mutex::default) }
+    }
+
+    /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
+    /// held back: it is the operator, or a gateway that speaks for everybody.
+    pub fn note(&self, address: Option<IpAddr>, presented: &[u8], now: Duration) -> Option<Duration> {
+        let address = address.filter(|address| self.limit > 0 && !address.is_loopback())?;
+        let window = now.as_secs() / WINDOW.as_secs();
+        let mut watched = self.watched.own().lock().ok()?;
+        if watched.len() >= MOST && !watched.contains_key(&neighbourhood(address)) {
+            watched.retain(|_, suspect| suspect.window == window);
+            if watched.len() >= MOST {
+                return None;
+            }
+        }
+        let suspect = watched.entry(neighbourhood(address)).or_insert_with(|| Suspect::new(window));
+        if suspect.window != window {
+            *suspect = Suspect::new(window);
+        }
+        suspect.see(presented);
+        let left = Duration::from_secs((window + 1) * WINDOW.as_secs()).saturating_sub(now);
+        (suspect.set > self.limit).then_some(left)
+    }
+}
+
+/// How many bits `keys` distinct keys set, on average.
+fn threshold(keys: u32) -> u32 {
+    let bits = BITS as f64;
+    (bits * (1.0 - (-f64::from(keys) / bits).exp())) as u32
+}
+
+impl Suspect {
+    fn new(window: u64) -> Self {
+        Suspect { window, bits: Box::new([0; BITS / 64]), set: 0 }
+    }
+
+    fn see(&mut self, presented: &[u8]) {
+        let digest = Digest::of(presented);
+        let bit = usize::from(u16::from_le_bytes([digest.as_bytes()[0], digest.as_bytes()[1]])) % BITS;
+        let (word, mask) = (&mut self.bits[bit / 64], 1 << (bit % 64));
+        if *word & mask == 0 {
+            *word |= mask;
+            self.set += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distinct_keys_count_and_repeated_ones_do_not() {
+        let strangers = Strangers::new(100);
+        let (one, near, far) = ("2001:db8::1".parse().ok(), "2001:db8::2".parse().ok(), "2001:db8:1::1".parse().ok());
+        for _ in 0..1000 {
+            assert_eq!(strangers.note(one, b"the same", Duration::ZERO), None);
+        }
+        let held =
+            (0..300_u32).filter(|n| strangers.note(one, &n.to_le_bytes(), Duration::from_secs(20)).is_some()).count();
+        assert!((150..250).contains(&held), "{held}");
+        assert_eq!(strangers.note(near, b"x", Duration::from_secs(20)), Some(Duration::from_secs(40)));
+        assert_eq!(strangers.note(far, b"x", Duration::from_secs(20)), None);
+        assert_eq!(strangers.note(one, b"x", Duration::from_secs(60)), None);
+        let loopback = "127.0.0.1".parse().ok();
+        assert!((0..2000_u32).all(|n| strangers.note(loopback, &n.to_le_bytes(), Duration::ZERO).is_none()));
+    }
+}

@@ -1,0 +1,148 @@
+//! Keys in bulk: in from another system's digests, all or nothing; and out again.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::keys::{self, record_of};
+use super::rows::{is_unique_violation, sql};
+use super::{Store, events};
+use crate::error::{Error, Result};
+use crate::model::{Action, Digest, Email, ImportedKey, KeyId, KeyRecord, NewEvent, Origin, Time};
+
+/// From this many keys on, a server refills its index instead of following line by line.
+const BULK: u64 = 50_000;
+
+/// Reads the rows anew at each call: a failed transaction may be run again.
+pub type Rows = Box<dyn Fn() -> Result<Box<dyn Iterator<Item = Result<(u64, ImportedKey)>>>> + Send>;
+
+impl Store {
+    /// `count` rows, each with its line number for errors; `id` makes the ids, `tick` is told of
+    /// every thousandth row. One transaction with one event.
+    pub async fn import_keys(
+        &self,
+        count: u64,
+        rows: Rows,
+        id: impl Fn(u64) -> Result<KeyId> + Send + 'static,
+        tick: impl Fn(u64) + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<u64> {
+        self.write(move |db| {
+            // Random inserts into the index of digests: let it stay in memory.
+            db.pragma_update(None, "cache_size", if count >= BULK { "-1048576" } else { "-8192" }).map_err(sql)?;
+            let imported = if count >= BULK {
+                without_feed(db, || insert_all(db, &rows, &id, &tick, now))?
+            } else {
+                insert_all(db, &rows, &id, &tick, now)?
+            };
+            let label = format!("{imported} keys");
+            events::append(
+                db,
+                &NewEvent { at: now, origin: origin.clone(), action: Action::KeysImported, object: None, label },
+            )?;
+            Ok(imported)
+        })
+        .await
+    }
+
+    /// Up to `limit` keys after `after`, oldest first, with their digests.
+    pub async fn export_keys(&self, after: Option<KeyId>, limit: usize) -> Result<Vec<(Digest, KeyRecord)>> {
+        self.read(move |db| {
+            let mut query =
+                db.prepare_cached(&format!("{} WHERE k.id > ?1 ORDER BY k.id LIMIT ?2", keys::KEY)).map_err(sql)?;
+            let after = after.map_or([0; 16], |id| *id.as_bytes());
+            let mut digest = db.prepare_cached("SELECT digest FROM keys WHERE id = ?1").map_err(sql)?;
+            let records = query.query_map((after, limit as i64), record_of).map_err(sql)?;
+            records
+                .map(|record| {
+                    let record = record.map_err(sql)?;
+                    let bytes = digest.query_row([record.id.as_bytes()], |row| row.get(0)).map_err(sql)?;
+                    Ok((Digest::from_bytes(bytes), record))
+                })
+                .collect()
+        })
+        .await
+    }
+}
+
+/// Runs `insert` without a line in the change feed for each row. The revision moves on without its
+/// line instead: that gap tells a follower to read everything anew.
+fn without_feed<T>(db: &Connection, insert: impl FnOnce() -> Result<T>) -> Result<T> {
+    let trigger: String = db
+        .query_row("SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name = 'key_inserted'", [], |row| {
+            row.get(0)
+        })
+        .map_err(sql)?;
+    db.execute_batch("DROP TRIGGER key_inserted").map_err(sql)?;
+    let done = insert()?;
+    db.execute_batch(&trigger).map_err(sql)?;
+    db.execute_batch(
+        "INSERT INTO changes (kind, id) VALUES ('user', zeroblob(16)); DELETE FROM changes WHERE rev = last_insert_rowid();",
+    )
+    .map_err(sql)?;
+    Ok(done)
+}
+
+fn insert_all(
+    db: &Connection,
+    rows: &Rows,
+    id: &impl Fn(u64) -> Result<KeyId>,
+    tick: &impl Fn(u64),
+    now: Time,
+) -> Result<u64> {
+    let mut owners = HashMap::new();
+    let mut statement = db
+        .prepare(
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
+             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, :enabled, :created, :expires, :ips, :limit, :metadata)",
+        )
+        .map_err(sql)?;
+    let mut number = 0;
+    for row in rows()? {
+        let (line, key) = row?;
+        let inserted = statement.execute(named_params! {
+            ":id": id(number)?.as_bytes(),
+            ":digest": key.digest.as_bytes(),
+            ":owner": owner(db, &mut owners, &key.owner, line)?,
+            ":name": key.name.as_str(),
+            ":prefix": key.prefix.as_ref().map(|prefix| prefix.as_str()),
+            ":hint": key.hint,
+            ":scopes": key.scopes.joined(),
+            ":enabled": key.enabled,
+            ":created": now.millis(),
+            ":expires": key.expires_at.map(Time::millis),
+            ":ips": key.allowed_ips.joined(),
+            ":limit": key.rate_limit.map(|limit| limit.text()),
+            ":metadata": key.metadata.text(),
+        });
+        match inserted {
+            Err(error) if is_unique_violation(&error) => {
+                return Err(Error::conflict(format!(
+                    "line {line}: this key is here already, or twice in the file. Nothing was imported."
+                )));
+            }
+            other => other.map_err(sql)?,
+        };
+        number += 1;
+        if number % 1000 == 0 {
+            tick(number);
+        }
+    }
+    Ok(number)
+}
+
+fn owner(db: &Connection, known: &mut HashMap<Email, [u8; 16]>, email: &Email, line: u64) -> Result<[u8; 16]> {
+    if let Some(id) = known.get(email) {
+        return Ok(*id);
+    }
+    let mut query = db.prepare_cached("SELECT id FROM users WHERE email = ?1").map_err(sql)?;
+    let found: Option<[u8; 16]> = query.query_row([email.as_str()], |row| row.get(0)).optional().map_err(sql)?;
+    let id = found.ok_or_else(|| {
+        Error::conflict(format!(
+            "line {line}: there is no user {email}. Add the user first (keybearer users add). Nothing was imported."
+        ))
+    })?;
+    known.insert(email.clone(), id);
+    Ok(id)
+}

@@ -1,0 +1,168 @@
+//! Every page, wide and narrow, light and dark: nothing for axe-core to find, nothing in the
+//! console, no scrolling sideways. To look at them all oneself:
+//!
+//! ```text
+//! SCREENSHOTS=target/pages cargo test --test browser every_page -- --ignored
+//! ```
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::browser::{Browser, browse};
+use super::server::{ADMIN, PASSWORD, Server};
+
+/// Where `tests/run` puts the npm package; `AXE_CORE` names another place.
+fn axe_core() -> String {
+    let path = std::env::var("AXE_CORE")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/axe-core/axe.min.js").into());
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}; tests/run installs it"))
+}
+
+const LONG: &str = "A very long name that somebody chose without mercy for the width of anybody’s screen or of a table";
+
+#[test]
+#[ignore = "needs Chromium: tests/run runs it"]
+fn every_page_is_accessible_and_fits() {
+    browse(&[], |browser| async move {
+        let axe = axe_core();
+        let server = Server::empty();
+        let check = |place: &'static str| examine(&browser, &axe, place);
+
+        browser.goto(&server.setup_link).await;
+        check("setup").await;
+        browser.fill("email", "not an address@").await;
+        browser.script("document.querySelector('form').noValidate = true", vec![]).await;
+        browser.fill("password", "short").await;
+        browser.follow("Make the account").await;
+        browser.find("[role=alert]").await;
+        check("setup, refused").await;
+        browser.fill("email", ADMIN).await;
+        browser.fill("password", PASSWORD).await;
+        browser.follow("Make the account").await;
+        browser.sees_heading("Log in").await;
+        check("log-in, with a notice").await;
+        browser.fill("email", ADMIN).await;
+        browser.fill("password", "wrong").await;
+        browser.follow("Log in").await;
+        browser.find("[role=alert]").await;
+        check("log-in, refused").await;
+
+        browser.logs_in(&server).await;
+        check("no key yet").await;
+        browser.goto(&format!("{}/admin/keys", server.url)).await;
+        check("nobody has a key yet").await;
+        browser.goto(&format!("{}/keys/new", server.url)).await;
+        check("new key").await;
+        browser.find("#expires-custom").await.click().await.unwrap();
+        check("new key, on a day").await;
+        browser.find("#expires-never").await.click().await.unwrap();
+        browser.fill("name", LONG).await;
+        browser.fill("scopes", "ü").await;
+        browser.fill("allowed_ips", "nowhere").await;
+        browser.follow("Make the key").await;
+        browser.find("[role=alert]").await;
+        check("new key, refused").await;
+        browser.makes_a_key(&server, LONG).await;
+        check("the new key").await;
+        browser.reload().await;
+        check("the new key, reloaded").await;
+        browser.follow("Go to the key").await;
+        browser.sees_heading(LONG).await;
+        check("one key").await;
+        browser.click("Revoke…").await;
+        browser.find("dialog:modal").await;
+        check("one key, revoke?").await;
+        browser.click("Cancel").await;
+        browser.follow("Disable").await;
+        browser.find("[role=status]").await;
+        check("one key, disabled").await;
+
+        let owner = "a-long-local-part-of-an-address.with-dots-and-dashes@subdomain.example-of-a-long-domain.com";
+        server.add_user(owner);
+        let scopes = [
+            "--scope",
+            "orders:read",
+            "--scope",
+            "orders:write",
+            "--scope",
+            "a/quite:long-scope.of/sixty-or-so:characters/in-all*",
+        ];
+        let words = ["keys", "create", "--owner", owner, "--name", "مفتاح <i>evil</i> <b>bold</b>"];
+        server.command(&[&words[..], &scopes].concat());
+        for number in 0..60 {
+            server.command(&[
+                "keys",
+                "create",
+                "--owner",
+                ADMIN,
+                "--name",
+                &format!("Job {number}"),
+                "--expires",
+                "3d",
+            ]);
+        }
+        for (path, place) in [
+            ("/keys", "my keys"),
+            ("/admin/keys", "all keys"),
+            ("/admin/keys?q=nothing-like-it", "all keys, nothing found"),
+            ("/users", "users"),
+            ("/users/new", "new user"),
+            ("/events", "audit log"),
+            ("/events?q=nothing-like-it", "audit log, nothing found"),
+            ("/account", "account"),
+            ("/no-such-page", "404"),
+        ] {
+            browser.goto(&format!("{}{path}", server.url)).await;
+            browser.find("h1").await;
+            check(place).await;
+        }
+        browser.goto(&format!("{}/users", server.url)).await;
+        browser.follow(owner).await;
+        check("one user").await;
+        browser.click("Deactivate…").await;
+        check("one user, deactivate?").await;
+    });
+}
+
+async fn examine(browser: &Browser, axe: &str, place: &str) {
+    // An answer of 4xx is a line of the console by itself.
+    let console = browser.console().await;
+    let told: Vec<&Value> = console.iter().filter(|entry| !is_about_a_status(entry)).collect();
+    assert!(told.is_empty(), "{place}: the console says {told:?}");
+    for (width, height, scheme) in [(1280, 900, "light"), (1280, 900, "dark"), (320, 640, "light"), (320, 640, "dark")]
+    {
+        browser.resize(width, height).await;
+        browser.prefer(scheme).await;
+        assert!(!browser.overflows().await, "{place}: scrolls sideways at {width} px: {}", widest(browser).await);
+        if let Some(directory) = std::env::var_os("SCREENSHOTS") {
+            let name = format!("{place}, {width}, {scheme}.png").replace(['?', '/'], "");
+            browser.keep_whole_page(&PathBuf::from(directory).join(name)).await;
+        }
+        let violations = run_axe(browser, axe).await;
+        assert!(violations.is_empty(), "{place}, {width} px, {scheme}: {violations:#?}");
+    }
+    browser.resize(1280, 900).await;
+}
+
+fn is_about_a_status(entry: &Value) -> bool {
+    entry["source"] == "network"
+        && entry["message"].as_str().unwrap().contains("the server responded with a status of 4")
+}
+
+async fn run_axe(browser: &Browser, axe: &str) -> Vec<Value> {
+    browser.script(&format!("if (!window.axe) {{ {axe} }}"), vec![]).await;
+    let script = "const done = arguments[arguments.length - 1];
+        axe.run(document, { resultTypes: ['violations'] }).then(
+            (found) => done(found.violations.map((one) => [one.id, one.help, one.nodes.map((node) => node.html + ' — ' + node.failureSummary)])),
+            (error) => done([String(error)]));";
+    let found = browser.async_script(script, vec![]).await;
+    found.as_array().unwrap().clone()
+}
+
+async fn widest(browser: &Browser) -> Value {
+    let script = "const most = document.documentElement.clientWidth;
+        return [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > most + 1)
+            .slice(0, 5).map((one) => one.outerHTML.slice(0, 160));";
+    browser.script(script, vec![json!(null)]).await
+}

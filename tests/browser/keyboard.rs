@@ -1,0 +1,81 @@
+//! The main job without a mouse.
+
+use fantoccini::key::Key;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use super::browser::{Browser, browse};
+use super::server::{ADMIN, PASSWORD, Server};
+
+#[test]
+#[ignore = "needs Chromium: tests/run runs it"]
+fn a_key_is_made_and_revoked_by_keyboard_alone() {
+    browse(&[], |browser| async move {
+        let server = Server::with_admin();
+        browser.goto(&format!("{}/login", server.url)).await;
+
+        browser.press(&Key::Tab.to_string()).await;
+        assert_eq!(focused(&browser).await, "Skip to content");
+        tab_to(&browser, "E-mail").await;
+        browser.press(ADMIN).await;
+        tab_to(&browser, "Password").await;
+        browser.press(&(PASSWORD.to_owned() + &Key::Enter.to_string())).await;
+        browser.sees_heading("My keys").await;
+
+        tab_to(&browser, "New key").await;
+        browser.press(&Key::Enter.to_string()).await;
+        browser.sees_heading("New key").await;
+        tab_to(&browser, "Name").await;
+        browser.press("by keyboard").await;
+        tab_to(&browser, "Make the key").await;
+        browser.press(" ").await;
+        browser.sees_heading("Your new key").await;
+        let key = browser.find("#new-key").await.text().await.unwrap();
+        tab_to(&browser, "Copy key").await;
+        browser.press(" ").await;
+        browser.find(".copy [role=status]:not(:empty)").await;
+        tab_to(&browser, "Done").await;
+        browser.press(&Key::Enter.to_string()).await;
+        browser.sees_heading("by keyboard").await;
+
+        tab_to(&browser, "Revoke…").await;
+        browser.press(" ").await;
+        assert!(browser.has("dialog:modal").await);
+        assert_eq!(focused(&browser).await, "Cancel", "the harmless button has the focus");
+        browser.press(&Key::Escape.to_string()).await;
+        assert!(!browser.has("dialog:modal").await);
+        assert_eq!(focused(&browser).await, "Revoke…", "the focus is back where it was");
+        browser.press(" ").await;
+        tab_to(&browser, "Revoke this key").await;
+        browser.press(" ").await;
+        browser.sees_heading("My keys").await;
+        assert_eq!(server.call(&key).await.0, StatusCode::UNAUTHORIZED);
+        browser.finds_the_console_empty().await;
+    });
+}
+
+/// What a screen reader would call the element with the focus; it must also be seen to have it.
+async fn focused(browser: &Browser) -> String {
+    let script = "const it = document.activeElement;
+        const style = getComputedStyle(it);
+        const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
+        const label = it.labels?.[0] ?? it;
+        const name = it.getAttribute('aria-label') ?? label.innerText.trim();
+        return [name.split('\\n')[0], shown || it === document.body];";
+    let Value::Array(answer) = browser.script(script, vec![]).await else { panic!("two values come back") };
+    assert_eq!(answer[1], true, "the focus on “{}” cannot be seen", answer[0]);
+    answer[0].as_str().unwrap().to_owned()
+}
+
+async fn tab_to(browser: &Browser, name: &str) {
+    let mut met = Vec::new();
+    while met.len() < 60 {
+        let at = focused(browser).await;
+        if at == name {
+            return;
+        }
+        met.push(at);
+        browser.press(&Key::Tab.to_string()).await;
+    }
+    panic!("Tab never comes to “{name}”, only to {met:?}");
+}

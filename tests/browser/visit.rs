@@ -1,0 +1,27 @@
+//! Ways through the dashboard that many tests take.
+
+use super::browser::Browser;
+use super::server::{ADMIN, PASSWORD, Server};
+
+impl Browser {
+    pub async fn logs_in(&self, server: &Server) {
+        self.logs_in_as(server, ADMIN, PASSWORD).await;
+    }
+
+    pub async fn logs_in_as(&self, server: &Server, email: &str, password: &str) {
+        self.goto(&format!("{}/login", server.url)).await;
+        self.fill("email", email).await;
+        self.fill("password", password).await;
+        self.follow("Log in").await;
+        self.sees_heading("My keys").await;
+    }
+
+    /// Makes a key with this name and returns its text, as the page shows it.
+    pub async fn makes_a_key(&self, server: &Server, name: &str) -> String {
+        self.goto(&format!("{}/keys/new", server.url)).await;
+        self.fill("name", name).await;
+        self.follow("Make the key").await;
+        self.sees_heading("Your new key").await;
+        self.find("#new-key").await.text().await.unwrap()
+    }
+}

@@ -59,7 +59,7 @@ fn a_module_uses_only_what_stands_to_its_right() {
 #[test]
 fn what_is_dangerous_or_replaceable_has_one_place() {
     for (needle, places) in [
-        ("rusqlite", &["store/"][..]),
+        ("rusqlite::", &["store/"][..]),
         ("refinery::", &["store/"]),
         ("askama", &["http/"]),
         ("actix_", &["http/", "commands/serve.rs"]),

@@ -21,6 +21,7 @@ const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const ROUTES: &[(&str, &str, For)] = &[
     ("GET, DELETE", "/api/v1/keys/current",                  Bearers),
     ("POST",        "/api/v1/keys/verify",                   Verifiers),
+    ("GET",         "/metrics",                              Verifiers),
     ("GET",         "/livez",                                Everybody),
     ("GET",         "/readyz",                               Everybody),
     ("GET",         "/assets/{name}",                        Everybody),

@@ -9,7 +9,7 @@ use actix_http::{HttpMessage, Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
-use actix_web::http::{StatusCode, Uri, header};
+use actix_web::http::{Method, StatusCode, Uri, header};
 use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -133,7 +133,7 @@ where
     security_headers::stamp(response.headers_mut(), &id, site.settings.public_url.is_https());
     tracing::info!(
         request_id = id.as_str(),
-        method = %seen.method,
+        method = seen.method.as_ref().map_or("(none)", Method::as_str),
         route = route.as_deref().unwrap_or("(none)"),
         status = response.status().as_u16(),
         address = seen.address,
@@ -144,17 +144,30 @@ where
 }
 
 /// What the log and an error page need of a request that is gone by then. Of the path only whether
-/// it is for programs: an unknown path is a stranger's text, and may hold a key.
+/// it is for programs, and of the method only one of RFC 9110's: anything else is a stranger's text,
+/// and may hold a key.
 struct Seen {
-    method: actix_web::http::Method,
+    method: Option<Method>,
     is_for_programs: bool,
     address: Option<String>,
 }
 
+const STANDARD: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::CONNECT,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::PATCH,
+];
+
 impl Seen {
     fn of(request: &Request, site: &Shared) -> Self {
         Seen {
-            method: request.method().clone(),
+            method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
             is_for_programs: is_for_programs(request.path()),
             address: client::address(&site.settings, request.headers(), request.peer_addr()).map(|ip| ip.to_string()),
         }
@@ -187,7 +200,7 @@ where
 fn by_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::not_found(),
-        _ => Problem::new(status, "invalid_request", "This request cannot be read."),
+        _ => Problem { status, ..Problem::unreadable() },
     }
 }
 
@@ -232,4 +245,56 @@ fn uri_length(uri: &Uri) -> usize {
 fn is_host(host: &[u8]) -> bool {
     !host.is_empty()
         && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::{App, web};
+
+    use super::*;
+    use crate::ambient::{ManualClock, SeededEntropy};
+    use crate::auth::Auth;
+    use crate::http::settings::PublicUrl;
+    use crate::http::{HttpSettings, Site};
+    use crate::model::Time;
+    use crate::store::{Purpose, Store};
+
+    fn site(directory: &std::path::Path) -> Shared {
+        let store = Store::open(&directory.join("keybearer.db"), Purpose::Serve).unwrap();
+        let clock = Arc::new(ManualClock::at(Time::from_millis(0)));
+        let public_url = PublicUrl::parse("http://keys.test").unwrap();
+        let settings = HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url);
+        let auth = Auth::new(store, clock, Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
+        web::Data::new(Site::new(auth, settings))
+    }
+
+    async fn explode() -> &'static str {
+        panic!("a bug with a secret in its words")
+    }
+
+    #[actix_web::test]
+    async fn a_panicking_handler_answers_500_and_the_next_request_is_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = App::new()
+            .route("/api/bug", web::get().to(explode))
+            .route("/bug", web::get().to(explode))
+            .route("/api/fine", web::get().to(|| async { "fine" }));
+        let edge = Edge::around(app, site(directory.path())).new_service(AppConfig::default()).await.unwrap();
+        let ask = async |path: &str| {
+            let request = actix_web::test::TestRequest::with_uri(path).insert_header(("host", "keys.test"));
+            let answer = edge.call(request.to_request()).await.unwrap();
+            let (status, kind) =
+                (answer.status().as_u16(), answer.headers().get(header::CONTENT_TYPE).unwrap().clone());
+            let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+            (status, kind.to_str().unwrap().to_owned(), String::from_utf8(body.to_vec()).unwrap())
+        };
+        for (path, kind) in [("/api/bug", "application/problem+json"), ("/bug", "text/html; charset=utf-8")] {
+            let (status, told, body) = ask(path).await;
+            assert_eq!((status, told.as_str()), (500, kind));
+            assert!(!body.contains("secret") && body.contains("0000000000000"), "{body}");
+            assert_eq!(ask("/api/fine").await.0, 200);
+        }
+    }
 }

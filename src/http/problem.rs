@@ -51,6 +51,11 @@ impl Problem {
         )
     }
 
+    /// What the HTTP library refuses by itself: a doubled parameter, say.
+    pub fn unreadable() -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "This request cannot be read.")
+    }
+
     pub fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("This address takes {allow}.");
         Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail) }

@@ -2,7 +2,7 @@
 //! a form) says who may call it. `/auth…` is answered before routing, by `gateway`.
 
 use actix_web::guard::{self, Guard};
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{Resource, Route};
 
 use super::dashboard::assets::asset;
@@ -14,6 +14,9 @@ use super::{api, metrics};
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
     app
+        .app_data(QueryConfig::default().error_handler(|_, _| Problem::unreadable().into()))
+        .app_data(PathConfig::default().error_handler(|_, _| Problem::unreadable().into()))
+
         .service(at("/api/v1/keys/current", "GET, DELETE").route(get().to(api::keys::current)).route(delete().to(api::keys::revoke_current)))
         .service(at("/api/v1/keys/verify", "POST").route(post().to(api::keys::verify)))
 

@@ -27,10 +27,10 @@ macro_rules! id {
                 Self::new(now, random)
             }
 
-            /// The usual hyphenated form only, so that one id has one spelling.
+            /// The usual hyphenated form in lower case only, so that one id has one spelling.
             pub fn parse(text: &str) -> Result<Self> {
                 match Uuid::try_parse(text) {
-                    Ok(id) if text.len() == 36 => Ok($name(id)),
+                    Ok(id) if text.len() == 36 && !text.bytes().any(|b| b.is_ascii_uppercase()) => Ok($name(id)),
                     _ => Err(Error::not_found($what)),
                 }
             }

@@ -1,1 +1,85 @@
-//! (to come)
+//! Imports run one way, and what is dangerous has one place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the program's edge to its ground; a module may only use what stands after it.
+const ORDER: [&str; 10] = ["main", "cli", "commands", "http", "auth", "store", "index", "ambient", "model", "error"];
+
+fn sources() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut waiting: Vec<PathBuf> = vec![src.clone()];
+    let mut sources = Vec::new();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let name = path.strip_prefix(&src).unwrap().display().to_string();
+            sources.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    assert!(sources.len() > 50);
+    sources
+}
+
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// Code without its comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default())
+}
+
+/// The modules after `crate::` (or, in `main.rs`, `keybearer::`) in this line, also in `crate::{a, b}`.
+fn used(line: &str) -> Vec<&str> {
+    let paths = line.split("crate::").skip(1).chain(line.split("keybearer::").skip(1));
+    paths
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(list) => list.split([',', '}']).map(str::trim).collect(),
+            None => vec![rest],
+        })
+        .map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn a_module_uses_only_what_stands_to_its_right() {
+    let place = |name: &str| ORDER.iter().position(|module| *module == name);
+    for (file, text) in sources().iter().filter(|(file, _)| file != "lib.rs") {
+        let own = place(module(file)).unwrap_or_else(|| panic!("{file} is in no module of the picture"));
+        for name in code(text).flat_map(used) {
+            let other = place(name).unwrap_or_else(|| panic!("{file} uses crate::{name}, which is not in the picture"));
+            assert!(other >= own, "{file} uses {name}: an arrow to the left");
+        }
+    }
+}
+
+#[test]
+fn what_is_dangerous_or_replaceable_has_one_place() {
+    for (needle, places) in [
+        ("rusqlite::", &["store/"][..]),
+        ("refinery::", &["store/"]),
+        ("askama", &["http/"]),
+        ("actix_", &["http/", "commands/serve.rs"]),
+        ("unsafe ", &["store/announce.rs"]),
+        ("argon2", &["auth/passwords.rs"]),
+        ("clap", &["cli/", "commands/"]),
+        ("SystemTime::now", &["ambient/clock.rs"]),
+        ("SysRng", &["ambient/entropy.rs"]),
+        ("Command::new", &[]),
+    ] {
+        for (file, text) in sources() {
+            let is_there = code(&text).any(|line| line.contains(needle));
+            assert!(!is_there || places.iter().any(|place| file.starts_with(place)), "{needle} in {file}");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    for (file, text) in sources().iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
+        assert!(text.starts_with("//! "), "{file}");
+    }
+}

@@ -1,1 +1,258 @@
-//! (to come)
+//! Input that nobody should send: each gets its answer, nothing panics, nothing typed is lost.
+
+use crate::harness::{Client, Server};
+
+const VERIFY: &str = "/api/v1/keys/verify";
+
+async fn verifier(server: &Server) -> Client {
+    server.bearer(&server.key(&["keybearer:verify"]).await.1)
+}
+
+#[tokio::test]
+async fn json_is_read_strictly() {
+    let server = Server::start();
+    let verifier = verifier(&server).await;
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for (body, status, code) in [
+        ("".to_owned(), 400, "invalid_json"),
+        ("{".into(), 400, "invalid_json"),
+        ("{\"key\":\"x\"".into(), 400, "invalid_json"),
+        ("{\"key\":\"x\",}".into(), 400, "invalid_json"),
+        ("{'key':'x'}".into(), 400, "invalid_json"),
+        ("{\"key\":\"x\"} {}".into(), 400, "invalid_json"),
+        ("{\"key\":\"x\"}x".into(), 400, "invalid_json"),
+        ("{\"key\":\"\\ud800\"}".into(), 400, "invalid_json"),
+        ("\u{feff}{\"key\":\"x\"}".into(), 400, "invalid_json"),
+        ("null".into(), 422, "invalid_field"),
+        ("[]".into(), 422, "invalid_field"),
+        ("\"x\"".into(), 422, "invalid_field"),
+        ("{}".into(), 422, "invalid_field"),
+        ("{\"key\":1}".into(), 422, "invalid_field"),
+        ("{\"key\":null}".into(), 422, "invalid_field"),
+        ("{\"key\":{\"a\":1}}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"key\":\"y\"}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"Key\":\"y\"}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"admin\":true}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"scopes\":\"a\"}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"scopes\":[1]}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"scopes\":[\"a b\"]}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"scopes\":[\"a*\"]}".into(), 422, "invalid_field"),
+        ("{\"key\":\"x\",\"ip\":\"everywhere\"}".into(), 422, "invalid_field"),
+        (format!("{{\"key\":{}}}", deep(30_000)), 422, "invalid_field"),
+        (deep(30_000), 422, "invalid_field"),
+        (format!("{{\"key\":\"{}\"}}", "x".repeat(70_000)), 413, "too_large"),
+    ] {
+        let answer = verifier.json(VERIFY, body.clone()).await;
+        assert_eq!(answer.problem(), (status, code.into()), "{}", &body[..body.len().min(80)]);
+    }
+    let answer = verifier.json(VERIFY, "{\"key\":\"x\",\"admin\":true}").await;
+    assert!(answer.body.contains("unknown field `admin`"), "it names the field: {answer:?}");
+    let answer = verifier
+        .send(
+            verifier
+                .request("POST", VERIFY)
+                .header("content-type", "application/json")
+                .body(&b"{\"key\":\"\xff\"}"[..]),
+        )
+        .await;
+    assert_eq!(answer.problem(), (400, "invalid_json".into()));
+    insta::assert_snapshot!(verifier.json(VERIFY, "{").await.whole());
+}
+
+#[tokio::test]
+async fn a_body_has_at_most_64_kibibytes_announced_or_not() {
+    let server = Server::start();
+    let verifier = verifier(&server).await;
+    let body = |length: usize| format!("{{\"key\":\"{}\"}}", "x".repeat(length - 10));
+    assert_eq!(verifier.json(VERIFY, body(65_536)).await.status, 200);
+    assert_eq!(verifier.json(VERIFY, body(65_537)).await.problem(), (413, "too_large".into()));
+    let head = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+    let answer = crate::harness::raw::exchange(server.address, format!("{head}{}0\r\n\r\n", chunk.repeat(3)));
+    assert_eq!(answer.status(), 413, "{}", answer.text);
+    let verifying = server.bearer(&server.key(&[]).await.1);
+    assert_eq!(verifying.get("/auth").await.status, 200);
+}
+
+#[tokio::test]
+async fn only_json_is_taken_for_json() {
+    let server = Server::start();
+    let verifier = verifier(&server).await;
+    for (kind, status) in [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON", 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonx", 415),
+        ("text/json", 415),
+        ("", 415),
+    ] {
+        let request = verifier.request("POST", VERIFY).header("content-type", kind).body("{\"key\":\"x\"}");
+        assert_eq!(verifier.send(request).await.status, status, "{kind}");
+    }
+    let request = verifier.request("POST", VERIFY).body("{\"key\":\"x\"}");
+    assert_eq!(verifier.send(request).await.problem(), (415, "unsupported_media_type".into()));
+}
+
+#[tokio::test]
+async fn who_asks_is_decided_before_what_is_asked() {
+    let server = Server::start();
+    for body in ["", "{", "{\"key\":\"x\"}"] {
+        assert_eq!(server.anon().json(VERIFY, body).await.problem(), (401, "missing_key".into()));
+        assert_eq!(server.bearer("junk").json(VERIFY, body).await.problem(), (401, "invalid_key".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_form_keeps_what_was_typed_and_names_the_field() {
+    let server = Server::start();
+    let member = server.member().await;
+    let many: String = (0..51).map(|number| format!("scope:{number} ")).collect();
+    let long = "n".repeat(10_000);
+    for (field, value) in [
+        ("name", ""),
+        ("name", "   "),
+        ("name", "right\u{202e}to left"),
+        ("name", "zero\u{200b}width"),
+        ("name", "line\nbreak"),
+        ("name", "nul\0"),
+        ("name", long.as_str()),
+        ("expires", "soon"),
+        ("expires", "-1"),
+        ("expires", "1e30"),
+        ("scopes", "a*b"),
+        ("scopes", ":colon first"),
+        ("scopes", "sc\u{f6}pe"),
+        ("scopes", many.as_str()),
+        ("allowed_ips", "everywhere"),
+        ("allowed_ips", "10.0.0.0/33"),
+        ("allowed_ips", "::1/129"),
+    ] {
+        let mut fields = vec![("name", "my key"), ("expires", "90d"), ("scopes", "orders:read")];
+        fields.retain(|(name, _)| *name != field || field == "scopes");
+        fields.push((field, value));
+        let refused = member.form("/keys", &fields).await;
+        assert_eq!((refused.status, refused.new_key()), (422, None), "{field}: {}", &value[..value.len().min(40)]);
+        assert!(refused.body.contains("field-error") && refused.body.contains("role=\"alert\""), "{field}: {value}");
+        assert!(refused.body.contains("orders:read"), "{field}");
+        if field != "name" {
+            assert_eq!(refused.input("name"), "my key");
+        }
+        if field == "name" && value.len() > 3 && !value.contains(['\n', '\0']) {
+            assert_eq!(refused.input("name"), value, "what was typed is kept");
+        }
+    }
+    assert_eq!(member.get("/keys").await.body.matches("href=\"/keys/0").count(), 0, "no key was made");
+}
+
+#[tokio::test]
+async fn dates_that_never_were_or_are_too_far_are_refused() {
+    let server = Server::start();
+    let member = server.member().await;
+    for day in [
+        "",
+        "2026-11-22",
+        "2026-02-30",
+        "10000-01-01",
+        "9999-12-31",
+        "-1000-01-01",
+        "2027-1-1",
+        "tomorrow",
+        "20270101",
+        "0000-00-00",
+        &"(".repeat(10_000),
+    ] {
+        let refused = member.form("/keys", &[("name", "my key"), ("expires", "custom"), ("expires_on", day)]).await;
+        assert_eq!((refused.status, refused.new_key()), (422, None), "{}", &day[..day.len().min(20)]);
+    }
+    let (_, key) = member.make_key_with(&[("name", "n"), ("expires", "custom"), ("expires_on", "2026-11-23")]).await;
+    let record = server.bearer(&key).get("/api/v1/keys/current").await.json();
+    assert_eq!(record["expires_at"], "2026-11-24T00:00:00Z");
+}
+
+#[tokio::test]
+async fn hostile_names_are_kept_as_text_and_shown_as_text() {
+    let server = Server::start();
+    let member = server.member().await;
+    let names = [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' OR 1=1 --",
+        "{{7*7}}",
+        "&lt;b&gt;",
+        "\u{5d0}\u{5d1}\u{5d2}",
+        "\u{1f511}\u{1f511}",
+        "a%00b",
+        "javascript:alert(1)",
+    ];
+    for name in names {
+        let (id, key) = member.make_key(name).await;
+        assert_eq!(server.bearer(&key).get("/api/v1/keys/current").await.json()["name"], name);
+        for page in [format!("/keys/{id}"), "/keys".into()] {
+            let page = member.get(&page).await;
+            assert_eq!(page.status, 200);
+            assert!(
+                !page.body.contains("<script>alert") && !page.body.contains("<img src=x") && !page.body.contains("49"),
+                "{page:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_and_doubled_parameters_do_no_harm() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    for path in [
+        "/keys?after=x&after=y",
+        "/keys?unknown=1",
+        "/login?next=a&next=b",
+        "/login?notice=a&notice=b",
+        "/setup?token=a&token=b",
+        "/admin/keys?q=a&q=b",
+        "/events?after=1&after=2",
+        "/events?after=x",
+        "/events?after=99999999999999999999",
+        "/events?after=-1",
+        "/keys?after=%ff",
+        "/keys?%ff=%fe",
+        "/keys?&&&==&",
+        "/admin/keys?q=%00",
+        "/keys?notice=%3Cscript%3E",
+    ] {
+        let answer = admin.get(path).await;
+        assert!([200, 400, 403, 422].contains(&answer.status), "{path}: {}", answer.status);
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path}: {answer:?}");
+        assert!(!answer.body.contains("<script>alert") && !answer.body.contains("deserialize"), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn addresses_and_headers_have_their_limits() {
+    let server = Server::start();
+    let anon = server.anon();
+    let long = |length: usize| format!("/api/{}", "x".repeat(length));
+    assert_eq!(anon.get(&long(8000)).await.problem(), (404, "not_found".into()));
+    assert_eq!(anon.get(&long(9000)).await.problem(), (414, "uri_too_long".into()));
+    let with = |length: usize| anon.request("GET", "/api/x").header("x-long", "x".repeat(length));
+    assert_eq!(anon.send(with(15_000)).await.problem(), (404, "not_found".into()));
+    assert_eq!(anon.send(with(17_000)).await.problem(), (431, "headers_too_large".into()));
+    let gateway = anon.request("GET", "/auth").header("x-long", "x".repeat(17_000));
+    assert_eq!(anon.send(gateway).await.problem(), (431, "headers_too_large".into()));
+    assert_eq!(anon.get(&format!("/auth{}", &long(9000))).await.problem(), (414, "uri_too_long".into()));
+}
+
+#[tokio::test]
+async fn a_member_holds_at_most_a_thousand_keys() {
+    let server = Server::start();
+    let member = server.member().await;
+    let owner = *server.user(crate::harness::MEMBER, keybearer::model::Role::Member).await.id.as_bytes();
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, allowed_ips, metadata)
+        SELECT randomblob(16), randomblob(32), ?1, 'n', 'kb', 'h', '', 1, 0, '', '{}' FROM n";
+    server.home.sqlite().execute(fill, [owner]).unwrap();
+    let refused = member.form("/keys", &[("name", "one more"), ("expires", "90d")]).await;
+    assert_eq!((refused.status, refused.new_key()), (409, None));
+    assert!(refused.body.contains("1,000"), "it says what to do: {refused:?}");
+}

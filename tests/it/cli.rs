@@ -1,1 +1,203 @@
-//! (to come)
+//! The command line: data on stdout, talk on stderr, exit codes that scripts rely on.
+
+use crate::harness::{ADMIN, Home, PASSWORD, Process, Server};
+use sha2::{Digest, Sha256};
+
+#[test]
+fn a_made_key_is_alone_on_stdout() {
+    let home = Home::new();
+    home.add_admin();
+    let made = home
+        .keybearer(&["keys", "create", "--owner", ADMIN, "--name", "ci", "--scope", "orders:read"])
+        .assert()
+        .success();
+    let (out, said) = (
+        String::from_utf8(made.get_output().stdout.clone()).unwrap(),
+        String::from_utf8(made.get_output().stderr.clone()).unwrap(),
+    );
+    let key = out.trim_end();
+    assert!(out == format!("{key}\n") && key.starts_with("kb_") && key.len() == 52, "{out}");
+    assert!(said.contains("not shown again") && !said.contains(key), "{said}");
+    let stored: Vec<u8> = home.sqlite().query_row("SELECT digest FROM keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, Sha256::digest(key.as_bytes()).to_vec());
+    for words in [&["keys", "list"][..], &["keys", "list", "--json"], &["events", "list", "--json"]] {
+        assert!(!home.run(words).contains(key));
+    }
+}
+
+#[test]
+fn one_is_refusal_two_is_wrong_usage_and_both_say_why() {
+    let home = Home::new();
+    home.add_admin();
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (words, code, says) in [
+        (&["keys", "create", "--owner", "nobody@example.com", "--name", "n"][..], 1, "no such user"),
+        (&["keys", "create", "--owner", ADMIN, "--name", ""], 1, "name"),
+        (&["keys", "create", "--owner", ADMIN, "--name", "n", "--expires", "yesterday"], 1, "expiry"),
+        (&["keys", "create", "--owner", ADMIN, "--name", "n", "--expires", "2020-01-01T00:00:00Z"], 1, "future"),
+        (&["keys", "create", "--owner", ADMIN, "--name", "n", "--scope", "keybearer:root"], 1, "keybearer:"),
+        (&["keys", "create", "--owner", ADMIN, "--name", "n", "--allow-ip", "everywhere"], 1, ""),
+        (&["keys", "create", "--owner", ADMIN, "--name", "n", "--prefix", "other"], 1, "--key-prefix"),
+        (&["keys", "revoke", unknown], 1, "no such key"),
+        (&["keys", "show", "nonsense"], 1, "no such key"),
+        (&["keys", "disable", unknown], 1, "no such key"),
+        (&["users", "show", "nobody@example.com"], 1, "no such user"),
+        (&["users", "deactivate", ADMIN], 1, "last active admin"),
+        (&["users", "remove", ADMIN], 1, "last active admin"),
+        (&["--database", "missing.db", "users", "list"], 1, "no database"),
+        (&["keys", "create", "--name", "n"], 2, "--owner"),
+        (&["keys", "revoke"], 2, ""),
+        (&["keys", "revoke", unknown, "--stdin"], 2, ""),
+        (&["frobnicate"], 2, "frobnicate"),
+        (&["serve", "--listen", "nonsense"], 2, "--listen"),
+        (&["serve", "--public-url", "ftp://x"], 2, "--public-url"),
+        (&["serve", "--key-prefix", "UPPER"], 2, "--key-prefix"),
+        (&["serve", "--trusted-proxy", "somebody"], 2, "--trusted-proxy"),
+        (&["serve", "--workers", "0"], 2, "--workers"),
+        (&["serve", "--tls-cert", "only.pem"], 2, "--tls-key"),
+        (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], 1, "--tls-cert"),
+        (&["--config", "missing.toml", "users", "list"], 2, "missing.toml"),
+        (&["--database", "postgres://x", "users", "list"], 2, "PostgreSQL"),
+    ] {
+        let done = home.keybearer(words).assert().failure().code(code);
+        let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+        assert!(said.contains(says), "{words:?}: {said}");
+        assert!(done.get_output().stdout.is_empty(), "{words:?}");
+    }
+    assert!(!home.path("missing.db").exists());
+}
+
+#[test]
+fn settings_come_from_flag_then_environment_then_file() {
+    let home = Home::new();
+    home.add_admin();
+    std::fs::write(home.path("keybearer.toml"), "key-prefix = \"fromfile\"\n").unwrap();
+    let made = |words: &[&str], environment: Option<&str>| {
+        let mut command = home.keybearer(&[&["keys", "create", "--owner", ADMIN, "--name", "n"], words].concat());
+        environment.map(|prefix| command.env("KEYBEARER_KEY_PREFIX", prefix));
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    assert!(made(&[], None).starts_with("fromfile_"));
+    assert!(made(&[], Some("fromenv,second")).starts_with("fromenv_"));
+    assert!(made(&["--prefix", "second"], Some("fromenv,second")).starts_with("second_"));
+    std::fs::write(home.path("keybearer.toml"), "key-prefux = \"typo\"\n").unwrap();
+    let refused = home.keybearer(&["users", "list"]).assert().failure().code(2);
+    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("key-prefux"));
+    std::fs::remove_file(home.path("keybearer.toml")).unwrap();
+    let refused = home.keybearer(&["users", "list"]).env("KEYBEARER_LISTEM", "x").assert().failure().code(2);
+    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("KEYBEARER_LISTEM"));
+}
+
+#[tokio::test]
+async fn leaked_keys_are_revoked_wherever_they_stand_in_any_text() {
+    let server = Server::start();
+    let mut leaked = Vec::new();
+    for _ in 0..12 {
+        leaked.push(server.key(&[]).await.1);
+    }
+    let (_, kept) = server.key(&[]).await;
+    let mut text =
+        format!("GET /?key={}&x=1\nAuthorization: Bearer {}\n\"{}\"", leaked[0], leaked[1], leaked[2]).into_bytes();
+    text.extend(b"\xff\xfe\0 not utf-8 ");
+    for (number, key) in leaked[3..].iter().enumerate() {
+        // Some of them lie across the borders at which the text is read.
+        text.resize((1 << 16) * (number + 1) - 20, b'.');
+        text.extend(format!("x_{key}_y").bytes());
+    }
+    text.extend(leaked[0].bytes());
+    let done = server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
+    assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("Revoked 12 keys."));
+    assert!(leaked.iter().all(|key| !String::from_utf8_lossy(&done.get_output().stdout).contains(key)));
+    for key in &leaked {
+        assert_eq!(server.tries(key).await, 401);
+    }
+    assert_eq!(server.tries(&kept).await, 200);
+    server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin("nothing here").assert().success();
+}
+
+#[tokio::test]
+async fn several_ids_are_revoked_all_or_none() {
+    let server = Server::start();
+    let ((one, key), (two, other)) = (server.key(&[]).await, server.key(&[]).await);
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    server.home.keybearer(&["keys", "revoke", &one, unknown, &two]).assert().failure().code(1);
+    assert_eq!((server.tries(&key).await, server.tries(&other).await), (200, 200));
+    server.home.run(&["keys", "revoke", &one, &two, &one]);
+    assert_eq!((server.tries(&key).await, server.tries(&other).await), (401, 401));
+}
+
+#[test]
+fn stored_text_does_not_command_the_terminal() {
+    let home = Home::new();
+    home.add_admin();
+    home.create_key(ADMIN, "n");
+    home.sqlite().execute("UPDATE keys SET name = ?1", ["\u{1b}[31mred\u{202e}\u{7}"]).unwrap();
+    for words in [&["keys", "list"][..], &["keys", "list", "--json"]] {
+        let shown = home.run(words);
+        assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_went_away_ends_the_output_quietly() {
+    let home = Home::new();
+    home.add_admin();
+    let mut command = home.command(&["users", "list", "--json"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command.stdout(writer).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_password_is_read_from_stdin_and_a_weak_one_refused() {
+    let home = Home::new();
+    for weak in ["", "short", "aaaaaaaaaaaaaaaaaaaa", "password1234567"] {
+        let refused =
+            home.keybearer(&["users", "add", ADMIN, "--password-stdin"]).write_stdin(weak).assert().failure().code(1);
+        assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("password"), "{weak}");
+    }
+    home.keybearer(&["users", "add", ADMIN]).write_stdin(PASSWORD).assert().failure().code(2);
+    home.add_admin();
+    home.keybearer(&["users", "add", "ADA@example.com", "--password-stdin"])
+        .write_stdin(PASSWORD)
+        .assert()
+        .failure()
+        .code(1);
+    let shown: serde_json::Value = serde_json::from_str(&home.run(&["users", "show", ADMIN, "--json"])).unwrap();
+    assert_eq!((&shown["role"], &shown["active"]), (&"admin".into(), &true.into()));
+    let hash: String = home.sqlite().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap();
+    assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+}
+
+#[tokio::test]
+async fn commands_and_the_server_write_side_by_side() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let commands: Vec<_> = (0..6)
+        .map(|number| {
+            let home = home.clone();
+            tokio::task::spawn_blocking(move || home.create_key(ADMIN, &format!("key {number}")).1)
+        })
+        .collect();
+    for command in commands {
+        assert_eq!(server.tries(&command.await.unwrap()).await, 200);
+    }
+    home.run(&["check"]);
+}
+
+#[test]
+fn completions_a_manual_and_help_are_printed() {
+    let home = Home::new();
+    for words in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["man"],
+        &["--help"],
+        &["keys", "create", "--help"],
+        &["--version"],
+    ] {
+        assert!(home.run(words).contains("keybearer"), "{words:?}");
+    }
+}

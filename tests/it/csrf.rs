@@ -2,7 +2,7 @@
 
 use crate::harness::{Client, MEMBER, PASSWORD, Server};
 
-fn form<'a>(token: &'a str) -> Vec<(&'static str, &'a str)> {
+fn form(token: &str) -> Vec<(&'static str, &str)> {
     let form = [("name", "forged"), ("expires", "90d")];
     if token.is_empty() { form.into() } else { [&form[..], &[("csrf_token", token)]].concat() }
 }

@@ -1,1 +1,216 @@
-//! (to come)
+//! Bytes on the wire: what could be read in two ways is refused; what is slow or endless is ended;
+//! what was begun is finished.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::{ADMIN, Client, Home, Process, Server, raw};
+
+#[tokio::test]
+async fn what_two_readers_could_read_differently_is_refused_and_closed() {
+    let server = Server::start();
+    let smuggled = "GET /livez HTTP/1.1\r\nHost: keys.test\r\n\r\n";
+    for (what, request) in [
+        (
+            "content-length and transfer-encoding",
+            raw::request(
+                "POST /login",
+                &["Content-Length: 4", "Transfer-Encoding: chunked"],
+                &format!("0\r\n\r\n{smuggled}"),
+            ),
+        ),
+        ("two content-lengths", raw::request("POST /login", &["Content-Length: 0", "Content-Length: 44"], smuggled)),
+        ("two content-lengths in one", raw::request("POST /login", &["Content-Length: 0, 44"], smuggled)),
+        ("a signed content-length", raw::request("POST /login", &["Content-Length: +44"], smuggled)),
+        ("a hexadecimal content-length", raw::request("POST /login", &["Content-Length: 0x2c"], smuggled)),
+        ("an unknown transfer-encoding", raw::request("POST /login", &["Transfer-Encoding: xchunked"], smuggled)),
+        (
+            "a list of transfer-encodings",
+            raw::request("POST /login", &["Transfer-Encoding: chunked, identity"], smuggled),
+        ),
+        (
+            "two transfer-encodings",
+            raw::request("POST /login", &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], "0\r\n\r\n"),
+        ),
+        ("a blank before the colon", raw::request("POST /login", &["Content-Length : 44"], smuggled)),
+        ("a folded line", raw::request("GET /livez", &["X-A: b", " c: d"], "")),
+        ("a control character in a name", raw::request("GET /livez", &["X\u{1}A: b"], "")),
+        ("a nul in a value", raw::request("GET /livez", &["X-A: b\0c"], "")),
+        ("a lone carriage return", "GET /livez HTTP/1.1\r\nHost: a\rX: b\r\n\r\n".to_owned()),
+        ("a line without a colon", raw::request("GET /livez", &["nonsense"], "")),
+        ("no version", "GET /livez\r\n\r\n".to_owned()),
+        ("another version", "GET /livez HTTP/3.0\r\nHost: a\r\n\r\n".to_owned()),
+        ("another protocol", "\u{16}\u{3}\u{1}\u{2}\u{0}\r\n\r\n".to_owned()),
+    ] {
+        let answer = raw::exchange(server.address, &request);
+        assert_eq!(answer.status(), 400, "{what}: {}", answer.text);
+        assert_eq!(answer.answers(), 1, "{what}: {}", answer.text);
+        assert!(answer.closed, "{what}");
+    }
+    assert_eq!(server.anon().get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_host_is_one_host() {
+    let server = Server::start();
+    for hosts in [
+        &[][..],
+        &["Host: a", "Host: a"],
+        &["Host: a", "Host: b"],
+        &["Host: a/b"],
+        &["Host: a?b"],
+        &["Host: a#b"],
+        &["Host: a b"],
+        &["Host: a@b"],
+        &["Host:"],
+        &["Host: a,b"],
+    ] {
+        for path in ["/livez", "/auth", "/keys"] {
+            let lines: String = hosts.iter().map(|host| format!("{host}\r\n")).collect();
+            let answer =
+                raw::exchange(server.address, format!("GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n"));
+            assert_eq!(answer.status(), 400, "{hosts:?} {path}: {}", answer.text);
+        }
+    }
+    for host in ["a", "a:8080", "[::1]:80", "keys.example.com"] {
+        let answer =
+            raw::exchange(server.address, format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        assert_eq!(answer.status(), 200, "{host}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_bare_line_feed_has_one_reading() {
+    let server = Server::start();
+    let answer = raw::exchange(server.address, "GET /livez HTTP/1.1\nHost: a\nConnection: close\n\n");
+    assert!([200, 400].contains(&answer.status()) && answer.answers() == 1, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn endless_heads_are_ended() {
+    let server = Server::start();
+    let one = format!("GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
+    let many = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Header: y\r\n".repeat(10_000));
+    let address = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(1 << 17));
+    let names = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Header: y\r\n".repeat(120));
+    for request in [one, many, address, names] {
+        let answer = raw::exchange(server.address, &request);
+        // The rest of what was sent may reset the connection before the answer is read.
+        assert!([400, 414, 431, 0].contains(&answer.status()), "{}", answer.text);
+        assert!(answer.closed, "{}", answer.text);
+    }
+    assert_eq!(server.anon().get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn requests_in_a_row_on_one_connection_are_answered_each() {
+    let server = Server::start();
+    let (_, key) = server.key(&[]).await;
+    let one = format!("GET /auth HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
+    let none = "GET /auth HTTP/1.1\r\nHost: a\r\n\r\n";
+    let last = "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = raw::exchange(server.address, format!("{one}{none}{one}{none}{last}"));
+    let statuses: Vec<&str> = answer.text.split("HTTP/1.1 ").skip(1).map(|rest| &rest[..3]).collect();
+    assert_eq!(statuses, ["200", "401", "200", "401", "200"], "a key opens its own request alone");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_changes_nothing() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, key) = member.make_key("mine").await;
+    let cookies: Vec<String> =
+        member.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let body = format!("csrf_token={}", member.csrf_token().await);
+    let head = format!(
+        "POST /keys/{id}/revoke HTTP/1.1\r\nHost: a\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        cookies.join("; "),
+        body.len() + 1
+    );
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let answer = raw::read(&mut socket);
+    assert!([0, 400].contains(&answer.status()), "{}", answer.text);
+    assert_eq!(server.tries(&key).await, 200);
+}
+
+#[tokio::test]
+#[ignore = "waits for the real deadline of ten seconds; tests/run runs it"]
+async fn a_slow_head_is_closed_at_the_deadline() {
+    let server = Server::start();
+    let mut sockets: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let started = Instant::now();
+    for socket in &mut sockets {
+        socket.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ").unwrap();
+    }
+    assert_eq!(server.anon().get("/livez").await.status, 200, "others are served meanwhile");
+    for socket in &mut sockets {
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let answer = raw::read(socket);
+        assert!(answer.closed && [0, 408].contains(&answer.status()), "{}", answer.text);
+    }
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_secs(5) && waited < Duration::from_secs(25), "{waited:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_stop_cuts_no_answer() {
+    for signal in ["TERM", "INT"] {
+        let home = Home::new();
+        home.add_admin();
+        let (_, key) = home.create_key(ADMIN, "n");
+        let server = Process::serve(&home);
+        let address = server.address;
+        let mut in_flight = Vec::new();
+        for number in 0..12 {
+            let client = Client::anon(address);
+            let token = client.csrf_token().await;
+            in_flight.push((client, token, format!("user{number}@example.com")));
+        }
+        // A log-in takes long enough (its hash) to be in flight when the order comes.
+        let log_ins: Vec<_> = in_flight
+            .into_iter()
+            .map(|(client, token, email)| {
+                tokio::spawn(async move {
+                    client
+                        .post(
+                            "/login",
+                            &[("csrf_token", &token), ("email", &email), ("password", "wrong password, sorry")],
+                        )
+                        .await
+                })
+            })
+            .collect();
+        let mut log_ins = log_ins.into_iter();
+        // When the first is answered, the others have been sent, too.
+        let first = log_ins.next().unwrap().await.unwrap();
+        assert_eq!(first.status, 422);
+        server.signal(signal);
+        for log_in in log_ins {
+            let answer = log_in.await.expect("an answer that was begun is whole");
+            assert!(answer.status == 422 && answer.body.trim_end().ends_with("</html>"), "{answer:?}");
+        }
+        assert_eq!(server.end().code(), Some(0), "{signal}");
+        assert!(TcpStream::connect(address).is_err());
+        let server = Process::serve(&home);
+        assert_eq!(server.tries(&key).await, 200);
+        home.run(&["check"]);
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_delay_the_end() {
+    let home = Home::new();
+    let server = Process::serve(&home);
+    let idle = Client::anon(server.address);
+    assert_eq!(idle.get("/livez").await.status, 200);
+    let silent = TcpStream::connect(server.address).unwrap();
+    let started = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.end().code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    drop(silent);
+}

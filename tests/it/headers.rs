@@ -1,1 +1,116 @@
-//! (to come)
+//! What every answer carries, whoever made it.
+
+use crate::harness::{Answer, Client, Server};
+use keybearer::http::settings::PublicUrl;
+
+async fn many_kinds(server: &Server) -> Vec<(String, Answer)> {
+    let (admin, anon) = (server.admin().await, server.anon());
+    let bearer = server.bearer(&server.key(&[]).await.1);
+    let mut answers = Vec::new();
+    let asked: [(&Client, &str, &str); 16] = [
+        (&anon, "GET", "/login"),
+        (&anon, "GET", "/keys"),
+        (&anon, "GET", "/unknown"),
+        (&anon, "GET", "/setup"),
+        (&anon, "POST", "/login"),
+        (&anon, "DELETE", "/login"),
+        (&anon, "GET", "/api/v1/keys/current"),
+        (&anon, "GET", "/api/unknown"),
+        (&anon, "GET", "/livez"),
+        (&anon, "GET", "/readyz"),
+        (&bearer, "GET", "/api/v1/keys/current"),
+        (&bearer, "PATCH", "/api/v1/keys/current"),
+        (&admin, "GET", "/keys"),
+        (&admin, "GET", "/users"),
+        (&admin, "GET", "/keys/unknown"),
+        (&admin, "GET", "/login?next=a&next=b"),
+    ];
+    for (client, method, path) in asked {
+        answers.push((format!("{method} {path}"), client.call(method, path).await));
+    }
+    let form = admin.form("/keys", &[("name", ""), ("expires", "90d")]).await;
+    answers.push(("422".into(), form));
+    answers.push(("413".into(), anon.log_in("a@b", &"x".repeat(70_000)).await));
+    answers.push(("414".into(), anon.get(&format!("/{}", "x".repeat(9000))).await));
+    answers.push(("431".into(), anon.send(anon.request("GET", "/").header("x-long", "x".repeat(17_000))).await));
+    answers.push(("400".into(), anon.send(anon.request("GET", "/login").header("host", "a/b")).await));
+    answers
+}
+
+#[tokio::test]
+async fn every_answer_is_closed_to_frames_sniffers_caches_and_strangers() {
+    let server = Server::start();
+    for (what, answer) in many_kinds(&server).await {
+        let csp = answer.header("content-security-policy");
+        for directive in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(csp.contains(directive), "{what}: {csp}");
+        }
+        assert!(!csp.contains("unsafe"), "{what}: {csp}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{what}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{what}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{what}");
+        assert_eq!(answer.header("strict-transport-security"), "", "{what}: not under http");
+        assert_eq!((answer.header("server"), answer.header("x-powered-by")), ("", ""), "{what}");
+        assert_eq!(answer.header("x-request-id").len(), 32, "{what}");
+        let kind = answer.header("content-type");
+        let is_page = kind == "text/html; charset=utf-8" && answer.body.starts_with("<!doctype html>");
+        let is_json = ["application/json", "application/problem+json"].contains(&kind);
+        assert!(is_page || is_json || answer.body.is_empty(), "{what}: {answer:?}");
+        assert!(!answer.body.contains(".rs") && !answer.body.contains("SQLite"), "{what}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn under_https_browsers_are_told_to_stay_there() {
+    let server = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
+    for path in ["/login", "/api/v1/keys/current", "/unknown", "/livez"] {
+        let hsts = server.anon().get(path).await.header("strict-transport-security").to_owned();
+        let age: u64 = hsts.split("max-age=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
+        assert!(age >= 31_536_000, "{path}: {hsts}");
+    }
+}
+
+#[tokio::test]
+async fn assets_are_kept_for_ever_under_names_of_their_content() {
+    let server = Server::start();
+    let page = server.anon().get("/login").await.body;
+    let urls: Vec<&str> = page.split('"').filter(|text| text.starts_with("/assets/")).collect();
+    assert!(urls.len() >= 3, "{urls:?}");
+    for url in urls {
+        let answer = server.anon().get(url).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=31536000, immutable"));
+        assert!(
+            ["text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"]
+                .contains(&answer.header("content-type"))
+        );
+    }
+    let gone = server.anon().get("/assets/app.0000000000000000.css").await;
+    assert_eq!((gone.status, gone.header("cache-control")), (404, "no-store"));
+}
+
+#[tokio::test]
+async fn forged_hosts_and_prefixes_make_no_links() {
+    let server = Server::start();
+    let member = server.member().await;
+    let token = member.csrf_token().await;
+    let form = [("csrf_token", token.as_str()), ("name", "n"), ("expires", "90d")];
+    let mut request = member.request("POST", "/keys").form(&form).header("host", "evil.test");
+    for name in ["x-forwarded-host", "x-forwarded-server", "x-forwarded-prefix", "forwarded", "x-original-url"] {
+        request = request.header(name, "evil.test");
+    }
+    let shown = member.send(request.header("x-forwarded-proto", "https")).await;
+    assert!(shown.new_key().is_some() && shown.body.contains("http://keys.test/api/v1/keys/current"));
+    assert!(!shown.body.contains("evil.test"), "{shown:?}");
+    let anon = server.anon();
+    let answer = anon
+        .send(anon.request("GET", "/keys").header("host", "evil.test").header("x-forwarded-host", "evil.test"))
+        .await;
+    assert_eq!(answer.location(), "/login?next=%2Fkeys");
+}

@@ -46,10 +46,8 @@ async fn while_the_index_is_filling_every_verdict_is_right() {
     drop(server);
     let keys = insert_keys(&home, owner, 20_000);
     let server = Server::on(&home, |_| {});
-    let mut asked = 0;
-    for key in keys.iter().rev().step_by(97) {
+    for (asked, key) in keys.iter().rev().step_by(97).enumerate() {
         assert_eq!(server.bearer(key).get("/auth").await.status, 200, "{asked} asked");
-        asked += 1;
         let unknown = format!("kb_{}{}", "A".repeat(43), "4gH3Qs");
         assert_eq!(server.bearer(&unknown).get("/auth").await.status, 401);
     }

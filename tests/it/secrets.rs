@@ -1,1 +1,91 @@
-//! (to come)
+//! Key material is in one answer and nowhere else: not in files, logs, events or the environment.
+
+use std::fs;
+
+use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, raw};
+
+#[tokio::test]
+async fn after_a_whole_story_no_secret_is_anywhere() {
+    let home = Home::new();
+    home.add_admin();
+    let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "trace");
+    let server = Process::of(command);
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    let token = admin.csrf_token().await;
+    let form = [("csrf_token", token.as_str()), ("name", "mine"), ("expires", "90d")];
+    let key = admin.post("/keys", &form).await.new_key().unwrap();
+    admin.post("/keys", &form).await;
+    let (_, from_command) = home.create_key(ADMIN, "command line");
+    let bearer = server.bearer(&key);
+    bearer.get("/api/v1/keys/current").await;
+    bearer.get("/auth?scope=orders:read").await;
+    bearer.get(&format!("/unknown/{key}")).await;
+    bearer.get(&format!("/auth?key={key}")).await;
+    bearer.json("/api/v1/keys/verify", format!("{{\"key\":\"{key}\"")).await;
+    bearer.json("/api/v1/keys/verify", format!("{{\"{key}\":1}}")).await;
+    server.anon().log_in(MEMBER, &key).await;
+    server.anon().log_in(&key, PASSWORD).await;
+    server.anon().log_in(ADMIN, "a wrong but precious password").await;
+    raw::exchange(server.address, format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {key}\r\n\r\n"));
+    raw::exchange(server.address, format!("{key} / HTTP/1.1\r\nHost: a b\r\n\r\n"));
+    bearer.call("DELETE", "/api/v1/keys/current").await;
+
+    let session = admin.cookie("session").unwrap();
+    let device = admin.cookie("device").unwrap();
+    let environment = fs::read(format!("/proc/{}/environ", server.pid())).unwrap();
+    let words = fs::read(format!("/proc/{}/cmdline", server.pid())).unwrap();
+    server.signal("TERM");
+    let mut places = vec![
+        ("environment".to_owned(), environment),
+        ("words".into(), words),
+        ("log".into(), server.stopped_log().into_bytes()),
+    ];
+    for entry in fs::read_dir(home.path("")).unwrap() {
+        let path = entry.unwrap().path();
+        places.push((path.display().to_string(), fs::read(&path).unwrap()));
+    }
+    places.push(("events".into(), home.run(&["events", "list", "--limit", "1000", "--json"]).into_bytes()));
+    assert!(places.iter().any(|(name, bytes)| name == "log" && bytes.len() > 1000), "the log is there");
+    let secret_part = key[3..46].to_owned();
+    let secrets = [
+        ("key", key),
+        ("the key's random part", secret_part),
+        ("key from the command line", from_command),
+        ("password", PASSWORD.to_owned()),
+        ("wrong password", "a wrong but precious password".into()),
+        ("session cookie", session),
+        ("device cookie", device),
+        ("csrf token", token),
+    ];
+    for (place, bytes) in &places {
+        for (what, secret) in &secrets {
+            let text = String::from_utf8_lossy(bytes);
+            let found = text.lines().find(|line| line.contains(secret.as_str()));
+            assert!(found.is_none(), "{what} is in {place}: {found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_text_stays_on_its_line_of_the_log() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let anon = server.anon();
+    let request =
+        anon.request("GET", "/livez").header("user-agent", "x\u{80}\u{9b}31m").header("x-request-id", "forged");
+    let answer = anon.send(request).await;
+    assert_ne!(answer.header("x-request-id"), "forged");
+    anon.log_in("a\r\n{\"level\":\"INFO\",\"message\":\"forged\"}\u{1b}[31m\u{202e}@b", PASSWORD).await;
+    server.signal("TERM");
+    let log = server.stopped_log();
+    for line in log.lines().filter(|line| !line.is_empty()) {
+        assert!(
+            serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line["message"] != "forged"),
+            "{line}"
+        );
+    }
+    let events = home.run(&["events", "list", "--json"]);
+    assert!(!events.contains(['\u{1b}', '\u{202e}', '\r']), "{events}");
+}

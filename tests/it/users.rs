@@ -1,1 +1,131 @@
-//! (to come)
+//! People, as an admin manages them.
+
+use crate::harness::{ADMIN, Client, MEMBER, PASSWORD, Server};
+use keybearer::model::Role;
+
+async fn add(admin: &Client, email: &str, role: &str, password: &str) -> crate::harness::Answer {
+    admin.form("/users", &[("email", email), ("role", role), ("password", password)]).await
+}
+
+#[tokio::test]
+async fn an_added_user_logs_in_with_the_role_given() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    assert_eq!(add(&admin, MEMBER, "member", PASSWORD).await.location(), "/users?notice=user-added");
+    assert_eq!(add(&admin, "second@example.com", "admin", PASSWORD).await.location(), "/users?notice=user-added");
+    let member = Client::signed_in(server.address, MEMBER).await;
+    assert_eq!(member.get("/users").await.status, 403);
+    let second = Client::signed_in(server.address, "second@example.com").await;
+    assert_eq!(second.get("/users").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_refused_user_keeps_what_was_typed_but_the_password() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    for (email, password) in [
+        (ADMIN, PASSWORD),
+        (" ADA@Example.COM", PASSWORD),
+        ("m\u{131}ke@example.com", PASSWORD),
+        ("\u{212a}im@example.com", PASSWORD),
+        ("\u{ff41}da@example.com", PASSWORD),
+        ("nonsense", PASSWORD),
+        ("new@example.com", "short"),
+        ("new@example.com", "keybearer12345678"),
+        ("new@example.com", "new@example.com"),
+    ] {
+        let refused = add(&admin, email, "member", password).await;
+        assert_eq!(refused.status, 422, "{email} {password}");
+        assert_eq!(refused.input("email"), email);
+        assert!(refused.body.contains("field-error"), "{refused:?}");
+        assert_eq!(refused.body.matches(password).count(), usize::from(email == password), "{refused:?}");
+    }
+    assert_eq!(add(&admin, "new@example.com", "member", PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn making_an_admin_needs_a_fresh_log_in_or_the_password() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    server.clock.advance(std::time::Duration::from_secs(3600));
+    let asked = add(&admin, "second@example.com", "admin", PASSWORD).await;
+    assert!(asked.status == 422 && asked.body.contains("name=\"current_password\""), "{asked:?}");
+    let fields =
+        [("email", "second@example.com"), ("role", "admin"), ("password", PASSWORD), ("current_password", PASSWORD)];
+    assert_eq!(admin.form("/users", &fields).await.status, 303);
+    assert_eq!(add(&admin, MEMBER, "member", PASSWORD).await.status, 303, "a member needs none of it");
+}
+
+#[tokio::test]
+async fn a_member_manages_nobody() {
+    let server = Server::start();
+    let (admin, member) = (server.admin().await, server.member().await);
+    let id = server.user(ADMIN, Role::Admin).await.id;
+    for path in ["/users".to_owned(), format!("/users/{id}/deactivate"), format!("/users/{id}/sessions/end")] {
+        assert_eq!(
+            member.form(&path, &[("email", "eve@example.com"), ("password", PASSWORD)]).await.status,
+            403,
+            "{path}"
+        );
+    }
+    assert_eq!(admin.get("/users").await.status, 200);
+    assert!(!admin.get("/users").await.body.contains("eve@example.com"));
+}
+
+#[tokio::test]
+async fn no_role_is_taken_that_was_not_asked_for() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    for role in ["", "root", "ADMIN", "admin "] {
+        let email = format!("user{}@example.com", role.len());
+        add(&admin, &email, role, PASSWORD).await;
+        let role: Option<String> = server
+            .home
+            .sqlite()
+            .query_row("SELECT max(role) FROM users WHERE email = ?1", [&email], |row| row.get(0))
+            .unwrap();
+        assert!(role.is_none_or(|role| role == "member"));
+    }
+}
+
+#[tokio::test]
+async fn an_admin_remains_whatever_happens() {
+    let server = Server::start();
+    let (admin, second) = (server.admin().await, server.person("second@example.com", Role::Admin).await);
+    let (one, two) =
+        (server.user(ADMIN, Role::Admin).await.id, server.user("second@example.com", Role::Admin).await.id);
+    let own = admin.form(&format!("/users/{one}/deactivate"), &[]).await;
+    assert_eq!(own.status, 409, "not oneself");
+    let (of_one, of_two) = (format!("/users/{one}/deactivate"), format!("/users/{two}/deactivate"));
+    let (first, other) = futures_util::future::join(admin.form(&of_two, &[]), second.form(&of_one, &[])).await;
+    let mut statuses = [first.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses[0], 303);
+    let active = "SELECT count(*) FROM users WHERE role = 'admin' AND active = 1";
+    let active: i64 = server.home.sqlite().query_row(active, [], |row| row.get(0)).unwrap();
+    assert_eq!(active, 1);
+    for (act, email) in [
+        ("deactivate", ADMIN),
+        ("deactivate", "second@example.com"),
+        ("remove", ADMIN),
+        ("remove", "second@example.com"),
+    ] {
+        // One of the two is not active any more and may go; the other may not.
+        let _ = server.home.keybearer(&["users", act, email]).output().unwrap();
+    }
+    let left = "SELECT count(*) FROM users WHERE role = 'admin' AND active = 1";
+    let left: i64 = server.home.sqlite().query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+}
+
+#[tokio::test]
+async fn a_user_made_again_under_an_old_name_inherits_nothing() {
+    let server = Server::start();
+    let (_, key) = server.key(&[]).await;
+    let old = server.member().await;
+    server.home.run(&["users", "remove", MEMBER]);
+    let new = server.member().await;
+    assert_eq!(server.tries(&key).await, 401);
+    assert_eq!(old.get("/keys").await.status, 303);
+    assert!(!new.get("/keys").await.body.contains("nightly job"));
+}

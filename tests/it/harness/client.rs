@@ -83,7 +83,9 @@ impl Client {
 
     /// A form as a browser sends it: with the token of a page just looked at.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let token = self.csrf_token().await;
+        let before_log_in = !self.is_signed_in() || ["/login", "/setup"].contains(&path);
+        let page = if before_log_in { "/login" } else { "/account" };
+        let token = self.get(page).await.input("csrf_token");
         self.post(path, &[&[("csrf_token", token.as_str())], fields].concat()).await
     }
 

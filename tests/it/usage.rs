@@ -47,6 +47,7 @@ async fn after_a_clean_end_every_use_is_counted() {
         assert_eq!(server.tries(&other).await, 200);
     }
     home.run(&["keys", "revoke", &gone]);
+    server.signal("TERM");
     server.stopped_log();
     assert_eq!(stored_uses(&home), 150);
     assert!(!home.path("keybearer.db-usage").exists() && !home.path("keybearer.db-usage-folding").exists());
@@ -73,7 +74,9 @@ async fn a_kill_loses_at_most_the_last_second_and_counts_nothing_twice() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         server.kill();
     }
-    Process::serve(&home).stopped_log();
+    let server = Process::serve(&home);
+    server.signal("TERM");
+    server.stopped_log();
     assert_eq!(stored_uses(&home), settled);
 }
 

@@ -3,10 +3,12 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod histogram;
 pub mod pool;
 pub mod slot;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use histogram::Histogram;
 pub use pool::Pool;
 pub use slot::PerThread;

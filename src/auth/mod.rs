@@ -8,6 +8,7 @@ pub mod passwords;
 pub mod sessions;
 pub mod setup;
 mod strangers;
+pub mod tally;
 pub mod throttle;
 pub mod usage;
 pub mod users;
@@ -42,6 +43,7 @@ pub struct Auth {
     prefixes: Vec<KeyPrefix>,
     limits: limits::Limits,
     strangers: strangers::Strangers,
+    tally: tally::Tally,
     usage: usage::Usage,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
@@ -59,6 +61,7 @@ impl Auth {
             store: Arc::new(store),
             limits: limits::Limits::new(Arc::clone(&clock)),
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
+            tally: tally::Tally::new(),
             usage: usage::Usage::new(),
             collector: OnceLock::new(),
             clock,
@@ -89,6 +92,15 @@ impl Auth {
             collector.stop();
         }
         self.store.close();
+    }
+
+    /// Verdicts given so far, by code.
+    pub fn verdicts(&self) -> Vec<(&'static str, u64)> {
+        self.tally.totals()
+    }
+
+    pub fn usage_state(&self) -> usage::UsageState {
+        self.usage.state()
     }
 
     pub fn store(&self) -> &Store {

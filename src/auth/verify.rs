@@ -58,16 +58,9 @@ impl Auth {
         demand: &Demand<'_>,
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
-        let now = self.clock.now();
-        let Some(candidate) = self.candidate(presented) else {
-            return Some(Ok(Err(self.refuse(Refusal::Malformed, presented, demand))));
-        };
-        match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
-            Lookup::Found(judged) => Some(Ok(self.settle(judged, presented, demand, now))),
-            Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, presented, demand)))),
-            Lookup::Unsure => None,
-            Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
-        }
+        let verdict = self.look(presented, demand, tell)?;
+        self.tally.count(&verdict);
+        Some(verdict)
     }
 
     /// The same verdict, from SQLite where memory cannot tell.
@@ -80,6 +73,35 @@ impl Auth {
         if let Some(verdict) = self.verify_in_memory(presented, demand, &tell) {
             return verdict;
         }
+        let verdict = self.ask_the_store(presented, demand, tell).await;
+        self.tally.count(&verdict);
+        verdict
+    }
+
+    fn look<T>(
+        &self,
+        presented: Presented<'_>,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Option<Result<Verdict<T>>> {
+        let now = self.clock.now();
+        let Some(candidate) = self.candidate(presented) else {
+            return Some(Ok(Err(self.refuse(Refusal::Malformed, presented, demand))));
+        };
+        match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
+            Lookup::Found(judged) => Some(Ok(self.settle(judged, presented, demand, now))),
+            Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, presented, demand)))),
+            Lookup::Unsure => None,
+            Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
+        }
+    }
+
+    async fn ask_the_store<T>(
+        &self,
+        presented: Presented<'_>,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Result<Verdict<T>> {
         let Some(candidate) = self.candidate(presented) else {
             return Ok(Err(self.refuse(Refusal::Malformed, presented, demand)));
         };

@@ -90,6 +90,9 @@ pub struct ServeArgs {
     /// Open connections at most [default: 10000]
     #[arg(long, env = "KEYBEARER_CONNECTIONS", value_name = "N")]
     pub connections: Option<usize>,
+    /// Serve /metrics on an address of its own, without a key
+    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept [default: 90d]
     #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
     pub usage_retention: Option<String>,

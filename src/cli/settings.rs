@@ -2,13 +2,11 @@
 //! is an error that names it.
 
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::args::{Cli, Command, ServeArgs};
-use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::settings::{PublicUrl, TlsFiles};
@@ -17,7 +15,7 @@ use crate::model::{KeyPrefix, Networks};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 12] = [
+const ENVIRONMENT: [&str; 13] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -26,6 +24,7 @@ const ENVIRONMENT: [&str; 12] = [
     "KEYBEARER_TRUSTED_PROXY",
     "KEYBEARER_WORKERS",
     "KEYBEARER_CONNECTIONS",
+    "KEYBEARER_METRICS_LISTEN",
     "KEYBEARER_USAGE_RETENTION",
     "KEYBEARER_BAD_KEY_LIMIT",
     "KEYBEARER_TLS_CERT",
@@ -46,6 +45,8 @@ struct File {
     trusted_proxy: Option<OneOrMany>,
     workers: Option<usize>,
     connections: Option<usize>,
+    #[serde(alias = "metrics_listen")]
+    metrics_listen: Option<SocketAddr>,
     #[serde(alias = "usage_retention")]
     usage_retention: Option<String>,
     #[serde(alias = "bad_key_limit")]
@@ -105,6 +106,7 @@ impl Settings {
                 trusted_proxy: many(&given.trusted_proxy, file.trusted_proxy),
                 workers: given.workers.or(file.workers),
                 connections: given.connections.or(file.connections),
+                metrics_listen: given.metrics_listen.or(file.metrics_listen),
                 usage_retention: given.usage_retention.clone().or(file.usage_retention),
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
@@ -136,27 +138,27 @@ impl Settings {
             None => PublicUrl::parse(&format!("{scheme}://{listen}"))?,
         };
         let trusted = self.serve.trusted_proxy.iter().map(String::as_str);
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let defaults = HttpSettings::new(listen, public_url);
         let positive = |flag: &str, value: usize, most: usize| match value {
             0 => Err(Error::invalid("usage", format!("--{flag} 0: use 1 or more."))),
             value if value > most => Err(Error::invalid("usage", format!("--{flag} {value}: use {most} or less."))),
             value => Ok(value),
         };
         Ok(HttpSettings {
-            listen,
-            public_url,
             trusted_proxies: Networks::parse(trusted)
                 .map_err(|error| usage("trusted-proxy", &self.serve.trusted_proxy.join(","), &error))?,
-            workers: positive("workers", self.serve.workers.unwrap_or(cores), 1024)?,
+            workers: positive("workers", self.serve.workers.unwrap_or(defaults.workers), 1024)?,
             tls,
-            connections: positive("connections", self.serve.connections.unwrap_or(10_000), 1_000_000)?,
+            connections: positive("connections", self.serve.connections.unwrap_or(defaults.connections), 1_000_000)?,
+            metrics_listen: self.serve.metrics_listen,
             usage_retention: match &self.serve.usage_retention {
                 Some(text) => parse_span(text).ok_or_else(|| {
                     Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))
                 })?,
-                None => USAGE_RETENTION,
+                None => defaults.usage_retention,
             },
-            bad_key_limit: self.serve.bad_key_limit.unwrap_or(BAD_KEY_LIMIT),
+            bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            ..defaults
         })
     }
 }

@@ -13,14 +13,18 @@ use crate::store::Purpose;
 
 pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) -> Result<()> {
     start_logging();
-    let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
-    warn_about_plain_http(&settings);
-    let public_url = settings.public_url.as_str().to_owned();
     actix_web::rt::System::new().block_on(async move {
+        survive_the_file_size_limit()?;
+        let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
+        warn_about_plain_http(&settings);
+        let public_url = settings.public_url.as_str().to_owned();
         let running = server::start(auth, settings)?;
         tracing::info!(listen = %running.address, url = public_url, version = env!("CARGO_PKG_VERSION"), "keybearer is up");
         if let Some(token) = running.site.auth.open_setup().await? {
             output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));
+        }
+        if let Some(metrics) = running.metrics {
+            actix_web::rt::spawn(metrics);
         }
         let handle = running.server.handle();
         let site = running.site.clone();
@@ -41,6 +45,12 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         tracing::info!("stopped");
         ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server ended: {error}")))
     })
+}
+
+/// A write beyond `RLIMIT_FSIZE` shall fail like one on a full disk; unheard, SIGXFSZ ends the process.
+fn survive_the_file_size_limit() -> Result<()> {
+    const SIGXFSZ: i32 = 25; // on Linux and macOS alike
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop).map_err(Error::internal)
 }
 
 /// The orders to stop: SIGTERM (a supervisor) and SIGINT (Ctrl+C).

@@ -46,15 +46,10 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     fn seen(trusted: &[&str], peer: &str, lines: &[(&'static str, &'static str)]) -> String {
+        let public_url = PublicUrl::parse("http://127.0.0.1").unwrap();
         let settings = HttpSettings {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            public_url: PublicUrl::parse("http://127.0.0.1").unwrap(),
             trusted_proxies: Networks::parse(trusted.iter().copied()).unwrap(),
-            workers: 1,
-            tls: None,
-            connections: 1,
-            usage_retention: std::time::Duration::ZERO,
-            bad_key_limit: 0,
+            ..HttpSettings::new("127.0.0.1:0".parse().unwrap(), public_url)
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

@@ -9,6 +9,7 @@ mod dashboard;
 mod edge;
 mod gateway;
 mod health;
+mod metrics;
 mod problem;
 mod request_id;
 mod routes;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod settings;
 mod tls;
 
+use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
 pub use api::KeyJson;
 pub use settings::HttpSettings;
@@ -28,6 +30,34 @@ pub struct Site {
     pub assets: dashboard::assets::Assets,
     /// Set when the server is about to stop: `/readyz` says so first.
     pub stopping: std::sync::atomic::AtomicBool,
+    /// Nanoseconds of sampled forward-auth requests, by thread.
+    latency: PerThread<Histogram<12>>,
+}
+
+impl Site {
+    fn new(auth: Auth, settings: HttpSettings) -> Self {
+        let nanos = [
+            1_000,
+            2_000,
+            5_000,
+            10_000,
+            20_000,
+            50_000,
+            100_000,
+            200_000,
+            500_000,
+            1_000_000,
+            10_000_000,
+            100_000_000,
+        ];
+        Site {
+            auth,
+            settings,
+            assets: dashboard::assets::Assets::new(),
+            stopping: std::sync::atomic::AtomicBool::new(false),
+            latency: PerThread::new(|| Histogram::new(nanos)),
+        }
+    }
 }
 
 /// The site as handlers take it.

@@ -5,11 +5,11 @@ use actix_web::guard::{self, Guard};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, Route};
 
-use super::api;
 use super::dashboard::assets::asset;
 use super::dashboard::{account, admin_keys, events, keys, login, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
+use super::{api, metrics};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -19,6 +19,7 @@ pub fn configure(app: &mut ServiceConfig) {
 
         .service(at("/livez", "GET").route(get().to(livez)))
         .service(at("/readyz", "GET").route(get().to(readyz)))
+        .service(at("/metrics", "GET").route(get().to(metrics::protected)))
         .service(at("/assets/{name}", "GET").route(get().to(asset)))
 
         .service(at("/", "GET").route(get().to(keys::list)))
@@ -49,6 +50,11 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/events", "GET").route(get().to(events::list)))
 
         .default_service(web::route().to(unknown_route));
+}
+
+/// The metrics listener.
+pub fn configure_metrics(app: &mut ServiceConfig) {
+    app.service(at("/metrics", "GET").route(get().to(metrics::scrape))).default_service(web::route().to(unknown_route));
 }
 
 /// A resource that answers other methods than `allow` with 405 and the list.

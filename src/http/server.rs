@@ -1,13 +1,12 @@
 //! The running server: binds, serves, stops without cutting an answer. A test starts it on port 0.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
-use super::dashboard::assets::Assets;
 use super::edge::Edge;
 use super::{HttpSettings, Shared, Site, routes, tls};
 use crate::auth::Auth;
@@ -22,23 +21,21 @@ const STOP_SECONDS: u64 = 8;
 
 pub struct Running {
     pub server: Server,
+    /// The metrics listener, if there is one; it ends with the process.
+    pub metrics: Option<Server>,
     pub address: SocketAddr,
     pub site: Shared,
 }
 
-/// Binds and starts; the listening socket is open when this returns.
+/// Binds and starts; the listening sockets are open when this returns.
 pub fn start(auth: Auth, settings: HttpSettings) -> Result<Running> {
     auth.start_collecting(settings.usage_retention)?;
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-    let listener = TcpListener::bind(settings.listen).map_err(|error| {
-        Error::new(
-            Kind::Unavailable,
-            format!("Cannot listen on {}: {error}. Choose another --listen address.", settings.listen),
-        )
-    })?;
+    let listener = bind("--listen", settings.listen)?;
+    let metrics_listener = settings.metrics_listen.map(|at| bind("--metrics-listen", at)).transpose()?;
     let address = listener.local_addr().map_err(Error::unavailable)?;
     let (workers, connections) = (settings.workers, settings.connections);
-    let site = web::Data::new(Site { auth, settings, assets: Assets::new(), stopping: AtomicBool::new(false) });
+    let site = web::Data::new(Site::new(auth, settings));
     let shared = site.clone();
     let server = HttpServer::new(move || {
         let app = App::new().app_data(shared.clone()).configure(routes::configure);
@@ -56,7 +53,24 @@ pub fn start(auth: Auth, settings: HttpSettings) -> Result<Running> {
         None => server.listen(listener),
     };
     let server = bound.map_err(Error::unavailable)?.run();
-    Ok(Running { server, address, site })
+    let metrics = metrics_listener.map(|listener| serve_metrics(listener, site.clone())).transpose()?;
+    Ok(Running { server, metrics, address, site })
+}
+
+fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        Error::new(Kind::Unavailable, format!("Cannot listen on {address}: {error}. Choose another {flag} address."))
+    })
+}
+
+/// `/metrics` on a listener of its own, for whoever reaches it.
+fn serve_metrics(listener: TcpListener, site: Shared) -> Result<Server> {
+    let server = HttpServer::new(move || {
+        let app = App::new().app_data(site.clone()).configure(routes::configure_metrics);
+        Edge::around(app, site.clone())
+    });
+    let bound = server.workers(1).max_connections(64).disable_signals().listen(listener);
+    Ok(bound.map_err(Error::unavailable)?.run())
 }
 
 /// Not ready any more, then no new connections, then the end of what is in flight, then the store.

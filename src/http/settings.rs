@@ -1,9 +1,11 @@
 //! What the operator chose, as far as HTTP needs it; already parsed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::Networks;
 
@@ -18,6 +20,8 @@ pub struct HttpSettings {
     pub tls: Option<TlsFiles>,
     /// Open connections in all; more wait to be accepted.
     pub connections: usize,
+    /// Where `/metrics` is served without a key.
+    pub metrics_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept.
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
@@ -31,6 +35,21 @@ pub struct TlsFiles {
 }
 
 impl HttpSettings {
+    /// The defaults around an address.
+    pub fn new(listen: SocketAddr, public_url: PublicUrl) -> Self {
+        HttpSettings {
+            listen,
+            public_url,
+            trusted_proxies: Networks::default(),
+            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
+            tls: None,
+            connections: 10_000,
+            metrics_listen: None,
+            usage_retention: USAGE_RETENTION,
+            bad_key_limit: BAD_KEY_LIMIT,
+        }
+    }
+
     pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {
         !self.trusted_proxies.is_empty() && self.trusted_proxies.contains(peer)
     }

@@ -7,7 +7,7 @@ mod interned;
 mod shard;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex};
 
 use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, ScopeSet, Time, UserId};
@@ -84,7 +84,8 @@ pub struct Index {
     entries: Entries,
     owners: Interned<IndexedOwner>,
     grants: Interned<Grant>,
-    full: AtomicBool,
+    /// Odd while the index is full; raised when it becomes so and when it is no longer.
+    filled: AtomicU64,
     broken: AtomicBool,
     keys: AtomicU64,
     imported: AtomicU64,
@@ -106,7 +107,7 @@ impl Index {
             entries: Entries::new(),
             owners: Interned::new(),
             grants: Interned::new(),
-            full: AtomicBool::new(false),
+            filled: AtomicU64::new(0),
             broken: AtomicBool::new(false),
             keys: AtomicU64::new(0),
             imported: AtomicU64::new(0),
@@ -121,8 +122,8 @@ impl Index {
         if self.broken.load(Ordering::Acquire) {
             return Lookup::Broken;
         }
-        // Read before the table: a miss counts as proof only if the table was full before we looked.
-        let was_full = self.full.load(Ordering::Acquire);
+        // A miss is proof only if the index was full before we looked and has not started over since.
+        let filled = self.filled.load(Ordering::Acquire);
         let place = Place::of(digest);
         let table = self.shards[place.shard].table();
         for number in table.candidates(place) {
@@ -140,11 +141,16 @@ impl Index {
                 Reading::Other => {}
             }
         }
-        if was_full { Lookup::Absent } else { Lookup::Unsure }
+        if filled % 2 == 1 && self.has_stayed(filled) { Lookup::Absent } else { Lookup::Unsure }
     }
 
     pub fn is_full(&self) -> bool {
-        self.full.load(Ordering::Acquire)
+        self.filled.load(Ordering::Acquire) % 2 == 1
+    }
+
+    fn has_stayed(&self, filled: u64) -> bool {
+        fence(Ordering::Acquire);
+        self.filled.load(Ordering::Relaxed) == filled
     }
 
     pub fn is_broken(&self) -> bool {
@@ -155,9 +161,10 @@ impl Index {
         self.keys.load(Ordering::Relaxed)
     }
 
-    /// Whether any imported key is held: only then can text that is not a key of ours be one.
-    pub fn holds_imported(&self) -> bool {
-        self.imported.load(Ordering::Acquire) > 0
+    /// Whether any imported key is, or may be, held: only then can text that is not a key of ours be one.
+    pub fn may_hold_imported(&self) -> bool {
+        let filled = self.filled.load(Ordering::Acquire);
+        self.imported.load(Ordering::Acquire) > 0 || filled % 2 == 0 || !self.has_stayed(filled)
     }
 
     pub fn revision(&self) -> u64 {
@@ -191,8 +198,14 @@ impl Writing<'_> {
         let place = Place::of(&key.digest);
         match self.find(&key.digest, place) {
             Some(number) => {
+                if key.imported {
+                    self.index.imported.fetch_add(1, Ordering::Release);
+                }
                 let old = self.index.entries.change(number, &key.digest, content);
                 self.release(&old);
+                if old.imported {
+                    self.index.imported.fetch_sub(1, Ordering::Release);
+                }
             }
             None => {
                 let number = self.index.entries.add(&key.digest, content);
@@ -228,7 +241,9 @@ impl Writing<'_> {
 
     /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
     pub fn reset(&mut self) {
-        self.index.full.store(false, Ordering::Release);
+        if self.index.is_full() {
+            self.index.filled.fetch_add(1, Ordering::AcqRel);
+        }
         for shard in &self.index.shards {
             for number in shard.drain() {
                 let old = self.index.entries.clear(number);
@@ -241,7 +256,9 @@ impl Writing<'_> {
     }
 
     pub fn set_full(&mut self) {
-        self.index.full.store(true, Ordering::Release);
+        if !self.index.is_full() {
+            self.index.filled.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     pub fn set_broken(&mut self, broken: bool) {

@@ -127,6 +127,8 @@ impl Follower {
                     }
                 });
                 if is_full {
+                    // The pages read for filling are not needed again.
+                    let _ = db.release_memory();
                     tracing::info!(keys = self.index.keys(), revision = self.revision, "the key index is full");
                 }
             }

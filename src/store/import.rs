@@ -30,7 +30,7 @@ impl Store {
     ) -> Result<u64> {
         self.write(move |db| {
             // Random inserts into the index of digests: let it stay in memory.
-            db.pragma_update(None, "cache_size", if count >= BULK { "-1048576" } else { "-32768" }).map_err(sql)?;
+            db.pragma_update(None, "cache_size", if count >= BULK { "-1048576" } else { "-8192" }).map_err(sql)?;
             let imported = if count >= BULK {
                 without_feed(db, || insert_all(db, &rows, &id, &tick, now))?
             } else {

@@ -43,6 +43,11 @@ pub use users::NewUser;
 pub use writer::WriterState;
 use writer::{Urgency, Writer};
 
+/// Of the SQLite that is compiled in.
+pub fn engine_version() -> &'static str {
+    rusqlite::version()
+}
+
 const READERS: usize = 3;
 const WAITING_READS: usize = 512;
 
@@ -109,7 +114,7 @@ impl Store {
 
     /// Whether text that is not a key of ours may still be one, imported from elsewhere.
     pub fn may_hold_imported(&self) -> bool {
-        self.index.holds_imported() || !self.index.is_full() || !self.freshness.is_current()
+        self.index.may_hold_imported() || !self.freshness.is_current()
     }
 
     pub fn index(&self) -> &Index {
@@ -118,6 +123,11 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Size of the write-ahead log; it is cut back to 64 MiB at most when readers let it be.
+    pub fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
     pub fn writer_state(&self) -> WriterState {

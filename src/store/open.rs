@@ -110,7 +110,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // FULL: with NORMAL a power cut may take back the last commits, and with them a revocation.
     for (pragma, value) in
-        [("journal_mode", "WAL"), ("synchronous", "FULL"), ("journal_size_limit", "67108864"), ("cache_size", "-32768")]
+        [("journal_mode", "WAL"), ("synchronous", "FULL"), ("journal_size_limit", "67108864"), ("cache_size", "-8192")]
     {
         db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
     }

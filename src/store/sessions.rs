@@ -121,6 +121,14 @@ impl Store {
         .await
     }
 
+    pub async fn count_sessions(&self) -> Result<u64> {
+        self.read(|db| {
+            let count: i64 = db.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).map_err(sql)?;
+            Ok(count.unsigned_abs())
+        })
+        .await
+    }
+
     pub async fn touch_session(&self, id: SessionId, now: Time) -> Result<()> {
         self.write(move |db| {
             let sql_text = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2";

@@ -3,11 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -17,6 +17,8 @@ use super::follow::Follower;
 use super::reserve::Reserve;
 use super::rows::sql;
 use super::{Freshness, Purpose, open};
+use crate::ambient::Histogram;
+use crate::ambient::histogram::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 
@@ -78,19 +80,31 @@ enum Message {
 }
 
 /// What `/readyz` and the metrics tell of the writer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub struct WriterState {
-    pub commits: u64,
-    pub verbs: u64,
+    /// How long commits took, begin to durable, in microseconds.
+    pub commit_micros: Snapshot,
+    /// How many verbs shared a commit.
+    pub batch_sizes: Snapshot,
     /// Whether the last commit failed.
     pub failing: bool,
 }
 
-#[derive(Default)]
 struct Counters {
-    commits: AtomicU64,
-    verbs: AtomicU64,
+    commit_micros: Histogram<12>,
+    batch_sizes: Histogram<9>,
     failing: AtomicBool,
+}
+
+impl Counters {
+    fn new() -> Self {
+        let micros = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 500_000, 2_000_000];
+        Counters {
+            commit_micros: Histogram::new(micros),
+            batch_sizes: Histogram::new([1, 2, 4, 8, 16, 32, 64, 128, 256]),
+            failing: AtomicBool::new(false),
+        }
+    }
 }
 
 pub(super) struct Writer {
@@ -115,7 +129,7 @@ impl Writer {
             Identity::of(path).ok_or_else(|| Error::unavailable("the database file vanished while it was opened"))?;
         let (queue, messages) = sync_channel(QUEUE);
         let woken = Arc::new(AtomicBool::new(false));
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::new());
         let mut loop_ = WriterLoop {
             path: path.to_owned(),
             db,
@@ -126,6 +140,7 @@ impl Writer {
             woken: Arc::clone(&woken),
             counters: Arc::clone(&counters),
             data_version: 0,
+            stopwatch: stopwatch(),
             reserve: (purpose == Purpose::Serve).then(|| Reserve::beside(path)),
             _lock: lock,
         };
@@ -162,8 +177,8 @@ impl Writer {
 
     pub fn state(&self) -> WriterState {
         WriterState {
-            commits: self.counters.commits.load(Ordering::Relaxed),
-            verbs: self.counters.verbs.load(Ordering::Relaxed),
+            commit_micros: self.counters.commit_micros.snapshot(),
+            batch_sizes: self.counters.batch_sizes.snapshot(),
             failing: self.counters.failing.load(Ordering::Relaxed),
         }
     }
@@ -193,6 +208,7 @@ struct WriterLoop {
     woken: Arc<AtomicBool>,
     counters: Arc<Counters>,
     data_version: i64,
+    stopwatch: Instant,
     /// In the server alone.
     reserve: Option<Reserve>,
     _lock: Option<ServerLock>,
@@ -258,6 +274,27 @@ impl WriterLoop {
             self.catch_up();
             self.data_version = version.unwrap_or(0);
         }
+        if self.counters.failing.load(Ordering::Relaxed) {
+            self.probe();
+        }
+    }
+
+    /// After a failure only a write that succeeds shows that writes do: a transaction without one
+    /// commits on a full disk, too.
+    fn probe(&mut self) {
+        match self.db.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 0; COMMIT") {
+            Ok(()) => self.note_success(),
+            Err(_) if !self.db.is_autocommit() => {
+                let _ = self.db.execute_batch("ROLLBACK"); // the failure was logged when it began
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn note_success(&self) {
+        if self.counters.failing.swap(false, Ordering::Relaxed) {
+            tracing::warn!("writes succeed again");
+        }
     }
 
     /// Brings the index to the newest commit, whoever made it.
@@ -298,13 +335,17 @@ impl WriterLoop {
     }
 
     fn transact_and_judge(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+        let started = self.stopwatch.elapsed();
         let outcome = self.transact(jobs);
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
-        self.counters.verbs.fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        if !jobs.is_empty() {
+            let took = self.stopwatch.elapsed().saturating_sub(started);
+            self.counters.commit_micros.observe(took.as_micros() as u64);
+            self.counters.batch_sizes.observe(jobs.len() as u64);
+        }
         match &outcome {
-            Ok(()) => {
-                if self.counters.failing.swap(false, Ordering::Relaxed) {
-                    tracing::warn!("writes succeed again");
+            Ok(wrote) => {
+                if *wrote {
+                    self.note_success();
                 }
                 if let Some(follower) = &mut self.follower
                     && follower.is_broken()
@@ -314,15 +355,15 @@ impl WriterLoop {
             }
             Err(error) => self.recover(error),
         }
-        outcome
+        outcome.map(drop)
     }
 
     fn give_back_reserve(&mut self) -> bool {
         self.reserve.as_mut().is_some_and(Reserve::give_back)
     }
 
-    /// One transaction for all jobs, each in a savepoint of its own.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
+    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
         let moved = || Error::unavailable("the database file was moved, deleted or replaced");
         if !self.is_in_place() {
             return Err(moved());
@@ -343,10 +384,11 @@ impl WriterLoop {
             }
             self.db.execute_batch(end).map_err(sql)?;
         }
+        let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
             Some(follower) => follower.delta(&self.db, usize::MAX)?,
             None => {
-                if self.db.total_changes() != before {
+                if wrote {
                     self.freshness.announcement.raise();
                 }
                 Default::default()
@@ -360,7 +402,7 @@ impl WriterLoop {
             follower.apply(delta);
             self.freshness.seen.store(announced, Ordering::Release);
         }
-        Ok(())
+        Ok(wrote)
     }
 
     /// After a failed transaction its fate is unknown: go back, look anew, believe only the disk.
@@ -381,4 +423,10 @@ impl WriterLoop {
             Err(error) => tracing::error!(%error, "cannot reopen the database"),
         }
     }
+}
+
+/// How long commits take, for the metrics alone: no decision hangs on it.
+#[expect(clippy::disallowed_methods, reason = "a stopwatch, not a time")]
+fn stopwatch() -> Instant {
+    Instant::now()
 }

@@ -23,6 +23,12 @@ const MOST_BUFFERED: usize = 500_000;
 #[derive(Clone)]
 pub struct Usage(Arc<Shared>);
 
+/// What the metrics tell of usage.
+#[derive(Debug, Clone, Copy)]
+pub struct UsageState {
+    pub pending_rows: u64,
+}
+
 struct Shared {
     /// A thread's own buffer is free but for the moment in which it is collected.
     buffers: PerThread<Mutex<Buffer>>,
@@ -39,6 +45,10 @@ impl Usage {
             pending: Mutex::default(),
             folding: Mutex::default(),
         }))
+    }
+
+    pub fn state(&self) -> UsageState {
+        UsageState { pending_rows: (lock(&self.0.pending).len() + lock(&self.0.folding).len()) as u64 }
     }
 
     /// Counts one use.

@@ -1,0 +1,110 @@
+//! `/metrics` for Prometheus, in the OpenMetrics text format. Every label has few values, fixed here:
+//! nothing that a stranger sends becomes one.
+
+use std::fmt;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Shared;
+use super::bearer::Bearer;
+use super::problem::Problem;
+use crate::ambient::histogram::Snapshot;
+use crate::error::Error;
+use crate::model::Scope;
+
+/// On the main listener: for a key that may verify.
+pub async fn protected(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+    bearer.needs(&[Scope::VERIFY])?;
+    scrape(site).await
+}
+
+/// On the metrics listener: for whoever reaches it.
+pub async fn scrape(site: Shared) -> Result<HttpResponse, Problem> {
+    let figures = Figures::take(&site).await?;
+    let mut registry = Registry::with_prefix("keybearer");
+    registry.register_collector(Box::new(figures));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).map_err(Error::internal)?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, kind)).body(text))
+}
+
+/// All figures at one moment.
+#[derive(Debug)]
+struct Figures {
+    verdicts: Vec<(&'static str, u64)>,
+    latency: Snapshot,
+    commits: Snapshot,
+    batches: Snapshot,
+    index: [(&'static str, &'static str, u64); 7],
+}
+
+impl Figures {
+    async fn take(site: &Shared) -> Result<Self, Problem> {
+        let (store, usage) = (site.auth.store(), site.auth.usage_state());
+        let (index, writer) = (store.index(), store.writer_state());
+        Ok(Figures {
+            verdicts: site.auth.verdicts(),
+            latency: site
+                .latency
+                .all()
+                .map(|own| own.snapshot())
+                .reduce(|sum, own| sum.add(&own))
+                .unwrap_or(Snapshot { buckets: Vec::new(), sum: 0 }),
+            commits: writer.commit_micros,
+            batches: writer.batch_sizes,
+            index: [
+                ("index_keys", "Keys in the index", index.keys()),
+                ("index_revision", "Revision that the index has followed", index.revision()),
+                ("index_full", "1 when every key is in the index", u64::from(index.is_full())),
+                ("writes_failing", "1 while writes fail", u64::from(writer.failing)),
+                ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
+                ("sessions", "Dashboard sessions", store.count_sessions().await?),
+                ("wal_bytes", "Size of the write-ahead log", store.wal_bytes()),
+            ],
+        })
+    }
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut verdicts =
+            encoder.encode_descriptor("verdicts", "Verifications by verdict", None, MetricType::Counter)?;
+        for (code, count) in &self.verdicts {
+            verdicts.encode_family(&[("code", *code)])?.encode_counter::<NoLabelSet, _, u64>(count, None)?;
+        }
+        let help = "Time in the server of one in 16 forward-auth requests";
+        histogram(&mut encoder, "verification_duration", help, Some(Unit::Seconds), &self.latency, 1e9)?;
+        histogram(&mut encoder, "commit_duration", "Durable commits", Some(Unit::Seconds), &self.commits, 1e6)?;
+        histogram(&mut encoder, "commit_verbs", "Writes that shared a commit", None, &self.batches, 1.0)?;
+        for (name, help, value) in &self.index {
+            let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            gauge.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
+        }
+        let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", rusqlite_version())])
+    }
+}
+
+fn histogram(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<Unit>,
+    figures: &Snapshot,
+    unit_of: f64,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Histogram)?;
+    let bound = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| bound as f64 / unit_of);
+    let buckets: Vec<(f64, u64)> = figures.buckets.iter().map(|(upper, count)| (bound(*upper), *count)).collect();
+    metric.encode_histogram::<NoLabelSet>(figures.sum as f64 / unit_of, figures.count(), &buckets, None)
+}
+
+fn rusqlite_version() -> &'static str {
+    crate::store::engine_version()
+}

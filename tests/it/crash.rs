@@ -1,0 +1,230 @@
+//! What was answered stays true: over `kill -9`, beside commands, on a full disk.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{ADMIN, Client, Home, Process, eventually, rounds};
+
+/// `keybearer serve` that may write no file beyond so many bytes: a disk that is full.
+fn serve_with_file_limit(home: &Home, bytes: u64) -> Process {
+    let serve = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--fsize={bytes}")).arg(serve.get_program()).args(serve.get_args());
+    command.current_dir(serve.get_current_dir().unwrap());
+    Process::of(command)
+}
+
+#[tokio::test]
+async fn what_was_answered_before_a_kill_holds_after_it() {
+    let home = Home::new();
+    home.add_admin();
+    let mut server = Process::serve(&home);
+    for round in 0..rounds("CRASHES", 10) {
+        let admin = Client::signed_in(server.address, ADMIN).await;
+        let (id, kept) = admin.make_key("kept").await;
+        server.kill();
+        server = Process::serve(&home);
+        assert_eq!(server.tries(&kept).await, 200, "round {round}: a key that was shown is there");
+        let again = server.anon();
+        *again.cookies.lock().unwrap() = admin.cookies.lock().unwrap().clone();
+        let (_, own) = again.make_key("own").await;
+        assert_eq!(again.form(&format!("/keys/{id}/revoke"), &[]).await.status, 303);
+        assert_eq!(server.bearer(&own).call("DELETE", "/api/v1/keys/current").await.status, 204);
+        server.kill();
+        server = Process::serve(&home);
+        assert_eq!(
+            (server.tries(&kept).await, server.tries(&own).await),
+            (401, 401),
+            "round {round}: revoked is revoked"
+        );
+    }
+    home.run(&["check"]);
+    home.run(&["events", "verify"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_in_the_middle_of_writes_loses_nothing_that_was_answered() {
+    let home = Home::new();
+    home.add_admin();
+    for round in 0..rounds("CRASHES", 10).div_ceil(2) {
+        let server = Process::serve(&home);
+        let (id, made) = home.create_key(ADMIN, "first");
+        let mut writers = Vec::new();
+        for _ in 0..4 {
+            let address = server.address;
+            // Before the clock runs: a kill in the middle of a log-in says nothing about writes.
+            let admin = Client::signed_in(address, ADMIN).await;
+            let token = admin.csrf_token().await;
+            writers.push(tokio::spawn(async move {
+                let (mut live, mut dead) = (Vec::new(), Vec::new());
+                for number in 0.. {
+                    let name = format!("key {number}");
+                    let form = [("csrf_token", token.as_str()), ("name", &name), ("expires", "never")];
+                    let Ok(shown) = admin.request("POST", "/keys").form(&form).send().await else { break };
+                    let Ok(shown) = shown.text().await else { break };
+                    let Some(key) = shown.split("<output id=\"new-key\"").nth(1) else { break };
+                    live.push(key.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned());
+                    if number % 2 == 1 {
+                        let last = live.pop().unwrap();
+                        let revoked =
+                            Client::bearer(address, &last).request("DELETE", "/api/v1/keys/current").send().await;
+                        if revoked.is_ok_and(|answer| answer.status() == 204) {
+                            dead.push(last);
+                        }
+                    }
+                }
+                (live, dead)
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(300 + 97 * round as u64)).await;
+        server.kill();
+        let server = Process::serve(&home);
+        assert_eq!(server.tries(&made).await, 200);
+        for writer in writers {
+            let (live, dead) = writer.await.unwrap();
+            for key in live {
+                assert_eq!(server.tries(&key).await, 200, "round {round}");
+            }
+            for key in dead {
+                assert_eq!(server.tries(&key).await, 401, "round {round}");
+            }
+        }
+        home.run(&["keys", "revoke", &id]);
+    }
+    home.run(&["check"]);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_answered_that_did_not_happen() {
+    let home = Home::new();
+    home.add_admin();
+    let keys: Vec<_> = (0..40).map(|number| home.create_key(ADMIN, &format!("key {number}"))).collect();
+    let server = serve_with_file_limit(&home, 400_000);
+    let mut refused = false;
+    let mut revoked = Vec::new();
+    for (_, key) in &keys {
+        let answer = server.bearer(key).call("DELETE", "/api/v1/keys/current").await;
+        match answer.status {
+            204 => revoked.push(key),
+            503 => {
+                assert_eq!(answer.problem().1, "unavailable");
+                assert!(!answer.header("retry-after").is_empty());
+                refused = true;
+            }
+            _ => panic!("{answer:?}"),
+        }
+        let expected = if answer.status == 204 { 401 } else { 200 };
+        assert_eq!(server.tries(key).await, expected, "memory is what was answered");
+    }
+    assert!(refused, "the limit was met");
+    assert_eq!(server.anon().get("/readyz").await.status, 503);
+    assert_eq!(server.anon().get("/livez").await.status, 200);
+    server.kill();
+    let server = Process::serve(&home);
+    for (_, key) in &keys {
+        let expected = if revoked.contains(&key) { 401 } else { 200 };
+        assert_eq!(server.tries(key).await, expected, "disk is what was answered");
+    }
+    home.run(&["check"]);
+}
+
+/// A small file system of its own, where the test may make one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: std::path::PathBuf) -> Option<Self> {
+        std::fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "none"])
+            .arg(&at)
+            .stderr(Stdio::null())
+            .status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(at))
+    }
+
+    fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.0.join("ballast")).unwrap();
+        while ballast.write_all(&[1; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status(); // the directory goes with the test
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
+    let home = Home::new();
+    let Some(disk) = SmallDisk::mount(home.path("disk")) else {
+        return eprintln!("no right to mount a disk: the file limit above has to stand for it");
+    };
+    let database = disk.0.join("keybearer.db").display().to_string();
+    let words = |rest: &[&str]| -> Vec<String> {
+        [&["--database", &database], rest].concat().iter().map(ToString::to_string).collect()
+    };
+    let run = |rest: &[&str]| home.run(&words(rest).iter().map(String::as_str).collect::<Vec<_>>());
+    let add = words(&["users", "add", ADMIN, "--admin", "--password-stdin"]);
+    let add: Vec<&str> = add.iter().map(String::as_str).collect();
+    home.keybearer(&add).write_stdin(crate::harness::PASSWORD).assert().success();
+    let make = || run(&["keys", "create", "--owner", ADMIN, "--name", "n"]);
+    let (one, two, three) = (make(), make(), make());
+    let serve = words(&["serve", "--listen", "127.0.0.1:0"]);
+    let server = Process::of(home.command(&serve.iter().map(String::as_str).collect::<Vec<_>>()));
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    eventually(Duration::from_secs(10), "the reserve is held", async || disk.0.join("keybearer.db-reserve").exists())
+        .await;
+    disk.fill();
+
+    let mut made = Vec::new();
+    for number in 0..500 {
+        let answer = admin.form("/keys", &[("name", &format!("key {number}")), ("expires", "never")]).await;
+        match (answer.status, answer.new_key()) {
+            (200, Some(key)) => made.push(key),
+            (503, None) => break,
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert!(made.len() < 500, "the disk is full");
+    assert_eq!(server.tries(&one).await, 200, "verification goes on");
+    assert_eq!(server.anon().get("/readyz").await.status, 503);
+    assert_eq!(server.bearer(&one).call("DELETE", "/api/v1/keys/current").await.status, 204, "from the reserve");
+    assert_eq!(server.tries(&one).await, 401);
+
+    std::fs::remove_file(disk.0.join("ballast")).unwrap();
+    eventually(Duration::from_secs(5), "it heals", async || server.anon().get("/readyz").await.status == 200).await;
+    assert_eq!(server.bearer(&two).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    server.kill();
+    let server = Process::of(home.command(&serve.iter().map(String::as_str).collect::<Vec<_>>()));
+    assert_eq!((server.tries(&one).await, server.tries(&two).await, server.tries(&three).await), (401, 401, 200));
+    for key in made {
+        assert_eq!(server.tries(&key).await, 200, "a key that was shown is there");
+    }
+    server.kill();
+}
+
+#[tokio::test]
+async fn a_change_is_synced_before_it_is_answered() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "n");
+    let trace = home.path("trace");
+    let serve = home.command(&["serve", "--listen", "127.0.0.1:0", "--workers", "1"]);
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-y", "-e", "trace=fsync,fdatasync,pwrite64,sendto,write,writev,sendmsg", "-s", "64", "-o"])
+        .arg(&trace);
+    command.arg(serve.get_program()).args(serve.get_args()).current_dir(serve.get_current_dir().unwrap());
+    let server = Process::of(command);
+    assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    drop(server);
+    let trace = std::fs::read_to_string(&trace).unwrap();
+    let lines: Vec<&str> = trace.lines().collect();
+    let answered = lines.iter().position(|line| line.contains("HTTP/1.1 204")).expect("the answer was sent");
+    let before = &lines[..answered];
+    let written = before.iter().rposition(|line| line.contains("pwrite64(") && line.contains("-wal>")).unwrap();
+    let synced = before[written..].iter().any(|line| line.contains("sync(") && line.contains("-wal>"));
+    assert!(synced, "{}", before[written..].join("\n"));
+}

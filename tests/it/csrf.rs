@@ -1,0 +1,139 @@
+//! Forms that another site, another session or another time made change nothing.
+
+use crate::harness::{Client, MEMBER, PASSWORD, Server};
+
+fn form<'a>(token: &'a str) -> Vec<(&'static str, &'a str)> {
+    let form = [("name", "forged"), ("expires", "90d")];
+    if token.is_empty() { form.into() } else { [&form[..], &[("csrf_token", token)]].concat() }
+}
+
+async fn is_unchanged(client: &Client) -> bool {
+    !client.get("/keys").await.body.contains("forged")
+}
+
+#[tokio::test]
+async fn a_form_needs_its_own_sessions_token() {
+    let server = Server::start();
+    let (member, other) = (server.member().await, server.member().await);
+    let own = member.csrf_token().await;
+    let before_log_in = server.anon().csrf_token().await;
+    let foreign = other.csrf_token().await;
+    let cookie = member.cookie("session").unwrap();
+    for token in ["", "x", &foreign, &before_log_in, &cookie, &own[1..], &own.to_lowercase(), &format!("{own}A")] {
+        let refused = member.post("/keys", &form(token)).await;
+        assert_eq!((refused.status, refused.new_key()), (403, None), "{token}");
+        assert!(refused.body.contains("has expired"), "it says what to do: {refused:?}");
+    }
+    assert!(is_unchanged(&member).await);
+    assert!(member.post("/keys", &form(&own)).await.new_key().is_some());
+}
+
+#[tokio::test]
+async fn every_form_that_changes_something_checks_the_token() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let (id, key) = admin.make_key("mine").await;
+    let user = server.user(MEMBER, keybearer::model::Role::Member).await.id;
+    let session = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for path in [
+        "/keys".to_owned(),
+        format!("/keys/{id}/revoke"),
+        format!("/keys/{id}/disable"),
+        format!("/keys/{id}/enable"),
+        format!("/keys/{id}/edit"),
+        "/account/password".into(),
+        "/account/sessions/end-others".into(),
+        format!("/account/sessions/{session}/end"),
+        "/users".into(),
+        format!("/users/{user}/deactivate"),
+        format!("/users/{user}/activate"),
+        format!("/users/{user}/sessions/end"),
+        "/logout".into(),
+        "/login".into(),
+        "/setup".into(),
+    ] {
+        let fields = [("email", "new@example.com"), ("password", PASSWORD), ("role", "admin"), ("name", "forged")];
+        assert_eq!(admin.post(&path, &fields).await.status, 403, "{path}");
+    }
+    assert_eq!(server.tries(&key).await, 200);
+    assert_eq!(admin.get("/users").await.status, 200, "still signed in");
+    assert!(!admin.get("/users").await.body.contains("new@example.com"));
+}
+
+#[tokio::test]
+async fn what_another_site_sends_is_refused_even_with_a_good_token() {
+    let server = Server::start();
+    let member = server.member().await;
+    let own = member.csrf_token().await;
+    let here = format!("http://{}", server.address);
+    for (name, value, status) in [
+        ("origin", "https://evil.test", 403),
+        ("origin", "null", 403),
+        ("origin", "http://keys.test.evil.test", 403),
+        ("origin", "http://keys.test:81", 403),
+        ("origin", "http://keys.test", 200),
+        ("origin", here.as_str(), 200),
+        ("sec-fetch-site", "cross-site", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("sec-fetch-site", "same-origin", 200),
+        ("sec-fetch-site", "none", 200),
+    ] {
+        let answer = member.send(member.request("POST", "/keys").header(name, value).form(&form(&own))).await;
+        assert_eq!(answer.status, status, "{name}: {value}");
+    }
+    let stranger = server.anon();
+    let token = stranger.csrf_token().await;
+    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&log_in);
+    assert_eq!(stranger.send(request).await.status, 403, "nobody logs a visitor in from elsewhere");
+}
+
+#[tokio::test]
+async fn nothing_changes_by_get_or_by_a_method_in_disguise() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, key) = member.make_key("mine").await;
+    let path = format!("/keys/{id}/revoke");
+    for method in ["GET", "HEAD", "PUT", "DELETE"] {
+        let answer = member.call(method, &path).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "POST"), "{method}");
+    }
+    let token = member.csrf_token().await;
+    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+        let request = member.request("GET", &format!("{path}?_method=POST&csrf_token={token}")).header(name, "POST");
+        assert_eq!(member.send(request).await.status, 405);
+        let request = server.bearer(&key).request("GET", "/api/v1/keys/current").header(name, "DELETE");
+        assert_eq!(member.send(request).await.status, 200);
+    }
+    assert_eq!(server.tries(&key).await, 200);
+}
+
+#[tokio::test]
+async fn a_form_in_another_coat_is_refused() {
+    let server = Server::start();
+    let member = server.member().await;
+    let own = member.csrf_token().await;
+    let body = format!("csrf_token={own}&name=forged&expires=90d");
+    for kind in ["text/plain", "application/json", "multipart/form-data; boundary=x", ""] {
+        let request = member.request("POST", "/keys").header("content-type", kind).body(body.clone());
+        assert_eq!(member.send(request).await.status, 415, "{kind}");
+    }
+    assert!(is_unchanged(&member).await);
+}
+
+#[tokio::test]
+async fn no_other_origin_is_let_in_by_cors() {
+    let server = Server::start();
+    let (_, key) = server.key(&[]).await;
+    let bearer = server.bearer(&key);
+    for (method, path) in
+        [("OPTIONS", "/api/v1/keys/current"), ("GET", "/api/v1/keys/current"), ("GET", "/auth"), ("GET", "/login")]
+    {
+        let request = bearer
+            .request(method, path)
+            .header("origin", "https://evil.test")
+            .header("access-control-request-method", "DELETE");
+        let answer = bearer.send(request).await;
+        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")), "{answer:?}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Somebody who uses the server: nobody yet, a person with a browser, a program with a key.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use reqwest::{Method, RequestBuilder, redirect};
+
+use super::{Answer, PASSWORD};
+
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+    /// As a browser keeps them.
+    pub cookies: Mutex<BTreeMap<String, String>>,
+}
+
+impl Client {
+    pub fn anon(address: SocketAddr) -> Self {
+        let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
+        Client { http, base: format!("http://{address}"), key: None, cookies: Mutex::default() }
+    }
+
+    pub fn bearer(address: SocketAddr, key: &str) -> Self {
+        Client { key: Some(key.to_owned()), ..Client::anon(address) }
+    }
+
+    /// A person who logged in through the form.
+    pub async fn signed_in(address: SocketAddr, email: &str) -> Self {
+        let client = Client::anon(address);
+        let answer = client.log_in(email, PASSWORD).await;
+        assert_eq!((answer.status, answer.location()), (303, "/keys"), "{answer:?}");
+        client
+    }
+
+    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+        self.form("/login", &[("email", email), ("password", password)]).await
+    }
+
+    /// A request with this client's cookies and key.
+    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let mut request =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.base));
+        let cookies: Vec<String> =
+            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        match &self.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
+        }
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        for cookie in answer.headers.get_all("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            let mut cookies = self.cookies.lock().unwrap();
+            if cookie.contains("Max-Age=0") {
+                cookies.remove(name)
+            } else {
+                cookies.insert(name.into(), value.into())
+            };
+        }
+        answer
+    }
+
+    pub async fn call(&self, method: &str, path: &str) -> Answer {
+        self.send(self.request(method, path)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path).await
+    }
+
+    /// A form as it stands here, with no token added.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(self.request("POST", path).form(fields)).await
+    }
+
+    /// A form as a browser sends it: with the token of a page just looked at.
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.csrf_token().await;
+        self.post(path, &[&[("csrf_token", token.as_str())], fields].concat()).await
+    }
+
+    pub async fn csrf_token(&self) -> String {
+        let page = if self.is_signed_in() { "/account" } else { "/login" };
+        self.get(page).await.input("csrf_token")
+    }
+
+    pub fn is_signed_in(&self) -> bool {
+        self.cookie("session").is_some()
+    }
+
+    /// The cookie whose name ends so.
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        let cookies = self.cookies.lock().unwrap();
+        cookies.iter().find(|(own, _)| own.ends_with(&format!("kb_{name}"))).map(|(_, value)| value.clone())
+    }
+
+    pub async fn json(&self, path: &str, body: impl Into<String>) -> Answer {
+        self.send(self.request("POST", path).header("content-type", "application/json").body(body.into())).await
+    }
+
+    /// A key made in the dashboard: its id and its text.
+    pub async fn make_key(&self, name: &str) -> (String, String) {
+        self.make_key_with(&[("name", name), ("expires", "90d")]).await
+    }
+
+    pub async fn make_key_with(&self, fields: &[(&str, &str)]) -> (String, String) {
+        let shown = self.form("/keys", fields).await;
+        let key = shown.new_key().unwrap_or_else(|| panic!("{shown:?}"));
+        let id = shown.body.split("href=\"/keys/").map(|rest| &rest[..36.min(rest.len())]);
+        let id = id.skip(1).find(|id| id.matches('-').count() == 4).expect("the page links to the key");
+        (id.to_owned(), key)
+    }
+}

@@ -1,0 +1,35 @@
+//! The program as a value that a test starts, and the people and programs that use it.
+
+mod answer;
+mod client;
+mod home;
+mod process;
+pub mod raw;
+mod server;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+pub use answer::Answer;
+pub use client::Client;
+pub use home::Home;
+pub use process::Process;
+pub use server::Server;
+
+pub const ADMIN: &str = "ada@example.com";
+pub const MEMBER: &str = "grace@example.com";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// How often to repeat what must never go wrong: `name` of the environment, or few for the inner loop.
+pub fn rounds(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Waits until `holds` does, at most `within`; for what the program promises to notice by itself.
+pub async fn eventually<F: Future<Output = bool>>(within: Duration, what: &str, mut holds: impl FnMut() -> F) {
+    let end = Instant::now() + within;
+    while !holds().await {
+        assert!(Instant::now() < end, "not within {within:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

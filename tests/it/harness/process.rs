@@ -1,0 +1,99 @@
+//! The real binary, serving.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{Client, Home};
+
+pub struct Process {
+    pub address: SocketAddr,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    follower: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// `keybearer serve` in this home, once it listens.
+    pub fn serve(home: &Home) -> Self {
+        Self::of(home.command(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (tell, told) = mpsc::channel();
+        let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let follower = Some(thread::spawn(move || follow(stderr, &copy, &tell)));
+        let told = told.recv_timeout(Duration::from_secs(20));
+        let address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", log.lock().unwrap()));
+        Process { address, child, log, follower }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn anon(&self) -> Client {
+        Client::anon(self.address)
+    }
+
+    pub fn bearer(&self, key: &str) -> Client {
+        Client::bearer(self.address, key)
+    }
+
+    /// The status that this key gets.
+    pub async fn tries(&self, key: &str) -> u16 {
+        self.bearer(key).get("/api/v1/keys/current").await.status
+    }
+
+    /// As a power cut for the process: `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its own end.
+    pub fn end(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Everything it said, once it has ended by itself.
+    pub fn stopped_log(mut self) -> String {
+        self.child.wait().unwrap();
+        self.follower.take().unwrap().join().unwrap();
+        self.log()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended
+        let _ = self.child.wait();
+    }
+}
+
+/// Copies the log and tells the address from the line that says that the server is up.
+fn follow(stderr: ChildStderr, log: &Mutex<String>, tell: &mpsc::Sender<SocketAddr>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if line.contains("keybearer is up") {
+            let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let _ = tell.send(address.parse().unwrap()); // nobody waits any more
+        }
+        let mut log = log.lock().unwrap();
+        log.push_str(&line);
+        log.push('\n');
+    }
+}

@@ -1,0 +1,49 @@
+//! Bytes on a socket, for what no well-behaved client sends.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+pub struct Raw {
+    pub text: String,
+    /// Whether the server closed the connection.
+    pub closed: bool,
+}
+
+impl Raw {
+    /// Of the first answer; 0 when there is none.
+    pub fn status(&self) -> u16 {
+        self.text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+    }
+
+    pub fn answers(&self) -> usize {
+        self.text.matches("HTTP/1.1 ").count()
+    }
+}
+
+/// Sends `request` and reads until the server closes or is silent for a while.
+pub fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Raw {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let _ = socket.write_all(request.as_ref()); // it may close before it has read everything
+    read(&mut socket)
+}
+
+pub fn read(socket: &mut TcpStream) -> Raw {
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+    let closed = loop {
+        match socket.read(&mut chunk) {
+            Ok(0) => break true,
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break false,
+            Err(_) => break true,
+        }
+    };
+    Raw { text: String::from_utf8_lossy(&bytes).into_owned(), closed }
+}
+
+/// `lines` as a request's head, with what every request needs.
+pub fn request(line: &str, headers: &[&str], body: &str) -> String {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    format!("{line} HTTP/1.1\r\nHost: keys.test\r\n{headers}\r\n{body}")
+}

@@ -1,0 +1,137 @@
+//! The real server in this process, on port 0, with a clock set by hand and seeded randomness.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use actix_web::dev::ServerHandle;
+use actix_web::web;
+use keybearer::ambient::{ManualClock, SeededEntropy};
+use keybearer::auth::caller::Asking;
+use keybearer::auth::{Auth, KeyRequest, Made};
+use keybearer::http::settings::PublicUrl;
+use keybearer::http::{HttpSettings, Site, server};
+use keybearer::model::key::{Expiry, Metadata};
+use keybearer::model::{KeyName, KeyPrefix, Networks, Role, ScopeSet, Time, User};
+use keybearer::store::{Purpose, Store};
+
+use super::{ADMIN, Client, Home, MEMBER, PASSWORD};
+
+pub struct Server {
+    pub home: Home,
+    pub address: SocketAddr,
+    pub clock: Arc<ManualClock>,
+    pub site: web::Data<Site>,
+    handle: ServerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
+        Self::on(&Home::new(), change)
+    }
+
+    /// On the database of this home; it is made if it is not there.
+    pub fn on(home: &Home, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        let clock = Arc::new(ManualClock::at(Time::parse("2026-11-23T08:00:00Z").unwrap()));
+        let store = Store::open(&home.database(), Purpose::Serve).unwrap();
+        let prefixes = vec![KeyPrefix::parse("kb").unwrap(), KeyPrefix::parse("acme_live").unwrap()];
+        let auth = Auth::new(store, clock.clone(), Arc::new(SeededEntropy::new(7)), prefixes).unwrap();
+        let public_url = PublicUrl::parse("http://keys.test").unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
+        change(&mut settings);
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let running = server::start(auth, settings).unwrap();
+                tell.send((running.address, running.site, running.server.handle())).unwrap();
+                running.server.await.unwrap();
+            });
+        });
+        let (address, site, handle) = told.recv().unwrap();
+        Server { home: home.clone(), address, clock, site, handle, thread: Some(thread) }
+    }
+
+    pub fn restart(self) -> Self {
+        let home = self.home.clone();
+        drop(self);
+        Self::on(&home, |_| {})
+    }
+
+    pub fn anon(&self) -> Client {
+        Client::anon(self.address)
+    }
+
+    pub fn bearer(&self, key: &str) -> Client {
+        Client::bearer(self.address, key)
+    }
+
+    /// The admin, signed in.
+    pub async fn admin(&self) -> Client {
+        self.person(ADMIN, Role::Admin).await
+    }
+
+    /// A member, signed in.
+    pub async fn member(&self) -> Client {
+        self.person(MEMBER, Role::Member).await
+    }
+
+    pub async fn person(&self, email: &str, role: Role) -> Client {
+        self.user(email, role).await;
+        Client::signed_in(self.address, email).await
+    }
+
+    /// The user with this e-mail, made if need be.
+    pub async fn user(&self, email: &str, role: Role) -> User {
+        let (auth, operator) = (&self.site.auth, Asking::operator());
+        match auth.user_by_email(&operator, email).await {
+            Ok(user) => user,
+            Err(_) => auth.add_user(&operator, email, role, Some(PASSWORD)).await.unwrap(),
+        }
+    }
+
+    /// A key of the member: its id and its text.
+    pub async fn key(&self, scopes: &[&str]) -> (String, String) {
+        self.key_of(MEMBER, scopes, |_| {}).await
+    }
+
+    pub async fn key_of(&self, email: &str, scopes: &[&str], change: impl FnOnce(&mut KeyRequest)) -> (String, String) {
+        let mut request = KeyRequest {
+            owner: self.user(email, Role::Member).await.id,
+            name: KeyName::parse("nightly job").unwrap(),
+            prefix: None,
+            scopes: ScopeSet::parse(scopes.iter().copied()).unwrap(),
+            expiry: Expiry::Never,
+            allowed_ips: Networks::default(),
+            rate_limit: None,
+            metadata: Metadata::default(),
+            submission: None,
+        };
+        change(&mut request);
+        match self.site.auth.create_key(&Asking::operator(), request).await.unwrap() {
+            Made::Now { key, record } => (record.id.to_string(), key.expose().to_owned()),
+            Made::Before(_) => unreachable!("it has no submission"),
+        }
+    }
+
+    /// The status that this key gets.
+    pub async fn tries(&self, key: &str) -> u16 {
+        self.bearer(key).get("/api/v1/keys/current").await.status
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let stopping = self.handle.stop(false);
+        drop(stopping); // the order is given; its end is the thread's end
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic there has been reported there
+        }
+        self.site.auth.store().close();
+    }
+}

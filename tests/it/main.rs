@@ -1,0 +1,29 @@
+//! Keybearer from outside: through HTTP, the command line and the database file. A file mirrors a
+//! noun of the program; `harness` starts the real thing and speaks in roles.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and waits on the real clock only for bounds"
+)]
+
+mod harness;
+
+mod architecture;
+mod bad_input;
+mod bearer;
+mod cli;
+mod crash;
+mod csrf;
+mod database;
+mod events;
+mod framing;
+mod headers;
+mod index;
+mod keys;
+mod login;
+mod routes;
+mod secrets;
+mod sessions;
+mod setup;
+mod users;
+mod verify;

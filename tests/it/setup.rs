@@ -1,0 +1,103 @@
+//! The first admin: by the one-time link, once, whoever tries.
+
+use crate::harness::{ADMIN, Answer, Client, Home, PASSWORD, Process, Server};
+
+async fn link(server: &Server) -> String {
+    server.site.auth.open_setup().await.unwrap().expect("there is no user yet").expose()
+}
+
+async fn set_up(client: &Client, token: &str, email: &str, password: &str) -> Answer {
+    client.form("/setup", &[("token", token), ("email", email), ("password", password)]).await
+}
+
+#[tokio::test]
+async fn the_link_makes_the_first_admin_and_dies() {
+    let server = Server::start();
+    let token = link(&server).await;
+    let page = server.anon().get(&format!("/setup?token={token}")).await;
+    assert_eq!((page.status, page.input("token")), (200, token.clone()));
+    let done = set_up(&server.anon(), &token, ADMIN, PASSWORD).await;
+    assert_eq!((done.status, done.location()), (303, "/login?notice=setup-done"));
+    assert_eq!(set_up(&server.anon(), &token, "eve@example.com", PASSWORD).await.status, 403);
+    assert_eq!(server.anon().get(&format!("/setup?token={token}")).await.status, 403);
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    assert_eq!(admin.get("/users").await.status, 200);
+    assert!(server.site.auth.open_setup().await.unwrap().is_none(), "there is no second link");
+}
+
+#[tokio::test]
+async fn a_forged_link_opens_nothing() {
+    let server = Server::start();
+    let token = link(&server).await;
+    let last = if token.ends_with('A') { "E" } else { "A" };
+    for forged in ["", "x", &token[1..], &format!("{}{last}", &token[..42]), &format!("{token}A"), &"A".repeat(43)] {
+        assert_eq!(server.anon().get(&format!("/setup?token={forged}")).await.status, 403, "{forged}");
+        assert_eq!(set_up(&server.anon(), forged, ADMIN, PASSWORD).await.status, 403, "{forged}");
+    }
+    assert_eq!(server.anon().get("/setup").await.status, 403);
+    assert_eq!(set_up(&server.anon(), &token, ADMIN, PASSWORD).await.status, 303, "it still serves its owner");
+}
+
+#[tokio::test]
+async fn a_weak_password_is_refused_with_the_reason_and_the_link_lives_on() {
+    let server = Server::start();
+    let token = link(&server).await;
+    for (email, password) in [(ADMIN, "short"), (ADMIN, "keybearer12345678"), (ADMIN, ADMIN), ("nonsense", PASSWORD)] {
+        let refused = set_up(&server.anon(), &token, email, password).await;
+        assert_eq!(refused.status, 422);
+        assert_eq!((refused.input("token"), refused.input("email")), (token.clone(), email.to_owned()));
+        assert!(refused.body.contains("field-error"), "{refused:?}");
+    }
+    assert_eq!(set_up(&server.anon(), &token, ADMIN, PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
+async fn of_fifty_at_once_exactly_one_becomes_admin() {
+    let server = Server::start();
+    let token = link(&server).await;
+    let racers = (0..50).map(|number| {
+        let (client, token, email) = (server.anon(), &token, format!("racer{number}@example.com"));
+        async move { set_up(&client, token, &email, PASSWORD).await.status }
+    });
+    let statuses = futures_util::future::join_all(racers).await;
+    assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [303, 403, 503].contains(status)), "{statuses:?}");
+    let users: i64 = server.home.sqlite().query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+    assert_eq!(users, 1);
+}
+
+#[tokio::test]
+async fn the_command_line_closes_the_link_at_once() {
+    let server = Server::start();
+    let token = link(&server).await;
+    server.home.add_admin();
+    assert_eq!(server.anon().get(&format!("/setup?token={token}")).await.status, 403);
+    assert_eq!(set_up(&server.anon(), &token, "eve@example.com", PASSWORD).await.status, 403);
+}
+
+#[tokio::test]
+async fn the_server_prints_the_link_while_there_is_nobody() {
+    let home = Home::new();
+    let first = Process::serve(&home);
+    let link = wait_for_link(&first).await;
+    assert_eq!(first.anon().get(&link).await.status, 200);
+    first.kill();
+    let second = Process::serve(&home);
+    assert_eq!(second.anon().get(&link).await.status, 403, "a restart prints another");
+    assert_eq!(second.anon().get(&wait_for_link(&second).await).await.status, 200);
+    second.kill();
+    home.add_admin();
+    let third = Process::serve(&home);
+    third.anon().get("/livez").await;
+    third.signal("TERM");
+    let log = third.stopped_log();
+    assert!(!log.contains("/setup?token="), "{log}");
+}
+
+async fn wait_for_link(process: &Process) -> String {
+    let found =
+        || process.log().lines().find_map(|line| line.find("/setup?token=").map(|at| line[at..].trim().to_owned()));
+    crate::harness::eventually(std::time::Duration::from_secs(5), "the link is printed", async || found().is_some())
+        .await;
+    found().unwrap()
+}

@@ -1,0 +1,132 @@
+//! `POST /api/v1/keys/verify`: an authorised verifier learns the reason, nobody else anything.
+
+use std::time::Duration;
+
+use keybearer::model::key::Expiry;
+use keybearer::model::{Networks, Role};
+use serde_json::{Value, json};
+
+use crate::harness::{Client, MEMBER, Server, eventually};
+
+const VERIFY: &str = "/api/v1/keys/verify";
+
+async fn verdict(verifier: &Client, body: Value) -> String {
+    let answer = verifier.json(VERIFY, body.to_string()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let verdict = answer.json();
+    assert_eq!(verdict["valid"], verdict["code"] == "valid");
+    assert_eq!(verdict.as_object().unwrap().contains_key("key"), verdict["code"] == "valid");
+    verdict["code"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_verifier_learns_each_reason() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let (id, key) = server.key(&["orders:*"]).await;
+    let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
+    let (_, ranged) = server.key_of(MEMBER, &[], |new| new.allowed_ips = inside).await;
+    let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(1)));
+    let (_, expired) = server.key_of(MEMBER, &[], |new| new.expiry = soon).await;
+    let (_, of_gone) = server.key_of("gone@example.com", &[], |_| {}).await;
+    let gone = server.user("gone@example.com", Role::Member).await;
+    server.clock.advance(Duration::from_secs(1));
+    admin.form(&format!("/users/{}/deactivate", gone.id), &[]).await;
+
+    let unknown = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+    for (body, code) in [
+        (json!({ "key": key }), "valid"),
+        (json!({ "key": key, "scopes": ["orders:read"] }), "valid"),
+        (json!({ "key": key, "scopes": ["orders:read", "stock:read"] }), "insufficient_scope"),
+        (json!({ "key": ranged }), "ip_not_allowed"),
+        (json!({ "key": ranged, "ip": "192.0.2.1" }), "ip_not_allowed"),
+        (json!({ "key": ranged, "ip": "10.1.2.3" }), "valid"),
+        (json!({ "key": expired }), "expired"),
+        (json!({ "key": of_gone }), "owner_deactivated"),
+        (json!({ "key": unknown }), "not_found"),
+        (json!({ "key": "junk" }), "malformed"),
+        (json!({ "key": "" }), "malformed"),
+    ] {
+        assert_eq!(verdict(&verifier, body.clone()).await, code, "{body}");
+    }
+    admin.form(&format!("/keys/{id}/disable"), &[]).await;
+    assert_eq!(verdict(&verifier, json!({ "key": key })).await, "disabled");
+    admin.form(&format!("/keys/{id}/enable"), &[]).await;
+    assert_eq!(verdict(&verifier, json!({ "key": key })).await, "valid");
+    admin.form(&format!("/keys/{id}/revoke"), &[]).await;
+    assert_eq!(verdict(&verifier, json!({ "key": key })).await, "not_found");
+    admin.form(&format!("/users/{}/activate", gone.id), &[]).await;
+    assert_eq!(verdict(&verifier, json!({ "key": of_gone })).await, "valid");
+}
+
+#[tokio::test]
+async fn a_valid_key_comes_with_its_record_and_without_its_digest() {
+    let server = Server::start();
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let (id, key) = server.key(&["orders:read"]).await;
+    let owner = server.user(MEMBER, Role::Member).await.id.to_string();
+    let body = verifier.json(VERIFY, json!({ "key": key }).to_string()).await.json();
+    let record = server.bearer(&key).get("/api/v1/keys/current").await.json();
+    assert_eq!(body, json!({ "valid": true, "code": "valid", "key": record }));
+    let hint = format!("kb_…{}", &key[key.len() - 4..]);
+    let expected = json!({
+        "id": id, "name": "nightly job", "prefix": "kb", "hint": hint,
+        "owner": { "id": owner, "email": MEMBER },
+        "scopes": ["orders:read"], "enabled": true,
+        "created_at": "2026-11-23T08:00:00Z", "expires_at": null, "last_used_at": record["last_used_at"],
+        "allowed_ips": [], "rate_limit": null, "metadata": {},
+    });
+    assert_eq!(record, expected);
+}
+
+#[tokio::test]
+async fn only_a_key_with_the_scope_may_verify() {
+    let server = Server::start();
+    let (_, key) = server.key(&[]).await;
+    let body = json!({ "key": key }).to_string();
+    assert_eq!(server.anon().json(VERIFY, body.clone()).await.problem(), (401, "missing_key".into()));
+    assert_eq!(server.admin().await.json(VERIFY, body.clone()).await.problem(), (401, "missing_key".into()));
+    for grant in ["*", "k*", "keybearer:keys", "orders:read"] {
+        let caller = server.bearer(&server.key(&[grant]).await.1);
+        let answer = caller.json(VERIFY, body.clone()).await;
+        assert_eq!(answer.problem(), (403, "insufficient_scope".into()), "{grant}");
+        assert!(answer.header("www-authenticate").contains("scope=\"keybearer:verify\""), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_of_many_keys_at_once_are_never_mixed() {
+    let server = Server::start();
+    let mut keys = Vec::new();
+    for _ in 0..16 {
+        keys.push(server.key(&[]).await);
+    }
+    let clients = keys.iter().map(|(id, key)| {
+        let bearer = server.bearer(key);
+        async move {
+            for _ in 0..50 {
+                assert_eq!(bearer.get("/api/v1/keys/current").await.json()["id"], *id);
+                assert_eq!(bearer.get("/auth").await.header("x-auth-key-id"), id);
+            }
+        }
+    });
+    futures_util::future::join_all(clients).await;
+}
+
+#[tokio::test]
+async fn an_imported_key_of_any_text_opens_by_its_digest() {
+    let server = Server::start();
+    let (id, _) = server.key(&[]).await;
+    assert_eq!(server.tries("legacy-key-0042").await, 401);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(b"legacy-key-0042").to_vec();
+    let changed = server
+        .home
+        .sqlite()
+        .execute("UPDATE keys SET digest = ?1, prefix = NULL, hint = 'legacy' WHERE hint LIKE 'kb%'", [digest]);
+    assert_eq!(changed.unwrap(), 1);
+    eventually(Duration::from_secs(2), "the imported key opens", async || server.tries("legacy-key-0042").await == 200)
+        .await;
+    assert_eq!(server.bearer("legacy-key-0042").get("/auth").await.header("x-auth-key-id"), id);
+    assert_eq!(server.tries("legacy-key-0043").await, 401);
+}

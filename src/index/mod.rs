@@ -164,7 +164,7 @@ impl Index {
     /// Whether any imported key is, or may be, held: only then can text that is not a key of ours be one.
     pub fn may_hold_imported(&self) -> bool {
         let filled = self.filled.load(Ordering::Acquire);
-        self.imported.load(Ordering::Acquire) > 0 || filled % 2 == 0 || !self.has_stayed(filled)
+        self.imported.load(Ordering::Acquire) > 0 || filled.is_multiple_of(2) || !self.has_stayed(filled)
     }
 
     pub fn revision(&self) -> u64 {

@@ -44,7 +44,7 @@ impl<const N: usize> Histogram<N> {
 
 impl Snapshot {
     /// Of histograms with the same bounds.
-    pub fn add(mut self, other: &Snapshot) -> Snapshot {
+    pub fn plus(mut self, other: &Snapshot) -> Snapshot {
         for (own, more) in self.buckets.iter_mut().zip(&other.buckets) {
             own.1 += more.1;
         }

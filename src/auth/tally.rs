@@ -24,11 +24,13 @@ pub const CODES: [&str; 11] = [
 
 pub struct Tally(PerThread<[AtomicU64; CODES.len()]>);
 
-impl Tally {
-    pub fn new() -> Self {
+impl Default for Tally {
+    fn default() -> Self {
         Tally(PerThread::new(|| std::array::from_fn(|_| AtomicU64::new(0))))
     }
+}
 
+impl Tally {
     pub fn count<T>(&self, verdict: &Result<Verdict<T>>) {
         let code = match verdict {
             Ok(Ok(_)) => 0,
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn each_refusal_is_counted_under_its_own_code() {
-        let tally = Tally::new();
+        let tally = Tally::default();
         let all = [
             Refusal::Malformed,
             Refusal::NotFound,

@@ -54,7 +54,7 @@ impl Figures {
                 .latency
                 .all()
                 .map(|own| own.snapshot())
-                .reduce(|sum, own| sum.add(&own))
+                .reduce(|sum, own| sum.plus(&own))
                 .unwrap_or(Snapshot { buckets: Vec::new(), sum: 0 }),
             commits: writer.commit_micros,
             batches: writer.batch_sizes,

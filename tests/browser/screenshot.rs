@@ -10,7 +10,9 @@ use super::browser::{browse, target_directory};
 use super::server::{ADMIN, Server};
 
 /// Name, scopes, expiry from now, made days ago, used seconds ago.
-const KEYS: [(&str, &[&str], &str, i64, Option<i64>); 7] = [
+type Sample = (&'static str, &'static [&'static str], &'static str, i64, Option<i64>);
+
+const KEYS: [Sample; 7] = [
     ("Status page", &["incidents:read"], "never", 410, Some(44)),
     ("Warehouse sync", &["orders:read", "stock:*"], "190d", 175, Some(130)),
     ("Nightly export to the data lake", &["reports:read"], "66d", 24, Some(31_000)),

@@ -38,15 +38,17 @@ struct Shared {
     folding: Mutex<Arc<Pending>>,
 }
 
-impl Usage {
-    pub fn new() -> Self {
+impl Default for Usage {
+    fn default() -> Self {
         Usage(Arc::new(Shared {
             buffers: PerThread::new(|| Mutex::new(Buffer::default())),
             pending: Mutex::default(),
             folding: Mutex::default(),
         }))
     }
+}
 
+impl Usage {
     pub fn state(&self) -> UsageState {
         UsageState { pending_rows: (lock(&self.0.pending).len() + lock(&self.0.folding).len()) as u64 }
     }

@@ -46,7 +46,7 @@ fn check(file: &Path) -> Result<u64> {
                 }
             }
         }
-        if (count + errors as u64) % 1000 == 0 {
+        if (count + errors as u64).is_multiple_of(1000) {
             bar.set_position(count);
         }
     }
@@ -57,8 +57,10 @@ fn check(file: &Path) -> Result<u64> {
     Ok(count)
 }
 
+type Numbered = dyn Iterator<Item = Result<(u64, ImportedKey)>>;
+
 /// The file's keys with their line numbers. CSV by the file's ending, JSON Lines otherwise.
-fn read(path: &Path) -> Result<Box<dyn Iterator<Item = Result<(u64, ImportedKey)>>>> {
+fn read(path: &Path) -> Result<Box<Numbered>> {
     let opened =
         File::open(path).map_err(|error| Error::conflict(format!("{} cannot be read: {error}", path.display())))?;
     let reader = BufReader::with_capacity(1 << 20, opened);

@@ -16,6 +16,8 @@ pub enum Kind {
     NotFound,
     /// The act collides with what is stored (a taken e-mail, the last admin).
     Conflict,
+    /// The change was based on a state that is not the present one any more.
+    Outdated,
     /// The caller is known and may not do this.
     Forbidden,
     /// Too many tries; `retry_after` says when the next one is heard.
@@ -53,6 +55,10 @@ impl Error {
 
     pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Kind::Conflict, message)
+    }
+
+    pub fn outdated(what: &'static str) -> Self {
+        Error::new(Kind::Outdated, format!("The {what} was changed meanwhile. Read it again and repeat your change."))
     }
 
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {

@@ -35,7 +35,7 @@ impl Keybearer<'_> {
 
     /// A key of an admin that may verify and manage keys; printed by the product once, kept in memory only.
     pub fn create_admin_key(&self, database: &Path) -> io::Result<String> {
-        let scopes = ["--scope", "keybearer:verify", "--scope", "keybearer:keys"];
+        let scopes = ["--scope", "keybearer:verify", "--scope", "keybearer:keys", "--scope", "orders:*"];
         let owner = ["keys", "create", "--owner", OWNER, "--name", "bench-admin"];
         let key = self.run(database, &[&owner[..], &scopes[..]].concat(), "")?;
         Ok(key.trim().to_owned())

@@ -1,7 +1,9 @@
 //! Who asks, and so what they may reach and grant. Every rule about "own" and "anybody's" is here.
 
+use super::{Auth, Identity};
 use crate::error::{Error, Result};
-use crate::model::{Actor, Origin, Role, ScopeSet, User, UserId};
+use crate::model::verdict::Demand;
+use crate::model::{Actor, KeyChange, KeyId, Networks, Origin, Owner, Refusal, Role, ScopeSet, User, UserId};
 use crate::store::Reach;
 
 /// Somebody whose identity is proved.
@@ -9,6 +11,9 @@ use crate::store::Reach;
 pub enum Caller {
     /// Logged in at the dashboard; the role is read anew for each request.
     User(User),
+    /// A key that manages: acts for its owner, whose role is read anew for each request, and can pass
+    /// on no more than it holds.
+    Key { identity: Identity, hint: String, owner_role: Role },
     /// The operator at the command line: may do everything.
     Operator,
 }
@@ -18,6 +23,8 @@ impl Caller {
         match self {
             Caller::User(user) if user.is_admin() => Reach::Anyone,
             Caller::User(user) => Reach::Own(user.id),
+            Caller::Key { owner_role: Role::Admin, .. } => Reach::Anyone,
+            Caller::Key { identity, .. } => Reach::Own(identity.owner.id),
             Caller::Operator => Reach::Anyone,
         }
     }
@@ -25,22 +32,43 @@ impl Caller {
     pub fn actor(&self) -> Actor {
         match self {
             Caller::User(user) => Actor::User { id: user.id, email: user.email.to_string() },
+            Caller::Key { identity, hint, .. } => Actor::Key { id: identity.id, hint: hint.clone() },
             Caller::Operator => Actor::Operator,
         }
     }
 
-    pub(super) fn may_grant(&self, scopes: &ScopeSet) -> Result<()> {
-        let is_admin = match self {
-            Caller::User(user) => user.role == Role::Admin,
-            Caller::Operator => true,
-        };
-        if is_admin || !scopes.iter().any(|scope| scope.is_reserved()) {
-            return Ok(());
+    /// The user who acts, or for whom a key acts.
+    pub fn owner(&self) -> Option<Owner> {
+        match self {
+            Caller::User(user) => Some(Owner { id: user.id, email: user.email.clone() }),
+            Caller::Key { identity, .. } => Some(identity.owner.clone()),
+            Caller::Operator => None,
         }
-        Err(Error {
-            field: Some("scopes"),
-            ..Error::forbidden("Only an admin can grant scopes that begin with keybearer:.")
-        })
+    }
+
+    /// A person grants any scope of their own making, an admin those of ours too; a key only what it
+    /// holds, and ours only for an admin.
+    pub(super) fn may_grant(&self, scopes: &ScopeSet) -> Result<()> {
+        let refused = |message: String| Err(Error { field: Some("scopes"), ..Error::forbidden(message) });
+        if self.must_be_admin().is_err() && scopes.iter().any(|scope| scope.is_reserved()) {
+            return refused("Only an admin can grant scopes that begin with keybearer:.".to_owned());
+        }
+        if let Caller::Key { identity, .. } = self
+            && let Some(scope) = scopes.iter().find(|scope| !identity.scopes.covers(scope.as_str()))
+        {
+            return refused(format!("A key can grant only what it holds, and this one does not hold {scope}."));
+        }
+        Ok(())
+    }
+
+    /// A key does not lift the bounds that were set for itself.
+    pub(super) fn may_move_bounds(&self, id: KeyId, change: &KeyChange) -> Result<()> {
+        match self {
+            Caller::Key { identity, .. } if identity.id == id && change.moves_bounds() => Err(Error::forbidden(
+                "A key cannot change its own expiry, address ranges, rate limit or state. Use the dashboard or another key.",
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn must_be_admin(&self) -> Result<()> {
@@ -50,8 +78,23 @@ impl Caller {
         }
     }
 
+    /// Whether the caller is this user, or acts for them.
     pub(super) fn is(&self, user: UserId) -> bool {
-        matches!(self, Caller::User(own) if own.id == user)
+        self.owner().is_some_and(|own| own.id == user)
+    }
+}
+
+impl Auth {
+    /// The key as a manager, judged once more by what is stored now: the body of its request may have
+    /// taken its time to arrive.
+    pub async fn manager(&self, key: KeyId, need: &str) -> Result<std::result::Result<Caller, Refusal>> {
+        let Some(standing) = self.store.standing(key).await? else { return Ok(Err(Refusal::NotFound)) };
+        let demand = Demand { scopes: &[need], address: None, user_agent: b"" };
+        if let Err(refusal) = standing.facts(&Networks::default()).judge(self.now(), &demand) {
+            return Ok(Err(refusal));
+        }
+        let identity = Identity { id: key, owner: standing.owner, scopes: standing.scopes };
+        Ok(Ok(Caller::Key { identity, hint: standing.hint, owner_role: standing.owner_role }))
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::Auth;
 use super::caller::{Asking, Caller};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{
-    Actor, Cursor, Digest, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, NewKey, Origin, Page, PlainKey, RateLimit,
-    ScopeSet, UserId,
+    Actor, Basis, Cursor, Digest, Email, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, NewKey, Origin,
+    Page, PlainKey, RateLimit, ScopeSet, UserId,
 };
 use crate::store::{Created, KeyFilter, KeyWrite, Reach, Submission};
 
@@ -24,6 +24,23 @@ pub struct KeyRequest {
     pub metadata: Metadata,
     /// Names this very request, so that repeating it makes no second key.
     pub submission: Option<Submission>,
+}
+
+/// Which keys to list; all that the caller may see unless a part says less.
+#[derive(Debug, Clone)]
+pub struct KeyList {
+    pub owner: Option<UserId>,
+    /// Part of a name, a hint or the owner's e-mail, or a whole id.
+    pub search: Option<String>,
+    pub enabled: Option<bool>,
+    pub after: Option<Cursor>,
+    pub limit: usize,
+}
+
+impl Default for KeyList {
+    fn default() -> Self {
+        KeyList { owner: None, search: None, enabled: None, after: None, limit: Page::<KeyRecord>::MAX }
+    }
 }
 
 /// What became of the request.
@@ -79,27 +96,60 @@ impl Auth {
     }
 
     /// Newest first; `owner` narrows what the caller may see, never widens it.
-    pub async fn keys(
-        &self,
-        caller: &Caller,
-        owner: Option<UserId>,
-        search: Option<String>,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Page<KeyRecord>> {
-        let reach = match (caller.reach(), owner) {
+    pub async fn keys(&self, caller: &Caller, list: KeyList) -> Result<Page<KeyRecord>> {
+        let reach = match (caller.reach(), list.owner) {
             (Reach::Own(user), _) => Reach::Own(user),
             (Reach::Anyone, Some(user)) => Reach::Own(user),
             (Reach::Anyone, None) => Reach::Anyone,
         };
         let now = self.now();
-        let page = self.store.keys(KeyFilter { reach, search, after, limit }).await?;
+        let KeyList { search, enabled, after, limit, .. } = list;
+        let page = self.store.keys(KeyFilter { reach, search, enabled, after, limit }).await?;
         Ok(page.map(|record| self.usage.complete(record, now)))
     }
 
     /// For good, and in force before this returns.
     pub async fn revoke_key(&self, asking: &Asking, id: KeyId) -> Result<()> {
         self.revoke_keys(asking, vec![id]).await.map(drop)
+    }
+
+    /// For good, unless it was changed since the caller looked.
+    pub async fn revoke_key_as_seen(&self, asking: &Asking, id: KeyId, seen: Basis) -> Result<()> {
+        let judge = move |key: &KeyRecord| seen.must_hold(key.version(), "key");
+        self.store.revoke_key(id, asking.caller.reach(), judge, self.now(), asking.origin.clone()).await
+    }
+
+    /// What is new in it must be the caller's to grant; in force before this returns.
+    pub async fn change_key(&self, asking: &Asking, id: KeyId, change: KeyChange, seen: Basis) -> Result<KeyRecord> {
+        asking.caller.may_move_bounds(id, &change)?;
+        let (caller, scopes) = (asking.caller.clone(), change.scopes.clone());
+        let judge = move |key: &KeyRecord| {
+            seen.must_hold(key.version(), "key")?;
+            scopes.as_ref().map_or(Ok(()), |scopes| caller.may_grant(&scopes.beyond(&key.scopes)))
+        };
+        let changed =
+            self.store.change_key(id, asking.caller.reach(), change, judge, self.now(), asking.origin.clone());
+        Ok(self.usage.complete(changed.await?, self.now()))
+    }
+
+    /// The user that a caller means by an e-mail or an id; a member can only mean themselves.
+    pub async fn owner(&self, caller: &Caller, text: &str) -> Result<UserId> {
+        if let Some(own) = caller.owner()
+            && (text == own.id.to_string() || Email::parse(text).is_ok_and(|email| email == own.email))
+        {
+            return Ok(own.id);
+        }
+        if let Reach::Own(_) = caller.reach() {
+            return Err(Error {
+                field: Some("owner"),
+                ..Error::forbidden("Only an admin can reach somebody else's keys.")
+            });
+        }
+        let found = match UserId::parse(text) {
+            Ok(id) => self.store.user(id).await,
+            Err(_) => self.store.user_by_email(Email::parse(text).map_err(unknown_owner)?).await,
+        };
+        found.map(|user| user.id).map_err(unknown_owner)
     }
 
     /// All of them or, if one is not there, none.
@@ -138,5 +188,14 @@ impl Auth {
             Some(prefix) if self.prefixes.contains(&prefix) => Ok(prefix),
             Some(_) => Err(Error::invalid("prefix", "This prefix is not configured on this server (--key-prefix).")),
         }
+    }
+}
+
+fn unknown_owner(error: Error) -> Error {
+    match error.kind {
+        Kind::Invalid | Kind::NotFound => {
+            Error::invalid("owner", "There is no user with this e-mail or id. Add the user first.")
+        }
+        _ => error,
     }
 }

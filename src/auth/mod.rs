@@ -23,7 +23,7 @@ use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
 pub use caller::Caller;
-pub use keys::{KeyRequest, Made};
+pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 

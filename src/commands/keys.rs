@@ -12,11 +12,11 @@ use clap::Subcommand;
 
 use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyRequest, Made};
+use crate::auth::{Auth, KeyList, KeyRequest, Made};
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
-use crate::model::{KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Page, RateLimit, ScopeSet};
+use crate::model::{KeyId, KeyName, KeyPrefix, KeyRecord, Networks, RateLimit, ScopeSet};
 use crate::store::Purpose;
 
 #[derive(Debug, Subcommand)]
@@ -150,7 +150,7 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
     };
     let (mut records, mut after) = (Vec::new(), None);
     loop {
-        let page = auth.keys(&asking.caller, owner, None, after, Page::<KeyRecord>::MAX).await?;
+        let page = auth.keys(&asking.caller, KeyList { owner, after, ..KeyList::default() }).await?;
         records.extend(page.rows);
         after = page.next;
         if after.is_none() {

@@ -64,43 +64,75 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            if media_type(&request).as_deref() != Some("application/json") {
-                let detail = "Send JSON, with Content-Type: application/json.";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-            }
-            let body = read(&request, &mut payload).await?;
-            parse(&body).map(Json)
-        })
+        Box::pin(async move { json(&request, &mut payload).await.map(|(value, _)| Json(value)) })
     }
 }
 
-/// Syntax errors are 400; a field that is unknown, doubled, missing or of the wrong type is 422.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|error| {
-        // serde_json quotes what it read; strings of a body may be keys, so only its place is told.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        match error.classify() {
-            serde_json::error::Category::Data => {
-                let detail = format!("The body does not fit at {place}: {}", shape_of(&error.to_string()));
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
-            }
-            _ => {
-                Problem::new(StatusCode::BAD_REQUEST, "invalid_json", format!("The body is not valid JSON at {place}."))
-            }
-        }
-    })
+/// The value, and the bytes it was read from.
+pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: &mut Payload) -> Result<(T, Bytes), Problem> {
+    if media_type(request).as_deref() != Some("application/json") {
+        let detail = "Send JSON, with Content-Type: application/json.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    let body = read(request, payload).await?;
+    parse(&body).map(|value| (value, body))
 }
 
-/// Which field, without any value: `unknown field`, `missing field` and `duplicate field` name fields
-/// alone; "invalid type" and "invalid value" repeat what was sent.
-fn shape_of(message: &str) -> String {
+/// Syntax errors are 400; a field that is unknown, doubled, missing or of the wrong type is 422 and
+/// named.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        misfit(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| misfit("", &error))?;
+    // serde reads a list of values as an object's fields in their order; we do not.
+    match body.trim_ascii_start().first() {
+        Some(b'{') => Ok(value),
+        _ => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "The body is a JSON object.")),
+    }
+}
+
+/// serde_json quotes what it read; strings of a body may be keys, so only their place is told.
+fn misfit(path: &str, error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if error.classify() != serde_json::error::Category::Data {
+        let detail = format!("The body is not valid JSON at {place}.");
+        return Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail);
+    }
+    let message = error.to_string();
+    let (shape, named) = shape_of(&message);
+    let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let field = match (named, parent) {
+        // The path of an unknown or doubled field ends in its name, that of a missing one does not.
+        (Some(name), _) if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
+        (Some(name), _) if path == "." || path.is_empty() => name,
+        (Some(name), "") => format!("{path}.{name}"),
+        (Some(name), parent) => format!("{parent}.{name}"),
+        (None, _) => path.to_owned(),
+    };
+    let field = field.chars().take(200).collect::<String>();
+    Problem {
+        field: Some(field.into()).filter(|field: &std::borrow::Cow<'_, str>| field != "."),
+        ..Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+            format!("The body does not fit at {place}: {shape}"),
+        )
+    }
+}
+
+/// What is wrong, without any value, and the field it names: `unknown field`, `missing field` and
+/// `duplicate field` name fields alone; "invalid type" and "invalid value" repeat what was sent.
+fn shape_of(message: &str) -> (String, Option<String>) {
     let names_fields =
         ["unknown field", "missing field", "duplicate field"].iter().any(|start| message.starts_with(start));
     match message.split(" at line").next() {
-        Some(text) if names_fields => format!("{}.", text.chars().take(200).collect::<String>()),
-        _ => "a field has the wrong type.".to_owned(),
+        Some(text) if names_fields => {
+            let named = text.split('`').nth(1).map(str::to_owned);
+            (format!("{}.", text.chars().take(200).collect::<String>()), named)
+        }
+        _ => ("a field has the wrong type.".to_owned(), None),
     }
 }

@@ -9,6 +9,7 @@ mod dashboard;
 mod edge;
 mod gateway;
 mod health;
+mod json_value;
 mod metrics;
 mod problem;
 mod request_id;

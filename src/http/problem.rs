@@ -1,6 +1,7 @@
 //! From errors and refusals to answers: problem+json (RFC 9457) with challenges (RFC 6750 §3).
 //! The only place that knows which status code an error has.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ pub struct Problem {
     pub status: StatusCode,
     pub code: &'static str,
     pub detail: String,
-    pub field: Option<&'static str>,
+    /// The input field at fault; nested ones as `rate_limit.window`.
+    pub field: Option<Cow<'static, str>>,
     pub challenge: Option<String>,
     pub retry_after: Option<u64>,
     pub allowance: Option<Allowance>,
@@ -66,6 +68,11 @@ impl Problem {
             challenge: Some(challenge("error=\"invalid_request\"")),
             ..Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
         }
+    }
+
+    /// A header, other than the credential, that cannot be taken as it is.
+    pub fn bad_header(detail: &'static str) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
     }
 
     pub fn missing_key() -> Self {
@@ -141,7 +148,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
-            field: self.field,
+            field: self.field.as_deref(),
             request_id: id.as_str(),
         };
         serde_json::to_string(&body).expect("strings and a number always serialise")
@@ -212,6 +219,7 @@ impl From<Error> for Problem {
             Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Kind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            Kind::Outdated => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Kind::Throttled => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -230,7 +238,7 @@ impl From<Error> for Problem {
             _ => error.message.to_string(),
         };
         let cause = error.cause.or_else(|| (error.kind == Kind::Unavailable).then(|| error.message.to_string()));
-        Problem { field: error.field, retry_after, cause, ..Problem::new(status, code, detail) }
+        Problem { field: error.field.map(Cow::Borrowed), retry_after, cause, ..Problem::new(status, code, detail) }
     }
 }
 

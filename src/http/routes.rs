@@ -19,6 +19,8 @@ pub fn configure(app: &mut ServiceConfig) {
 
         .service(at("/api/v1/keys/current", "GET, DELETE").route(get().to(api::keys::current)).route(delete().to(api::keys::revoke_current)))
         .service(at("/api/v1/keys/verify", "POST").route(post().to(api::keys::verify)))
+        .service(at("/api/v1/keys", "GET, POST").route(get().to(api::manage::list)).route(post().to(api::manage::create)))
+        .service(at("/api/v1/keys/{id}", "GET, PATCH, DELETE").route(get().to(api::manage::show)).route(patch().to(api::manage::change)).route(delete().to(api::manage::revoke)))
 
         .service(at("/livez", "GET").route(get().to(livez)))
         .service(at("/readyz", "GET").route(get().to(readyz)))
@@ -73,6 +75,10 @@ fn get() -> Route {
 
 fn post() -> Route {
     web::post()
+}
+
+fn patch() -> Route {
+    web::patch()
 }
 
 fn delete() -> Route {

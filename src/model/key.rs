@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Digest, Email, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
+use super::{Digest, Email, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId, Version};
 use crate::error::{Error, Result};
 
 /// When a key ends. Whole seconds.
@@ -24,7 +24,7 @@ impl Expiry {
             return Ok(Expiry::Never);
         }
         if let Some(span) = parse_span(text) {
-            return Self::at(Time::from_millis(now.seconds().saturating_mul(1000)).plus(span), now);
+            return Self::after(span, now);
         }
         match Time::parse(text) {
             Ok(time) => Self::at(time, now),
@@ -33,6 +33,11 @@ impl Expiry {
                 "Write an expiry as 90d, 12h, never or an RFC 3339 time (2027-01-31T12:00:00Z).",
             )),
         }
+    }
+
+    /// So long from `now`.
+    pub fn after(span: Duration, now: Time) -> Result<Self> {
+        Self::at(now.whole_second().plus(span), now)
     }
 
     /// `2027-01-31`, from a date field: the end of that day in UTC.
@@ -50,7 +55,8 @@ impl Expiry {
             .map_err(|error| Error { field: Some("expires_on"), ..error })
     }
 
-    fn at(time: Time, now: Time) -> Result<Self> {
+    /// In the future, and not absurdly so.
+    pub fn at(time: Time, now: Time) -> Result<Self> {
         if time <= now {
             return Err(Error::invalid("expires", "An expiry lies in the future."));
         }
@@ -95,6 +101,37 @@ pub struct NewKey {
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
+}
+
+/// What shall be different about a key; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default)]
+pub struct KeyChange {
+    pub name: Option<KeyName>,
+    pub scopes: Option<ScopeSet>,
+    pub expiry: Option<Expiry>,
+    pub enabled: Option<bool>,
+    pub allowed_ips: Option<Networks>,
+    /// `Some(None)`: no limit any more.
+    pub rate_limit: Option<Option<RateLimit>>,
+    pub metadata: Option<Metadata>,
+}
+
+impl KeyChange {
+    /// Whether it touches what bounds the key's use: when, where, how often, at all.
+    pub fn moves_bounds(&self) -> bool {
+        self.expiry.is_some() || self.enabled.is_some() || self.allowed_ips.is_some() || self.rate_limit.is_some()
+    }
+
+    /// Whether it only takes away, so that it must not wait for space on a full disk.
+    pub fn only_disables(&self) -> bool {
+        self.enabled == Some(false)
+            && self.name.is_none()
+            && self.scopes.is_none()
+            && self.expiry.is_none()
+            && self.allowed_ips.is_none()
+            && self.rate_limit.is_none()
+            && self.metadata.is_none()
+    }
 }
 
 /// A small JSON object of the caller's own.
@@ -159,6 +196,20 @@ pub struct KeyRecord {
 impl KeyRecord {
     pub fn is_expired(&self, now: Time) -> bool {
         self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    /// Of everything that can be changed; being used is no change.
+    pub fn version(&self) -> Version {
+        Version::of(&[
+            &self.id.to_string(),
+            &self.name,
+            &self.scopes.joined(),
+            &self.expires_at.map_or_else(String::new, |end| end.to_string()),
+            &self.enabled.to_string(),
+            &self.allowed_ips.joined(),
+            &self.rate_limit.map_or_else(String::new, |limit| limit.text()),
+            &self.metadata.text(),
+        ])
     }
 }
 

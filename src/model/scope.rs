@@ -53,7 +53,7 @@ impl Scope {
         self.0.starts_with(Self::OURS)
     }
 
-    /// Whether this grant gives `need`. A wildcard never reaches into `keybearer:`: those are
+    /// Whether this grant gives `need`, itself perhaps a grant with a `*` at its end. A wildcard never reaches into `keybearer:`: those are
     /// granted by their full name alone.
     pub fn covers(&self, need: &str) -> bool {
         match self.0.strip_suffix('*') {
@@ -102,6 +102,11 @@ impl ScopeSet {
         self.0.iter().any(|grant| grant.covers(need))
     }
 
+    /// Those that `other` does not give anyway.
+    pub fn beyond(&self, other: &ScopeSet) -> ScopeSet {
+        ScopeSet(self.0.iter().filter(|scope| !other.covers(scope.as_str())).cloned().collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
@@ -138,6 +143,16 @@ mod tests {
             ("*", "keybearer:verify", false),
             ("keybearer:verify", "keybearer:verify", true),
             ("k*", "keybearer:keys", false),
+            // Grants held against grants: what a key may pass on.
+            ("orders:*", "orders:*", true),
+            ("orders:*", "orders:eu:*", true),
+            ("orders:*", "orders:", true),
+            ("orders:eu:*", "orders:*", false),
+            ("orders:read", "orders:read*", false),
+            ("orders:read*", "orders:read", true),
+            ("orders:*", "*", false),
+            ("*", "*", true),
+            ("*", "k*", true),
         ];
         for (grant, need, expected) in table {
             assert_eq!(Scope::parse(grant).unwrap().covers(need), expected, "{grant} / {need}");

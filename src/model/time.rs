@@ -32,6 +32,11 @@ impl Time {
         Time::from_millis(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Without the part of a second, so that it reads as it is judged.
+    pub fn whole_second(self) -> Self {
+        Time::from_millis(self.seconds().saturating_mul(1000))
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

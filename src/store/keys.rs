@@ -53,6 +53,7 @@ pub enum Created {
 pub struct KeyFilter {
     pub reach: Reach,
     pub search: Option<String>,
+    pub enabled: Option<bool>,
     pub after: Option<Cursor>,
     pub limit: usize,
 }
@@ -218,7 +219,7 @@ fn insert(db: &Connection, key: &KeyWrite, now: Time) -> Result<()> {
     }
 }
 
-fn revoke(db: &Connection, record: KeyRecord, now: Time, origin: &Origin) -> Result<KeyRecord> {
+pub(super) fn revoke(db: &Connection, record: KeyRecord, now: Time, origin: &Origin) -> Result<KeyRecord> {
     changed(db, "DELETE FROM keys WHERE id = ?1", [record.id.as_bytes()])?;
     log(db, Action::KeyRevoked, &record, now, origin)?;
     Ok(record)
@@ -263,7 +264,7 @@ fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
     };
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE {owned} AND k.id < :after AND {searched} ORDER BY k.id DESC LIMIT :limit"
+            "{KEY} WHERE {owned} AND k.id < :after AND {searched} AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit"
         ))
         .map_err(sql)?;
     let id = filter.search.as_deref().and_then(|text| KeyId::parse(text.trim()).ok());
@@ -274,6 +275,7 @@ fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
                 ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
                 ":search": filter.search.as_deref().map(like_pattern),
                 ":id": id.map(|id| *id.as_bytes()),
+                ":enabled": filter.enabled,
                 ":limit": filter.limit as i64 + 1,
             },
             record_of,

@@ -6,11 +6,13 @@ use actix_web::web::Query;
 use super::pages::{AdminKeysPage, KeyRow, Nav};
 use super::signed_in::{Admin, Gate};
 use super::view::{self, ListQuery, ROWS};
+use crate::auth::KeyList;
 
 pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let who = admin.0;
     let auth = &who.site.auth;
-    let page = auth.keys(&who.asking().caller, None, query.search(), query.cursor()?, ROWS).await?;
+    let list = KeyList { search: query.search(), after: query.cursor()?, limit: ROWS, ..KeyList::default() };
+    let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
     Ok(view::ok(&AdminKeysPage {
         shell: who.shell_with("All keys", Nav::AdminKeys, view::notice(query.notice.as_deref()))?,

@@ -8,13 +8,15 @@ use super::key_form;
 use super::pages::{Field, KeyOnceBefore, KeyPage, KeyShown, KeysPage, LastUse, Nav};
 use super::signed_in::{Gate, SignedIn, see_other};
 use super::view::{self, ListQuery, ROWS, when};
-use crate::auth::Made;
+use crate::auth::{KeyList, Made};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::model::{KeyId, KeyName, KeyRecord};
 
 pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let auth = &who.site.auth;
-    let page = auth.keys(&who.asking().caller, Some(who.user().id), None, query.cursor()?, ROWS).await?;
+    let own = Some(who.user().id);
+    let list = KeyList { owner: own, after: query.cursor()?, limit: ROWS, ..KeyList::default() };
+    let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
     Ok(view::ok(&KeysPage {
         shell: who.shell_with("My keys", Nav::Keys, view::notice(query.notice.as_deref()))?,

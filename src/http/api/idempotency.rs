@@ -1,0 +1,58 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that may be sent again
+//! without having its effect again.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::HeaderName;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::{Digest, KeyId};
+use crate::store::Submission;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LONGEST: usize = 255;
+
+/// A JSON body, and the name that its sender gave to the request.
+pub struct Repeatable<T> {
+    pub body: T,
+    name: Option<String>,
+    /// Of method, path and body: what must be the same when it is sent again.
+    content: Digest,
+}
+
+impl<T> Repeatable<T> {
+    /// Names the request among those of this key.
+    pub fn submission(&self, by: KeyId) -> Option<Submission> {
+        let name = self.name.as_ref()?;
+        let token = Digest::of(format!("idempotency\0{by}\0{name}").as_bytes());
+        Some(Submission { token, body: self.content })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Repeatable<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let (value, bytes) = body::json(&request, &mut payload).await?;
+            let head = format!("{} {}\0", request.method(), request.path());
+            let content = Digest::of(&[head.as_bytes(), &bytes].concat());
+            Ok(Repeatable { body: value, name: name(&request)?, content })
+        })
+    }
+}
+
+fn name(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| (1..=LONGEST).contains(&text.len()));
+    match (text, values.next()) {
+        (Some(text), None) => Ok(Some(text.to_owned())),
+        _ => Err(Problem::bad_header("Send one Idempotency-Key of 1 to 255 visible ASCII characters.")),
+    }
+}

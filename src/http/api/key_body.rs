@@ -1,0 +1,140 @@
+//! A key's settings as programs send them: for a new key, and for a change.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::auth::KeyRequest;
+use crate::error::{Error, Result};
+use crate::http::json_value::{Fields, Object, given};
+use crate::model::key::{Expiry, Metadata, parse_span};
+use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
+use crate::store::Submission;
+
+/// What every door gives to a key when nothing else is said.
+const USUAL_LIFE: Duration = Duration::from_secs(90 * 86_400);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKeyBody {
+    name: String,
+    /// E-mail or id; the caller's owner without it.
+    pub owner: Option<String>,
+    prefix: Option<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<String>>,
+    expires_in: Option<String>,
+    expires: Option<String>,
+    #[serde(default)]
+    allowed_ips: Vec<String>,
+    rate_limit: Option<Fields<RateLimitBody>>,
+    metadata: Option<Object>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateLimitBody {
+    requests: u32,
+    /// In seconds.
+    window: u32,
+    burst: Option<u32>,
+}
+
+impl NewKeyBody {
+    pub fn request(self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {
+        let expiry = match (&self.expires_at, &self.expires_in, &self.expires) {
+            (None, None, None) => Expiry::after(USUAL_LIFE, now)?,
+            (Some(time), None, None) => expires_at(time.as_deref(), now)?,
+            (None, Some(span), None) => expires_in(span, now)?,
+            (None, None, Some(text)) => Expiry::parse(text, now)?,
+            _ => return Err(Error::invalid("expires", "Send one of expires_at, expires_in and expires.")),
+        };
+        Ok(KeyRequest {
+            owner,
+            name: KeyName::parse(&self.name)?,
+            prefix: self.prefix.as_deref().map(prefix).transpose()?,
+            scopes: scopes(&self.scopes)?,
+            expiry,
+            allowed_ips: networks(&self.allowed_ips)?,
+            rate_limit: self.rate_limit.map(|Fields(limit)| limit.parse()).transpose()?,
+            metadata: self.metadata.map_or_else(|| Ok(Metadata::default()), metadata)?,
+            submission,
+        })
+    }
+}
+
+/// An absent field stays as it is, `null` clears it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyChangeBody {
+    #[serde(default, deserialize_with = "given")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    scopes: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    expires_at: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    enabled: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    allowed_ips: Option<Option<Vec<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    rate_limit: Option<Option<Fields<RateLimitBody>>>,
+    #[serde(default, deserialize_with = "given")]
+    metadata: Option<Option<Object>>,
+}
+
+impl KeyChangeBody {
+    pub fn change(self, now: Time) -> Result<KeyChange> {
+        Ok(KeyChange {
+            name: self.name.as_deref().map(KeyName::parse).transpose()?,
+            scopes: self.scopes.map(|list| scopes(&list.unwrap_or_default())).transpose()?,
+            expiry: self.expires_at.map(|time| expires_at(time.as_deref(), now)).transpose()?,
+            enabled: self.enabled,
+            allowed_ips: self.allowed_ips.map(|list| networks(&list.unwrap_or_default())).transpose()?,
+            rate_limit: match self.rate_limit {
+                None => None,
+                Some(None) => Some(None),
+                Some(Some(Fields(limit))) => Some(Some(limit.parse()?)),
+            },
+            metadata: self
+                .metadata
+                .map(|object| object.map_or_else(|| Ok(Metadata::default()), metadata))
+                .transpose()?,
+        })
+    }
+}
+
+impl RateLimitBody {
+    fn parse(&self) -> Result<RateLimit> {
+        RateLimit::new(self.requests, self.window, self.burst)
+    }
+}
+
+fn expires_at(time: Option<&str>, now: Time) -> Result<Expiry> {
+    let expiry = time.map_or(Ok(Expiry::Never), |time| Expiry::at(Time::parse(time)?, now));
+    expiry.map_err(|error| Error { field: Some("expires_at"), ..error })
+}
+
+fn expires_in(span: &str, now: Time) -> Result<Expiry> {
+    let wrong = || Error::invalid("expires_in", "Write a span of time as 90d, 12h, 15m or 30s.");
+    let expiry = parse_span(span).ok_or_else(wrong).and_then(|span| Expiry::after(span, now));
+    expiry.map_err(|error| Error { field: Some("expires_in"), ..error })
+}
+
+fn prefix(text: &str) -> Result<KeyPrefix> {
+    KeyPrefix::parse(text).map_err(|error| Error { field: Some("prefix"), ..error })
+}
+
+fn scopes(texts: &[String]) -> Result<ScopeSet> {
+    ScopeSet::parse(texts.iter().map(String::as_str))
+}
+
+fn networks(texts: &[String]) -> Result<Networks> {
+    Networks::parse(texts.iter().map(String::as_str))
+}
+
+fn metadata(Object(map): Object) -> Result<Metadata> {
+    Metadata::parse(serde_json::Value::Object(map))
+}

@@ -1,0 +1,95 @@
+//! `/api/v1/keys` and `/api/v1/keys/{id}`: keys, managed by a key with `keybearer:keys`.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Path;
+use serde_json::json;
+
+use super::KeyJson;
+use super::based_on::{BasedOn, etag};
+use super::idempotency::Repeatable;
+use super::key_body::{KeyChangeBody, NewKeyBody};
+use super::manager::KeysManager;
+use super::parameters::Parameters;
+use crate::auth::caller::Asking;
+use crate::auth::{KeyList, Made};
+use crate::error::{Error, Kind};
+use crate::http::Shared;
+use crate::http::body::Json;
+use crate::http::problem::Problem;
+use crate::model::{Cursor, KeyId, KeyRecord};
+
+pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpResponse, Problem> {
+    let query = query.only(&["owner", "search", "enabled", "limit", "cursor"])?;
+    let (auth, asking) = (&manager.site.auth, manager.asking().await?);
+    let owner = match query.text("owner") {
+        Some(text) => Some(auth.owner(&asking.caller, text).await?),
+        None => None,
+    };
+    let list = KeyList {
+        owner,
+        search: query.search()?,
+        enabled: query.truth("enabled")?,
+        after: query.text("cursor").map(Cursor::parse).transpose()?,
+        limit: query.limit()?,
+    };
+    let page = auth.keys(&asking.caller, list).await?;
+    let keys: Vec<KeyJson> = page.rows.into_iter().map(KeyJson::from).collect();
+    Ok(HttpResponse::Ok().json(json!({ "keys": keys, "next_cursor": page.next.map(|cursor| cursor.text()) })))
+}
+
+/// The one answer that holds the key's text; the same request once more gets the record alone.
+pub async fn create(manager: KeysManager, request: Repeatable<NewKeyBody>) -> Result<HttpResponse, Problem> {
+    let (auth, asking) = (&manager.site.auth, manager.asking().await?);
+    let submission = request.submission(manager.id());
+    let own = asking.caller.owner().map(|owner| owner.id.to_string()).unwrap_or_default();
+    let owner = auth.owner(&asking.caller, request.body.owner.as_deref().unwrap_or(&own)).await?;
+    let made = auth.create_key(&asking, request.body.request(owner, submission, auth.now())?).await?;
+    shown(&manager.site, &asking, made).await
+}
+
+pub async fn show(manager: KeysManager, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let asking = manager.asking().await?;
+    Ok(answer(StatusCode::OK, manager.site.auth.key(&asking.caller, KeyId::parse(&id)?).await?))
+}
+
+pub async fn change(
+    manager: KeysManager,
+    id: Path<String>,
+    based_on: BasedOn,
+    body: Json<KeyChangeBody>,
+) -> Result<HttpResponse, Problem> {
+    let (auth, asking) = (&manager.site.auth, manager.asking().await?);
+    let change = body.0.change(auth.now())?;
+    Ok(answer(StatusCode::OK, auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?))
+}
+
+pub async fn revoke(manager: KeysManager, id: Path<String>, based_on: BasedOn) -> Result<HttpResponse, Problem> {
+    let asking = manager.asking().await?;
+    manager.site.auth.revoke_key_as_seen(&asking, KeyId::parse(&id)?, based_on.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
+    match made {
+        Made::Now { key, record } => {
+            let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));
+            let tag = etag(record.version());
+            let mut body = serde_json::to_value(KeyJson::from(*record)).map_err(Error::internal)?;
+            body["key"] = key.expose().into();
+            Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(body))
+        }
+        Made::Before(id) => match site.auth.key(&asking.caller, id).await {
+            Ok(record) => Ok(answer(StatusCode::OK, record)),
+            Err(error) if error.kind == Kind::NotFound => {
+                Err(Error::conflict("This request made a key before, and that key has been revoked since.").into())
+            }
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+fn answer(status: StatusCode, record: KeyRecord) -> HttpResponse {
+    let tag = etag(record.version());
+    HttpResponse::build(status).insert_header(tag).json(KeyJson::from(record))
+}

@@ -1,0 +1,60 @@
+//! The extractors for routes of management: `KeysManager` in a handler's signature is the proof that a
+//! live key with `keybearer:keys` came with the request.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use crate::auth::caller::Asking;
+use crate::http::Shared;
+use crate::http::bearer::{Bearer, site};
+use crate::http::problem::Problem;
+use crate::model::{KeyId, Origin, Scope};
+
+/// The scope that a family of routes needs.
+pub trait Need {
+    const SCOPE: &'static str;
+}
+
+pub struct Keys;
+impl Need for Keys {
+    const SCOPE: &'static str = Scope::KEYS;
+}
+
+pub type KeysManager = Manager<Keys>;
+
+pub struct Manager<N> {
+    pub site: Shared,
+    bearer: Bearer,
+    need: PhantomData<N>,
+}
+
+impl<N: Need> Manager<N> {
+    /// Who asks, by what is stored at this moment: to be called when the request is here as a whole.
+    pub async fn asking(&self) -> Result<Asking, Problem> {
+        let manager = self.site.auth.manager(self.bearer.id(), N::SCOPE).await?;
+        let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
+        let origin = Origin { actor: caller.actor(), ..self.bearer.origin() };
+        Ok(Asking { caller, origin })
+    }
+
+    pub fn id(&self) -> KeyId {
+        self.bearer.id()
+    }
+}
+
+impl<N: Need + 'static> FromRequest for Manager<N> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (site, bearer) = (site(request), Bearer::from_request(request, payload));
+        Box::pin(async move {
+            let bearer = bearer.await?;
+            bearer.needs(&[N::SCOPE])?;
+            Ok(Manager { site: site?, bearer, need: PhantomData })
+        })
+    }
+}

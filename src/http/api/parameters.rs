@@ -1,0 +1,86 @@
+//! The query of a list: every parameter known, none twice, none guessed at.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::error::{Error, Result};
+use crate::http::problem::Problem;
+use crate::model::Page;
+
+const LONGEST_SEARCH: usize = 200;
+const USUAL: usize = 50;
+
+/// As sent.
+pub struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// These and no others. A parameter with an empty value is as good as none.
+    pub fn only(self, known: &[&'static str]) -> std::result::Result<Given, Problem> {
+        let refuse = |name: &str, detail: String| {
+            let name: String = name.chars().take(100).collect();
+            Err(Problem {
+                field: Some(name.into()),
+                ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail)
+            })
+        };
+        for (at, (name, _)) in self.0.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return refuse(name, format!("There is no such parameter. Known: {}.", known.join(", ")));
+            }
+            if self.0[..at].iter().any(|(earlier, _)| earlier == name) {
+                return refuse(name, "Send this parameter once.".to_owned());
+            }
+        }
+        Ok(Given(self.0))
+    }
+}
+
+impl FromRequest for Parameters {
+    type Error = Problem;
+    type Future = Ready<std::result::Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        ready(Ok(Parameters(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())))
+    }
+}
+
+/// Parameters that were all known.
+pub struct Given(Vec<(String, String)>);
+
+impl Given {
+    pub fn text(&self, name: &'static str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(own, _)| own == name)?;
+        Some(value.trim()).filter(|value| !value.is_empty())
+    }
+
+    pub fn truth(&self, name: &'static str) -> Result<Option<bool>> {
+        match self.text(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Error::invalid(name, "Write true or false.")),
+        }
+    }
+
+    pub fn search(&self) -> Result<Option<String>> {
+        match self.text("search") {
+            Some(text) if text.chars().count() > LONGEST_SEARCH => {
+                Err(Error::invalid("search", "A search text has at most 200 characters."))
+            }
+            text => Ok(text.map(str::to_owned)),
+        }
+    }
+
+    /// How many rows on a page.
+    pub fn limit(&self) -> Result<usize> {
+        match self.text("limit").map(str::parse) {
+            None => Ok(USUAL),
+            Some(Ok(limit)) if (1..=Page::<()>::MAX).contains(&limit) => Ok(limit),
+            Some(_) => Err(Error::invalid("limit", "A page has 1 to 100 rows.")),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Pieces of JSON bodies that serde alone reads too kindly: free-form objects (no name twice, not too
+//! deep), objects that must not be lists, and fields for which `null` is not the same as absence.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep a body may be nested.
+const DEEPEST: u8 = 32;
+
+/// For `#[serde(default, deserialize_with = "given")]`: absent is `None`, and `null` is a value like
+/// any other, so that the field's type decides whether it takes it.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A JSON object of any content.
+#[derive(Debug)]
+pub struct Object(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Strict(DEEPEST).deserialize(from)? {
+            Value::Object(map) => Ok(Object(map)),
+            _ => Err(D::Error::custom("not an object")),
+        }
+    }
+}
+
+/// A `T` written as an object, not as a list of its fields' values.
+#[derive(Debug)]
+pub struct Fields<T>(pub T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Fields<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Object(map) = Object::deserialize(from)?;
+        serde_json::from_value(Value::Object(map)).map(Fields).map_err(D::Error::custom)
+    }
+}
+
+/// Any value, at most so many levels deep.
+struct Strict(u8);
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl Strict {
+    fn inner<E: serde::de::Error>(&self) -> Result<Strict, E> {
+        self.0.checked_sub(1).map(Strict).ok_or_else(|| E::custom("nested too deep"))
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(self.inner()?)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = object.next_key::<String>()? {
+            let value = object.next_value_seed(self.inner()?)?;
+            if map.insert(name, value).is_some() {
+                return Err(A::Error::custom("a name comes twice"));
+            }
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_form_objects_are_read_strictly() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        let read = |text: &str| serde_json::from_str::<Object>(text);
+        assert!(read(r#"{"a":[1,-1,1.5,"x",null,true,{}]}"#).is_ok());
+        assert!(read(&nested(32)).is_ok());
+        for bad in ["[]", "1", "null", r#"{"a":1,"a":1}"#, r#"{"b":{"a":1,"a":2}}"#, &nested(33), &nested(5000)] {
+            assert!(read(bad).is_err(), "{bad:.40}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a record says, as one short value: two versions are equal when nothing that can be changed
+//! differs. The strong validator of RFC 9110 §8.8.3, and the basis of a change (§13.1.1).
+
+use std::fmt;
+
+use super::Digest;
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version([u8; 16]);
+
+impl Version {
+    /// Of the parts in their order, each with its length before it, so that no two lists read the same.
+    pub fn of(parts: &[&str]) -> Self {
+        let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *Digest::of(text.as_bytes()).as_bytes();
+        Version(head)
+    }
+
+    /// As it was written; anything else is no version of ours, and so equals none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok().map(|()| Version(bytes))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// What a change is based on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    /// Whatever is there.
+    Anything,
+    OneOf(Vec<Version>),
+}
+
+impl Basis {
+    pub fn must_hold(&self, present: Version, what: &'static str) -> Result<()> {
+        match self {
+            Basis::OneOf(versions) if !versions.contains(&present) => Err(Error::outdated(what)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_told_apart_and_a_version_reads_as_it_is_written() {
+        assert_ne!(Version::of(&["ab", "c"]), Version::of(&["a", "bc"]));
+        assert_ne!(Version::of(&["a"]), Version::of(&["a", ""]));
+        let version = Version::of(&["a"]);
+        assert_eq!(Version::parse(&version.to_string()), Some(version));
+        for other in ["", "*", "a", &version.to_string()[1..]] {
+            assert_eq!(Version::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_the_present_version_is_a_sound_basis() {
+        let (old, new) = (Version::of(&["old"]), Version::of(&["new"]));
+        assert!(Basis::Anything.must_hold(new, "key").is_ok());
+        assert!(Basis::OneOf(vec![old, new]).must_hold(new, "key").is_ok());
+        assert!(Basis::OneOf(vec![old]).must_hold(new, "key").is_err());
+        assert!(Basis::OneOf(vec![]).must_hold(new, "key").is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! Changing a key's settings in place, and revoking one on a condition: what the caller may do is
+//! judged by `judge`, inside the transaction, on the record as it is then.
+
+use rusqlite::{Connection, named_params};
+
+use super::Store;
+use super::keys::{Reach, log, record, revoke};
+use super::rows::sql;
+use crate::error::Result;
+use crate::model::{Action, KeyChange, KeyId, KeyRecord, Origin, Time};
+
+impl Store {
+    /// The record after the change, which is in force when this returns.
+    pub async fn change_key(
+        &self,
+        id: KeyId,
+        reach: Reach,
+        change: KeyChange,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<KeyRecord> {
+        let is_withdrawal = change.only_disables();
+        let verb = move |db: &Connection| {
+            let before = record(db, id, reach)?;
+            judge(&before)?;
+            let after = with(before.clone(), change.clone());
+            if after.version() == before.version() {
+                return Ok(before);
+            }
+            write(db, &after)?;
+            if after.enabled != before.enabled {
+                let action = if after.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
+                log(db, action, &after, now, &origin)?;
+            }
+            if (KeyRecord { enabled: before.enabled, ..after.clone() }).version() != before.version() {
+                log(db, Action::KeyChanged, &after, now, &origin)?;
+            }
+            Ok(after)
+        };
+        if is_withdrawal { self.withdraw(verb).await } else { self.write(verb).await }
+    }
+
+    /// For good, if `judge` allows it.
+    pub async fn revoke_key(
+        &self,
+        id: KeyId,
+        reach: Reach,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<()> {
+        self.withdraw(move |db| {
+            let found = record(db, id, reach)?;
+            judge(&found)?;
+            revoke(db, found, now, &origin).map(drop)
+        })
+        .await
+    }
+}
+
+fn with(before: KeyRecord, change: KeyChange) -> KeyRecord {
+    KeyRecord {
+        name: change.name.map_or(before.name, |name| name.to_string()),
+        scopes: change.scopes.unwrap_or(before.scopes),
+        expires_at: change.expiry.map_or(before.expires_at, |expiry| expiry.time()),
+        enabled: change.enabled.unwrap_or(before.enabled),
+        allowed_ips: change.allowed_ips.unwrap_or(before.allowed_ips),
+        rate_limit: change.rate_limit.unwrap_or(before.rate_limit),
+        metadata: change.metadata.unwrap_or(before.metadata),
+        ..before
+    }
+}
+
+fn write(db: &Connection, after: &KeyRecord) -> Result<()> {
+    let mut statement = db
+        .prepare_cached(
+            "UPDATE keys SET name = :name, scopes = :scopes, enabled = :enabled, expires_at = :expires,
+             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata WHERE id = :id",
+        )
+        .map_err(sql)?;
+    let written = statement.execute(named_params! {
+        ":id": after.id.as_bytes(),
+        ":name": after.name,
+        ":scopes": after.scopes.joined(),
+        ":enabled": after.enabled,
+        ":expires": after.expires_at.map(Time::millis),
+        ":ips": after.allowed_ips.joined(),
+        ":limit": after.rate_limit.map(|limit| limit.text()),
+        ":metadata": after.metadata.text(),
+    });
+    written.map(drop).map_err(sql)
+}

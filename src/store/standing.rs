@@ -1,0 +1,63 @@
+//! What a key is at this moment, from the truth rather than from the index: for acts of management,
+//! which are rare and grave.
+
+use rusqlite::{OptionalExtension, Row};
+
+use super::Store;
+use super::rows::{parsed, scopes, sql, time};
+use crate::error::Result;
+use crate::model::{Email, Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
+
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub hint: String,
+    pub owner: Owner,
+    pub owner_role: Role,
+    pub scopes: ScopeSet,
+    owner_active: bool,
+    enabled: bool,
+    expires_at: Option<Time>,
+}
+
+impl Standing {
+    /// For a verdict; `allowed_ips` were judged when the request came in.
+    pub fn facts<'a>(&'a self, allowed_ips: &'a Networks) -> Facts<'a> {
+        Facts {
+            enabled: self.enabled,
+            owner_active: self.owner_active,
+            expires_at: self.expires_at,
+            scopes: &self.scopes,
+            allowed_ips,
+        }
+    }
+}
+
+impl Store {
+    pub async fn standing(&self, id: KeyId) -> Result<Option<Standing>> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached(
+                    "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at
+                     FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
+                )
+                .map_err(sql)?;
+            query.query_row([id.as_bytes()], standing).optional().map_err(sql)
+        })
+        .await
+    }
+}
+
+fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
+    Ok(Standing {
+        hint: row.get(0)?,
+        owner: Owner {
+            id: UserId::from_bytes(row.get(1)?),
+            email: parsed(2, Email::parse(row.get_ref(2)?.as_str()?))?,
+        },
+        owner_role: parsed(3, Role::parse(row.get_ref(3)?.as_str()?))?,
+        owner_active: row.get(4)?,
+        scopes: scopes(row, 5)?,
+        enabled: row.get(6)?,
+        expires_at: row.get::<_, Option<i64>>(7)?.map(time),
+    })
+}

@@ -1,6 +1,6 @@
 //! Every route, asked by everybody, in every way: who gets in, and what the others are told.
 
-use crate::harness::{Client, MEMBER, Server};
+use crate::harness::{ADMIN, Client, MEMBER, Server};
 use keybearer::model::Role;
 
 /// Who gets in.
@@ -10,9 +10,10 @@ enum For {
     SignedIn,
     Admins,
     Bearers,
-    Verifiers,
+    /// Keys with this scope, of an admin.
+    Keys(&'static str),
 }
-use For::{Admins, Bearers, Everybody, SignedIn, Verifiers};
+use For::{Admins, Bearers, Everybody, Keys, SignedIn};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -20,8 +21,10 @@ const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 #[rustfmt::skip]
 const ROUTES: &[(&str, &str, For)] = &[
     ("GET, DELETE", "/api/v1/keys/current",                  Bearers),
-    ("POST",        "/api/v1/keys/verify",                   Verifiers),
-    ("GET",         "/metrics",                              Verifiers),
+    ("POST",        "/api/v1/keys/verify",                   Keys("keybearer:verify")),
+    ("GET, POST",   "/api/v1/keys",                          Keys("keybearer:keys")),
+    ("GET, PATCH, DELETE", "/api/v1/keys/{id}",              Keys("keybearer:keys")),
+    ("GET",         "/metrics",                              Keys("keybearer:verify")),
     ("GET",         "/livez",                                Everybody),
     ("GET",         "/readyz",                               Everybody),
     ("GET",         "/assets/{name}",                        Everybody),
@@ -95,7 +98,9 @@ async fn each_role_gets_where_it_may_and_no_further() {
             let what = format!("{method} {path}");
             let (member, admin) = (server.member().await, server.admin().await);
             let plain = server.bearer(&server.key(&["*"]).await.1);
-            let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+            let scope = if let Keys(scope) = who { scope } else { "keybearer:verify" };
+            let (_, holder) = server.key_of(ADMIN, &[scope], |_| {}).await;
+            let verifier = server.bearer(&holder);
             let [anon, member, admin, plain, verifier] = [
                 ask(&server.anon(), method, &path).await,
                 ask(&member, method, &path).await,
@@ -117,7 +122,10 @@ async fn each_role_gets_where_it_may_and_no_further() {
                     assert!(is_in(admin) && admin != 303 || method == "POST", "{what}: {admin}");
                 }
                 Bearers => assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}"),
-                Verifiers => assert_eq!([anon, member, admin, plain, verifier], [401, 401, 401, 403, 200], "{what}"),
+                Keys(_) => {
+                    assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
+                    assert!(is_in(verifier), "{what}: {verifier}");
+                }
             }
         }
     }
@@ -163,10 +171,8 @@ async fn unknown_addresses_are_404_for_everybody() {
         for path in [
             "/api",
             "/api/v1/keys/current/",
-            "/api/v1/keys/current%2f",
             "/API/v1/keys/current",
             "//api/v1/keys/current",
-            "/api/v1/keys/current;x",
             "/api/v1//keys/current",
             "/oauth/x",
             "/.well-known/x",
@@ -177,6 +183,11 @@ async fn unknown_addresses_are_404_for_everybody() {
             if path.starts_with("/api") || path.starts_with("/oauth") {
                 assert_eq!(answer.problem().1, "not_found", "{path}");
             }
+        }
+        // The id of no key; who may not ask for keys at all is told that first.
+        for path in ["/api/v1/keys/current%2f", "/api/v1/keys/current;x"] {
+            let answer = client.get(path).await;
+            assert!([401, 403].contains(&answer.status), "{path}: {answer:?}");
         }
         for path in ["/keys/", "/users//", "/unknown", "/keys/x/y/z", "/KEYS", "/keys;x"] {
             assert_eq!(client.get(path).await.status, 404, "{path}");

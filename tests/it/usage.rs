@@ -59,19 +59,25 @@ async fn a_kill_loses_at_most_the_last_second_and_counts_nothing_twice() {
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "one");
     let mut settled = 0;
+    let journal = home.path("keybearer.db-usage");
     for _ in 0..rounds("CRASHES", 10).div_ceil(3) {
         let server = Process::serve(&home);
+        eventually(Duration::from_secs(20), "what the last process left is folded in", || {
+            let is_folded = !journal.exists() && stored_uses(&home) == settled;
+            async move { is_folded }
+        })
+        .await;
         for _ in 0..40 {
             assert_eq!(server.tries(&key).await, 200);
         }
         settled += 40;
-        let journal = home.path("keybearer.db-usage");
-        eventually(Duration::from_secs(5), "the uses are written or folded", || {
-            let written = journal.exists() || stored_uses(&home) == settled;
-            async move { written }
+        eventually(Duration::from_secs(20), "the uses are written or folded", || {
+            let is_written = journal.exists() || stored_uses(&home) == settled;
+            async move { is_written }
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        // A second is what a kill may lose.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         server.kill();
     }
     let server = Process::serve(&home);

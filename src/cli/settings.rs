@@ -132,10 +132,9 @@ impl Settings {
             (None, None) => None,
             _ => return Err(Error::invalid("usage", "--tls-cert and --tls-key go together; one of them is missing.")),
         };
-        let scheme = if tls.is_some() { "https" } else { "http" };
         let public_url = match &self.serve.public_url {
             Some(text) => PublicUrl::parse(text).map_err(|error| usage("public-url", text, &error))?,
-            None => PublicUrl::parse(&format!("{scheme}://{listen}"))?,
+            None => PublicUrl::local(listen, tls.is_some()),
         };
         let trusted = self.serve.trusted_proxy.iter().map(String::as_str);
         let defaults = HttpSettings::new(listen, public_url);

@@ -17,8 +17,8 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         survive_the_file_size_limit()?;
         let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
         warn_about_plain_http(&settings);
-        let public_url = settings.public_url.as_str().to_owned();
         let running = server::start(auth, settings)?;
+        let public_url = running.site.settings.public_url.as_str().to_owned();
         tracing::info!(listen = %running.address, url = public_url, version = env!("CARGO_PKG_VERSION"), "keybearer is up");
         if let Some(token) = running.site.auth.open_setup().await? {
             output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));

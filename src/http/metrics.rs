@@ -87,7 +87,7 @@ impl Collector for Figures {
             gauge.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
         }
         let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
-        build.encode_info(&[("version", env!("CARGO_PKG_VERSION")), ("sqlite", rusqlite_version())])
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", crate::store::engine())])
     }
 }
 
@@ -103,8 +103,4 @@ fn histogram(
     let bound = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| bound as f64 / unit_of);
     let buckets: Vec<(f64, u64)> = figures.buckets.iter().map(|(upper, count)| (bound(*upper), *count)).collect();
     metric.encode_histogram::<NoLabelSet>(figures.sum as f64 / unit_of, figures.count(), &buckets, None)
-}
-
-fn rusqlite_version() -> &'static str {
-    crate::store::engine_version()
 }

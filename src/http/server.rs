@@ -8,6 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use super::edge::Edge;
+use super::settings::PublicUrl;
 use super::{HttpSettings, Shared, Site, routes, tls};
 use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
@@ -28,12 +29,16 @@ pub struct Running {
 }
 
 /// Binds and starts; the listening sockets are open when this returns.
-pub fn start(auth: Auth, settings: HttpSettings) -> Result<Running> {
+pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     auth.start_collecting(settings.usage_retention)?;
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     let listener = bind("--listen", settings.listen)?;
     let metrics_listener = settings.metrics_listen.map(|at| bind("--metrics-listen", at)).transpose()?;
     let address = listener.local_addr().map_err(Error::unavailable)?;
+    if settings.public_url == PublicUrl::local(settings.listen, tls.is_some()) {
+        // Port 0 is known only now.
+        settings.public_url = PublicUrl::local(address, tls.is_some());
+    }
     let (workers, connections) = (settings.workers, settings.connections);
     let site = web::Data::new(Site::new(auth, settings));
     let shared = site.clone();

@@ -12,7 +12,8 @@ use crate::model::Networks;
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: SocketAddr,
-    /// What people and links see; the only source of links, issuers and cookie attributes.
+    /// What people and links see; the only source of links, issuers and cookie attributes. Without
+    /// one given it is the address that was bound.
     pub public_url: PublicUrl,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
@@ -75,6 +76,11 @@ impl PublicUrl {
             }
             _ => Err(wrong()),
         }
+    }
+
+    /// Where the server listens, seen from the same machine.
+    pub fn local(address: SocketAddr, has_tls: bool) -> Self {
+        PublicUrl(format!("{}://{address}", if has_tls { "https" } else { "http" }))
     }
 
     pub fn as_str(&self) -> &str {

@@ -5,6 +5,7 @@
 //! while it holds the write lock itself: at that moment every announced change is either committed
 //! (and read) or rolled back. So nothing depends on the announcer living on after its COMMIT.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,7 +26,9 @@ impl Announcement {
         let file = private_file(&path)?;
         let length = file.metadata().map_err(|error| trouble(&path, "cannot be read", error))?.len();
         if length < Self::BYTES as u64 {
-            file.set_len(Self::BYTES as u64).map_err(|error| trouble(&path, "cannot be written", error))?;
+            // Real bytes: a hole, first touched on a full disk, would be a SIGBUS.
+            let missing = &[0; Self::BYTES][length as usize..];
+            file.write_all_at(missing, length).map_err(|error| trouble(&path, "cannot be written", error))?;
         }
         // SAFETY: the file is ours (mode 0600), never shrinks, and is only accessed as an atomic below.
         let mapping = unsafe { MmapMut::map_mut(&file) }.map_err(|error| trouble(&path, "cannot be mapped", error))?;

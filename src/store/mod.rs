@@ -46,9 +46,9 @@ pub use users::NewUser;
 pub use writer::WriterState;
 use writer::{Urgency, Writer};
 
-/// Of the SQLite that is compiled in.
-pub fn engine_version() -> &'static str {
-    rusqlite::version()
+/// The engine and its version, for people.
+pub fn engine() -> String {
+    format!("SQLite {}", rusqlite::version())
 }
 
 const READERS: usize = 3;

@@ -15,13 +15,13 @@ const CHOICES: [&str; 5] = ["7d", "30d", "90d", "365d", "never"];
 /// The form with what was typed so far.
 pub async fn page(who: &SignedIn, fields: &Fields, shell: Shell) -> Result<NewKeyPage> {
     let typed: Vec<String> = scopes(fields).map(str::to_owned).collect();
-    let expires = fields.text("expires");
+    let expires = fields.all("expires").next();
     let known = who.site.auth.store().scopes_in_use(who.user().id).await?;
     Ok(NewKeyPage {
         shell,
         form_id: None,
         name: field(fields.text("name")),
-        expires: field(if expires.is_empty() { "90d" } else { expires }),
+        expires: field(expires.unwrap_or("90d")),
         expires_on: field(fields.text("expires_on")),
         earliest_day: Some(who.site.auth.now().to_string()[..10].to_owned()),
         scopes: typed.iter().filter(|scope| !scope.starts_with(Scope::OURS)).map(field).collect(),

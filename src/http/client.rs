@@ -55,6 +55,7 @@ mod tests {
             connections: 1,
             usage_retention: std::time::Duration::ZERO,
             bad_key_limit: 0,
+            policies: crate::model::Policies::default(),
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

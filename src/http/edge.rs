@@ -84,8 +84,11 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let id = self.ids.next();
-        if gateway::is_for_gateways(request.path()) && refuse_oversized(&request).is_none() {
-            return gateway::answer(&self.site, request, id);
+        if gateway::is_for_gateways(request.path()) {
+            return match refuse_oversized(&request) {
+                None => gateway::answer(&self.site, request, id),
+                Some(problem) => gateway::refuse_unread(&request, &problem, &id),
+            };
         }
         gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))
     }

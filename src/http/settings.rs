@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::Networks;
+use crate::model::{Networks, Policies};
 
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -22,6 +22,8 @@ pub struct HttpSettings {
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
     pub bad_key_limit: u32,
+    /// What a gateway can ask for by name.
+    pub policies: Policies,
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Settings from four places: flag > environment > settings file > default. What is unknown or wrong
 //! is an error that names it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::settings::{PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
-use crate::model::{KeyPrefix, Networks};
+use crate::model::{KeyPrefix, Networks, Policies, Policy};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
@@ -55,6 +56,18 @@ struct File {
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls_key")]
     tls_key: Option<PathBuf>,
+    /// `[policy.orders-read]`: in the file alone, a policy is too much for a flag.
+    #[serde(default)]
+    policy: BTreeMap<String, PolicyTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyTable {
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    anonymous: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +90,7 @@ impl OneOrMany {
 pub struct Settings {
     pub database: PathBuf,
     serve: ServeArgs,
+    policies: BTreeMap<String, PolicyTable>,
 }
 
 impl Settings {
@@ -112,6 +126,7 @@ impl Settings {
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
             },
+            policies: file.policy,
         })
     }
 
@@ -157,13 +172,27 @@ impl Settings {
                 None => defaults.usage_retention,
             },
             bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            policies: self.policies()?,
             ..defaults
         })
+    }
+
+    fn policies(&self) -> Result<Policies> {
+        let policies = self.policies.iter().map(|(name, table)| {
+            let policy = Policy::parse(table.scopes.iter().map(String::as_str), table.anonymous);
+            policy.map(|policy| (name.clone(), policy)).map_err(|error| in_policy(name, &error))
+        });
+        Policies::parse(policies.collect::<Result<Vec<_>>>()?)
+            .map_err(|error| Error::invalid("usage", format!("policy: {}", error.message)))
     }
 }
 
 fn usage(flag: &str, given: &str, error: &Error) -> Error {
     Error::invalid("usage", format!("--{flag} {given}: {}", error.message))
+}
+
+fn in_policy(name: &str, error: &Error) -> Error {
+    Error::invalid("usage", format!("policy.{name}, scopes: {}", error.message))
 }
 
 fn refuse_unknown_environment() -> Result<()> {

@@ -84,11 +84,11 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let id = self.ids.next();
-        if gateway::is_for_gateways(request.path()) && refuse_oversized(&request).is_none() {
-            return if self.ids.is_sample() {
-                timed(&self.site, request, id)
-            } else {
-                gateway::answer(&self.site, request, id)
+        if gateway::is_for_gateways(request.path()) {
+            return match refuse_oversized(&request) {
+                Some(problem) => gateway::refuse_unread(&request, &problem, &id),
+                None if self.ids.is_sample() => timed(&self.site, request, id),
+                None => gateway::answer(&self.site, request, id),
             };
         }
         gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
-use crate::model::Networks;
+use crate::model::{Networks, Policies};
 
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -27,6 +27,8 @@ pub struct HttpSettings {
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
     pub bad_key_limit: u32,
+    /// What a gateway can ask for by name.
+    pub policies: Policies,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +50,7 @@ impl HttpSettings {
             metrics_listen: None,
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
+            policies: Policies::default(),
         }
     }
 

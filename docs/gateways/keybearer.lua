@@ -1,0 +1,45 @@
+-- Asks Keybearer about a request, for haproxy.cfg. HAProxy 2.6 or later; nothing else to install.
+local server = "http://127.0.0.1:8080"
+
+-- What Keybearer judges by, and nothing else of the client's.
+local asked = { "authorization", "x-api-key", "user-agent" }
+local told = {
+	keybearer_key_id = "x-auth-key-id",
+	keybearer_owner = "x-auth-owner",
+	keybearer_owner_id = "x-auth-owner-id",
+	keybearer_scopes = "x-auth-scopes",
+	keybearer_identity = "x-auth-identity",
+	keybearer_challenge = "www-authenticate",
+	keybearer_retry_after = "retry-after",
+}
+
+core.register_action("keybearer", { "http-req" }, function(txn)
+	-- Until there is an answer there is none that passes.
+	txn:set_var("txn.keybearer_status", "503")
+	local sent = txn.http:req_get_headers()
+	local headers = { ["x-forwarded-for"] = { txn.sf:src() } }
+	for _, name in ipairs(asked) do
+		local lines = sent[name]
+		if lines then
+			headers[name] = {}
+			-- All of them: that a header is doubled is for Keybearer to see.
+			for i = 0, #lines do
+				table.insert(headers[name], lines[i])
+			end
+		end
+	end
+	local answer = core.httpclient():get({
+		url = server .. "/auth?policy=" .. txn:get_var("txn.policy"),
+		headers = headers,
+		timeout = 2000,
+	})
+	if not answer or not answer.status or answer.status == 0 then
+		return
+	end
+	for name, header in pairs(told) do
+		local lines = answer.headers and answer.headers[header]
+		txn:set_var("txn." .. name, lines and lines[0] or "")
+	end
+	txn:set_var("txn.keybearer_body", answer.body or "")
+	txn:set_var("txn.keybearer_status", tostring(answer.status))
+end, 0)

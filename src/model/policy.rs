@@ -1,0 +1,104 @@
+//! Policies: what a route requires, by a name that the gateway's operator writes into a URL.
+
+use std::collections::HashMap;
+
+use super::Scope;
+use crate::error::{Error, Result};
+
+/// What a request under this policy must bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    scopes: Vec<Scope>,
+    allows_anonymous: bool,
+}
+
+impl Policy {
+    pub const MAX_SCOPES: usize = 50;
+
+    pub fn parse<'a>(scopes: impl IntoIterator<Item = &'a str>, allows_anonymous: bool) -> Result<Self> {
+        let scopes = scopes.into_iter().map(Scope::parse_need).collect::<Result<Vec<_>>>()?;
+        if scopes.len() > Self::MAX_SCOPES {
+            return Err(Error::invalid("scopes", "A policy has at most 50 scopes."));
+        }
+        Ok(Policy { scopes, allows_anonymous })
+    }
+
+    /// A key must hold all of these.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// A request without any credential passes, as nobody. A credential that is sent is judged all
+    /// the same.
+    pub fn allows_anonymous(&self) -> bool {
+        self.allows_anonymous
+    }
+}
+
+/// All policies of the settings file. Names are `[a-z0-9][a-z0-9_-]{0,63}`: they stand in a URL as
+/// they are, with nothing to encode.
+#[derive(Debug, Clone, Default)]
+pub struct Policies(HashMap<String, Policy>);
+
+impl Policies {
+    pub fn parse(policies: impl IntoIterator<Item = (String, Policy)>) -> Result<Self> {
+        let policies = policies.into_iter().map(
+            |(name, policy)| {
+                if is_name(&name) { Ok((name, policy)) } else { Err(misnamed(&name)) }
+            },
+        );
+        Ok(Policies(policies.collect::<Result<_>>()?))
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Policy> {
+        self.0.get(name)
+    }
+
+    /// For the log: `catalogue, orders-read`.
+    pub fn names(&self) -> String {
+        let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 64
+        && text.bytes().next().is_some_and(is_plain)
+        && text.bytes().all(|b| is_plain(b) || matches!(b, b'-' | b'_'))
+}
+
+fn misnamed(name: &str) -> Error {
+    Error::invalid(
+        "policy",
+        format!(
+            "{name:?} is no name for a policy. It begins with a small letter or a digit, then has at most 63 of a-z, \
+             0-9, - and _ (orders-read)."
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_in_a_url() {
+        let of = |name: &str| Policies::parse([(name.to_owned(), Policy::parse([], false).unwrap())]);
+        for good in ["orders-read", "o", "2fast", "a_b", &"a".repeat(64)] {
+            assert!(of(good).unwrap().find(good).is_some(), "{good}");
+        }
+        for bad in ["", "-a", "_a", "A", "a b", "a/b", "a.b", "a%62", "ä", "a*", "..", &"a".repeat(65)] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_needs_plain_scopes() {
+        assert!(Policy::parse(["orders:read", "keybearer:verify"], true).is_ok());
+        for bad in ["orders:*", "", "a b"] {
+            assert!(Policy::parse([bad], false).is_err(), "{bad}");
+        }
+    }
+}

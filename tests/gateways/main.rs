@@ -1,0 +1,17 @@
+//! The real gateways in front of the real server, with the very files of `docs/gateways`. What needs
+//! no gateway runs in the inner loop; the rest runs under `tests/run`, after `tests/install-gateways`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and waits on the real clock only for bounds"
+)]
+
+mod client;
+mod gateway;
+mod home;
+mod policies;
+mod process;
+mod promises;
+mod real;
+mod replay;
+mod upstream;

@@ -1,0 +1,65 @@
+//! Programs that a test starts, and ends: Keybearer and the gateways.
+
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::home::{Home, documented};
+
+pub struct Process(Child);
+
+impl Process {
+    /// Starts it, with its output in `output.log` of its home, and waits until it listens.
+    pub fn start(mut command: Command, home: &Home, address: SocketAddr) -> Self {
+        let name = format!("{}.log", address.port());
+        let log = File::create(home.path().join(&name)).unwrap();
+        let output = log.try_clone().unwrap();
+        let child = command.stdin(Stdio::null()).stdout(output).stderr(log).spawn();
+        let mut process = Process(child.unwrap_or_else(|error| panic!("{command:?}: {error}")));
+        let patience = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(address).is_err() {
+            let ended = process.0.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > patience {
+                let said = std::fs::read_to_string(home.path().join(&name)).unwrap();
+                panic!("{command:?} does not listen ({ended:?}):\n{said}");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process
+    }
+
+    /// `keybearer serve` with the documented policies, and more words; `{machine}` is this machine's
+    /// own address.
+    pub fn keybearer(home: &Home, more: &[&str]) -> (Self, SocketAddr) {
+        home.write("keybearer.toml", &documented("keybearer.toml"));
+        let address = free_address();
+        let mut command = home.command(&["serve", "--listen", &address.to_string(), "--workers", "2"]);
+        command.args(more.iter().map(|word| word.replace("{machine}", &machine().to_string())));
+        (Self::start(command, home, address), address)
+    }
+
+    /// As a power cut.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill(); // it may have ended
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An address that nobody listens on at this moment.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// What this machine calls itself towards others; loopback where there are none. Nothing is sent.
+fn machine() -> IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let towards_others = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr());
+    towards_others.map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip())
+}

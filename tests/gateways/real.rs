@@ -1,0 +1,71 @@
+//! The gateways that are installed, each with its documented files.
+
+use super::gateway::{Gateway, Stage};
+use super::promises;
+
+const NGINX: Gateway = Gateway {
+    files: &["nginx.conf", "keybearer-question.conf", "keybearer-identity.conf"],
+    // The documented file belongs into http {}, and the package's own temporary places need root.
+    around: &[(
+        "around.conf",
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\n    access_log off;\n    \
+         client_body_temp_path body;\n    proxy_temp_path proxy;\n    fastcgi_temp_path fastcgi;\n    uwsgi_temp_path uwsgi;\n    \
+         scgi_temp_path scgi;\n    include nginx.conf;\n}\n",
+    )],
+    program: "nginx",
+    arguments: &["-p", ".", "-c", "around.conf"],
+    serve: &[],
+};
+
+const CADDY: Gateway = Gateway {
+    files: &["Caddyfile"],
+    around: &[],
+    program: "caddy",
+    arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
+    serve: &[],
+};
+
+const HAPROXY: Gateway = Gateway {
+    files: &["haproxy.cfg", "keybearer.lua"],
+    around: &[],
+    program: "haproxy",
+    arguments: &["-db", "-f", "haproxy.cfg"],
+    serve: &[],
+};
+
+const ENVOY: Gateway = Gateway {
+    files: &["envoy.yaml"],
+    around: &[],
+    program: "envoy",
+    arguments: &["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
+    // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/envoy.md).
+    serve: &["--trusted-proxy", "127.0.0.1,{machine}"],
+};
+
+fn keeps_every_promise(gateway: &Gateway) {
+    promises::keep(&mut Stage::start(gateway));
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn nginx_keeps_every_promise() {
+    keeps_every_promise(&NGINX);
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn caddy_keeps_every_promise() {
+    keeps_every_promise(&CADDY);
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn haproxy_keeps_every_promise() {
+    keeps_every_promise(&HAPROXY);
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn envoy_keeps_every_promise() {
+    keeps_every_promise(&ENVOY);
+}

@@ -32,16 +32,17 @@ CREATE INDEX keys_by_owner ON keys (owner_id, id);
 CREATE INDEX keys_by_name ON keys (name COLLATE NOCASE, id);
 CREATE INDEX keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
 
--- Apart from keys: written in batches, often, and no verdict depends on it.
+-- Apart from keys: written in batches, often, and no verdict depends on it. Cleared by a trigger;
+-- a foreign key would be looked up for each of a million counts.
 CREATE TABLE key_last_use (
-    key_id     BLOB NOT NULL PRIMARY KEY REFERENCES keys (id) ON DELETE CASCADE,
+    key_id     BLOB NOT NULL PRIMARY KEY,
     at         INTEGER NOT NULL,
     address    TEXT,
     user_agent TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE key_hourly_use (
-    key_id BLOB NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
+    key_id BLOB NOT NULL,
     hour   INTEGER NOT NULL,
     count  INTEGER NOT NULL,
     PRIMARY KEY (key_id, hour)
@@ -108,6 +109,8 @@ CREATE TRIGGER key_changed AFTER UPDATE OF id, digest, owner_id, prefix, scopes,
 END;
 CREATE TRIGGER key_deleted AFTER DELETE ON keys BEGIN
     INSERT INTO changes (kind, id, digest) VALUES ('key', OLD.id, OLD.digest);
+    DELETE FROM key_last_use WHERE key_id = OLD.id;
+    DELETE FROM key_hourly_use WHERE key_id = OLD.id;
 END;
 CREATE TRIGGER user_changed AFTER UPDATE OF id, email, active ON users BEGIN
     INSERT INTO changes (kind, id) VALUES ('user', NEW.id);

@@ -88,18 +88,27 @@ where
             return match refuse_oversized(&request) {
                 Some(problem) => gateway::refuse_unread(&request, &problem, &id),
                 None if self.ids.is_sample() => timed(&self.site, request, id),
-                None => gateway::answer(&self.site, request, id),
+                None => guarded(&self.site, request, id),
             };
         }
         gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))
     }
 }
 
+/// A panic in the gateway lane answers 500, like one anywhere else.
+fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
+    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
+    answer.unwrap_or_else(|_| {
+        let problem = Problem::from(crate::error::Error::internal("the gateway lane panicked"));
+        gateway::Answering::Now(Some(problem.respond(&id).into()))
+    })
+}
+
 /// A request that stands for sixteen in the latency histogram.
 #[expect(clippy::disallowed_methods, reason = "how long a request took, for the metrics alone")]
 fn timed(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
     let started = Instant::now();
-    let answer = gateway::answer(site, request, id);
+    let answer = guarded(site, request, id);
     site.latency.own().observe(started.elapsed().as_nanos() as u64);
     answer
 }

@@ -39,6 +39,13 @@ macro_rules! id {
                 $name(Uuid::from_bytes(bytes))
             }
 
+            /// The hyphenated form, without an allocation.
+            pub fn encoded(&self) -> [u8; 36] {
+                let mut text = [0; 36];
+                self.0.hyphenated().encode_lower(&mut text);
+                text
+            }
+
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }

@@ -1,7 +1,9 @@
 //! How keys were used: counts a key and hour, and the last use of each.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{KeyId, Time};
 
@@ -20,7 +22,7 @@ impl Hour {
 pub struct Use {
     pub at: Time,
     pub address: Option<IpAddr>,
-    pub user_agent: Box<[u8]>,
+    pub user_agent: Arc<[u8]>,
 }
 
 /// Uses of one key in one hour, with the last of them.
@@ -31,7 +33,7 @@ pub struct Tally {
 }
 
 /// Uses that are not in the database yet.
-pub type Pending = HashMap<(KeyId, Hour), Tally>;
+pub type Pending = HashMap<(KeyId, Hour), Tally, BuildHasherDefault<IdHasher>>;
 
 /// Adds `more` to `pending`.
 pub fn merge(pending: &mut Pending, more: impl IntoIterator<Item = ((KeyId, Hour), Tally)>) {
@@ -56,4 +58,29 @@ pub fn sorted(pending: Pending) -> Vec<((KeyId, Hour), Tally)> {
     let mut rows: Vec<_> = pending.into_iter().collect();
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows
+}
+
+/// Ids are random in their last eight bytes, and nobody outside chooses them; some of those bits are
+/// fixed, so they are mixed once.
+#[derive(Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(tail) = bytes.last_chunk::<8>() {
+            self.0 ^= u64::from_le_bytes(*tail);
+        }
+    }
+
+    fn write_u32(&mut self, hour: u32) {
+        self.0 ^= u64::from(hour) << 20;
+    }
+
+    /// The length of the id, always the same.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        let wide = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15_u128;
+        (wide >> 64) as u64 ^ wide as u64
+    }
 }

@@ -67,7 +67,7 @@ impl Journal {
             }
         }
         let bytes = fs::read(&self.folding).map_err(|error| trouble(&self.folding, "cannot be read", error))?;
-        Ok(Some(decode(&bytes).unwrap_or(Finished { number: 0, pending: Pending::new() })))
+        Ok(Some(decode(&bytes).unwrap_or(Finished { number: 0, pending: Pending::default() })))
     }
 
     /// Everything of the finished journal is in the database.
@@ -101,7 +101,7 @@ fn encode(batch: &Pending) -> Vec<u8> {
 /// Up to the first batch that is torn or damaged.
 fn decode(bytes: &[u8]) -> Option<Finished> {
     let (number, mut rest) = bytes.split_first_chunk::<8>()?;
-    let mut pending = Pending::new();
+    let mut pending = Pending::default();
     while let Some((length, after)) = rest.split_first_chunk::<4>()
         && let Some((checksum, after)) = after.split_first_chunk::<4>()
         && let Some((rows, after)) = after.split_at_checked(u32::from_le_bytes(*length) as usize)
@@ -154,7 +154,7 @@ mod tests {
             address: Some([10, 0, 0, 1].into()),
             user_agent: b"curl/8".as_slice().into(),
         };
-        Pending::from([((KeyId::from_bytes([7; 16]), Hour(1)), Tally { count, last })])
+        Pending::from_iter([((KeyId::from_bytes([7; 16]), Hour(1)), Tally { count, last })])
     }
 
     #[test]

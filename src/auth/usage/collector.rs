@@ -16,7 +16,7 @@ use crate::store::{Journal, Store, USAGE_CHUNK};
 const COLLECT: Duration = Duration::from_millis(500);
 /// Few rows are folded soon, many seldom, so that a row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
-const FOLD_LATE: Duration = Duration::from_secs(60);
+const FOLD_LATE: Duration = Duration::from_secs(120);
 const FEW: usize = 2_000;
 const PRUNE: Duration = Duration::from_secs(600);
 
@@ -43,7 +43,7 @@ impl Collector {
             clock,
             entropy,
             retention,
-            missed: Pending::new(),
+            missed: Pending::default(),
             folded_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
         };
@@ -101,19 +101,22 @@ impl Work {
     }
 
     fn collect(&mut self) {
-        let mut batch = Pending::new();
+        let mut batch = std::mem::take(&mut self.missed);
         for buffer in self.usage.0.buffers.all() {
-            let taken = std::mem::take(&mut *lock(buffer));
-            merge(&mut batch, taken);
+            let taken = std::mem::take(&mut lock(buffer).uses);
+            if batch.is_empty() {
+                batch = taken;
+            } else {
+                merge(&mut batch, taken);
+            }
         }
-        let mut writing = std::mem::take(&mut self.missed);
-        merge(&mut writing, batch.clone());
-        if writing.is_empty() {
+        if batch.is_empty() {
             return;
         }
-        if let Err(error) = self.append(&writing) {
+        if let Err(error) = self.append(&batch) {
             tracing::warn!(%error, "usage counts were not written; a crash would lose them");
-            self.missed = writing;
+            self.missed = batch;
+            return;
         }
         merge(&mut lock(&self.usage.0.pending), batch);
     }

@@ -3,8 +3,6 @@
 
 mod collector;
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -15,7 +13,12 @@ use crate::model::{KeyId, KeyRecord, Time};
 pub use collector::Collector;
 
 /// What one thread saw since the last collection.
-type Buffer = HashMap<(KeyId, Hour), Tally, BuildHasherDefault<IdHasher>>;
+#[derive(Default)]
+struct Buffer {
+    uses: Pending,
+    /// The last one seen: most callers of a thread share few, so most uses share its bytes.
+    user_agent: Arc<[u8]>,
+}
 
 /// Distinct keys a thread buffers at most between two collections; uses of more only of known ones.
 const MOST_BUFFERED: usize = 500_000;
@@ -56,20 +59,24 @@ impl Usage {
     /// Counts one use.
     pub fn record(&self, key: KeyId, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
         let Ok(mut buffer) = self.0.buffers.own().lock() else { return };
-        let is_full = buffer.len() >= MOST_BUFFERED;
-        match buffer.get_mut(&(key, Hour::of(at))) {
+        if *buffer.user_agent != *user_agent {
+            buffer.user_agent = user_agent.into();
+        }
+        let Buffer { uses, user_agent } = &mut *buffer;
+        let is_full = uses.len() >= MOST_BUFFERED;
+        match uses.get_mut(&(key, Hour::of(at))) {
             Some(tally) => {
                 tally.count += 1;
                 tally.last.at = at;
                 tally.last.address = address;
-                if *tally.last.user_agent != *user_agent {
-                    tally.last.user_agent = user_agent.into();
+                if !Arc::ptr_eq(&tally.last.user_agent, user_agent) {
+                    tally.last.user_agent = Arc::clone(user_agent);
                 }
             }
             None if is_full => {}
             None => {
-                let last = Use { at, address, user_agent: user_agent.into() };
-                buffer.insert((key, Hour::of(at)), Tally { count: 1, last });
+                let last = Use { at, address, user_agent: Arc::clone(user_agent) };
+                uses.insert((key, Hour::of(at)), Tally { count: 1, last });
             }
         }
     }
@@ -93,7 +100,7 @@ impl Usage {
         drop(pending);
         for buffer in self.0.buffers.all() {
             let buffer = lock(buffer);
-            keys.iter().for_each(|key| consider(buffer.get(key)));
+            keys.iter().for_each(|key| consider(buffer.uses.get(key)));
         }
         if let Some(last) = newest
             && record.last_use.as_ref().is_none_or(|stored| last.at >= stored.at)
@@ -120,29 +127,4 @@ fn shown(last: &Use) -> LastUse {
 /// A buffer is valid after every statement, so a panic elsewhere has not spoilt it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Ids are random in their last eight bytes, and nobody outside chooses them; some of those bits are
-/// fixed, so they are mixed once.
-#[derive(Default)]
-pub struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(tail) = bytes.last_chunk::<8>() {
-            self.0 ^= u64::from_le_bytes(*tail);
-        }
-    }
-
-    fn write_u32(&mut self, hour: u32) {
-        self.0 ^= u64::from(hour) << 20;
-    }
-
-    /// The length of the id, always the same.
-    fn write_usize(&mut self, _: usize) {}
-
-    fn finish(&self) -> u64 {
-        let wide = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15_u128;
-        (wide >> 64) as u64 ^ wide as u64
-    }
 }

@@ -19,10 +19,10 @@ use crate::model::Refusal;
 pub struct Problem {
     pub status: StatusCode,
     pub code: &'static str,
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// The input field at fault; nested ones as `rate_limit.window`.
     pub field: Option<Cow<'static, str>>,
-    pub challenge: Option<String>,
+    pub challenge: Option<Cow<'static, str>>,
     pub retry_after: Option<u64>,
     pub allowance: Option<Allowance>,
     pub allow: Option<&'static str>,
@@ -31,7 +31,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Problem {
             status,
             code,
@@ -63,9 +63,9 @@ impl Problem {
         Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail) }
     }
 
-    pub fn invalid_request(detail: impl Into<String>) -> Self {
+    pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Problem {
-            challenge: Some(challenge("error=\"invalid_request\"")),
+            challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\", error=\"invalid_request\"")),
             ..Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
         }
     }
@@ -77,7 +77,7 @@ impl Problem {
 
     pub fn missing_key() -> Self {
         Problem {
-            challenge: Some("Bearer realm=\"keybearer\"".to_owned()),
+            challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\"")),
             ..Problem::new(StatusCode::UNAUTHORIZED, "missing_key", "Send a key: Authorization: Bearer <key>.")
         }
     }
@@ -111,7 +111,10 @@ impl Problem {
     pub fn refused(refusal: Refusal, scopes: &[&str]) -> Self {
         match refusal {
             Refusal::InsufficientScope => Problem {
-                challenge: Some(challenge(&format!("error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" ")))),
+                challenge: Some(Cow::Owned(format!(
+                    "Bearer realm=\"keybearer\", error=\"insufficient_scope\", scope=\"{}\"",
+                    scopes.join(" ")
+                ))),
                 ..Problem::new(
                     StatusCode::FORBIDDEN,
                     "insufficient_scope",
@@ -130,7 +133,7 @@ impl Problem {
             | Refusal::Expired
             | Refusal::Disabled
             | Refusal::OwnerDeactivated => Problem {
-                challenge: Some(challenge("error=\"invalid_token\"")),
+                challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\", error=\"invalid_token\"")),
                 ..Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "invalid_key",
@@ -207,10 +210,6 @@ pub fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, HeaderValue); 
             value(format!("\"key\";r={};t={}", allowance.remaining, allowance.reset)),
         ),
     ]
-}
-
-fn challenge(attributes: &str) -> String {
-    format!("Bearer realm=\"keybearer\", {attributes}")
 }
 
 impl From<Error> for Problem {

@@ -48,6 +48,9 @@ impl Collector {
             pruned_at: Duration::ZERO,
         };
         let run = move || {
+            // Verifications come first: on Linux this is the thread's own priority. Refused, it only
+            // competes as an equal.
+            let _ = rustix::process::nice(10);
             work.recover();
             loop {
                 let is_last = !matches!(orders.recv_timeout(COLLECT), Err(RecvTimeoutError::Timeout));

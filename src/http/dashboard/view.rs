@@ -48,7 +48,7 @@ pub fn error_page(site: &Shared, problem: &Problem, id: &RequestId) -> HttpRespo
         },
         status,
         title: title.to_owned(),
-        next_step: if is_specific { problem.detail.clone() } else { general.to_owned() },
+        next_step: if is_specific { problem.detail.to_string() } else { general.to_owned() },
         request_id: Some(id.as_str().to_owned()),
     };
     let mut response = HttpResponse::build(problem.status);

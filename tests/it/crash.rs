@@ -233,6 +233,9 @@ async fn a_change_is_synced_before_it_is_answered() {
     command.arg(serve.get_program()).args(serve.get_args()).current_dir(serve.get_current_dir().unwrap());
     let server = Process::of(command);
     assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    // A killed strace would leave the server behind; the lock file names it.
+    let pid = std::fs::read_to_string(home.path("keybearer.db-lock")).unwrap();
+    assert!(Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
     drop(server);
     let trace = std::fs::read_to_string(&trace).unwrap();
     let lines: Vec<&str> = trace.lines().collect();

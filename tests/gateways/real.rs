@@ -38,7 +38,7 @@ const ENVOY: Gateway = Gateway {
     around: &[],
     program: "envoy",
     arguments: &["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
-    // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/envoy.md).
+    // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/README.md).
     serve: &["--trusted-proxy", "127.0.0.1,{machine}"],
 };
 

@@ -47,6 +47,8 @@ pub struct IndexedKey {
 
 /// A key as a reader sees it, for the time of one look.
 pub struct KeyView<'a> {
+    /// Of its entry here, as long as the key lives; `None` for a key that the store was asked for.
+    pub number: Option<u32>,
     pub id: KeyId,
     pub owner: &'a IndexedOwner,
     pub grant: &'a Grant,
@@ -90,6 +92,7 @@ pub struct Index {
     keys: AtomicU64,
     imported: AtomicU64,
     revision: AtomicU64,
+    resets: AtomicU64,
     /// Held by the one writer; its content is what only a writer needs.
     writing: Mutex<Bookkeeping>,
 }
@@ -112,6 +115,7 @@ impl Index {
             keys: AtomicU64::new(0),
             imported: AtomicU64::new(0),
             revision: AtomicU64::new(0),
+            resets: AtomicU64::new(0),
             writing: Mutex::new(Bookkeeping { owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
         }
     }
@@ -131,7 +135,8 @@ impl Index {
                 let owner = self.owners.get(content.owner)?;
                 let grant = self.grants.get(content.grant)?;
                 let (owner, grant) = (owner.as_ref()?, grant.as_ref()?);
-                let view = KeyView { id: content.id, owner, grant, expires_at: content.expires_at };
+                let view =
+                    KeyView { number: Some(number), id: content.id, owner, grant, expires_at: content.expires_at };
                 Some(look(&view))
             });
             match reading {
@@ -167,6 +172,23 @@ impl Index {
         self.imported.load(Ordering::Acquire) > 0 || filled.is_multiple_of(2) || !self.has_stayed(filled)
     }
 
+    /// How often everything was forgotten. After that the numbers of entries mean other keys.
+    pub fn resets(&self) -> u64 {
+        self.resets.load(Ordering::Acquire)
+    }
+
+    /// The entry of the key with this digest, if it is held.
+    pub fn number(&self, digest: &Digest) -> Option<u32> {
+        let place = Place::of(digest);
+        let table = self.shards[place.shard].table();
+        table.candidates(place).find(|number| self.entries.digest(*number) == *digest)
+    }
+
+    /// The key at this entry; `None` where there is none, or it is being changed.
+    pub fn key_at(&self, number: u32) -> Option<KeyId> {
+        self.entries.key_at(number)
+    }
+
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -196,7 +218,7 @@ impl Writing<'_> {
         let grant = self.grant_number(key.grant);
         let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };
         let place = Place::of(&key.digest);
-        match self.find(&key.digest, place) {
+        match self.index.number(&key.digest) {
             Some(number) => {
                 if key.imported {
                     self.index.imported.fetch_add(1, Ordering::Release);
@@ -221,7 +243,7 @@ impl Writing<'_> {
 
     pub fn remove(&mut self, digest: &Digest) {
         let place = Place::of(digest);
-        let Some(number) = self.find(digest, place) else { return };
+        let Some(number) = self.index.number(digest) else { return };
         let old = self.index.entries.clear(number);
         self.index.shards[place.shard].remove(place, number);
         self.index.entries.recycle(number);
@@ -241,6 +263,7 @@ impl Writing<'_> {
 
     /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
     pub fn reset(&mut self) {
+        self.index.resets.fetch_add(1, Ordering::AcqRel);
         if self.index.is_full() {
             self.index.filled.fetch_add(1, Ordering::AcqRel);
         }
@@ -267,11 +290,6 @@ impl Writing<'_> {
 
     pub fn set_revision(&mut self, revision: u64) {
         self.index.revision.store(revision, Ordering::Release);
-    }
-
-    fn find(&self, digest: &Digest, place: Place) -> Option<u32> {
-        let table = self.index.shards[place.shard].table();
-        table.candidates(place).find(|number| self.index.entries.digest(*number) == *digest)
     }
 
     fn owner_number(&mut self, owner: &IndexedOwner) -> u32 {

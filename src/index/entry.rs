@@ -109,7 +109,7 @@ impl Entries {
         let number = recycled.unwrap_or_else(|| {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let chunk = &self.chunks[(number >> CHUNK_BITS) as usize];
-            chunk.get_or_init(|| (0..CHUNK).map(|_| Entry::empty()).collect());
+            chunk.get_or_init(|| super::memory::filled(CHUNK, Entry::empty));
             number
         });
         self.write(number, digest_words(digest), content);

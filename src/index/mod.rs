@@ -4,6 +4,7 @@
 
 mod entry;
 mod interned;
+pub mod memory;
 mod shard;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, ScopeSet, Time, UserId};
 use entry::{Content, Entries, Reading};
 use interned::Interned;
+use memory::Blocks;
 use shard::{Place, Shard};
 
 const SHARDS: usize = 256;
@@ -93,20 +95,24 @@ pub struct Index {
     imported: AtomicU64,
     revision: AtomicU64,
     resets: AtomicU64,
+    /// Keys whose entry may be used for another one.
+    recycled: AtomicU64,
     /// Held by the one writer; its content is what only a writer needs.
     writing: Mutex<Bookkeeping>,
 }
 
-/// Entry numbers to use again, and where the shared parts are.
+/// Where new tables go, and where the shared parts are.
 struct Bookkeeping {
+    blocks: Blocks,
     owner_numbers: HashMap<UserId, u32>,
     grant_numbers: HashMap<Arc<Grant>, u32>,
 }
 
 impl Index {
     pub fn new() -> Self {
+        let mut blocks = Blocks::default();
         Index {
-            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new(&mut blocks)).collect(),
             entries: Entries::new(),
             owners: Interned::new(),
             grants: Interned::new(),
@@ -116,7 +122,8 @@ impl Index {
             imported: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             resets: AtomicU64::new(0),
-            writing: Mutex::new(Bookkeeping { owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
+            recycled: AtomicU64::new(0),
+            writing: Mutex::new(Bookkeeping { blocks, owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
         }
     }
 
@@ -177,6 +184,11 @@ impl Index {
         self.resets.load(Ordering::Acquire)
     }
 
+    /// How many entries were given up so far; while it stands still, a number goes on meaning its key.
+    pub fn recycled(&self) -> u64 {
+        self.recycled.load(Ordering::Acquire)
+    }
+
     /// The entry of the key with this digest, if it is held.
     pub fn number(&self, digest: &Digest) -> Option<u32> {
         let place = Place::of(digest);
@@ -232,7 +244,7 @@ impl Writing<'_> {
             None => {
                 let number = self.index.entries.add(&key.digest, content);
                 let rehash = |number| Place::of(&self.index.entries.digest(number));
-                self.index.shards[place.shard].insert(place, number, rehash);
+                self.index.shards[place.shard].insert(place, number, rehash, &mut self.books.blocks);
                 self.index.keys.fetch_add(1, Ordering::Relaxed);
                 if key.imported {
                     self.index.imported.fetch_add(1, Ordering::Release);
@@ -244,6 +256,7 @@ impl Writing<'_> {
     pub fn remove(&mut self, digest: &Digest) {
         let place = Place::of(digest);
         let Some(number) = self.index.number(digest) else { return };
+        self.index.recycled.fetch_add(1, Ordering::AcqRel);
         let old = self.index.entries.clear(number);
         self.index.shards[place.shard].remove(place, number);
         self.index.entries.recycle(number);
@@ -264,11 +277,12 @@ impl Writing<'_> {
     /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
     pub fn reset(&mut self) {
         self.index.resets.fetch_add(1, Ordering::AcqRel);
+        self.index.recycled.fetch_add(1, Ordering::AcqRel);
         if self.index.is_full() {
             self.index.filled.fetch_add(1, Ordering::AcqRel);
         }
         for shard in &self.index.shards {
-            for number in shard.drain() {
+            for number in shard.drain(&mut self.books.blocks) {
                 let old = self.index.entries.clear(number);
                 self.index.entries.recycle(number);
                 self.release(&old);

@@ -49,6 +49,7 @@ impl Collector {
             usage,
             journal: store.usage_journal(),
             resets: store.index().resets(),
+            recycled: store.index().recycled(),
             fold: Fold::new(Arc::clone(&store)),
             store,
             clock,
@@ -107,6 +108,8 @@ struct Work {
     retention: Duration,
     /// How often the index had started over when the counts did.
     resets: u64,
+    /// Entries that the index had given up when the last turn began.
+    recycled: u64,
     finished_at: Duration,
     pruned_at: Duration,
     /// When a failure was last logged.
@@ -159,6 +162,7 @@ impl Work {
     fn collect(&mut self) {
         // A handle of its own, so that the buffers can be walked while the work changes.
         let usage = self.usage.clone();
+        let recycled = self.store.index().recycled();
         for buffer in usage.0.buffers.all() {
             let noted = lock(buffer).take();
             if !noted.uses.is_empty() {
@@ -171,6 +175,7 @@ impl Work {
             }
             lock(buffer).give_back(noted);
         }
+        self.recycled = recycled;
         if self.journal.bytes() > LARGE.max(lock(&usage.0.counts).rows() * 4 * Uses::BYTES as u64) {
             self.told("the usage journal", |work| {
                 let number = work.number()?;
@@ -182,12 +187,14 @@ impl Work {
     fn count(&self, uses: &Uses, clients: &super::clients::Clients) {
         let index = self.store.index();
         let clients = lock(&self.usage.0.counts).translate(clients);
+        // While no entry was given up since the last turn began, there is no need to look whose it is.
+        let is_steady = index.recycled() == self.recycled;
         let mut uses = uses.iter().peekable();
         while uses.peek().is_some() {
             let mut counts = lock(&self.usage.0.counts);
             for used in uses.by_ref().take(ADDED_AT_ONCE) {
                 let client = clients.get(used.client as usize).copied().unwrap_or_default();
-                counts.add(&used, client, |number, key| index.key_at(number) == Some(*key));
+                counts.add(&used, client, |number, key| is_steady || index.key_at(number) == Some(*key));
             }
         }
     }

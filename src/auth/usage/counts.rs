@@ -2,11 +2,12 @@
 //! there. Changed by the usage thread alone; others look up a key's last use.
 
 use super::clients::{Clients, NOBODY};
+use crate::index::memory::filled;
 use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
 use crate::model::{KeyId, Time};
 
 /// Keys of one chunk, which is allocated when the first of them is used.
-pub const CHUNK: usize = 1 << 14;
+pub const CHUNK: usize = 1 << 17;
 /// Uses of keys without a number (seen while the index was filling) by key and hour.
 const MOST_STRAYS: usize = 500_000;
 /// No number: the key was judged by the store.
@@ -90,7 +91,7 @@ impl Counts {
         if chunk >= self.chunks.len() {
             self.chunks.resize_with(chunk + 1, || None);
         }
-        let chunk = self.chunks[chunk].get_or_insert_with(|| vec![Slot::default(); CHUNK].into_boxed_slice());
+        let chunk = self.chunks[chunk].get_or_insert_with(|| filled(CHUNK, Slot::default));
         &mut chunk[at]
     }
 

@@ -93,6 +93,9 @@ pub struct ServeArgs {
     /// Serve /metrics on an address of its own, without a key
     #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Serve Envoy's ext_authz over gRPC on an address of its own; for Envoy alone to reach
+    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
+    pub grpc_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept [default: 90d]
     #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
     pub usage_retention: Option<String>,

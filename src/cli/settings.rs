@@ -16,7 +16,7 @@ use crate::model::{KeyPrefix, Networks, Policies, Policy};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 13] = [
+const ENVIRONMENT: [&str; 14] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -26,6 +26,7 @@ const ENVIRONMENT: [&str; 13] = [
     "KEYBEARER_WORKERS",
     "KEYBEARER_CONNECTIONS",
     "KEYBEARER_METRICS_LISTEN",
+    "KEYBEARER_GRPC_LISTEN",
     "KEYBEARER_USAGE_RETENTION",
     "KEYBEARER_BAD_KEY_LIMIT",
     "KEYBEARER_TLS_CERT",
@@ -48,6 +49,8 @@ struct File {
     connections: Option<usize>,
     #[serde(alias = "metrics_listen")]
     metrics_listen: Option<SocketAddr>,
+    #[serde(alias = "grpc_listen")]
+    grpc_listen: Option<SocketAddr>,
     #[serde(alias = "usage_retention")]
     usage_retention: Option<String>,
     #[serde(alias = "bad_key_limit")]
@@ -121,6 +124,7 @@ impl Settings {
                 workers: given.workers.or(file.workers),
                 connections: given.connections.or(file.connections),
                 metrics_listen: given.metrics_listen.or(file.metrics_listen),
+                grpc_listen: given.grpc_listen.or(file.grpc_listen),
                 usage_retention: given.usage_retention.clone().or(file.usage_retention),
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
@@ -165,6 +169,7 @@ impl Settings {
             tls,
             connections: positive("connections", self.serve.connections.unwrap_or(defaults.connections), 1_000_000)?,
             metrics_listen: self.serve.metrics_listen,
+            grpc_listen: self.serve.grpc_listen,
             usage_retention: match &self.serve.usage_retention {
                 Some(text) => parse_span(text).ok_or_else(|| {
                     Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))

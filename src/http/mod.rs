@@ -7,7 +7,7 @@ mod client;
 mod credential;
 mod dashboard;
 mod edge;
-mod gateway;
+pub mod gateway;
 mod health;
 mod json_value;
 mod metrics;

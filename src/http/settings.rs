@@ -23,6 +23,8 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Where `/metrics` is served without a key.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where Envoy's authorization is served over gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept.
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
@@ -48,6 +50,7 @@ impl HttpSettings {
             tls: None,
             connections: 10_000,
             metrics_listen: None,
+            grpc_listen: None,
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             policies: Policies::default(),

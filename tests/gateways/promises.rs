@@ -174,7 +174,10 @@ fn doubled_and_odd_credentials_gain_nothing(stage: &Stage, reader: &Key, narrow:
     let answer = stage.get("/orders/1", &[&other, &format!("X-API-Key: {}", reader.text)]);
     assert_eq!(answer.status, 400, "{}", answer.head);
     for scheme in ["", "Token ", "Bearer", "Basic ", "Bearer,", "Bearer\t"] {
-        stage.refused("/orders/1", &[&format!("Authorization: {scheme}{}", reader.text)], 401);
+        let answer = stage.get("/orders/1", &[&format!("Authorization: {scheme}{}", reader.text)]);
+        // With a comma it may be two headers that a gateway has joined.
+        assert!(answer.status == 401 || scheme == "Bearer," && answer.status == 400, "{scheme}: {}", answer.head);
+        assert_eq!(stage.upstream.received(), Vec::<String>::new(), "{scheme}");
     }
     stage.refused(&format!("/orders/1?access_token={}", reader.text), &[], 401);
     stage.refused("/orders/1", &[&format!("Cookie: key={}", reader.text)], 401);

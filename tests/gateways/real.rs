@@ -1,6 +1,9 @@
 //! The gateways that are installed, each with its documented files.
 
+use std::time::{Duration, Instant};
+
 use super::gateway::{Gateway, Stage};
+use super::home::OWNER;
 use super::promises;
 
 const NGINX: Gateway = Gateway {
@@ -15,6 +18,7 @@ const NGINX: Gateway = Gateway {
     program: "nginx",
     arguments: &["-p", ".", "-c", "around.conf"],
     serve: &[],
+    instead: &[],
 };
 
 const CADDY: Gateway = Gateway {
@@ -23,6 +27,7 @@ const CADDY: Gateway = Gateway {
     program: "caddy",
     arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
     serve: &[],
+    instead: &[],
 };
 
 const HAPROXY: Gateway = Gateway {
@@ -31,6 +36,7 @@ const HAPROXY: Gateway = Gateway {
     program: "haproxy",
     arguments: &["-db", "-f", "haproxy.cfg"],
     serve: &[],
+    instead: &[],
 };
 
 const ENVOY: Gateway = Gateway {
@@ -40,6 +46,14 @@ const ENVOY: Gateway = Gateway {
     arguments: &["-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
     // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/README.md).
     serve: &["--trusted-proxy", "127.0.0.1,{machine}"],
+    instead: &[],
+};
+
+const ENVOY_GRPC: Gateway = Gateway {
+    files: &["envoy-grpc.yaml"],
+    arguments: &["-c", "envoy-grpc.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
+    serve: &["--grpc-listen", "{grpc}"],
+    ..ENVOY
 };
 
 fn keeps_every_promise(gateway: &Gateway) {
@@ -68,4 +82,29 @@ fn haproxy_keeps_every_promise() {
 #[ignore = "needs the real gateways: tests/run runs it"]
 fn envoy_keeps_every_promise() {
     keeps_every_promise(&ENVOY);
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn envoy_over_grpc_keeps_every_promise() {
+    let mut stage = Stage::start(&ENVOY_GRPC);
+    let key = stage.home.key(&["--scope", "orders:read"]);
+    stage.passed("/orders/1", &[&key.bearer()]);
+    let line = format!("200 key={} owner={OWNER}", key.id);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !stage.log().contains(&line) {
+        assert!(Instant::now() < patience, "the metadata of a verdict is not in Envoy's log:\n{}", stage.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    promises::keep(&mut stage);
+}
+
+/// Envoy's own default: the lines of a doubled header come joined.
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn envoy_over_grpc_keeps_every_promise_with_joined_headers() {
+    keeps_every_promise(&Gateway {
+        instead: &[("encode_raw_headers: true", "encode_raw_headers: false")],
+        ..ENVOY_GRPC
+    });
 }

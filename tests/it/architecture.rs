@@ -63,6 +63,8 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
         ("refinery::", &["store/"]),
         ("askama", &["http/"]),
         ("actix_", &["http/", "commands/serve.rs"]),
+        ("tonic::", &["http/gateway/grpc/"]),
+        ("prost::", &["http/gateway/grpc/"]),
         ("unsafe ", &["store/announce.rs"]),
         ("argon2", &["auth/passwords.rs"]),
         ("clap", &["cli/", "commands/"]),

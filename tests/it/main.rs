@@ -17,6 +17,8 @@ mod csrf;
 mod database;
 mod events;
 mod framing;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod headers;
 mod index;
 mod keys;

@@ -3,7 +3,7 @@
 use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::BytesMut;
 
 use super::{IDENTITY, security_headers};
@@ -50,6 +50,18 @@ impl Allowed {
     /// A request that a policy lets pass without a key: every header is there, and empty.
     pub fn nobody() -> Self {
         Allowed([const { HeaderValue::from_static("") }; 5])
+    }
+
+    /// Each identity header with its value.
+    #[cfg(feature = "grpc")]
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+        IDENTITY.into_iter().zip(&self.0)
+    }
+
+    /// Key id, owner, owner's id, scopes; empty for nobody.
+    #[cfg(feature = "grpc")]
+    pub fn identity(&self) -> [&str; 4] {
+        std::array::from_fn(|number| self.0[number].to_str().unwrap_or_default())
     }
 
     pub fn respond(self, id: &RequestId, allowance: Option<&Allowance>) -> Response<BoxBody> {

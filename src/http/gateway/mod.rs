@@ -2,6 +2,11 @@
 //! path suffix, the body is never read; answered in memory, before any routing.
 
 mod allow;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(not(feature = "grpc"))]
+#[path = "grpc_left_out.rs"]
+pub mod grpc;
 mod question;
 mod refusal;
 

@@ -42,12 +42,17 @@ pub struct Question<'a> {
 impl<'a> Question<'a> {
     pub fn parse(door: Door<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
         if let Door::Envoy { policy } = door {
-            return Ok(Question { policy: Some(find(policies, policy)?), scopes: Vec::new() });
+            return Self::of_policy(policy, policies);
         }
         match uri.query().filter(|query| !query.is_empty()) {
             None => Ok(Question { policy: None, scopes: Vec::new() }),
             Some(query) => Self::parse_query(query, policies),
         }
+    }
+
+    /// What this policy requires, and nothing beside it.
+    pub fn of_policy(name: &str, policies: &'a Policies) -> Result<Self, Problem> {
+        Ok(Question { policy: Some(find(policies, name)?), scopes: Vec::new() })
     }
 
     /// `policy=orders-read&scope=a+b`, each at most once. The gateway must not append the client's

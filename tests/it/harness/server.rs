@@ -9,6 +9,7 @@ use actix_web::web;
 use keybearer::ambient::{ManualClock, SeededEntropy};
 use keybearer::auth::caller::Asking;
 use keybearer::auth::{Auth, KeyRequest, Made};
+use keybearer::http::gateway::grpc::Grpc;
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site, server};
 use keybearer::model::key::{Expiry, Metadata};
@@ -20,6 +21,8 @@ use super::{ADMIN, Client, Home, MEMBER, PASSWORD};
 pub struct Server {
     pub home: Home,
     pub address: SocketAddr,
+    /// Of the gRPC listener, where the settings ask for one.
+    pub grpc: Option<SocketAddr>,
     pub clock: Arc<ManualClock>,
     pub site: web::Data<Site>,
     handle: ServerHandle,
@@ -49,12 +52,13 @@ impl Server {
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = server::start(auth, settings).unwrap();
-                tell.send((running.address, running.site, running.server.handle())).unwrap();
+                let grpc = running.grpc.as_ref().map(Grpc::address);
+                tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });
         });
-        let (address, site, handle) = told.recv().unwrap();
-        Server { home: home.clone(), address, clock, site, handle, thread: Some(thread) }
+        let (address, grpc, site, handle) = told.recv().unwrap();
+        Server { home: home.clone(), address, grpc, clock, site, handle, thread: Some(thread) }
     }
 
     pub fn restart(self) -> Self {

@@ -1,0 +1,82 @@
+//! One question, one verdict: the same policies and the same judgement as `/auth`. Whatever goes wrong
+//! here is an answer for the client, never a bare gRPC status, which Envoy would make a 403 of.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::answer::{allow, deny};
+use super::asked::Asked;
+use super::message::{CheckRequest, CheckResponse};
+use crate::auth::Allowance;
+use crate::error::Error;
+use crate::http::credential::{Credential, credential};
+use crate::http::gateway::allow::Allowed;
+use crate::http::gateway::question::Question;
+use crate::http::problem::Problem;
+use crate::http::request_id::{RequestId, RequestIds};
+use crate::http::{Shared, client};
+use crate::model::Refusal;
+use crate::model::verdict::Demand;
+
+/// A verdict that takes longer is of no use: whoever asked has given up.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+pub struct Checker {
+    site: Shared,
+    ids: Mutex<RequestIds>,
+}
+
+impl Checker {
+    pub fn new(site: Shared) -> Self {
+        let start = site.auth.entropy().bytes().unwrap_or_default();
+        Checker { site, ids: Mutex::new(RequestIds::new(start)) }
+    }
+
+    pub async fn check(&self, request: CheckRequest) -> CheckResponse {
+        let id = self.id();
+        let judging = AssertUnwindSafe(tokio::time::timeout(DEADLINE, self.judge(request))).catch_unwind();
+        let judged = match judging.await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(_)) => Err(Error::unavailable("a verdict took too long").into()),
+            Err(_) => Err(Error::internal("the gRPC lane panicked").into()),
+        };
+        match judged {
+            Ok((allowed, allowance)) => allow(&allowed, allowance.as_ref()),
+            Err(problem) => {
+                if let Some(cause) = &problem.cause {
+                    tracing::error!(request_id = id.as_str(), cause, "no verdict");
+                }
+                deny(&problem, &id)
+            }
+        }
+    }
+
+    async fn judge(&self, request: CheckRequest) -> Result<(Allowed, Option<Allowance>), Problem> {
+        let asked = Asked::read(request)?;
+        let settings = &self.site.settings;
+        let question = Question::of_policy(&asked.policy, &settings.policies)?;
+        let presented = match credential(&asked.headers) {
+            Credential::Key(key) => key,
+            Credential::None if question.allows_anonymous() => return Ok((Allowed::nobody(), None)),
+            Credential::None => return Err(Problem::missing_key()),
+            Credential::Garbled => return Err(Problem::refused(Refusal::Malformed, &[])),
+            Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
+        };
+        let needs = question.needs();
+        let address = client::address(settings, &asked.headers, asked.source);
+        let user_agent = client::user_agent(&asked.headers);
+        let demand = Demand { scopes: &needs, address, user_agent };
+        match self.site.auth.verify(presented, &demand, Allowed::of).await? {
+            Ok(good) => Ok((good.told, good.allowance)),
+            Err(bad) => Err(Problem::of(&bad, &needs)),
+        }
+    }
+
+    fn id(&self) -> RequestId {
+        // Counting does not panic, and a count that did would be no worse.
+        self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
+    }
+}

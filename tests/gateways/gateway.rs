@@ -27,7 +27,7 @@ pub struct Stage {
     pub home: Home,
     pub upstream: Upstream,
     pub address: SocketAddr,
-    keybearer: Process,
+    pub keybearer: Process,
     _gateway: Process,
 }
 
@@ -95,9 +95,10 @@ pub fn with_ports(text: &str, ports: &[(&str, SocketAddr)]) -> String {
 }
 
 /// From `tests/install-gateways`, or the system's.
-fn installed(program: &str) -> PathBuf {
+pub fn installed(program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [root.join("target/gateways/bin").join(program), Path::new("/usr/sbin").join(program)];
+    let mine = root.join("target/gateways/bin").join(program);
+    let places = [mine, Path::new("/usr/sbin").join(program), Path::new("/usr/bin").join(program)];
     let found = places.into_iter().find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{program} is not here; run tests/install-gateways"))
 }

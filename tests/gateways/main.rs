@@ -7,8 +7,10 @@
 )]
 
 mod client;
+mod frameworks;
 mod gateway;
 mod home;
+mod links;
 mod policies;
 mod process;
 mod promises;

@@ -39,6 +39,31 @@ impl Process {
         (Self::start(command, home, address), address)
     }
 
+    /// It holds its connections and says nothing, until [`Process::go_on`].
+    pub fn pause(&self) {
+        self.signal("STOP");
+        // A thread that waits for the disk stops later than the order is given.
+        let is_stopped = |task: std::fs::DirEntry| {
+            let state = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let tasks = format!("/proc/{}/task", self.0.id());
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !std::fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())) {
+            assert!(Instant::now() < patience, "it does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// As a power cut.
     pub fn kill(&mut self) {
         let _ = self.0.kill(); // it may have ended

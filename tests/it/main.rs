@@ -29,6 +29,7 @@ mod routes;
 mod secrets;
 mod sessions;
 mod setup;
+mod tls;
 mod transfer;
 mod usage;
 mod users;

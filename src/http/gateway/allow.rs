@@ -3,7 +3,7 @@
 use actix_http::Response;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::web::BytesMut;
 
 use super::{IDENTITY, security_headers};
@@ -54,7 +54,7 @@ impl Allowed {
 
     /// Each identity header with its value.
     #[cfg(feature = "grpc")]
-    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, &HeaderValue)> {
+    pub fn headers(&self) -> impl Iterator<Item = (actix_web::http::header::HeaderName, &HeaderValue)> {
         IDENTITY.into_iter().zip(&self.0)
     }
 

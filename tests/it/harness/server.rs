@@ -22,6 +22,7 @@ pub struct Server {
     pub home: Home,
     pub address: SocketAddr,
     /// Of the gRPC listener, where the settings ask for one.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the tests of gRPC ask for it"))]
     pub grpc: Option<SocketAddr>,
     pub clock: Arc<ManualClock>,
     pub site: web::Data<Site>,

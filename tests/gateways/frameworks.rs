@@ -106,6 +106,11 @@ impl Api {
             self.home.revoke(&key);
             self.refused(&[&key.bearer()], 401);
         }
+        let (database, elsewhere) = (self.home.path().join("keybearer.db"), self.home.path().join("elsewhere"));
+        std::fs::rename(&database, &elsewhere).unwrap();
+        self.until(503, &[&bearer]);
+        std::fs::rename(&elsewhere, &database).unwrap();
+        self.until(200, &[&bearer]);
         self.keybearer.pause();
         self.refused(&[&bearer], 503);
         self.keybearer.go_on();

@@ -19,6 +19,9 @@ pub struct Gateway {
     pub arguments: &'static [&'static str],
     /// More words for `keybearer serve`.
     pub serve: &'static [&'static str],
+    /// The status that its page tells of when Keybearer is down, and when it is silent.
+    pub down: u16,
+    pub silent: u16,
     /// Words of the documented files that are others here: a second way that the page tells of.
     pub instead: &'static [(&'static str, &'static str)],
 }
@@ -28,6 +31,8 @@ pub struct Stage {
     pub upstream: Upstream,
     pub address: SocketAddr,
     pub keybearer: Process,
+    pub down: u16,
+    pub silent: u16,
     _gateway: Process,
 }
 
@@ -50,9 +55,10 @@ impl Stage {
         }
         let mut command = Command::new(installed(gateway.program));
         command.current_dir(home.path()).args(gateway.arguments);
-        let gateway = Process::start(command, &home, address);
+        let process = Process::start(command, &home, address);
+        let (down, silent) = (gateway.down, gateway.silent);
         upstream.received();
-        Stage { home, upstream, address, keybearer, _gateway: gateway }
+        Stage { home, upstream, address, keybearer, down, silent, _gateway: process }
     }
 
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {

@@ -19,6 +19,8 @@ const NGINX: Gateway = Gateway {
     arguments: &["-p", ".", "-c", "around.conf"],
     serve: &[],
     instead: &[],
+    down: 500,
+    silent: 500,
 };
 
 const CADDY: Gateway = Gateway {
@@ -28,6 +30,8 @@ const CADDY: Gateway = Gateway {
     arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
     serve: &[],
     instead: &[],
+    down: 502,
+    silent: 504,
 };
 
 const HAPROXY: Gateway = Gateway {
@@ -37,6 +41,8 @@ const HAPROXY: Gateway = Gateway {
     arguments: &["-db", "-f", "haproxy.cfg"],
     serve: &[],
     instead: &[],
+    down: 503,
+    silent: 503,
 };
 
 const ENVOY: Gateway = Gateway {
@@ -47,6 +53,8 @@ const ENVOY: Gateway = Gateway {
     // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/README.md).
     serve: &["--trusted-proxy", "127.0.0.1,{machine}"],
     instead: &[],
+    down: 503,
+    silent: 503,
 };
 
 const ENVOY_GRPC: Gateway = Gateway {

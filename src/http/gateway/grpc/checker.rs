@@ -80,3 +80,59 @@ impl Checker {
         self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::web::Data;
+
+    use super::*;
+    use crate::ambient::{Clock, SeededEntropy};
+    use crate::auth::Auth;
+    use crate::http::gateway::grpc::message::{
+        AttributeContext, HeaderMap, HeaderValue, HttpRequest, HttpResponse, Request,
+    };
+    use crate::http::settings::PublicUrl;
+    use crate::http::{HttpSettings, Site};
+    use crate::model::{Policies, Policy, Time};
+    use crate::store::{Purpose, Store};
+
+    struct BrokenClock;
+
+    impl Clock for BrokenClock {
+        fn now(&self) -> Time {
+            panic!("a bug with a secret in its words")
+        }
+
+        fn steady(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_for_the_client() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
+        let auth = Auth::new(store, Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
+        let policy = ("any-key".to_owned(), Policy::parse([], false).unwrap());
+        let public_url = PublicUrl::parse("http://keys.test").unwrap();
+        let settings = HttpSettings {
+            policies: Policies::parse([policy]).unwrap(),
+            ..HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url)
+        };
+        let checker = Checker::new(Data::new(Site::new(auth, settings)));
+        let line = HeaderValue { key: "x-api-key".to_owned(), value: "k".to_owned(), raw_value: Vec::new() };
+        let http = HttpRequest { header_map: Some(HeaderMap { headers: vec![line] }), ..HttpRequest::default() };
+        let attributes = AttributeContext {
+            request: Some(Request { http: Some(http) }),
+            context_extensions: [("policy".to_owned(), "any-key".to_owned())].into(),
+            ..AttributeContext::default()
+        };
+        assert!(!format!("{attributes:?}").contains("\"k\""), "no header's value is in a debug text");
+        let answer = checker.check(CheckRequest { attributes: Some(attributes) }).await;
+        let Some(HttpResponse::Denied(denied)) = answer.http_response else { panic!("it passes") };
+        assert_eq!(denied.status.unwrap().code, 500);
+        assert!(!denied.body.contains("secret") && denied.body.contains("internal"), "{}", denied.body);
+    }
+}

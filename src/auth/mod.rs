@@ -1,15 +1,18 @@
 //! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
 
 pub mod caller;
+pub mod identity;
 pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod passwords;
 pub mod sessions;
 pub mod setup;
+pub mod signing;
 mod strangers;
 pub mod tally;
 pub mod throttle;
+pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod verify;
@@ -25,6 +28,8 @@ use crate::store::Store;
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
+pub use signing::SigningSettings;
+pub use tokens::{Client, Introspection};
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
@@ -45,6 +50,7 @@ pub struct Auth {
     strangers: strangers::Strangers,
     tally: tally::Tally,
     usage: usage::Usage,
+    signing: Arc<signing::Signing>,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
 }
@@ -63,6 +69,7 @@ impl Auth {
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
             tally: tally::Tally::default(),
             usage: usage::Usage::default(),
+            signing: Arc::default(),
             collector: OnceLock::new(),
             clock,
             entropy,
@@ -88,6 +95,7 @@ impl Auth {
 
     /// Writes every count, finishes what is queued, checkpoints and closes the store.
     pub fn close(&self) {
+        self.stop_signing();
         if let Some(collector) = self.collector.get() {
             collector.stop();
         }

@@ -41,7 +41,9 @@ impl Client {
         let is_ours = |scope: &&Scope| scope.is_reserved();
         match asked {
             None => Ok(self.identity.scopes.only(|scope| !is_ours(&scope))),
-            Some(asked) if asked.iter().all(|scope| !is_ours(&scope) && self.identity.scopes.covers(scope.as_str())) => {
+            Some(asked)
+                if asked.iter().all(|scope| !is_ours(&scope) && self.identity.scopes.covers(scope.as_str())) =>
+            {
                 Ok(asked)
             }
             Some(_) => Err(Error::invalid("scope", "The key does not hold every scope that is asked for.")),

@@ -154,9 +154,11 @@ impl Keyring {
         let damaged = |place: String| Error::invalid("signing_keys", format!("it is damaged at {place}"));
         let stored: Stored = serde_json::from_str(text)
             .map_err(|error| damaged(format!("line {}, column {}", error.line(), error.column())))?;
-        let keys = stored.keys.into_iter().enumerate().map(|(number, key)| {
-            key.parse().ok_or_else(|| damaged(format!("key {}", number + 1)))
-        });
+        let keys = stored
+            .keys
+            .into_iter()
+            .enumerate()
+            .map(|(number, key)| key.parse().ok_or_else(|| damaged(format!("key {}", number + 1))));
         Ok(Keyring(keys.collect::<Result<_>>()?))
     }
 
@@ -230,10 +232,8 @@ mod tests {
     fn a_rotation_overlaps_and_the_next_key_is_known_before_it_signs() {
         use SigningAlgorithm::{EdDSA, Rs256};
         let (start, day) = (Time::parse("2026-11-23T08:00:00Z").unwrap(), Duration::from_secs(86_400));
-        let ring = Keyring::begin(
-            vec![fresh("r1", Rs256), fresh("r2", Rs256), fresh("e1", EdDSA), fresh("e2", EdDSA)],
-            start,
-        );
+        let ring =
+            Keyring::begin(vec![fresh("r1", Rs256), fresh("r2", Rs256), fresh("e1", EdDSA), fresh("e2", EdDSA)], start);
         assert_eq!(states(&ring, start), [("r1", "signs"), ("r2", "next"), ("e1", "signs"), ("e2", "next")]);
         assert!(!ring.is_due(start.plus(day * 89), day * 90) && ring.is_due(start.plus(day * 90), day * 90));
         let later = start.plus(day * 90);

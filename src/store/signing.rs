@@ -91,8 +91,7 @@ fn read(path: &Path) -> Result<Option<Keyring>> {
 fn draft(path: &Path, ring: &Keyring) -> Result<PathBuf> {
     let draft = beside(path, &format!("-new-{}", std::process::id()));
     let mut file = private_file(&draft)?;
-    let written =
-        file.set_len(0).and_then(|()| file.write_all(ring.text().as_bytes())).and_then(|()| file.sync_all());
+    let written = file.set_len(0).and_then(|()| file.write_all(ring.text().as_bytes())).and_then(|()| file.sync_all());
     written.map_err(|error| trouble(&draft, "cannot be written", error))?;
     Ok(draft)
 }

@@ -65,6 +65,8 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
         ("actix_", &["http/", "commands/serve.rs"]),
         ("unsafe ", &["store/announce.rs"]),
         ("argon2", &["auth/passwords.rs"]),
+        ("jsonwebtoken", &["auth/signing/"]),
+        ("aws_lc_rs::", &["auth/signing/", "http/tls.rs"]),
         ("clap", &["cli/", "commands/"]),
         ("SystemTime::now", &["ambient/clock.rs"]),
         ("SysRng", &["ambient/entropy.rs"]),

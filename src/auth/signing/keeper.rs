@@ -33,8 +33,17 @@ impl Keeper {
     ) -> Result<Self> {
         let (order, orders) = sync_channel::<()>(1);
         let file = settings.file.clone().unwrap_or_else(|| store.signing_file());
-        let mut work =
-            Work { signing, store, clock, settings: settings.clone(), file, seen: None, keyring: None, next_end: None, patience: 0 };
+        let mut work = Work {
+            signing,
+            store,
+            clock,
+            settings: settings.clone(),
+            file,
+            seen: None,
+            keyring: None,
+            next_end: None,
+            patience: 0,
+        };
         let run = move || {
             // Verifications come first, as in the usage thread.
             let _ = rustix::process::nice(10);
@@ -80,23 +89,36 @@ struct Work {
 
 impl Work {
     fn turn(&mut self) {
-        if let Some(left) = self.patience.checked_sub(1) {
-            self.patience = left;
-        } else if let Err(error) = self.try_turn() {
-            tracing::error!(%error, file = %self.file.display(), "the signing keys are not as they should be; trying again in half a minute");
-            self.patience = RETRY_TURNS;
+        let now = self.clock.now();
+        if let Err(error) = self.look(now) {
+            tracing::error!(%error, "the signing keys stay as they were");
+        }
+        match self.patience.checked_sub(1) {
+            Some(left) => self.patience = left,
+            None => {
+                if let Err(error) = self.tend(now) {
+                    tracing::error!(%error, "no signing keys were made; trying again in half a minute");
+                    self.patience = RETRY_TURNS;
+                }
+            }
         }
     }
 
-    fn try_turn(&mut self) -> Result<()> {
-        let now = self.clock.now();
+    /// Takes in what somebody else did to the file, once, and drops what has ended.
+    fn look(&mut self, now: Time) -> Result<()> {
         let stamp = Stamp::of(&self.file);
         if stamp != self.seen {
             self.seen = stamp;
-            self.read(now)?;
-        } else if self.next_end.is_some_and(|end| end <= now) {
-            self.put(self.keyring.clone(), now)?;
+            return self.read(now);
         }
+        match self.next_end {
+            Some(end) if end <= now => self.put(self.keyring.clone(), now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes what is missing or due; the operator's own keys are the operator's.
+    fn tend(&mut self, now: Time) -> Result<()> {
         if self.settings.file.is_some() {
             return Ok(());
         }
@@ -107,7 +129,6 @@ impl Work {
         }
     }
 
-    /// What stands in the file now. Without a file, keys of the operator's stay as they were.
     fn read(&mut self, now: Time) -> Result<()> {
         let keyring = match &self.settings.file {
             Some(file) => Some(operators(file, &self.settings, now)?),

@@ -2,6 +2,7 @@
 //! path suffix, the body is never read; answered in memory, before any routing.
 
 mod allow;
+mod identity;
 mod question;
 mod refusal;
 
@@ -19,11 +20,14 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Shared, client, security_headers};
-use crate::auth::Verdict;
+use crate::auth::{Good, Verdict};
 use crate::error::Result as Outcome;
+use crate::index::KeyView;
 use crate::model::Refusal;
 use crate::model::verdict::Demand;
 use allow::Allowed;
+use identity::Bearing;
+pub use identity::Identities;
 use question::{Door, Question};
 use refusal::refuse;
 
@@ -72,22 +76,57 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Credential::Garbled => return now(Problem::refused(Refusal::Malformed, &[])),
         Credential::Ambiguous => return now(Problem::invalid_request("Send one key, in one header.")),
     };
-    let needs = question.needs();
+    let asked = Asked { door, needs: question.needs(), presented, id };
+    if question.wants_identity() {
+        return decide(site, &request, asked, Bearing::of, |site, bearing| bearing.signed(site));
+    }
+    decide(site, &request, asked, Allowed::of, |_, allowed| Ok(allowed))
+}
+
+/// One question about one credential.
+struct Asked<'a> {
+    door: Door<'a>,
+    needs: Vec<&'a str>,
+    presented: &'a [u8],
+    id: RequestId,
+}
+
+/// `tell` takes what is needed of a good key while it is looked at; `finish` makes the answer of it.
+fn decide<T: 'static>(
+    site: &Shared,
+    request: &Request,
+    asked: Asked<'_>,
+    tell: impl Fn(&KeyView<'_>) -> T + 'static,
+    finish: impl Fn(&Shared, T) -> Outcome<Allowed> + 'static,
+) -> Answering {
+    let Asked { door, needs, presented, id } = asked;
     let address = client::address(&site.settings, request.headers(), request.peer_addr());
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
-    if let Some(verdict) = site.auth.verify_in_memory(presented, &demand, Allowed::of) {
-        return Answering::Now(Some(respond(door, verdict, &needs, &id)));
+    if let Some(verdict) = site.auth.verify_in_memory(presented, &demand, &tell) {
+        return Answering::Now(Some(respond(door, finished(site, verdict, finish), &needs, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
     let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
+    let path = request.path().to_owned();
     Answering::Later(Box::pin(async move {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
-        let verdict = site.auth.verify(&presented, &demand, Allowed::of).await;
-        Ok(respond(Door::of(request.path()), verdict, &needs, &id))
+        let verdict = site.auth.verify(&presented, &demand, tell).await;
+        Ok(respond(Door::of(&path), finished(&site, verdict, finish), &needs, &id))
     }))
+}
+
+fn finished<T>(
+    site: &Shared,
+    verdict: Outcome<Verdict<T>>,
+    finish: impl Fn(&Shared, T) -> Outcome<Allowed>,
+) -> Outcome<Verdict<Allowed>> {
+    match verdict? {
+        Ok(Good { told, allowance }) => Ok(Ok(Good { told: finish(site, told)?, allowance })),
+        Err(bad) => Ok(Err(bad)),
+    }
 }
 
 /// For a request that no question is read from.

@@ -31,7 +31,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn start(gateway: &Gateway) -> Self {
+        Self::prepared(gateway, |_| {})
+    }
+
+    /// With more in its home than files that never change.
+    pub fn prepared(gateway: &Gateway, prepare: impl FnOnce(&Home)) -> Self {
         let (home, upstream, address) = (Home::new(), Upstream::start(), free_address());
+        prepare(&home);
         let (keybearer, asked) = Process::keybearer(&home, gateway.serve);
         for name in gateway.files {
             home.write(name, &with_ports(&documented(name), address, asked, upstream.address));

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and waits on the real clock only for bounds"
 )]
 
+mod apache;
 mod client;
 mod gateway;
 mod home;
@@ -14,4 +15,5 @@ mod process;
 mod promises;
 mod real;
 mod replay;
+mod tls;
 mod upstream;

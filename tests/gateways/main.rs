@@ -8,6 +8,7 @@
 
 mod apache;
 mod client;
+mod clients;
 mod gateway;
 mod home;
 mod policies;

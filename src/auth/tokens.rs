@@ -2,7 +2,6 @@
 //! token (RFC 7662). A key is judged as everywhere; a JWT of ours is good for as long as its key is.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,11 +134,6 @@ impl Auth {
         let algorithm = settings.token_algorithm;
         let token = running.signers.run(move |()| ring.sign(algorithm, ACCESS_TOKEN, &claims)).await?;
         Ok(Issued { token, expires_in: end.seconds() - now.seconds(), scopes })
-    }
-
-    /// How long access tokens live.
-    pub fn token_lifetime(&self) -> Result<Duration> {
-        Ok(self.signing.running()?.settings.token_lifetime)
     }
 
     /// What can be said of a token: nothing of one that is not good. Without `keybearer:verify` a

@@ -154,6 +154,7 @@ async fn a_client_proves_itself_once_and_whole() {
             let form = [&[("client_id", pair.0), ("client_secret", pair.1)], &fields[..]].concat();
             let answer = server.anon().post(path, &form).await;
             let expected = if pair.0.is_empty() { is(400, "invalid_request") } else { is(401, "invalid_client") };
+            assert_eq!(answer.header("www-authenticate").is_empty(), answer.status != 401, "{path} {pair:?}");
             assert_eq!(error(&answer), expected, "{path} {pair:?}");
         }
         let both = [&[("client_id", id.as_str()), ("client_secret", &key)], &fields[..]].concat();

@@ -6,6 +6,7 @@ mod make;
 mod pem;
 mod ring;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -93,7 +94,10 @@ impl Auth {
     pub fn start_signing(&self, settings: SigningSettings, issuer: &str) -> Result<()> {
         let signing = &self.signing;
         let keyring = match &settings.file {
-            Some(file) => Some(operators(file, &settings, self.now())?),
+            Some(file) => {
+                warn_if_others_read(file);
+                Some(operators(file, &settings, self.now())?)
+            }
             None => self.store.signing_keys()?,
         };
         if let Some(keyring) = &keyring {
@@ -150,6 +154,14 @@ impl Auth {
         }
         let replace = move |_| Keyring::begin(fresh.clone(), now);
         self.store.change_signing_keys(replace, Action::SigningKeysReplaced, now, asking.origin.clone()).await
+    }
+}
+
+/// The file is the operator's, and so is its mode; ours is narrowed by the store.
+fn warn_if_others_read(file: &Path) {
+    let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
+    if mode & 0o077 != 0 {
+        tracing::warn!(file = %file.display(), mode = format!("{:o}", mode & 0o777), "others can read the signing keys");
     }
 }
 

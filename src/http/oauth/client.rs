@@ -80,10 +80,7 @@ impl<D: Door + 'static> FromRequest for Asked<D> {
 enum Proof {
     Bearer(Vec<u8>),
     /// Key id and key, in each reading that a client may have meant.
-    Pairs {
-        readings: Vec<(String, Vec<u8>)>,
-        challenge: Option<&'static str>,
-    },
+    Pairs(Vec<(String, Vec<u8>)>),
 }
 
 impl Proof {
@@ -101,7 +98,7 @@ impl Proof {
             (Some(_), Some(_)) => {
                 Err(bad_request("invalid_request", "Send one credential: in a header or in the form, not in both."))
             }
-            (Some(Proof::Pairs { readings, .. }), None)
+            (Some(Proof::Pairs(readings)), None)
                 if form.text("client_id").is_some_and(|id| readings.iter().all(|(own, _)| own != id)) =>
             {
                 Err(bad_request("invalid_request", "The form's client_id is another than the header's."))
@@ -109,7 +106,7 @@ impl Proof {
             (Some(proof), None) => Ok(proof),
             (None, Some(secret)) => {
                 let id = form.must("client_id")?.to_owned();
-                Ok(Proof::Pairs { readings: vec![(id, secret.into())], challenge: None })
+                Ok(Proof::Pairs(vec![(id, secret.into())]))
             }
             (None, None) if takes_bearer => Err(Problem { oauth: Some("invalid_client"), ..Problem::missing_key() }),
             (None, None) => Err(Problem {
@@ -122,14 +119,13 @@ impl Proof {
     }
 
     async fn judge(&self, site: &Shared, demand: &Demand<'_>) -> Result<Client, Problem> {
-        let (readings, challenge) = match self {
+        let readings = match self {
             Proof::Bearer(key) => {
                 let verdict = site.auth.client(key, demand).await?;
                 return verdict.map(|good| good.told).map_err(|bad| as_oauth(Problem::of(&bad, &[]), true));
             }
-            Proof::Pairs { readings, challenge } => (readings, *challenge),
+            Proof::Pairs(readings) => readings,
         };
-        let with_challenge = |problem: Problem| Problem { challenge: challenge.map(Cow::Borrowed), ..problem };
         let mut refused = unknown_client();
         for (id, key) in readings {
             match site.auth.client(key, demand).await? {
@@ -138,7 +134,7 @@ impl Proof {
                 Err(bad) => refused = as_oauth(Problem::of(&bad, &[]), false),
             }
         }
-        Err(with_challenge(refused))
+        Err(refused)
     }
 }
 
@@ -150,13 +146,12 @@ fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return Ok(None);
     }
-    let refused = || Problem { challenge: Some(Cow::Borrowed(BASIC)), ..unknown_client() };
-    let pair = BASE64.decode(rest.trim_ascii()).map_err(|_| refused())?;
-    let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(refused)?;
+    let pair = BASE64.decode(rest.trim_ascii()).map_err(|_| unknown_client())?;
+    let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(unknown_client)?;
     let (id, key) = (&pair[..colon], &pair[colon + 1..]);
     let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), key.to_vec())];
     readings.dedup();
-    Ok(Some(Proof::Pairs { readings, challenge: Some(BASIC) }))
+    Ok(Some(Proof::Pairs(readings)))
 }
 
 /// As a form's value; what is no escape stays as it is.
@@ -173,15 +168,15 @@ fn unknown_client() -> Problem {
     as_oauth(Problem::refused(Refusal::NotFound, &[]), false)
 }
 
-/// The RFC's name for what is wrong with a credential; of a limit there is none.
+/// The RFC's name for what is wrong with a credential; of a limit there is none. A client is challenged
+/// in its own way (RFC 6749 §5.2).
 fn as_oauth(problem: Problem, is_bearer: bool) -> Problem {
-    let oauth = match problem.status.as_u16() {
-        401 if is_bearer => Some("invalid_token"),
-        401 => Some("invalid_client"),
-        403 => Some("unauthorized_client"),
-        _ => None,
-    };
-    Problem { oauth, ..problem }
+    match problem.status.as_u16() {
+        401 if is_bearer => Problem { oauth: Some("invalid_token"), ..problem },
+        401 => Problem { oauth: Some("invalid_client"), challenge: Some(Cow::Borrowed(BASIC)), ..problem },
+        403 => Problem { oauth: Some("unauthorized_client"), ..problem },
+        _ => problem,
+    }
 }
 
 #[cfg(test)]

@@ -26,10 +26,7 @@ for (const way of [openid.ClientSecretBasic, openid.ClientSecretPost]) {
   await assert.rejects(openid.tokenRevocation(resourceServer, client.key), { error: "unauthorized_client" });
   await assert.rejects(openid.tokenRevocation(own, jwt), { error: "unsupported_token_type" });
   const stranger = await discover({ id: client.id, key: "wrong" }, way);
-  await assert.rejects(openid.clientCredentialsGrant(stranger), (error) =>
-    // RFC 6749 §5.2: with HTTP Basic, a challenge.
-    way === openid.ClientSecretBasic ? error.cause?.[0]?.scheme === "basic" : error.error === "invalid_client",
-  );
+  await assert.rejects(openid.clientCredentialsGrant(stranger), (error) => error.cause?.[0]?.scheme === "basic");
 }
 
 const own = await discover(client, openid.ClientSecretBasic);

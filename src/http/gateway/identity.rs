@@ -2,7 +2,6 @@
 //! for a key and half its life, and again whenever it would say something else.
 
 use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use crate::auth::identity::{LIFETIME, Says};
 use crate::error::{Error, Result};
 use crate::http::Site;
 use crate::index::KeyView;
-use crate::model::usage::IdHasher;
 use crate::model::{KeyId, Time};
 
 const SHARDS: usize = 64;
@@ -21,7 +19,7 @@ const SHARDS: usize = 64;
 const MOST: usize = 1024;
 const FRESH: Duration = LIFETIME.checked_div(2).expect("two is not zero");
 
-type Shard = Mutex<HashMap<KeyId, Signed, BuildHasherDefault<IdHasher>>>;
+type Shard = Mutex<HashMap<KeyId, Signed>>;
 
 /// What was signed lately.
 pub struct Identities(Box<[Shard]>);

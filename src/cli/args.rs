@@ -112,14 +112,14 @@ pub struct ServeArgs {
     #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
     pub signing_rotation: Option<String>,
     /// How OAuth tokens are signed: RS256 or EdDSA [default: RS256]
-    #[arg(long, env = "KEYBEARER_TOKEN_ALGORITHM", value_name = "ALG")]
-    pub token_algorithm: Option<String>,
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_ALGORITHM", value_name = "ALG")]
+    pub access_token_algorithm: Option<String>,
     /// How long OAuth tokens live, at most 1h [default: 10m]
-    #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]
-    pub token_lifetime: Option<String>,
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_LIFETIME", value_name = "SPAN")]
+    pub access_token_lifetime: Option<String>,
     /// Whom OAuth tokens are for when the client names no resource [default: the public URL]
-    #[arg(long, env = "KEYBEARER_TOKEN_AUDIENCE", value_name = "URI")]
-    pub token_audience: Option<String>,
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_AUDIENCE", value_name = "URI")]
+    pub access_token_audience: Option<String>,
     /// How X-Auth-Identity is signed: RS256 or EdDSA [default: EdDSA]
     #[arg(long, env = "KEYBEARER_IDENTITY_ALGORITHM", value_name = "ALG")]
     pub identity_algorithm: Option<String>,

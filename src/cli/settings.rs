@@ -33,9 +33,9 @@ const ENVIRONMENT: [&str; 19] = [
     "KEYBEARER_BAD_KEY_LIMIT",
     "KEYBEARER_SIGNING_KEYS",
     "KEYBEARER_SIGNING_ROTATION",
-    "KEYBEARER_TOKEN_ALGORITHM",
-    "KEYBEARER_TOKEN_LIFETIME",
-    "KEYBEARER_TOKEN_AUDIENCE",
+    "KEYBEARER_ACCESS_TOKEN_ALGORITHM",
+    "KEYBEARER_ACCESS_TOKEN_LIFETIME",
+    "KEYBEARER_ACCESS_TOKEN_AUDIENCE",
     "KEYBEARER_IDENTITY_ALGORITHM",
     "KEYBEARER_TLS_CERT",
     "KEYBEARER_TLS_KEY",
@@ -65,12 +65,12 @@ struct File {
     signing_keys: Option<PathBuf>,
     #[serde(alias = "signing_rotation")]
     signing_rotation: Option<String>,
-    #[serde(alias = "token_algorithm")]
-    token_algorithm: Option<String>,
-    #[serde(alias = "token_lifetime")]
-    token_lifetime: Option<String>,
-    #[serde(alias = "token_audience")]
-    token_audience: Option<String>,
+    #[serde(alias = "access_token_algorithm")]
+    access_token_algorithm: Option<String>,
+    #[serde(alias = "access_token_lifetime")]
+    access_token_lifetime: Option<String>,
+    #[serde(alias = "access_token_audience")]
+    access_token_audience: Option<String>,
     #[serde(alias = "identity_algorithm")]
     identity_algorithm: Option<String>,
     #[serde(alias = "tls_cert")]
@@ -152,9 +152,9 @@ impl Settings {
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
                 signing_keys: signing_keys.or(file.signing_keys),
                 signing_rotation: given.signing_rotation.clone().or(file.signing_rotation),
-                token_algorithm: given.token_algorithm.clone().or(file.token_algorithm),
-                token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
-                token_audience: given.token_audience.clone().or(file.token_audience),
+                access_token_algorithm: given.access_token_algorithm.clone().or(file.access_token_algorithm),
+                access_token_lifetime: given.access_token_lifetime.clone().or(file.access_token_lifetime),
+                access_token_audience: given.access_token_audience.clone().or(file.access_token_audience),
                 identity_algorithm: given.identity_algorithm.clone().or(file.identity_algorithm),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
@@ -236,15 +236,19 @@ impl Settings {
                     }
                 },
             },
-            token_algorithm: algorithm("token-algorithm", &given.token_algorithm, defaults.token_algorithm)?,
-            token_lifetime: match given.token_lifetime.as_deref() {
+            token_algorithm: algorithm(
+                "access-token-algorithm",
+                &given.access_token_algorithm,
+                defaults.token_algorithm,
+            )?,
+            token_lifetime: match given.access_token_lifetime.as_deref() {
                 None => defaults.token_lifetime,
                 Some(text) => match parse_span(text).filter(|span| *span <= LONGEST_TOKEN) {
                     Some(span) => span,
-                    None => return wrong("token-lifetime", text, "write a span of 1h or less, such as 10m."),
+                    None => return wrong("access-token-lifetime", text, "write a span of 1h or less, such as 10m."),
                 },
             },
-            token_audience: given.token_audience.clone(),
+            token_audience: given.access_token_audience.clone(),
             identity_algorithm: algorithm(
                 "identity-algorithm",
                 &given.identity_algorithm,

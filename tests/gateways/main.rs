@@ -11,6 +11,7 @@ mod client;
 mod clients;
 mod gateway;
 mod home;
+mod identity;
 mod policies;
 mod process;
 mod promises;

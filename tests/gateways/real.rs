@@ -3,7 +3,7 @@
 use super::gateway::{Gateway, Stage};
 use super::promises;
 
-const NGINX: Gateway = Gateway {
+pub const NGINX: Gateway = Gateway {
     files: &["nginx.conf", "keybearer-question.conf", "keybearer-identity.conf"],
     // The documented file belongs into http {}, and the package's own temporary places need root.
     around: &[(
@@ -17,7 +17,7 @@ const NGINX: Gateway = Gateway {
     serve: &[],
 };
 
-const CADDY: Gateway = Gateway {
+pub const CADDY: Gateway = Gateway {
     files: &["Caddyfile"],
     around: &[],
     program: "caddy",
@@ -25,7 +25,7 @@ const CADDY: Gateway = Gateway {
     serve: &[],
 };
 
-const HAPROXY: Gateway = Gateway {
+pub const HAPROXY: Gateway = Gateway {
     files: &["haproxy.cfg", "keybearer.lua"],
     around: &[],
     program: "haproxy",
@@ -33,7 +33,7 @@ const HAPROXY: Gateway = Gateway {
     serve: &[],
 };
 
-const ENVOY: Gateway = Gateway {
+pub const ENVOY: Gateway = Gateway {
     files: &["envoy.yaml"],
     around: &[],
     program: "envoy",

@@ -8,7 +8,7 @@ use keybearer::model::key::Expiry;
 use keybearer::model::{Basis, KeyChange, KeyId, Networks, RateLimit, Role, ScopeSet};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Answer, MEMBER, Server, raw};
+use crate::harness::{ADMIN, Answer, MEMBER, Server, eventually, raw};
 
 const INTROSPECT: &str = "/oauth/introspect";
 const REVOKE: &str = "/oauth/revoke";
@@ -193,7 +193,7 @@ async fn an_imported_key_of_any_text_proves_its_client() {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(text).to_vec();
     let change = "UPDATE keys SET digest = ?1, prefix = NULL, hint = 'legacy' WHERE name = 'nightly job'";
     server.home.sqlite().execute(change, [digest]).unwrap();
-    crate::harness::eventually(Duration::from_secs(2), "it opens", async || server.tries(text).await == 200).await;
+    eventually(Duration::from_secs(2), "it opens", async || server.tries(text).await == 200).await;
     assert_eq!(token(&server, (&id, text), &[]).await.status, 200);
     assert_eq!(token(&server, (&id, "secret-token:a%2541%2Bb/c="), &[]).await.status, 200);
     assert_eq!(token(&server, (&id, "secret-token:aA+b/c="), &[]).await.status, 401);
@@ -448,4 +448,43 @@ async fn hostile_bodies_end_early() {
         let answer = raw::exchange(server.address, raw::request(&format!("POST {INTROSPECT}"), &head, "token=x"));
         assert_eq!(answer.status(), 401, "{line}: {}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn a_limit_is_told_to_its_client_and_makes_its_token_inactive() {
+    let server = Server::start();
+    let limit = RateLimit::new(1, 60, None).unwrap();
+    let (id, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    assert_eq!(introspect(&server, &key).await["active"], true, "which counts");
+    assert_eq!(introspect(&server, &key).await["active"], false);
+    let answer = token(&server, (&id, &key), &[]).await;
+    assert_eq!((answer.problem(), answer.header("retry-after")), ((429, "rate_limited".into()), "60"));
+    let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
+    let (id, ranged) = server.key_of(MEMBER, &[], |new| new.allowed_ips = inside).await;
+    assert_eq!(error(&token(&server, (&id, &ranged), &[]).await), is(403, "unauthorized_client"));
+}
+
+#[tokio::test]
+async fn without_the_database_nobody_is_called_inactive() {
+    let server = Server::start();
+    let (id, key) = server.key(&["orders:read"]).await;
+    let (_, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |_| {}).await;
+    let jwt = access(&server, (&id, &key)).await;
+    let verifier = server.bearer(&verifier);
+    let elsewhere = server.home.path("elsewhere");
+    std::fs::rename(server.home.database(), &elsewhere).unwrap();
+    let gone = async || verifier.post(INTROSPECT, &[("token", &key)]).await.status == 503;
+    eventually(Duration::from_secs(5), "the missing database is noticed", gone).await;
+    for path in [INTROSPECT, REVOKE, TOKEN] {
+        for token in [&key, &jwt] {
+            let answer = verifier.post(path, &[("token", token)]).await;
+            let expected = if path == TOKEN { 401 } else { 503 };
+            assert_eq!(answer.status, expected, "{path}: {answer:?}");
+        }
+        let answer = basic(&server, path, (&id, &key), &[("token", &key), ("grant_type", "client_credentials")]).await;
+        assert_eq!((answer.problem(), answer.header("retry-after")), ((503, "unavailable".into()), "1"), "{path}");
+    }
+    std::fs::rename(&elsewhere, server.home.database()).unwrap();
+    let back = async || verifier.post(INTROSPECT, &[("token", &jwt)]).await.status == 200;
+    eventually(Duration::from_secs(5), "the database is taken again", back).await;
 }

@@ -165,14 +165,37 @@ fn keys_that_cannot_be_used_stop_the_start_and_are_named() {
         (&["signing-keys", "list"], 1, "keybearer.db-signing"),
         (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "missing.pem"], 1, "--signing-keys missing.pem"),
         (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "empty.pem"], 1, "no key in it"),
-        (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "ed.pem"], 1, "--token-algorithm RS256"),
-        (&["serve", "--token-algorithm", "HS256"], 2, "--token-algorithm"),
+        (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "ed.pem"], 1, "--access-token-algorithm RS256"),
+        (&["serve", "--access-token-algorithm", "HS256"], 2, "--access-token-algorithm"),
         (&["serve", "--identity-algorithm", "none"], 2, "--identity-algorithm"),
-        (&["serve", "--token-lifetime", "2h"], 2, "--token-lifetime"),
+        (&["serve", "--access-token-lifetime", "2h"], 2, "--access-token-lifetime"),
         (&["serve", "--signing-rotation", "1s"], 2, "--signing-rotation"),
     ] {
         let done = home.keybearer(words).timeout(SOON).assert().failure().code(code);
         let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
         assert!(said.contains(says) && !said.contains("MIIsecret"), "{words:?}: {said}");
     }
+}
+
+#[tokio::test]
+async fn of_many_rotations_at_once_each_sees_the_one_before() {
+    let home = Home::new();
+    let server = ours(&home);
+    let anon = server.anon();
+    published_are(&anon, 4).await;
+    let rotations = (0..4).map(|_| {
+        let home = home.clone();
+        tokio::task::spawn_blocking(move || home.run(&["signing-keys", "rotate"]))
+    });
+    for rotation in rotations.collect::<Vec<_>>() {
+        rotation.await.unwrap();
+    }
+    // Of each kind one that signs, one that is next, and one for each rotation.
+    assert_eq!(published_are(&anon, 12).await.len(), 12);
+    assert_eq!(home.run(&["signing-keys", "list"]).matches("signs").count(), 2);
+    assert_eq!(home.run(&["events", "list", "--json"]).matches("signing_keys.rotated").count(), 4);
+    let leftovers = std::fs::read_dir(home.path(""))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("-signing-new"));
+    assert_eq!(leftovers.count(), 0);
 }

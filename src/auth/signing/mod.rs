@@ -169,7 +169,7 @@ fn warn_if_others_read(file: &Path) {
 fn operators(file: &Path, settings: &SigningSettings, now: Time) -> Result<Keyring> {
     let keyring = pem::read(file, now)?;
     for (flag, algorithm) in
-        [("--token-algorithm", settings.token_algorithm), ("--identity-algorithm", settings.identity_algorithm)]
+        [("--access-token-algorithm", settings.token_algorithm), ("--identity-algorithm", settings.identity_algorithm)]
     {
         if keyring.signing(algorithm).is_none() {
             return Err(Error::conflict(format!(

@@ -22,13 +22,12 @@ use super::request_id::RequestId;
 use super::{Shared, client, security_headers};
 use crate::auth::{Good, Verdict};
 use crate::error::Result as Outcome;
-use crate::index::KeyView;
 use crate::model::Refusal;
 use crate::model::verdict::Demand;
 use allow::Allowed;
 use identity::Bearing;
 pub use identity::Identities;
-use question::{Door, Question};
+use question::{Door, Question, Signature};
 use refusal::refuse;
 
 /// An answer that is there already, or comes later; the first costs no allocation.
@@ -76,57 +75,55 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Credential::Garbled => return now(Problem::refused(Refusal::Malformed, &[])),
         Credential::Ambiguous => return now(Problem::invalid_request("Send one key, in one header.")),
     };
-    let asked = Asked { door, needs: question.needs(), presented, id };
-    if question.wants_identity() {
-        return decide(site, &request, asked, Bearing::of, |site, bearing| bearing.signed(site));
-    }
-    decide(site, &request, asked, Allowed::of, |_, allowed| Ok(allowed))
-}
-
-/// One question about one credential.
-struct Asked<'a> {
-    door: Door<'a>,
-    needs: Vec<&'a str>,
-    presented: &'a [u8],
-    id: RequestId,
-}
-
-/// `tell` takes what is needed of a good key while it is looked at; `finish` makes the answer of it.
-fn decide<T: 'static>(
-    site: &Shared,
-    request: &Request,
-    asked: Asked<'_>,
-    tell: impl Fn(&KeyView<'_>) -> T + 'static,
-    finish: impl Fn(&Shared, T) -> Outcome<Allowed> + 'static,
-) -> Answering {
-    let Asked { door, needs, presented, id } = asked;
+    let (needs, signature) = (question.needs(), question.signature());
     let address = client::address(&site.settings, request.headers(), request.peer_addr());
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
-    if let Some(verdict) = site.auth.verify_in_memory(presented, &demand, &tell) {
-        return Answering::Now(Some(respond(door, finished(site, verdict, finish), &needs, &id)));
+    if let Some(verdict) = judge_in_memory(site, presented, &demand, signature) {
+        return Answering::Now(Some(respond(door, verdict, &needs, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
     let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
-    let path = request.path().to_owned();
     Answering::Later(Box::pin(async move {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
-        let verdict = site.auth.verify(&presented, &demand, tell).await;
-        Ok(respond(Door::of(&path), finished(&site, verdict, finish), &needs, &id))
+        let verdict = judge(&site, &presented, &demand, signature).await;
+        Ok(respond(Door::of(request.path()), verdict, &needs, &id))
     }))
 }
 
-fn finished<T>(
+fn judge_in_memory(
     site: &Shared,
-    verdict: Outcome<Verdict<T>>,
-    finish: impl Fn(&Shared, T) -> Outcome<Allowed>,
-) -> Outcome<Verdict<Allowed>> {
-    match verdict? {
-        Ok(Good { told, allowance }) => Ok(Ok(Good { told: finish(site, told)?, allowance })),
-        Err(bad) => Ok(Err(bad)),
+    presented: &[u8],
+    demand: &Demand<'_>,
+    signature: Signature,
+) -> Option<Outcome<Verdict<Allowed>>> {
+    match signature {
+        Signature::None => site.auth.verify_in_memory(presented, demand, Allowed::of),
+        Signature::Wanted => {
+            site.auth.verify_in_memory(presented, demand, Bearing::of).map(|verdict| signed(site, verdict?))
+        }
     }
+}
+
+async fn judge(
+    site: &Shared,
+    presented: &[u8],
+    demand: &Demand<'_>,
+    signature: Signature,
+) -> Outcome<Verdict<Allowed>> {
+    match signature {
+        Signature::None => site.auth.verify(presented, demand, Allowed::of).await,
+        Signature::Wanted => signed(site, site.auth.verify(presented, demand, Bearing::of).await?),
+    }
+}
+
+fn signed(site: &Shared, verdict: Verdict<Bearing>) -> Outcome<Verdict<Allowed>> {
+    Ok(match verdict {
+        Ok(Good { told, allowance }) => Ok(Good { told: told.signed(site)?, allowance }),
+        Err(bad) => Err(bad),
+    })
 }
 
 /// For a request that no question is read from.

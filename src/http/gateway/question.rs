@@ -32,6 +32,13 @@ impl<'a> Door<'a> {
     }
 }
 
+/// Whether an allow carries a signed identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    None,
+    Wanted,
+}
+
 /// Empty, as most are, it costs no allocation.
 #[derive(Debug)]
 pub struct Question<'a> {
@@ -86,9 +93,11 @@ impl<'a> Question<'a> {
         of_policy.iter().chain(&self.scopes).map(Scope::as_str).collect()
     }
 
-    /// Whether an allow carries a signed identity.
-    pub fn wants_identity(&self) -> bool {
-        self.identity || self.policy.is_some_and(Policy::wants_identity)
+    pub fn signature(&self) -> Signature {
+        match self.identity || self.policy.is_some_and(Policy::wants_identity) {
+            true => Signature::Wanted,
+            false => Signature::None,
+        }
     }
 
     /// A scope beside the policy asks for somebody.
@@ -135,7 +144,9 @@ mod tests {
         match Question::parse(Door::of(uri.path()), &uri, &policies()) {
             Err(problem) => format!("{} {}", problem.status.as_u16(), problem.code),
             Ok(question) if question.allows_anonymous() => "anonymous".to_owned(),
-            Ok(question) if question.wants_identity() => format!("{}, signed", question.needs().join(" ")),
+            Ok(question) if question.signature() == Signature::Wanted => {
+                format!("{}, signed", question.needs().join(" "))
+            }
             Ok(question) => question.needs().join(" "),
         }
     }

@@ -1,5 +1,6 @@
 //! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
 
+pub mod access_tokens;
 pub mod caller;
 pub mod identity;
 pub mod keys;
@@ -12,7 +13,6 @@ pub mod signing;
 mod strangers;
 pub mod tally;
 pub mod throttle;
-pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod verify;
@@ -25,11 +25,11 @@ use crate::error::Result;
 use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
+pub use access_tokens::{Client, Introspection};
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
 pub use signing::SigningSettings;
-pub use tokens::{Client, Introspection};
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.

@@ -43,6 +43,7 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
         // Port 0 is known only now.
         settings.public_url = PublicUrl::local(address, tls.is_some());
     }
+    auth.start_signing(settings.signing.clone(), settings.public_url.as_str())?;
     let (workers, connections) = (settings.workers, settings.connections);
     let site = web::Data::new(Site::new(auth, settings));
     let shared = site.clone();

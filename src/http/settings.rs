@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
+use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::{Networks, Policies};
 
@@ -31,6 +31,7 @@ pub struct HttpSettings {
     pub bad_key_limit: u32,
     /// What a gateway can ask for by name.
     pub policies: Policies,
+    pub signing: SigningSettings,
 }
 
 #[derive(Debug, Clone)]
@@ -54,6 +55,7 @@ impl HttpSettings {
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             policies: Policies::default(),
+            signing: SigningSettings::default(),
         }
     }
 

@@ -38,7 +38,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn start(gateway: &Gateway) -> Self {
+        Self::prepared(gateway, |_| {})
+    }
+
+    /// With more in its home than files that never change.
+    pub fn prepared(gateway: &Gateway, prepare: impl FnOnce(&Home)) -> Self {
         let (home, upstream, address, grpc) = (Home::new(), Upstream::start(), free_address(), free_address());
+        prepare(&home);
         let serve: Vec<String> = gateway.serve.iter().map(|word| word.replace("{grpc}", &grpc.to_string())).collect();
         let serve: Vec<&str> = serve.iter().map(String::as_str).collect();
         let (keybearer, asked) = Process::keybearer(&home, &serve);

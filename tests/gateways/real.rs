@@ -6,7 +6,7 @@ use super::gateway::{Gateway, Stage};
 use super::home::OWNER;
 use super::promises;
 
-const NGINX: Gateway = Gateway {
+pub const NGINX: Gateway = Gateway {
     files: &["nginx.conf", "keybearer-question.conf", "keybearer-identity.conf"],
     // The documented file belongs into http {}, and the package's own temporary places need root.
     around: &[(
@@ -23,7 +23,7 @@ const NGINX: Gateway = Gateway {
     silent: 500,
 };
 
-const CADDY: Gateway = Gateway {
+pub const CADDY: Gateway = Gateway {
     files: &["Caddyfile"],
     around: &[],
     program: "caddy",
@@ -34,7 +34,7 @@ const CADDY: Gateway = Gateway {
     silent: 504,
 };
 
-const HAPROXY: Gateway = Gateway {
+pub const HAPROXY: Gateway = Gateway {
     files: &["haproxy.cfg", "keybearer.lua"],
     around: &[],
     program: "haproxy",
@@ -45,7 +45,7 @@ const HAPROXY: Gateway = Gateway {
     silent: 503,
 };
 
-const ENVOY: Gateway = Gateway {
+pub const ENVOY: Gateway = Gateway {
     files: &["envoy.yaml"],
     around: &[],
     program: "envoy",
@@ -57,7 +57,7 @@ const ENVOY: Gateway = Gateway {
     silent: 503,
 };
 
-const ENVOY_GRPC: Gateway = Gateway {
+pub const ENVOY_GRPC: Gateway = Gateway {
     files: &["envoy-grpc.yaml"],
     arguments: &["-c", "envoy-grpc.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
     serve: &["--grpc-listen", "{grpc}"],

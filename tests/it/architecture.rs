@@ -67,6 +67,8 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
         ("prost::", &["http/gateway/grpc/"]),
         ("unsafe ", &["store/announce.rs"]),
         ("argon2", &["auth/passwords.rs"]),
+        ("jsonwebtoken", &["auth/signing/"]),
+        ("aws_lc_rs::", &["auth/signing/", "http/tls.rs"]),
         ("clap", &["cli/", "commands/"]),
         ("SystemTime::now", &["ambient/clock.rs"]),
         ("SysRng", &["ambient/entropy.rs"]),

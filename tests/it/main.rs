@@ -20,15 +20,18 @@ mod framing;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod headers;
+mod identity;
 mod index;
 mod keys;
 mod limits;
 mod login;
 mod metrics;
+mod oauth;
 mod routes;
 mod secrets;
 mod sessions;
 mod setup;
+mod signing;
 mod tls;
 mod transfer;
 mod usage;

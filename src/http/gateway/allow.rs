@@ -58,10 +58,14 @@ impl Allowed {
         IDENTITY.into_iter().zip(&self.0)
     }
 
-    /// Key id, owner, owner's id, scopes; empty for nobody.
-    #[cfg(feature = "grpc")]
-    pub fn identity(&self) -> [&str; 4] {
-        std::array::from_fn(|number| self.0[number].to_str().unwrap_or_default())
+    /// The four facts, in the order of [`IDENTITY`].
+    pub fn facts(&self) -> [&HeaderValue; 4] {
+        [&self.0[0], &self.0[1], &self.0[2], &self.0[3]]
+    }
+
+    pub fn with_identity(self, signed: HeaderValue) -> Self {
+        let [key_id, owner, owner_id, scopes, _] = self.0;
+        Allowed([key_id, owner, owner_id, scopes, signed])
     }
 
     pub fn respond(self, id: &RequestId, allowance: Option<&Allowance>) -> Response<BoxBody> {

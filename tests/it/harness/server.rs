@@ -16,7 +16,7 @@ use keybearer::model::key::{Expiry, Metadata};
 use keybearer::model::{KeyName, KeyPrefix, Networks, Role, ScopeSet, Time, User};
 use keybearer::store::{Purpose, Store};
 
-use super::{ADMIN, Client, Home, MEMBER, PASSWORD};
+use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 
 pub struct Server {
     pub home: Home,
@@ -48,6 +48,7 @@ impl Server {
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
+        settings.signing.file = Some(signing::keys());
         change(&mut settings);
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {

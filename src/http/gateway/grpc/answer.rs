@@ -70,7 +70,7 @@ fn set(name: &str, value: &[u8]) -> HeaderValueOption {
 
 /// For filters behind this one (`envoy.filters.http.ext_authz`): none for nobody.
 fn metadata(allowed: &Allowed) -> Option<Struct> {
-    let [id, owner, owner_id, scopes] = allowed.identity();
+    let [id, owner, owner_id, scopes] = allowed.facts().map(|value| value.to_str().unwrap_or_default());
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty()).map(text).collect();
     let scopes = Value { kind: Some(Kind::ListValue(ListValue { values: scopes })) };

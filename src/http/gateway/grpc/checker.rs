@@ -14,6 +14,7 @@ use crate::auth::Allowance;
 use crate::error::Error;
 use crate::http::credential::{Credential, credential};
 use crate::http::gateway::allow::Allowed;
+use crate::http::gateway::judge;
 use crate::http::gateway::question::Question;
 use crate::http::problem::Problem;
 use crate::http::request_id::{RequestId, RequestIds};
@@ -69,7 +70,7 @@ impl Checker {
         let address = client::address(settings, &asked.headers, asked.source);
         let user_agent = client::user_agent(&asked.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
-        match self.site.auth.verify(presented, &demand, Allowed::of).await? {
+        match judge(&self.site, presented, &demand, question.signature()).await? {
             Ok(good) => Ok((good.told, good.allowance)),
             Err(bad) => Err(Problem::of(&bad, &needs)),
         }

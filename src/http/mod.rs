@@ -7,10 +7,11 @@ mod client;
 mod credential;
 mod dashboard;
 mod edge;
-mod gateway;
+pub mod gateway;
 mod health;
 mod json_value;
 mod metrics;
+mod oauth;
 mod problem;
 mod request_id;
 mod routes;
@@ -33,6 +34,7 @@ pub struct Site {
     pub stopping: std::sync::atomic::AtomicBool,
     /// Nanoseconds of sampled forward-auth requests, by thread.
     latency: PerThread<Histogram<12>>,
+    identities: gateway::Identities,
 }
 
 impl Site {
@@ -57,6 +59,7 @@ impl Site {
             assets: dashboard::assets::Assets::new(),
             stopping: std::sync::atomic::AtomicBool::new(false),
             latency: PerThread::new(|| Histogram::new(nanos)),
+            identities: gateway::Identities::default(),
         }
     }
 }

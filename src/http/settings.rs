@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
+use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::{Networks, Policies};
 
@@ -23,12 +23,15 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Where `/metrics` is served without a key.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where Envoy's authorization is served over gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept.
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
     pub bad_key_limit: u32,
     /// What a gateway can ask for by name.
     pub policies: Policies,
+    pub signing: SigningSettings,
 }
 
 #[derive(Debug, Clone)]
@@ -48,9 +51,11 @@ impl HttpSettings {
             tls: None,
             connections: 10_000,
             metrics_listen: None,
+            grpc_listen: None,
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             policies: Policies::default(),
+            signing: SigningSettings::default(),
         }
     }
 

@@ -25,6 +25,8 @@ pub enum Action {
     LogInFailed,
     LoggedOut,
     SessionEnded,
+    SigningKeysRotated,
+    SigningKeysReplaced,
 }
 
 impl Action {
@@ -47,6 +49,8 @@ impl Action {
             Action::LogInFailed => "session.refused",
             Action::LoggedOut => "session.left",
             Action::SessionEnded => "session.ended",
+            Action::SigningKeysRotated => "signing_keys.rotated",
+            Action::SigningKeysReplaced => "signing_keys.replaced",
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::model::Digest;
 use announce::Announcement;
 pub use events::ChainReport;
 pub use import::Rows;
-pub use journal::{Finished, Journal};
+pub use journal::{Finished, Journal, Row as UsageRow};
 pub use keys::{Created, KeyFilter, KeyWrite, Reach};
 pub use sessions::NewSession;
 pub use signing::Stamp;

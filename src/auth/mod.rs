@@ -5,11 +5,13 @@ pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod passwords;
+pub mod rotation;
 pub mod sessions;
 pub mod setup;
 mod strangers;
 pub mod tally;
 pub mod throttle;
+pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod verify;
@@ -19,12 +21,14 @@ use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
+use crate::model::token::TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
+pub use rotation::Rotation;
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
@@ -45,6 +49,7 @@ pub struct Auth {
     strangers: strangers::Strangers,
     tally: tally::Tally,
     usage: usage::Usage,
+    token_lifetime: Duration,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
 }
@@ -63,6 +68,7 @@ impl Auth {
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
             tally: tally::Tally::default(),
             usage: usage::Usage::default(),
+            token_lifetime: TOKEN_LIFETIME,
             collector: OnceLock::new(),
             clock,
             entropy,
@@ -75,6 +81,11 @@ impl Auth {
     /// Distinct bad keys a minute from one address; 0: no limit.
     pub fn with_bad_key_limit(self, limit: u32) -> Self {
         Auth { strangers: strangers::Strangers::new(limit), ..self }
+    }
+
+    /// How long a token of a log-in by a program lives.
+    pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
+        Auth { token_lifetime: lifetime, ..self }
     }
 
     /// From now on uses are written: what a server does, and a command does not.

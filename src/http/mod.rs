@@ -1,6 +1,7 @@
 //! The only place that knows actix and askama. A handler parses, calls one function of `auth`, renders.
 
 mod api;
+mod basic;
 mod bearer;
 mod body;
 mod client;
@@ -21,7 +22,7 @@ mod tls;
 
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
-pub use api::KeyJson;
+pub use api::{KeyJson, UserJson};
 pub use settings::HttpSettings;
 
 /// What every worker shares.

@@ -22,6 +22,12 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/api/v1/keys", "GET, POST").route(get().to(api::manage::list)).route(post().to(api::manage::create)))
         .service(at("/api/v1/keys/{id}", "GET, PATCH, DELETE").route(get().to(api::manage::show)).route(patch().to(api::manage::change)).route(delete().to(api::manage::revoke)))
 
+        .service(at("/api/v1/keys/{id}/rotate", "POST").route(post().to(api::rotation::rotate)))
+        .service(at("/api/v1/users", "GET, POST").route(get().to(api::users::list)).route(post().to(api::users::add)))
+        .service(at("/api/v1/users/{id}", "GET, PATCH, DELETE").route(get().to(api::users::show)).route(patch().to(api::users::change)).route(delete().to(api::users::remove)))
+        .service(at("/api/v1/events", "GET").route(get().to(api::events::list)))
+        .service(at("/api/v1/tokens", "POST, DELETE").route(post().to(api::tokens::issue)).route(delete().to(api::tokens::revoke)))
+
         .service(at("/livez", "GET").route(get().to(livez)))
         .service(at("/readyz", "GET").route(get().to(readyz)))
         .service(at("/metrics", "GET").route(get().to(metrics::protected)))
@@ -36,6 +42,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/keys/new", "GET").route(get().to(keys::new)))
         .service(at("/keys/{id}", "GET").route(get().to(keys::show)))
         .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::revoke)))
+        .service(at("/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
         .service(at("/keys/{id}/disable", "POST").route(post().to(keys::disable)))
         .service(at("/keys/{id}/enable", "POST").route(post().to(keys::enable)))
         .service(at("/keys/{id}/edit", "POST").route(post().to(keys::edit)))

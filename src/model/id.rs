@@ -68,3 +68,4 @@ macro_rules! id {
 id!(KeyId, "key");
 id!(UserId, "user");
 id!(SessionId, "session");
+id!(FamilyId, "token");

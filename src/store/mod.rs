@@ -12,12 +12,15 @@ mod key_changes;
 mod keys;
 mod open;
 mod reserve;
+mod rotation;
 mod rows;
 mod sessions;
 mod standing;
 mod submissions;
 mod throttle;
+mod tokens;
 mod usage;
+mod user_changes;
 mod users;
 mod writer;
 
@@ -33,16 +36,19 @@ use crate::index::{Index, IndexedKey, KeyView, Lookup};
 use crate::model::Digest;
 
 use announce::Announcement;
-pub use events::ChainReport;
+pub use events::{ChainReport, EventFilter};
 pub use import::Rows;
 pub use journal::Journal;
 pub use keys::{Created, KeyFilter, KeyWrite, Reach};
+pub use rotation::Successor;
 pub use sessions::NewSession;
 pub use standing::Standing;
 pub use submissions::Submission;
 pub use throttle::Failures;
+pub use tokens::{NewToken, Refreshed};
 pub use usage::CHUNK as USAGE_CHUNK;
-pub use users::NewUser;
+pub use user_changes::NewPassword;
+pub use users::{NewUser, UserFilter};
 pub use writer::WriterState;
 use writer::{Urgency, Writer};
 

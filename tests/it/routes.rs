@@ -10,10 +10,12 @@ enum For {
     SignedIn,
     Admins,
     Bearers,
+    /// E-mail and password, or, to give a token back, the token.
+    Passwords,
     /// Keys with this scope, of an admin.
     Keys(&'static str),
 }
-use For::{Admins, Bearers, Everybody, Keys, SignedIn};
+use For::{Admins, Bearers, Everybody, Keys, Passwords, SignedIn};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -24,6 +26,11 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("POST",        "/api/v1/keys/verify",                   Keys("keybearer:verify")),
     ("GET, POST",   "/api/v1/keys",                          Keys("keybearer:keys")),
     ("GET, PATCH, DELETE", "/api/v1/keys/{id}",              Keys("keybearer:keys")),
+    ("POST",        "/api/v1/keys/{id}/rotate",              Keys("keybearer:keys")),
+    ("GET, POST",   "/api/v1/users",                         Keys("keybearer:users")),
+    ("GET, PATCH, DELETE", "/api/v1/users/{id}",             Keys("keybearer:users")),
+    ("GET",         "/api/v1/events",                        Keys("keybearer:events")),
+    ("POST, DELETE", "/api/v1/tokens",                       Passwords),
     ("GET",         "/metrics",                              Keys("keybearer:verify")),
     ("GET",         "/livez",                                Everybody),
     ("GET",         "/readyz",                               Everybody),
@@ -36,6 +43,7 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("GET",         "/keys/new",                             SignedIn),
     ("GET",         "/keys/{id}",                            SignedIn),
     ("POST",        "/keys/{id}/revoke",                     SignedIn),
+    ("POST",        "/keys/{id}/rotate",                     SignedIn),
     ("POST",        "/keys/{id}/disable",                    SignedIn),
     ("POST",        "/keys/{id}/enable",                     SignedIn),
     ("POST",        "/keys/{id}/edit",                       SignedIn),
@@ -84,7 +92,9 @@ fn the_table_is_whole() {
 async fn ask(client: &Client, method: &str, path: &str) -> u16 {
     match (method, path.starts_with("/api/")) {
         ("POST", false) => client.form(path, &[]).await.status,
-        ("POST", true) => client.json(path, "{\"key\":\"x\"}").await.status,
+        ("POST", true) => {
+            client.json(path, if path.ends_with("tokens") { "{}" } else { "{\"key\":\"x\"}" }).await.status
+        }
         _ => client.call(method, path).await.status,
     }
 }
@@ -122,6 +132,9 @@ async fn each_role_gets_where_it_may_and_no_further() {
                     assert!(is_in(admin) && admin != 303 || method == "POST", "{what}: {admin}");
                 }
                 Bearers => assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}"),
+                // A key is no password, and no token.
+                Passwords if method == "POST" => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
+                Passwords => assert_eq!([anon, member, admin, plain, verifier], [401, 401, 401, 409, 409], "{what}"),
                 Keys(_) => {
                     assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
                     assert!(is_in(verifier), "{what}: {verifier}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::idempotency::RepeatableBody;
 use crate::auth::KeyRequest;
 use crate::error::{Error, Result};
 use crate::http::json_value::{Fields, Object, given};
@@ -41,6 +42,8 @@ struct RateLimitBody {
     window: u32,
     burst: Option<u32>,
 }
+
+impl RepeatableBody for NewKeyBody {}
 
 impl NewKeyBody {
     pub fn request(self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {

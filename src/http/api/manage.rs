@@ -70,7 +70,7 @@ pub async fn revoke(manager: KeysManager, id: Path<String>, based_on: BasedOn) -
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
+pub(super) async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
     match made {
         Made::Now { key, record } => {
             let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));

@@ -15,7 +15,8 @@ pub use admin_keys::AdminKeysPage;
 pub use error::ErrorPage;
 pub use events::{EventRow, EventsPage};
 pub use keys::{
-    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeyState, KeysPage, LastUse, NewKeyPage, Owner, keybearer_scopes,
+    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeyState, KeysPage, LastUse, NewKeyPage, Owner, Replaced,
+    keybearer_scopes,
 };
 pub use login::{LoginPage, SetupPage};
 pub use shell::{Assets, Field, Me, Nav, Notice, NoticeKind, Pager, Shell, When};

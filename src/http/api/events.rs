@@ -1,0 +1,46 @@
+//! `GET /api/v1/events`: the audit log, for an admin's key with `keybearer:events`.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use super::manager::EventsManager;
+use super::parameters::Parameters;
+use crate::error::{Error, Result as Outcome};
+use crate::http::problem::Problem;
+use crate::model::{Action, Cursor, Event, KeyId, Time};
+use crate::store::EventFilter;
+
+#[derive(Serialize)]
+struct EventPage {
+    /// Newest first.
+    events: Vec<Event>,
+    next_cursor: Option<String>,
+}
+
+pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpResponse, Problem> {
+    let query = query.only(&["search", "action", "actor_id", "object_id", "since", "until", "limit", "cursor"])?;
+    let asking = manager.asking().await?;
+    let filter = EventFilter {
+        search: query.search()?,
+        action: query.text("action").map(Action::parse).transpose()?,
+        actor: query.text("actor_id").map(|text| id("actor_id", text)).transpose()?,
+        object: query.text("object_id").map(|text| id("object_id", text)).transpose()?,
+        since: query.text("since").map(|text| time("since", text)).transpose()?,
+        until: query.text("until").map(|text| time("until", text)).transpose()?,
+        before: query.text("cursor").map(Cursor::parse).transpose()?.map(EventFilter::line),
+        limit: query.limit()?,
+    };
+    let page = manager.site.auth.events(&asking, filter).await?;
+    let page = EventPage { events: page.rows, next_cursor: page.next.map(|cursor| cursor.text()) };
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// Of a key, a user or a session: all are written alike.
+fn id(field: &'static str, text: &str) -> Outcome<[u8; 16]> {
+    let wrong = |_| Error::invalid(field, "An id is written as 01890a5d-ac96-774b-bcce-b302099a8057.");
+    KeyId::parse(text).map(|id| *id.as_bytes()).map_err(wrong)
+}
+
+fn time(field: &'static str, text: &str) -> Outcome<Time> {
+    Time::parse(text).map_err(|error| Error { field: Some(field), ..error })
+}

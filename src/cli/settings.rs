@@ -10,13 +10,15 @@ use serde::Deserialize;
 use super::args::{Cli, Command, ServeArgs};
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
+use crate::http::cors::CorsOrigin;
 use crate::http::settings::{PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
+use crate::model::token::LONGEST_TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Networks, Policies, Policy};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 13] = [
+const ENVIRONMENT: [&str; 15] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -28,6 +30,8 @@ const ENVIRONMENT: [&str; 13] = [
     "KEYBEARER_METRICS_LISTEN",
     "KEYBEARER_USAGE_RETENTION",
     "KEYBEARER_BAD_KEY_LIMIT",
+    "KEYBEARER_CORS_ORIGIN",
+    "KEYBEARER_TOKEN_LIFETIME",
     "KEYBEARER_TLS_CERT",
     "KEYBEARER_TLS_KEY",
 ];
@@ -52,6 +56,10 @@ struct File {
     usage_retention: Option<String>,
     #[serde(alias = "bad_key_limit")]
     bad_key_limit: Option<u32>,
+    #[serde(alias = "cors_origin")]
+    cors_origin: Option<OneOrMany>,
+    #[serde(alias = "token_lifetime")]
+    token_lifetime: Option<String>,
     #[serde(alias = "tls_cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls_key")]
@@ -123,6 +131,8 @@ impl Settings {
                 metrics_listen: given.metrics_listen.or(file.metrics_listen),
                 usage_retention: given.usage_retention.clone().or(file.usage_retention),
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
+                cors_origin: many(&given.cors_origin, file.cors_origin),
+                token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
             },
@@ -172,6 +182,18 @@ impl Settings {
                 None => defaults.usage_retention,
             },
             bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            token_lifetime: match &self.serve.token_lifetime {
+                Some(text) => parse_span(text).filter(|span| *span <= LONGEST_TOKEN_LIFETIME).ok_or_else(|| {
+                    Error::invalid(
+                        "usage",
+                        format!("--token-lifetime {text}: write a span of at most 24h, such as 1h."),
+                    )
+                })?,
+                None => defaults.token_lifetime,
+            },
+            cors_origins: (self.serve.cors_origin.iter())
+                .map(|text| CorsOrigin::parse(text).map_err(|error| usage("cors-origin", text, &error)))
+                .collect::<Result<_>>()?,
             policies: self.policies()?,
             ..defaults
         })

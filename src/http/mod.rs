@@ -5,6 +5,7 @@ mod basic;
 mod bearer;
 mod body;
 mod client;
+pub mod cors;
 mod credential;
 mod dashboard;
 mod edge;

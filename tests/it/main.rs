@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod bearer;
 mod cli;
+mod cors;
 mod crash;
 mod csrf;
 mod database;

@@ -13,6 +13,7 @@ mod gateway;
 mod health;
 mod json_value;
 mod metrics;
+mod openapi;
 mod problem;
 mod request_id;
 mod routes;
@@ -31,6 +32,8 @@ pub struct Site {
     pub auth: Auth,
     pub settings: HttpSettings,
     pub assets: dashboard::assets::Assets,
+    /// The OpenAPI document.
+    pub openapi: serde_json::Value,
     /// Set when the server is about to stop: `/readyz` says so first.
     pub stopping: std::sync::atomic::AtomicBool,
     /// Nanoseconds of sampled forward-auth requests, by thread.
@@ -54,6 +57,7 @@ impl Site {
             100_000_000,
         ];
         Site {
+            openapi: openapi::document(settings.public_url.as_str()),
             auth,
             settings,
             assets: dashboard::assets::Assets::new(),

@@ -9,7 +9,7 @@ use super::dashboard::assets::asset;
 use super::dashboard::{account, admin_keys, events, keys, login, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
-use super::{api, metrics};
+use super::{api, metrics, openapi};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -27,6 +27,8 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/api/v1/users/{id}", "GET, PATCH, DELETE").route(get().to(api::users::show)).route(patch().to(api::users::change)).route(delete().to(api::users::remove)))
         .service(at("/api/v1/events", "GET").route(get().to(api::events::list)))
         .service(at("/api/v1/tokens", "POST, DELETE").route(post().to(api::tokens::issue)).route(delete().to(api::tokens::revoke)))
+
+        .service(at("/api/v1/openapi.json", "GET").route(get().to(openapi::show)))
 
         .service(at("/livez", "GET").route(get().to(livez)))
         .service(at("/readyz", "GET").route(get().to(readyz)))

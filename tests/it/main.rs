@@ -25,6 +25,7 @@ mod limits;
 mod login;
 mod manage;
 mod metrics;
+mod openapi;
 mod people;
 mod routes;
 mod secrets;

@@ -109,8 +109,12 @@ async fn a_members_key_manages_the_members_keys_alone() {
     let members = server.bearer(&server.key(&[MANAGE]).await.1);
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (method, tail) in [("GET", ""), ("DELETE", ""), ("PATCH", ""), ("POST", "/rotate")] {
-        let foreign = ask(&members, method, &format!("{KEYS}/{admins_id}{tail}"), json!({}), &[]).await;
-        let none = ask(&members, method, &format!("{KEYS}/{unknown}{tail}"), json!({}), &[]).await;
+        let reach = async |id: &str| match method {
+            // A body that nobody reads ends the connection, or does not: it depends on when it arrives.
+            "GET" | "DELETE" => members.call(method, &format!("{KEYS}/{id}")).await,
+            _ => ask(&members, method, &format!("{KEYS}/{id}{tail}"), json!({}), &[]).await,
+        };
+        let (foreign, none) = (reach(&admins_id).await, reach(unknown).await);
         assert_eq!((foreign.status, foreign.whole()), (404, none.whole()), "{method} {tail}");
     }
     assert_eq!(create(&members, json!({ "name": "n", "owner": ADMIN })).await.status, 403);

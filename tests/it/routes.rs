@@ -31,6 +31,7 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("GET, PATCH, DELETE", "/api/v1/users/{id}",             Keys("keybearer:users")),
     ("GET",         "/api/v1/events",                        Keys("keybearer:events")),
     ("POST, DELETE", "/api/v1/tokens",                       Passwords),
+    ("GET",         "/api/v1/openapi.json",                  Bearers),
     ("GET",         "/metrics",                              Keys("keybearer:verify")),
     ("GET",         "/livez",                                Everybody),
     ("GET",         "/readyz",                               Everybody),

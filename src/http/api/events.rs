@@ -2,19 +2,50 @@
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::manager::EventsManager;
 use super::parameters::Parameters;
 use crate::error::{Error, Result as Outcome};
+use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::{Action, Cursor, Event, KeyId, Time};
 use crate::store::EventFilter;
 
-#[derive(Serialize)]
-struct EventPage {
+#[derive(Serialize, ToSchema)]
+pub struct EventPage {
     /// Newest first.
+    #[schema(value_type = Vec<EventSchema>)]
     events: Vec<Event>,
+    /// For the next page; null on the last one.
+    #[schema(schema_with = field::cursor_or_null)]
     next_cursor: Option<String>,
+}
+
+/// A line of the audit log.
+#[derive(ToSchema)]
+#[schema(as = Event)]
+#[expect(dead_code, reason = "the shape of the model's Event, which knows no OpenAPI")]
+struct EventSchema {
+    /// Its number: 1, 2, 3 and so on.
+    seq: i64,
+    #[schema(schema_with = field::time)]
+    at: String,
+    /// `user`, `key`, `operator` or `anonymous`.
+    actor_kind: String,
+    #[schema(schema_with = field::id_or_null)]
+    actor_id: String,
+    /// What a person recognises the actor by: an e-mail, a hint.
+    actor: String,
+    action: String,
+    /// Of the key, user or session that it is about.
+    #[schema(schema_with = field::id_or_null)]
+    object_id: String,
+    object: String,
+    #[schema(schema_with = field::text_or_null)]
+    address: String,
+    #[schema(schema_with = field::text_or_null)]
+    request_id: String,
 }
 
 pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpResponse, Problem> {

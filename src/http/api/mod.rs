@@ -3,7 +3,7 @@
 mod based_on;
 pub mod events;
 mod idempotency;
-mod key_body;
+pub mod key_body;
 pub mod keys;
 pub mod manage;
 mod manager;

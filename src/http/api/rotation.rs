@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::based_on::BasedOn;
 use super::idempotency::{Repeatable, RepeatableBody};
@@ -10,13 +11,18 @@ use super::manage::shown;
 use super::manager::KeysManager;
 use crate::auth::Rotation;
 use crate::error::Result as Outcome;
+use crate::http::json_value::given;
+use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::{KeyId, Overlap};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Rotation)]
 pub struct RotateBody {
-    /// How long the old key goes on, such as `24h`.
+    /// How long the old key goes on, such as `24h`; at most 90 days. Without it, it is revoked at once.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::overlap, required = false)]
     overlap: Option<String>,
 }
 

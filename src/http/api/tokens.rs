@@ -3,6 +3,7 @@
 
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::auth::tokens::{Issued, TokenRequest};
 use crate::error::{Error, Kind, Result as Outcome};
@@ -10,28 +11,43 @@ use crate::http::Shared;
 use crate::http::basic::{Basic, Visitor};
 use crate::http::bearer::Bearer;
 use crate::http::body::MaybeJson;
+use crate::http::json_value::given;
+use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::ScopeSet;
 
 /// E-mail and password here or by HTTP Basic, or a refresh token.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TokenRequest)]
 pub struct TokenBody {
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_text, required = false)]
     email: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_password, required = false)]
     password: Option<String>,
-    /// What the token shall be able to do; all that it may without it.
+    /// What the token shall be able to do; without it, all that it may.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::grants, required = false)]
     scopes: Option<Vec<String>>,
+    /// Alone.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_text, required = false)]
     refresh_token: Option<String>,
 }
 
 /// The members of RFC 6749 §5.1 where it has them.
-#[derive(Serialize)]
-struct TokenJson {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct TokenJson {
     token: String,
+    /// `Bearer`.
     token_type: &'static str,
     /// In seconds.
     expires_in: u64,
     refresh_token: String,
+    /// In seconds: until the password is needed again.
     refresh_expires_in: u64,
 }
 

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Path;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::UserJson;
 use super::based_on::{BasedOn, etag};
@@ -11,13 +12,16 @@ use super::manager::UsersManager;
 use super::parameters::Parameters;
 use crate::http::body::Json;
 use crate::http::json_value::given;
+use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::{Cursor, Role, User, UserChange, UserId};
 use crate::store::UserFilter;
 
-#[derive(Serialize)]
-struct UserPage {
+#[derive(Serialize, ToSchema)]
+pub struct UserPage {
     users: Vec<UserJson>,
+    /// For the next page; null on the last one.
+    #[schema(schema_with = field::cursor_or_null)]
     next_cursor: Option<String>,
 }
 
@@ -36,13 +40,19 @@ pub async fn list(manager: UsersManager, query: Parameters) -> Result<HttpRespon
     Ok(HttpResponse::Ok().json(UserPage { users, next_cursor: page.next.map(|cursor| cursor.text()) }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
 pub struct NewUserBody {
+    #[schema(schema_with = field::email)]
     email: String,
     /// `member` without it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::role, required = false)]
     role: Option<String>,
-    /// Without it the user cannot log in yet.
+    /// Not one that a word list finds. Without it the user cannot log in yet.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::password, required = false)]
     password: Option<String>,
 }
 
@@ -62,15 +72,20 @@ pub async fn show(manager: UsersManager, id: Path<String>) -> Result<HttpRespons
 }
 
 /// An absent field stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = UserChange)]
 pub struct UserChangeBody {
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::role, required = false)]
     role: Option<String>,
+    /// `false` ends the user's sessions and tokens, and refuses the keys until it is `true` again.
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::truth, required = false)]
     active: Option<bool>,
     /// A new one; ends the user's sessions and tokens.
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::password, required = false)]
     password: Option<String>,
 }
 

@@ -146,6 +146,8 @@ async fn fields_that_are_unknown_or_read_only_are_named() {
         ("enabled=1", "enabled"),
         ("limit=0", "limit"),
         ("limit=101", "limit"),
+        ("limit=", "limit"),
+        ("enabled=", "enabled"),
         ("cursor=x", "cursor"),
         ("order=asc", "order"),
         ("limit=1&limit=2", "limit"),

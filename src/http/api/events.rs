@@ -58,7 +58,7 @@ pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpRespo
         object: query.text("object_id").map(|text| id("object_id", text)).transpose()?,
         since: query.text("since").map(|text| time("since", text)).transpose()?,
         until: query.text("until").map(|text| time("until", text)).transpose()?,
-        before: query.text("cursor").map(Cursor::parse).transpose()?.map(EventFilter::line),
+        before: query.filled("cursor").map(Cursor::parse).transpose()?.map(EventFilter::line),
         limit: query.limit()?,
     };
     let page = manager.site.auth.events(&asking, filter).await?;

@@ -41,7 +41,7 @@ pub struct MadeKeyJson {
 pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpResponse, Problem> {
     let query = query.only(&["owner", "search", "enabled", "limit", "cursor"])?;
     let (auth, asking) = (&manager.site.auth, manager.asking().await?);
-    let owner = match query.text("owner") {
+    let owner = match query.filled("owner") {
         Some(text) => Some(auth.owner(&asking.caller, text).await?),
         None => None,
     };
@@ -49,7 +49,7 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
         owner,
         search: query.search()?,
         enabled: query.truth("enabled")?,
-        after: query.text("cursor").map(Cursor::parse).transpose()?,
+        after: query.filled("cursor").map(Cursor::parse).transpose()?,
         limit: query.limit()?,
     };
     let page = auth.keys(&asking.caller, list).await?;

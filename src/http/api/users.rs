@@ -32,7 +32,7 @@ pub async fn list(manager: UsersManager, query: Parameters) -> Result<HttpRespon
         search: query.search()?,
         role: query.text("role").map(Role::parse).transpose()?,
         active: query.truth("active")?,
-        after: query.text("cursor").map(Cursor::parse).transpose()?,
+        after: query.filled("cursor").map(Cursor::parse).transpose()?,
         limit: query.limit()?,
     };
     let page = manager.site.auth.users_page(&asking, filter).await?;

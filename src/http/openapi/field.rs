@@ -163,12 +163,13 @@ pub fn metadata_or_null() -> Object {
     or_null(metadata())
 }
 
+/// Empty for the first page.
 pub fn cursor() -> Object {
-    text().pattern(Some("^[A-Za-z0-9_-]{21}[AQgw]$")).build()
+    text().pattern(Some("^([A-Za-z0-9_-]{21}[AQgw])?$")).build()
 }
 
 pub fn cursor_or_null() -> Object {
-    or_null(cursor())
+    or_null(text().build())
 }
 
 pub fn role() -> Object {

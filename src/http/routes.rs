@@ -6,7 +6,7 @@ use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{Resource, Route};
 
 use super::dashboard::assets::asset;
-use super::dashboard::{account, admin_keys, events, keys, login, setup, users};
+use super::dashboard::{account, admin_keys, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
 use super::{api, metrics, openapi};
@@ -49,6 +49,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/keys/{id}/enable", "POST").route(post().to(keys::enable)))
         .service(at("/keys/{id}/edit", "POST").route(post().to(keys::edit)))
 
+        .service(at("/reference", "GET").route(get().to(reference::show)))
         .service(at("/account", "GET").route(get().to(account::show)))
         .service(at("/account/password", "POST").route(post().to(account::change_password)))
         .service(at("/account/sessions/end-others", "POST").route(post().to(account::end_others)))

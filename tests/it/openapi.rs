@@ -85,4 +85,27 @@ async fn strangers_and_visitors_of_the_dashboard_get_it_where_they_may() {
     let server = Server::start();
     assert_eq!(server.anon().get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
     assert_eq!(server.admin().await.get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
+    assert_eq!(server.anon().get("/reference").await.location(), "/login?next=%2Freference");
+}
+
+#[tokio::test]
+async fn the_page_for_people_tells_of_every_operation_and_record() {
+    let server = Server::start();
+    let (document, page) = (document(&server).await, server.member().await.get("/reference").await);
+    assert_eq!(page.status, 200);
+    for (path, method, operation) in operations(&document) {
+        assert!(page.body.contains(&format!("<code>{} {path}</code>", method.to_uppercase())), "{method} {path}");
+        assert!(
+            page.body.contains(operation["summary"].as_str().unwrap().split('\'').next().unwrap()),
+            "{method} {path}"
+        );
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(page.body.contains(&format!("id=\"record-{name}\"")), "{name}");
+    }
+    let anchors = page.body.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for anchor in anchors {
+        assert!(page.body.contains(&format!("id=\"{anchor}\"")), "#{anchor} leads nowhere");
+    }
+    assert!(!page.body.contains("http://cdn") && !page.body.contains("https://"), "nothing of others");
 }

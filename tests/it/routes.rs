@@ -48,6 +48,7 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("POST",        "/keys/{id}/disable",                    SignedIn),
     ("POST",        "/keys/{id}/enable",                     SignedIn),
     ("POST",        "/keys/{id}/edit",                       SignedIn),
+    ("GET",         "/reference",                            SignedIn),
     ("GET",         "/account",                              SignedIn),
     ("POST",        "/account/password",                     SignedIn),
     ("POST",        "/account/sessions/end-others",          SignedIn),

@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod keys;
 mod login;
+mod reference;
 mod shell;
 mod users;
 
@@ -19,5 +20,6 @@ pub use keys::{
     keybearer_scopes,
 };
 pub use login::{LoginPage, SetupPage};
+pub use reference::{AnswerEntry, Entry, Group, OperationEntry, Record, Reference, ReferencePage};
 pub use shell::{Assets, Field, Me, Nav, Notice, NoticeKind, Pager, Shell, When};
 pub use users::{NewUserPage, Role, UserPage, UserRow, UsersPage};

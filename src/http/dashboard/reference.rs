@@ -3,16 +3,19 @@
 use actix_web::HttpResponse;
 use serde_json::{Map, Value};
 
-use super::pages::{AnswerEntry, Entry, Group, Nav, OperationEntry, Record, Reference, ReferencePage};
+use super::pages::{AnswerEntry, Entry, Group, Nav, OperationEntry, Piece, Prose, Record, Reference, ReferencePage};
 use super::signed_in::{Gate, SignedIn};
 use super::view;
+
+/// Of methods: reading before writing before ending.
+const ORDER: [&str; 4] = ["get", "post", "patch", "delete"];
 
 pub async fn show(who: SignedIn) -> Result<HttpResponse, Gate> {
     let document = &who.site.openapi;
     Ok(view::ok(&ReferencePage {
         shell: who.shell("API reference", Nav::Reference)?,
         public_url: who.site.settings.public_url.as_str().to_owned(),
-        introduction: text(&document["info"]["description"]),
+        introduction: prose(&document["info"]["description"]),
         groups: list(&document["tags"]).map(|tag| group(document, tag)).collect(),
         problems: map(&document["components"]["responses"])
             .map(|(status, answer)| told(document, status, answer))
@@ -23,6 +26,16 @@ pub async fn show(who: SignedIn) -> Result<HttpResponse, Gate> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+fn prose(value: &Value) -> Prose {
+    marked(value.as_str().unwrap_or_default())
+}
+
+/// Between backticks there is code.
+fn marked(text: &str) -> Prose {
+    let pieces = text.split('`').enumerate();
+    pieces.map(|(at, text)| Piece { text: text.to_owned(), is_code: at % 2 == 1 }).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -51,11 +64,15 @@ fn reference(schema: &Value) -> Option<Reference> {
 fn group(document: &Value, tag: &Value) -> Group {
     let name = text(&tag["name"]);
     let all = map(&document["paths"]).flat_map(|(path, item)| map(item).map(move |entry| (path, entry)));
-    let own = all.filter(|(_, (_, operation))| operation["tags"][0] == name.as_str());
+    let mut own: Vec<_> = all.filter(|(_, (_, operation))| operation["tags"][0] == name.as_str()).collect();
+    own.sort_by_key(|(path, (method, _))| (*path, ORDER.iter().position(|own| own == method)));
     Group {
         anchor: name.to_lowercase().replace(' ', "-"),
-        description: text(&tag["description"]),
-        operations: own.map(|(path, (method, operation))| entry(document, path, method, operation)).collect(),
+        description: prose(&tag["description"]),
+        operations: own
+            .into_iter()
+            .map(|(path, (method, operation))| entry(document, path, method, operation))
+            .collect(),
         name,
     }
 }
@@ -67,15 +84,16 @@ fn entry(document: &Value, path: &str, method: &str, operation: &Value) -> Opera
         kind: kind(&parameter["schema"]),
         record: None,
         is_required: parameter["required"] == true,
-        description: text(&parameter["description"]),
+        description: prose(&parameter["description"]),
     };
     let description = text(&operation["description"]);
+    let paragraphs = description.split("\n\n").filter(|part| !part.is_empty());
     OperationEntry {
         id: text(&operation["operationId"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
         summary: text(&operation["summary"]),
-        description: description.split("\n\n").filter(|part| !part.is_empty()).map(str::to_owned).collect(),
+        description: paragraphs.map(marked).collect(),
         parameters: list(&operation["parameters"]).map(parameter).collect(),
         body: map(&operation["requestBody"]["content"]).find_map(|(_, content)| reference(&content["schema"])),
         answers: map(&operation["responses"]).map(|(status, answer)| told(document, status, answer)).collect(),
@@ -87,7 +105,7 @@ fn told(document: &Value, status: &str, answer: &Value) -> AnswerEntry {
     let record = map(&answer["content"]).find_map(|(_, content)| reference(&content["schema"]));
     AnswerEntry {
         status: status.to_owned(),
-        description: text(&answer["description"]),
+        description: prose(&answer["description"]),
         is_problem: record.as_ref().is_some_and(|record| record.name == "Problem"),
         record,
     }
@@ -106,13 +124,13 @@ fn record(document: &Value, name: &str, schema: &Value) -> Record {
             kind: kind(schema),
             record: reference(schema),
             is_required: list(&part["required"]).any(|required| required == field),
-            description: text(&schema["description"]),
+            description: prose(&schema["description"]),
         })
     });
     Record {
         anchor: format!("record-{name}"),
         name: name.to_owned(),
-        description: text(&schema["description"]),
+        description: prose(&schema["description"]),
         fields: fields.collect(),
     }
 }

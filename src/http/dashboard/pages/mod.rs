@@ -20,6 +20,6 @@ pub use keys::{
     keybearer_scopes,
 };
 pub use login::{LoginPage, SetupPage};
-pub use reference::{AnswerEntry, Entry, Group, OperationEntry, Record, Reference, ReferencePage};
+pub use reference::{AnswerEntry, Entry, Group, OperationEntry, Piece, Prose, Record, Reference, ReferencePage};
 pub use shell::{Assets, Field, Me, Nav, Notice, NoticeKind, Pager, Shell, When};
 pub use users::{NewUserPage, Role, UserPage, UserRow, UsersPage};

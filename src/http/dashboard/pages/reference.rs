@@ -11,11 +11,19 @@ pub struct ReferencePage {
     pub shell: Shell,
     /// Without a trailing slash.
     pub public_url: String,
-    pub introduction: String,
+    pub introduction: Prose,
     pub groups: Vec<Group>,
     /// Statuses that operations share.
     pub problems: Vec<AnswerEntry>,
     pub records: Vec<Record>,
+}
+
+/// Words and, here and there, code.
+pub type Prose = Vec<Piece>;
+
+pub struct Piece {
+    pub text: String,
+    pub is_code: bool,
 }
 
 /// A family of operations.
@@ -23,7 +31,7 @@ pub struct Group {
     /// For links within the page.
     pub anchor: String,
     pub name: String,
-    pub description: String,
+    pub description: Prose,
     pub operations: Vec<OperationEntry>,
 }
 
@@ -34,7 +42,7 @@ pub struct OperationEntry {
     pub path: String,
     pub summary: String,
     /// In paragraphs.
-    pub description: Vec<String>,
+    pub description: Vec<Prose>,
     pub parameters: Vec<Entry>,
     /// The name of the record that it takes.
     pub body: Option<Reference>,
@@ -51,7 +59,7 @@ pub struct Entry {
     /// A record that describes it further.
     pub record: Option<Reference>,
     pub is_required: bool,
-    pub description: String,
+    pub description: Prose,
 }
 
 /// A record by its name, with the anchor of its description on this page.
@@ -63,7 +71,7 @@ pub struct Reference {
 
 pub struct AnswerEntry {
     pub status: String,
-    pub description: String,
+    pub description: Prose,
     pub record: Option<Reference>,
     pub is_problem: bool,
 }
@@ -72,6 +80,6 @@ pub struct AnswerEntry {
 pub struct Record {
     pub anchor: String,
     pub name: String,
-    pub description: String,
+    pub description: Prose,
     pub fields: Vec<Entry>,
 }

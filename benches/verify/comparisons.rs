@@ -30,7 +30,8 @@ pub struct Comparisons<'a> {
 }
 
 impl<'a> Comparisons<'a> {
-    pub fn of(stage: &'a Stage, peers: &'a [(Peer, io::Result<Running>)]) -> Self {
+    /// All, or those whose name contains `only`.
+    pub fn of(stage: &'a Stage, peers: &'a [(Peer, io::Result<Running>)], only: Option<&str>) -> Self {
         let mut list = Self::default();
         for product in &stage.products {
             let keys = product.population.keys;
@@ -43,6 +44,9 @@ impl<'a> Comparisons<'a> {
         for (peer, running) in peers {
             list.against_peer(peer, running, stage.principal());
         }
+        let is_wanted = |what: &str| only.is_none_or(|only| what.contains(only));
+        list.pairs.retain(|pair| is_wanted(&pair.what));
+        list.missing.retain(|row| is_wanted(&row.what));
         list
     }
 

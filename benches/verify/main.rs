@@ -93,7 +93,7 @@ fn report(options: &Options, directory: &Path) -> io::Result<Report> {
     let plan = Plan { rounds: options.rounds, measured: options.measured, connections: options.connections };
     let stage = Stage::set(options, directory, say)?;
     let peers = if options.peers { comparisons::start_peers(directory, options.server_core, say) } else { Vec::new() };
-    let Comparisons { pairs, missing } = Comparisons::of(&stage, &peers);
+    let Comparisons { pairs, missing } = Comparisons::of(&stage, &peers, options.only.as_deref());
     let mut rows = rounds::run(&pairs, &plan, say)?;
     rows.extend(missing);
     let mut starts = Vec::new();
@@ -101,7 +101,7 @@ fn report(options: &Options, directory: &Path) -> io::Result<Report> {
         starts.push(product.start_row()?);
     }
     let mut report = Report { setting: setting(options), goals: Vec::new(), rows, starts, empty: stage.empty };
-    report.goals = verdicts::all(&report, &stage, &plan, say)?;
+    report.goals = verdicts::all(&report, &stage, &plan, options.only.as_deref(), say)?;
     Ok(report)
 }
 

@@ -11,6 +11,10 @@ use crate::writes::Writers;
 use std::io;
 use std::time::{Duration, Instant};
 
+pub const DURABLE: &str = "durable create and revoke, 32 clients";
+pub const REVOKE: &str = "revoke by id, 10M keys";
+pub const SEARCH: &str = "search by name over the API, 10M keys";
+
 const CLIENTS: usize = 32;
 const REPEATS: u64 = 100;
 const GOAL_KEYS: u64 = 10_000_000;
@@ -19,7 +23,7 @@ const QUICK: Limit = Limit::AtMost(50.0);
 
 /// Creations and revocations of many clients at once against those of one, who gets a transaction for each.
 pub fn durable_writes(product: &Product, plan: &Plan) -> Goal {
-    let what = "durable create and revoke, 32 clients";
+    let what = DURABLE;
     let limit = Limit::AtLeast(4.0);
     let text = show_limit(limit, "× one client, one transaction each");
     match write_rates(product, plan) {
@@ -46,7 +50,7 @@ fn write_rates(product: &Product, plan: &Plan) -> io::Result<(Spread, Spread, Sp
 
 /// One revocation by id at a time, on the product with the most keys.
 pub fn revoke_by_id(product: &Product) -> Goal {
-    timed("revoke by id, 10M keys", product, |client, _, latency| {
+    timed(REVOKE, product, |client, _, latency| {
         let writers =
             Writers { port: product.server.port, admin_key: product.admin_key()?, clients: 1, pause: Duration::ZERO };
         let id = writers.create(client)?;
@@ -59,7 +63,7 @@ pub fn revoke_by_id(product: &Product) -> Goal {
 
 /// The management API's search by a key's full name, on the product with the most keys.
 pub fn search_by_name(product: &Product) -> Goal {
-    timed("search by name over the API, 10M keys", product, |client, repeat, latency| {
+    timed(SEARCH, product, |client, repeat, latency| {
         let name = name_of(repeat * product.population.keys / REPEATS);
         let start = Instant::now();
         let answer = client.call("GET", &format!("/api/v1/keys?search={name}"), product.admin_key()?, "")?;

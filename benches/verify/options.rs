@@ -15,6 +15,7 @@ Usage: cargo bench --bench verify -- [options]
   --server-core N      the core of the servers (default 0)
   --load-core N        the core of the generator (default 1)
   --quick              1k,100k keys, 2 rounds of 1 second; options after it override
+  --only TEXT          only measurements whose name contains TEXT (their goals alone are judged)
   --peers              also nginx, Flask-HTTPAuth, express + jsonwebtoken, better-auth (installs them into --keep)
   --keep DIR           keep databases and peers there and use them again (default: a temporary directory)
   --json FILE          write all numbers there
@@ -34,6 +35,8 @@ pub struct Options {
     pub connections: usize,
     pub server_core: usize,
     pub load_core: usize,
+    /// Part of the names of the measurements to take; the other goals are left out.
+    pub only: Option<String>,
     pub peers: bool,
     pub keep: Option<PathBuf>,
     pub json: Option<PathBuf>,
@@ -64,6 +67,7 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
         connections: 32,
         server_core: 0,
         load_core: 1,
+        only: None,
         peers: false,
         keep: None,
         json: None,
@@ -85,6 +89,7 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
                 options.rounds = 2;
                 options.measured = Duration::from_secs(1);
             }
+            "--only" => options.only = Some(value()?.clone()),
             "--peers" => options.peers = true,
             "--keep" => options.keep = Some(value()?.into()),
             "--json" => options.json = Some(value()?.into()),

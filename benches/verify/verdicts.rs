@@ -13,7 +13,14 @@ use std::io;
 const TEN_MILLION: u64 = 10_000_000;
 
 /// Judges what `report` holds, and measures what is measured one product at a time.
-pub fn all(report: &Report, stage: &Stage, plan: &Plan, mut say: impl FnMut(&str)) -> io::Result<Vec<Goal>> {
+pub fn all(
+    report: &Report,
+    stage: &Stage,
+    plan: &Plan,
+    only: Option<&str>,
+    mut say: impl FnMut(&str),
+) -> io::Result<Vec<Goal>> {
+    let is_wanted = |what: &str| only.is_none_or(|only| what.contains(only));
     let rows = &report.rows;
     let mut goals = VerificationRows { rows, zipf: ZIPF, uniform: UNIFORM, unknown: UNKNOWN }.goals();
     goals.extend(rows.iter().filter(|row| row.what == WRITING).map(|row| goals::writing_goal(WRITING, row)));
@@ -25,13 +32,20 @@ pub fn all(report: &Report, stage: &Stage, plan: &Plan, mut say: impl FnMut(&str
     goals.extend(starts(report));
     say("managing keys");
     let (principal, largest) = (stage.principal(), stage.largest());
-    principal.server.wake()?;
-    goals.push(management::durable_writes(principal, plan));
-    principal.server.rest()?;
+    if is_wanted(management::DURABLE) {
+        principal.server.wake()?;
+        goals.push(management::durable_writes(principal, plan));
+        principal.server.rest()?;
+    }
     largest.server.wake()?;
-    goals.push(management::revoke_by_id(largest));
-    goals.push(management::search_by_name(largest));
+    if is_wanted(management::REVOKE) {
+        goals.push(management::revoke_by_id(largest));
+    }
+    if is_wanted(management::SEARCH) {
+        goals.push(management::search_by_name(largest));
+    }
     largest.server.rest()?;
+    goals.retain(|goal| only.is_none() || !matches!(goal.verdict, Verdict::NotAvailable(_)));
     Ok(goals)
 }
 

@@ -87,12 +87,12 @@ impl Auth {
     }
 
     pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyRecord> {
-        Ok(self.usage.complete(self.store.key(id, caller.reach()).await?, self.now()))
+        Ok(self.with_last_use(self.store.key(id, caller.reach()).await?))
     }
 
     /// The record of a key that has just been verified.
     pub async fn verified_record(&self, id: KeyId) -> Result<KeyRecord> {
-        Ok(self.usage.complete(self.store.key(id, Reach::Anyone).await?, self.now()))
+        Ok(self.with_last_use(self.store.key(id, Reach::Anyone).await?))
     }
 
     /// Newest first; `owner` narrows what the caller may see, never widens it.
@@ -102,10 +102,14 @@ impl Auth {
             (Reach::Anyone, Some(user)) => Reach::Own(user),
             (Reach::Anyone, None) => Reach::Anyone,
         };
-        let now = self.now();
         let KeyList { search, enabled, after, limit, .. } = list;
         let page = self.store.keys(KeyFilter { reach, search, enabled, after, limit }).await?;
-        Ok(page.map(|record| self.usage.complete(record, now)))
+        Ok(page.map(|record| self.with_last_use(record)))
+    }
+
+    /// Not as of the last fold: as of now.
+    fn with_last_use(&self, record: KeyRecord) -> KeyRecord {
+        self.usage.complete(record, &self.store, self.now())
     }
 
     /// For good, and in force before this returns.
@@ -135,7 +139,7 @@ impl Auth {
         };
         let changed =
             self.store.change_key(id, asking.caller.reach(), change, judge, self.now(), asking.origin.clone());
-        Ok(self.usage.complete(changed.await?, self.now()))
+        Ok(self.with_last_use(changed.await?))
     }
 
     /// The user that a caller means by an e-mail or an id; a member can only mean themselves.

@@ -109,7 +109,8 @@ impl Auth {
             return Ok(Err(self.refuse(candidate.if_absent, presented, demand)));
         };
         let now = self.clock.now();
-        let view = KeyView { id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
+        let view =
+            KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
         Ok(self.settle(judge(&view, now, demand, &tell), presented, demand, now))
     }
 
@@ -128,7 +129,7 @@ impl Auth {
             allowance: Some(allowance),
             held_back: None,
         })?;
-        self.usage.record(judged.id, now, demand.address, demand.user_agent);
+        self.usage.record(judged.id, judged.number, now, demand.address, demand.user_agent);
         Ok(Good { told: judged.told, allowance })
     }
 
@@ -167,6 +168,7 @@ impl Auth {
 /// What a good key's look took along.
 struct Judged<T> {
     id: KeyId,
+    number: Option<u32>,
     limit: Option<RateLimit>,
     told: T,
 }
@@ -178,7 +180,7 @@ fn judge<T>(
     tell: impl Fn(&KeyView<'_>) -> T,
 ) -> std::result::Result<Judged<T>, Refusal> {
     key.facts().judge(now, demand)?;
-    Ok(Judged { id: key.id, limit: key.grant.rate_limit, told: tell(key) })
+    Ok(Judged { id: key.id, number: key.number, limit: key.grant.rate_limit, told: tell(key) })
 }
 
 struct Candidate {

@@ -41,7 +41,7 @@ struct Figures {
     latency: Snapshot,
     commits: Snapshot,
     batches: Snapshot,
-    index: [(&'static str, &'static str, u64); 7],
+    index: [(&'static str, &'static str, u64); 8],
 }
 
 impl Figures {
@@ -64,6 +64,7 @@ impl Figures {
                 ("index_full", "1 when every key is in the index", u64::from(index.is_full())),
                 ("writes_failing", "1 while writes fail", u64::from(writer.failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
+                ("usage_lost", "Uses that were not counted because their thread's buffer was full", usage.lost),
                 ("sessions", "Dashboard sessions", store.count_sessions().await?),
                 ("wal_bytes", "Size of the write-ahead log", store.wal_bytes()),
             ],

@@ -93,12 +93,23 @@ impl Entries {
         Digest::from_bytes(bytes)
     }
 
+    /// The id in the entry, if it holds a key and is not being changed.
+    pub fn key_at(&self, number: u32) -> Option<KeyId> {
+        self.chunks.get((number >> CHUNK_BITS) as usize)?.get()?;
+        let words = &self.entry(number).0;
+        let before = words[7].load(Ordering::Acquire);
+        let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
+        fence(Ordering::Acquire);
+        let is_still = (before >> VERSION_SHIFT) & 1 == 0 && words[7].load(Ordering::Relaxed) == before;
+        (is_still && id != [0, 0]).then(|| content(id, 0, before).id)
+    }
+
     pub fn add(&self, digest: &Digest, content: Content) -> u32 {
         let recycled = self.free.lock().ok().and_then(|mut free| free.pop());
         let number = recycled.unwrap_or_else(|| {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let chunk = &self.chunks[(number >> CHUNK_BITS) as usize];
-            chunk.get_or_init(|| (0..CHUNK).map(|_| Entry::empty()).collect());
+            chunk.get_or_init(|| super::memory::filled(CHUNK, Entry::empty));
             number
         });
         self.write(number, digest_words(digest), content);

@@ -4,6 +4,7 @@
 
 mod entry;
 mod interned;
+pub mod memory;
 mod shard;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, ScopeSet, Time, UserId};
 use entry::{Content, Entries, Reading};
 use interned::Interned;
+use memory::Blocks;
 use shard::{Place, Shard};
 
 const SHARDS: usize = 256;
@@ -47,6 +49,8 @@ pub struct IndexedKey {
 
 /// A key as a reader sees it, for the time of one look.
 pub struct KeyView<'a> {
+    /// Of its entry here, as long as the key lives; `None` for a key that the store was asked for.
+    pub number: Option<u32>,
     pub id: KeyId,
     pub owner: &'a IndexedOwner,
     pub grant: &'a Grant,
@@ -90,20 +94,25 @@ pub struct Index {
     keys: AtomicU64,
     imported: AtomicU64,
     revision: AtomicU64,
+    resets: AtomicU64,
+    /// Keys whose entry may be used for another one.
+    recycled: AtomicU64,
     /// Held by the one writer; its content is what only a writer needs.
     writing: Mutex<Bookkeeping>,
 }
 
-/// Entry numbers to use again, and where the shared parts are.
+/// Where new tables go, and where the shared parts are.
 struct Bookkeeping {
+    blocks: Blocks,
     owner_numbers: HashMap<UserId, u32>,
     grant_numbers: HashMap<Arc<Grant>, u32>,
 }
 
 impl Index {
     pub fn new() -> Self {
+        let mut blocks = Blocks::default();
         Index {
-            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new(&mut blocks)).collect(),
             entries: Entries::new(),
             owners: Interned::new(),
             grants: Interned::new(),
@@ -112,7 +121,9 @@ impl Index {
             keys: AtomicU64::new(0),
             imported: AtomicU64::new(0),
             revision: AtomicU64::new(0),
-            writing: Mutex::new(Bookkeeping { owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
+            resets: AtomicU64::new(0),
+            recycled: AtomicU64::new(0),
+            writing: Mutex::new(Bookkeeping { blocks, owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
         }
     }
 
@@ -131,7 +142,8 @@ impl Index {
                 let owner = self.owners.get(content.owner)?;
                 let grant = self.grants.get(content.grant)?;
                 let (owner, grant) = (owner.as_ref()?, grant.as_ref()?);
-                let view = KeyView { id: content.id, owner, grant, expires_at: content.expires_at };
+                let view =
+                    KeyView { number: Some(number), id: content.id, owner, grant, expires_at: content.expires_at };
                 Some(look(&view))
             });
             match reading {
@@ -167,6 +179,28 @@ impl Index {
         self.imported.load(Ordering::Acquire) > 0 || filled.is_multiple_of(2) || !self.has_stayed(filled)
     }
 
+    /// How often everything was forgotten. After that the numbers of entries mean other keys.
+    pub fn resets(&self) -> u64 {
+        self.resets.load(Ordering::Acquire)
+    }
+
+    /// How many entries were given up so far; while it stands still, a number goes on meaning its key.
+    pub fn recycled(&self) -> u64 {
+        self.recycled.load(Ordering::Acquire)
+    }
+
+    /// The entry of the key with this digest, if it is held.
+    pub fn number(&self, digest: &Digest) -> Option<u32> {
+        let place = Place::of(digest);
+        let table = self.shards[place.shard].table();
+        table.candidates(place).find(|number| self.entries.digest(*number) == *digest)
+    }
+
+    /// The key at this entry; `None` where there is none, or it is being changed.
+    pub fn key_at(&self, number: u32) -> Option<KeyId> {
+        self.entries.key_at(number)
+    }
+
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
@@ -196,7 +230,7 @@ impl Writing<'_> {
         let grant = self.grant_number(key.grant);
         let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };
         let place = Place::of(&key.digest);
-        match self.find(&key.digest, place) {
+        match self.index.number(&key.digest) {
             Some(number) => {
                 if key.imported {
                     self.index.imported.fetch_add(1, Ordering::Release);
@@ -210,7 +244,7 @@ impl Writing<'_> {
             None => {
                 let number = self.index.entries.add(&key.digest, content);
                 let rehash = |number| Place::of(&self.index.entries.digest(number));
-                self.index.shards[place.shard].insert(place, number, rehash);
+                self.index.shards[place.shard].insert(place, number, rehash, &mut self.books.blocks);
                 self.index.keys.fetch_add(1, Ordering::Relaxed);
                 if key.imported {
                     self.index.imported.fetch_add(1, Ordering::Release);
@@ -221,7 +255,8 @@ impl Writing<'_> {
 
     pub fn remove(&mut self, digest: &Digest) {
         let place = Place::of(digest);
-        let Some(number) = self.find(digest, place) else { return };
+        let Some(number) = self.index.number(digest) else { return };
+        self.index.recycled.fetch_add(1, Ordering::AcqRel);
         let old = self.index.entries.clear(number);
         self.index.shards[place.shard].remove(place, number);
         self.index.entries.recycle(number);
@@ -241,11 +276,13 @@ impl Writing<'_> {
 
     /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
     pub fn reset(&mut self) {
+        self.index.resets.fetch_add(1, Ordering::AcqRel);
+        self.index.recycled.fetch_add(1, Ordering::AcqRel);
         if self.index.is_full() {
             self.index.filled.fetch_add(1, Ordering::AcqRel);
         }
         for shard in &self.index.shards {
-            for number in shard.drain() {
+            for number in shard.drain(&mut self.books.blocks) {
                 let old = self.index.entries.clear(number);
                 self.index.entries.recycle(number);
                 self.release(&old);
@@ -267,11 +304,6 @@ impl Writing<'_> {
 
     pub fn set_revision(&mut self, revision: u64) {
         self.index.revision.store(revision, Ordering::Release);
-    }
-
-    fn find(&self, digest: &Digest, place: Place) -> Option<u32> {
-        let table = self.index.shards[place.shard].table();
-        table.candidates(place).find(|number| self.index.entries.digest(*number) == *digest)
     }
 
     fn owner_number(&mut self, owner: &IndexedOwner) -> u32 {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::memory::{Blocks, Words};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::model::Digest;
@@ -32,12 +33,16 @@ impl Place {
 
 /// Slots of `mark << 32 | (number + 1)`, linear probing, a power of two, at most three quarters used.
 pub(super) struct Table {
-    slots: Box<[AtomicU64]>,
+    slots: Words,
 }
 
 impl Table {
-    fn with_slots(count: usize) -> Self {
-        Table { slots: (0..count).map(|_| AtomicU64::new(EMPTY)).collect() }
+    fn with_slots(count: usize, blocks: &mut Blocks) -> Self {
+        Table { slots: blocks.words(count) }
+    }
+
+    fn slots(&self) -> &[AtomicU64] {
+        self.slots.all()
     }
 
     /// Entries whose mark fits; the caller compares the digest.
@@ -50,9 +55,10 @@ impl Table {
     }
 
     fn probe(&self, place: Place) -> impl Iterator<Item = &AtomicU64> + '_ {
-        let mask = self.slots.len() - 1;
+        let slots = self.slots();
+        let mask = slots.len() - 1;
         let start = place.start as usize & mask;
-        (0..self.slots.len()).map(move |step| &self.slots[(start + step) & mask])
+        (0..slots.len()).map(move |step| &slots[(start + step) & mask])
     }
 
     /// True when an empty slot (not a gone one) was used.
@@ -84,9 +90,9 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub fn new() -> Self {
+    pub fn new(blocks: &mut Blocks) -> Self {
         Shard {
-            table: ArcSwap::from_pointee(Table::with_slots(SMALLEST)),
+            table: ArcSwap::from_pointee(Table::with_slots(SMALLEST, blocks)),
             used: AtomicU32::new(0),
             live: AtomicU32::new(0),
         }
@@ -96,11 +102,11 @@ impl Shard {
         self.table.load()
     }
 
-    pub fn insert(&self, place: Place, number: u32, rehash: impl Fn(u32) -> Place) {
+    pub fn insert(&self, place: Place, number: u32, rehash: impl Fn(u32) -> Place, blocks: &mut Blocks) {
         let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
-        let slots = self.table.load().slots.len();
+        let slots = self.table.load().slots().len();
         if (self.used.load(Ordering::Relaxed) as usize + 1) * 4 > slots * 3 {
-            self.rebuild(live as usize, rehash);
+            self.rebuild(live as usize, rehash, blocks);
         }
         if self.table.load().insert(place, number) {
             self.used.fetch_add(1, Ordering::Relaxed);
@@ -117,16 +123,16 @@ impl Shard {
     }
 
     /// Empties the shard; returns the entries that were in it.
-    pub fn drain(&self) -> Vec<u32> {
-        let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST)));
+    pub fn drain(&self, blocks: &mut Blocks) -> Vec<u32> {
+        let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST, blocks)));
         self.used.store(0, Ordering::Relaxed);
         self.live.store(0, Ordering::Relaxed);
         live_numbers(&old).collect()
     }
 
     /// A table with room for `keys`, without the gone slots of the old one.
-    fn rebuild(&self, keys: usize, rehash: impl Fn(u32) -> Place) {
-        let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST));
+    fn rebuild(&self, keys: usize, rehash: impl Fn(u32) -> Place, blocks: &mut Blocks) {
+        let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST), blocks);
         let old = self.table.load_full();
         let mut used = 0;
         for number in live_numbers(&old) {
@@ -139,6 +145,6 @@ impl Shard {
 }
 
 fn live_numbers(table: &Table) -> impl Iterator<Item = u32> + '_ {
-    let values = table.slots.iter().map(|slot| slot.load(Ordering::Relaxed));
+    let values = table.slots().iter().map(|slot| slot.load(Ordering::Relaxed));
     values.filter(|value| *value != EMPTY && *value as u32 != GONE as u32).map(|value| value as u32 - 1)
 }

@@ -173,10 +173,12 @@ pub struct LastUse {
     pub user_agent: Option<String>,
 }
 
-/// Everything stored about a key but its digest.
+/// Everything stored about a key.
 #[derive(Debug, Clone)]
 pub struct KeyRecord {
     pub id: KeyId,
+    /// For the index alone; no answer shows it.
+    pub digest: Digest,
     pub name: String,
     /// None for an imported key, whose text we never knew.
     pub prefix: Option<String>,

@@ -1,7 +1,6 @@
 //! How keys were used: counts a key and hour, and the last use of each.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,10 +16,9 @@ impl Hour {
     }
 }
 
-/// One use, as far as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
-    pub at: Time,
+/// Who used a key, as far as it is remembered: at most 200 bytes of user agent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Client {
     pub address: Option<IpAddr>,
     pub user_agent: Arc<[u8]>,
 }
@@ -29,58 +27,114 @@ pub struct Use {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     pub count: u64,
-    pub last: Use,
+    pub last_at: Time,
+    pub last_client: Client,
 }
 
-/// Uses that are not in the database yet.
-pub type Pending = HashMap<(KeyId, Hour), Tally, BuildHasherDefault<IdHasher>>;
-
-/// Adds `more` to `pending`.
-pub fn merge(pending: &mut Pending, more: impl IntoIterator<Item = ((KeyId, Hour), Tally)>) {
-    for (key, tally) in more {
-        match pending.entry(key) {
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(tally);
-            }
-            std::collections::hash_map::Entry::Occupied(mut place) => {
-                let held = place.get_mut();
-                held.count += tally.count;
-                if tally.last.at >= held.last.at {
-                    held.last = tally.last;
-                }
-            }
+impl Tally {
+    pub fn add(&mut self, more: Tally) {
+        self.count += more.count;
+        if more.last_at >= self.last_at {
+            (self.last_at, self.last_client) = (more.last_at, more.last_client);
         }
     }
 }
 
-/// In a fixed order, so that a fold that was broken off can go on where it was.
-pub fn sorted(pending: Pending) -> Vec<((KeyId, Hour), Tally)> {
-    let mut rows: Vec<_> = pending.into_iter().collect();
-    rows.sort_unstable_by_key(|(key, _)| *key);
-    rows
+pub type Tallies = HashMap<(KeyId, Hour), Tally>;
+
+/// Adds `more` to `tallies`.
+pub fn merge(tallies: &mut Tallies, key: (KeyId, Hour), more: Tally) {
+    match tallies.entry(key) {
+        std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(more)),
+        std::collections::hash_map::Entry::Occupied(mut place) => place.get_mut().add(more),
+    }
 }
 
-/// Ids are random in their last eight bytes, and nobody outside chooses them; some of those bits are
-/// fixed, so they are mixed once.
-#[derive(Default)]
-pub struct IdHasher(u64);
+/// Uses in the order in which they were seen, 32 bytes each, in memory as in the journal.
+#[derive(Debug, Default, Clone)]
+pub struct Uses(Vec<[u8; 32]>);
 
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(tail) = bytes.last_chunk::<8>() {
-            self.0 ^= u64::from_le_bytes(*tail);
-        }
+/// One of [`Uses`]: a single use, or (in a journal) a key's uses of one hour added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    pub key: KeyId,
+    pub at: Time,
+    /// A number in the list of clients that goes with the uses.
+    pub client: u32,
+    /// In memory the key's number in the index; in a list of sums how many uses it stands for.
+    pub number: u32,
+}
+
+impl Uses {
+    pub const BYTES: usize = 32;
+
+    pub fn push(&mut self, used: Use) {
+        let mut row = [0; Self::BYTES];
+        row[..16].copy_from_slice(used.key.as_bytes());
+        row[16..24].copy_from_slice(&used.at.millis().to_le_bytes());
+        row[24..28].copy_from_slice(&used.client.to_le_bytes());
+        row[28..].copy_from_slice(&used.number.to_le_bytes());
+        self.0.push(row);
     }
 
-    fn write_u32(&mut self, hour: u32) {
-        self.0 ^= u64::from(hour) << 20;
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
-    /// The length of the id, always the same.
-    fn write_usize(&mut self, _: usize) {}
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 
-    fn finish(&self) -> u64 {
-        let wide = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15_u128;
-        (wide >> 64) as u64 ^ wide as u64
+    /// Keeps the memory for the next ones.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Use> + '_ {
+        self.0.iter().map(read)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_flattened()
+    }
+
+    /// `None` if the bytes are not whole rows.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (rows, rest) = bytes.as_chunks::<{ Self::BYTES }>();
+        rest.is_empty().then(|| Uses(rows.to_vec()))
+    }
+}
+
+fn read(row: &[u8; Uses::BYTES]) -> Use {
+    let (key, rest) = row.split_first_chunk::<16>().expect("16 of 32 bytes");
+    let (at, rest) = rest.split_first_chunk::<8>().expect("8 of 16 bytes");
+    let (client, number) = rest.split_at(4);
+    let four = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    Use {
+        key: KeyId::from_bytes(*key),
+        at: Time::from_millis(i64::from_le_bytes(*at)),
+        client: four(client),
+        number: four(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_read_as_they_were_pushed() {
+        let used = |number| Use {
+            key: KeyId::from_bytes([9; 16]),
+            at: Time::from_millis(1_700_000_000_123),
+            client: 7,
+            number,
+        };
+        let mut uses = Uses::default();
+        uses.push(used(1));
+        uses.push(used(u32::MAX));
+        let read = Uses::from_bytes(uses.as_bytes()).unwrap();
+        assert_eq!(read.iter().collect::<Vec<_>>(), [used(1), used(u32::MAX)]);
+        assert!(Uses::from_bytes(&uses.as_bytes()[..63]).is_none());
     }
 }

@@ -1,172 +1,319 @@
-//! The usage journal: counts of the last seconds in a file beside the database, so that a killed
-//! process loses at most what it had not yet appended (half a second). Appended without fsync, in
-//! batches with a checksum; folded into the database from time to time and then removed.
+//! Uses on their way into the database, in files beside it, so that a killed process loses little.
+//! `-usage` takes what was just collected; a file `-usage-folding-…` is finished and waits to be
+//! folded in. Nothing here is synced: a power cut may lose what the system had not written.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::net::{IpAddr, Ipv6Addr};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::files::{beside, trouble};
-use crate::error::Result;
-use crate::model::usage::{Hour, Pending, Tally, Use, merge};
-use crate::model::{KeyId, Time};
+pub use super::journal_batch::Counted;
+use super::journal_batch::{head, read};
+use crate::error::{Error, Result};
+use crate::model::KeyId;
+use crate::model::usage::{Client, Hour, Tally, Uses};
 
-const LONGEST_USER_AGENT: usize = 200;
+const MAGIC: [u8; 8] = *b"kbusage2";
+const HEADER: usize = 24;
+const FOLDING: &str = "-usage-folding-";
 
-/// The journal that is being written; `None` until there is something to write.
 pub struct Journal {
-    current: PathBuf,
-    folding: PathBuf,
-    file: Option<File>,
+    database: PathBuf,
+    /// The journal that is being written; `None` until there is something to write.
+    current: Option<Written>,
 }
 
-/// A finished journal: its number, which names it in the database, and what it holds.
-pub struct Finished {
-    pub number: i64,
-    pub pending: Pending,
+struct Written {
+    file: File,
+    number: i64,
+    bytes: u64,
 }
 
 impl Journal {
     pub(super) fn beside(database: &Path) -> Self {
-        Journal { current: beside(database, "-usage"), folding: beside(database, "-usage-folding"), file: None }
+        Journal { database: database.to_owned(), current: None }
     }
 
-    /// `number` is used if a new file is begun.
-    pub fn append(&mut self, batch: &Pending, number: i64) -> Result<()> {
-        let bytes = encode(batch);
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut file = OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .mode(0o600)
-                    .open(&self.current)
-                    .map_err(|error| trouble(&self.current, "cannot be opened", error))?;
-                let is_new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-                if is_new {
-                    file.write_all(&number.to_le_bytes())
-                        .map_err(|error| trouble(&self.current, "cannot be written", error))?;
-                }
-                self.file.insert(file)
-            }
+    fn path(&self) -> PathBuf {
+        beside(&self.database, "-usage")
+    }
+
+    /// Bytes of the journal that is being written.
+    pub fn bytes(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.bytes)
+    }
+
+    /// `number` names the file for good, if a new one is begun.
+    pub fn append(&mut self, clients: &[Client], uses: &Uses, number: i64) -> Result<()> {
+        let path = self.path();
+        let current = match &mut self.current {
+            Some(current) => current,
+            None => self.current.insert(Written::begin(&path, number, 0)?),
         };
-        file.write_all(&bytes).map_err(|error| trouble(&self.current, "cannot be written", error))
+        current.append(clients, uses, Counted::Singly).map_err(|error| trouble(&path, "cannot be written", error))
     }
 
-    /// Ends the current journal and returns what is to be folded: an earlier one first, if a crash
-    /// left it behind.
-    pub fn finish(&mut self) -> Result<Option<Finished>> {
-        if !self.folding.exists() {
-            self.file = None;
-            match fs::rename(&self.current, &self.folding) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                other => other.map_err(|error| trouble(&self.current, "cannot be renamed", error))?,
+    /// Replaces the journal by the sums that stand for all of it.
+    pub fn rewrite(&mut self, sums: Sums<'_>, number: i64) -> Result<()> {
+        let written = self.write_aside(sums, number)?;
+        fs::rename(self.aside(), self.path()).map_err(|error| trouble(&self.path(), "cannot be replaced", error))?;
+        self.current = Some(written);
+        Ok(())
+    }
+
+    /// Finishes the journal: the sums, which stand for all of it, are what is folded in.
+    pub fn finish(&mut self, sums: Sums<'_>, number: i64) -> Result<()> {
+        self.write_aside(sums, number)?;
+        // In this order: a file that replaces a journal that is still there is recognised by its header.
+        let finished = self.finished_path(number);
+        fs::rename(self.aside(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))?;
+        self.forget_current()
+    }
+
+    /// Finishes the journal as it is.
+    pub fn finish_unchanged(&mut self) -> Result<()> {
+        let Some(current) = self.current.take() else { return Ok(()) };
+        let finished = self.finished_path(current.number);
+        fs::rename(self.path(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))
+    }
+
+    /// What a crashed process left: finishes its journal, unless its sums were finished already.
+    pub fn recover(&mut self) -> Result<()> {
+        remove(&self.aside())?;
+        let Some((number, _)) = numbers(&self.path())? else { return remove(&self.path()) };
+        let finished = self.finished_paths()?;
+        for path in &finished {
+            if numbers(path)?.is_some_and(|(_, replaced)| replaced == number) {
+                return remove(&self.path());
             }
         }
-        let bytes = fs::read(&self.folding).map_err(|error| trouble(&self.folding, "cannot be read", error))?;
-        Ok(Some(decode(&bytes).unwrap_or(Finished { number: 0, pending: Pending::default() })))
+        let finished = self.finished_path(number);
+        fs::rename(self.path(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))
     }
 
-    /// Everything of the finished journal is in the database.
-    pub fn remove_finished(&mut self) -> Result<()> {
-        fs::remove_file(&self.folding).map_err(|error| trouble(&self.folding, "cannot be removed", error))
+    /// A finished file, if there is one; `None` too where its header is damaged, and then it is gone.
+    pub fn next_finished(&self) -> Result<Option<Finished>> {
+        let Some(path) = self.finished_paths()?.pop() else { return Ok(None) };
+        let Some((number, _)) = numbers(&path)? else {
+            tracing::warn!(file = %path.display(), "usage counts in this file cannot be read; it is left out");
+            remove(&path)?;
+            return Ok(None);
+        };
+        Finished::open(path, number).map(Some)
     }
-}
 
-/// Length, CRC-32, then the rows.
-fn encode(batch: &Pending) -> Vec<u8> {
-    let mut rows = Vec::with_capacity(batch.len() * 64);
-    for ((key, hour), tally) in batch {
-        rows.extend_from_slice(key.as_bytes());
-        rows.extend_from_slice(&hour.0.to_le_bytes());
-        rows.extend_from_slice(&u32::try_from(tally.count).unwrap_or(u32::MAX).to_le_bytes());
-        rows.extend_from_slice(&tally.last.at.millis().to_le_bytes());
-        let address = tally.last.address.map(to_v6);
-        rows.push(u8::from(address.is_some()));
-        rows.extend_from_slice(&address.unwrap_or(Ipv6Addr::UNSPECIFIED).octets());
-        let user_agent = &tally.last.user_agent[..tally.last.user_agent.len().min(LONGEST_USER_AGENT)];
-        rows.push(user_agent.len() as u8);
-        rows.extend_from_slice(user_agent);
-    }
-    let mut bytes = Vec::with_capacity(rows.len() + 8);
-    bytes.extend_from_slice(&(rows.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&rows).to_le_bytes());
-    bytes.extend_from_slice(&rows);
-    bytes
-}
-
-/// Up to the first batch that is torn or damaged.
-fn decode(bytes: &[u8]) -> Option<Finished> {
-    let (number, mut rest) = bytes.split_first_chunk::<8>()?;
-    let mut pending = Pending::default();
-    while let Some((length, after)) = rest.split_first_chunk::<4>()
-        && let Some((checksum, after)) = after.split_first_chunk::<4>()
-        && let Some((rows, after)) = after.split_at_checked(u32::from_le_bytes(*length) as usize)
-        && crc32fast::hash(rows) == u32::from_le_bytes(*checksum)
-    {
-        let mut rows = rows;
-        while let Some((row, after)) = decode_row(rows) {
-            merge(&mut pending, [row]);
-            rows = after;
+    fn write_aside(&mut self, sums: Sums<'_>, number: i64) -> Result<Written> {
+        let aside = self.aside();
+        remove(&aside)?;
+        let replaced = self.current.as_ref().map_or(0, |current| current.number);
+        let mut written = Written::begin(&aside, number, replaced)?;
+        for batch in sums {
+            let (clients, uses) = batch?;
+            let appended = written.append(&clients, &uses, Counted::InSums);
+            appended.map_err(|error| trouble(&aside, "cannot be written", error))?;
         }
-        rest = after;
+        Ok(written)
     }
-    Some(Finished { number: i64::from_le_bytes(*number), pending })
+
+    fn forget_current(&mut self) -> Result<()> {
+        self.current = None;
+        remove(&self.path())
+    }
+
+    fn aside(&self) -> PathBuf {
+        beside(&self.database, "-usage-new")
+    }
+
+    fn finished_path(&self, number: i64) -> PathBuf {
+        beside(&self.database, &format!("{FOLDING}{number:016x}"))
+    }
+
+    fn finished_paths(&self) -> Result<Vec<PathBuf>> {
+        let directory =
+            self.database.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let unreadable = |error: io::Error| trouble(directory, "cannot be read", error);
+        let start = beside(&self.database, FOLDING);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory).map_err(unreadable)? {
+            let path = directory.join(entry.map_err(unreadable)?.file_name());
+            if path.as_os_str().as_encoded_bytes().starts_with(start.as_os_str().as_encoded_bytes()) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
 }
 
-type Row = ((KeyId, Hour), Tally);
+/// Batches that stand for a whole journal; an error in between gives the attempt up.
+pub type Sums<'a> = &'a mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>;
 
-fn decode_row(bytes: &[u8]) -> Option<(Row, &[u8])> {
-    let (id, rest) = bytes.split_first_chunk::<16>()?;
-    let (hour, rest) = rest.split_first_chunk::<4>()?;
-    let (count, rest) = rest.split_first_chunk::<4>()?;
-    let (at, rest) = rest.split_first_chunk::<8>()?;
-    let (has_address, rest) = rest.split_first()?;
-    let (address, rest) = rest.split_first_chunk::<16>()?;
-    let (length, rest) = rest.split_first()?;
-    let (user_agent, rest) = rest.split_at_checked(*length as usize)?;
-    let last = Use {
-        at: Time::from_millis(i64::from_le_bytes(*at)),
-        address: (*has_address == 1).then(|| IpAddr::V6(Ipv6Addr::from(*address)).to_canonical()),
-        user_agent: user_agent.into(),
-    };
-    let key = (KeyId::from_bytes(*id), Hour(u32::from_le_bytes(*hour)));
-    Some(((key, Tally { count: u64::from(u32::from_le_bytes(*count)), last }), rest))
+impl Written {
+    fn begin(path: &Path, number: i64, replaced: i64) -> Result<Self> {
+        let open = || -> io::Result<File> {
+            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+            let mut header = MAGIC.to_vec();
+            header.extend_from_slice(&number.to_le_bytes());
+            header.extend_from_slice(&replaced.to_le_bytes());
+            // What a failed attempt left is no journal.
+            file.set_len(0)?;
+            file.write_all(&header)?;
+            Ok(file)
+        };
+        let file = open().map_err(|error| trouble(path, "cannot be written", error))?;
+        Ok(Written { file, number, bytes: HEADER as u64 })
+    }
+
+    fn append(&mut self, clients: &[Client], uses: &Uses, counted: Counted) -> io::Result<()> {
+        let head = head(clients, uses, counted);
+        let written = self.file.write_all(&head).and_then(|()| self.file.write_all(uses.as_bytes()));
+        if written.is_err() {
+            // Half a batch would hide those after it.
+            self.file.set_len(self.bytes)?;
+        }
+        written?;
+        self.bytes += (head.len() + uses.as_bytes().len()) as u64;
+        Ok(())
+    }
 }
 
-fn to_v6(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
+/// A finished file on its way into the database.
+pub struct Finished {
+    /// Names it in the database.
+    pub number: i64,
+    path: PathBuf,
+    reader: BufReader<File>,
+    left: u64,
+}
+
+impl Finished {
+    fn open(path: PathBuf, number: i64) -> Result<Self> {
+        let unreadable = |error: io::Error| trouble(&path, "cannot be read", error);
+        let file = File::open(&path).map_err(unreadable)?;
+        let left = file.metadata().map_err(unreadable)?.len();
+        let mut reader = BufReader::new(file);
+        reader.read_exact(&mut [0; HEADER]).map_err(unreadable)?;
+        Ok(Finished { number, path, reader, left })
+    }
+
+    /// About how many uses are still to be read.
+    pub fn left(&self) -> u64 {
+        self.left / Uses::BYTES as u64
+    }
+
+    /// The next batch added up, in a fixed order; `None` after the last whole one.
+    pub fn next(&mut self) -> Result<Option<Vec<((KeyId, Hour), Tally)>>> {
+        let batch = read(&mut self.reader).map_err(|error| trouble(&self.path, "cannot be read", error))?;
+        let position = std::io::Seek::stream_position(&mut self.reader).map_err(Error::unavailable)?;
+        let length = self.reader.get_ref().metadata().map_err(Error::unavailable)?.len();
+        self.left = length.saturating_sub(position);
+        Ok(batch.map(|tallies| {
+            let mut rows: Vec<_> = tallies.into_iter().collect();
+            rows.sort_unstable_by_key(|(key, _)| *key);
+            rows
+        }))
+    }
+
+    /// Everything in it is in the database.
+    pub fn remove(self) -> Result<()> {
+        remove(&self.path)
+    }
+}
+
+/// The number of the file at `path` and that of the journal which it replaces.
+fn numbers(path: &Path) -> Result<Option<(i64, i64)>> {
+    let mut header = [0; HEADER];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
+        Err(error) => Err(trouble(path, "cannot be read", error)),
+        Ok(()) if header[..8] != MAGIC => Ok(None),
+        Ok(()) => {
+            let eight = |at: usize| i64::from_le_bytes(header[at..at + 8].try_into().expect("eight of 24 bytes"));
+            Ok(Some((eight(8), eight(16))))
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(path, "cannot be removed", error)),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Time;
+    use crate::model::usage::Use;
 
-    fn batch(count: u64) -> Pending {
-        let last = Use {
-            at: Time::from_millis(5_000_000),
-            address: Some([10, 0, 0, 1].into()),
-            user_agent: b"curl/8".as_slice().into(),
-        };
-        Pending::from_iter([((KeyId::from_bytes([7; 16]), Hour(1)), Tally { count, last })])
+    fn batch(count: u32, number: u32) -> (Vec<Client>, Uses) {
+        let clients =
+            vec![Client::default(), Client { address: Some([10, 0, 0, 1].into()), user_agent: (*b"curl/8").into() }];
+        let mut uses = Uses::default();
+        for _ in 0..count {
+            let used = Use { key: KeyId::from_bytes([7; 16]), at: Time::from_millis(5_000_000), client: 1, number };
+            uses.push(used);
+        }
+        (clients, uses)
+    }
+
+    fn counts(finished: &mut Finished) -> Vec<u64> {
+        std::iter::from_fn(|| finished.next().unwrap())
+            .map(|rows| rows.iter().map(|(_, tally)| tally.count).sum())
+            .collect()
     }
 
     #[test]
-    fn batches_add_up_and_a_torn_tail_is_left_out() {
-        let mut bytes = 42_i64.to_le_bytes().to_vec();
-        bytes.extend(encode(&batch(3)));
-        bytes.extend(encode(&batch(4)));
-        let torn = encode(&batch(100));
-        bytes.extend(&torn[..torn.len() - 1]);
-        let finished = decode(&bytes).unwrap();
-        assert_eq!(finished.number, 42);
-        assert_eq!(finished.pending, batch(7));
-        assert!(decode(b"short").is_none());
+    fn a_crashed_journal_is_folded_as_it_is_and_a_torn_tail_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("k.db");
+        let mut journal = Journal::beside(&database);
+        for count in [3, 4] {
+            let (clients, uses) = batch(count, u32::MAX);
+            journal.append(&clients, &uses, 42).unwrap();
+        }
+        let torn = fs::read(journal.path()).unwrap();
+        File::options().append(true).open(journal.path()).unwrap().write_all(&torn[HEADER..HEADER + 60]).unwrap();
+        let mut again = Journal::beside(&database);
+        again.recover().unwrap();
+        let mut finished = again.next_finished().unwrap().unwrap();
+        assert_eq!((finished.number, counts(&mut finished)), (42, vec![3, 4]));
+        let (_, last) = Finished::open(again.finished_path(42), 42).unwrap().next().unwrap().unwrap().remove(0);
+        assert_eq!(last.last_client, batch(0, 0).0[1]);
+        finished.remove().unwrap();
+        assert!(again.next_finished().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_journal_whose_sums_were_finished_counts_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("k.db");
+        let mut journal = Journal::beside(&database);
+        let (clients, uses) = batch(5, u32::MAX);
+        journal.append(&clients, &uses, 1).unwrap();
+        let kept = fs::read(journal.path()).unwrap();
+        journal.finish(&mut std::iter::once(Ok(batch(1, 5))), 2).unwrap();
+        // As if the crash had come before the journal was removed.
+        fs::write(journal.path(), kept).unwrap();
+        let mut again = Journal::beside(&database);
+        again.recover().unwrap();
+        let mut finished = again.next_finished().unwrap().unwrap();
+        assert_eq!((finished.number, counts(&mut finished)), (2, vec![5]));
+        finished.remove().unwrap();
+        assert!(again.next_finished().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_rewritten_journal_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::beside(&directory.path().join("k.db"));
+        let (clients, uses) = batch(5, u32::MAX);
+        journal.append(&clients, &uses, 1).unwrap();
+        journal.rewrite(&mut std::iter::once(Ok(batch(1, 5))), 2).unwrap();
+        journal.append(&clients, &uses, 3).unwrap();
+        journal.finish_unchanged().unwrap();
+        let mut finished = journal.next_finished().unwrap().unwrap();
+        assert_eq!((finished.number, counts(&mut finished)), (2, vec![5, 5]));
     }
 }

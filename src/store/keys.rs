@@ -59,7 +59,7 @@ pub struct KeyFilter {
 }
 
 pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
-    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.is_token \
+    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token \
     FROM keys k JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
 
 impl Store {
@@ -300,6 +300,7 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     };
     Ok(KeyRecord {
         id: KeyId::from_bytes(row.get(0)?),
+        digest: Digest::from_bytes(row.get(17)?),
         name: row.get(1)?,
         prefix: row.get(2)?,
         hint: row.get(3)?,
@@ -316,6 +317,6 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         rate_limit: rate_limit(row, 12)?,
         metadata: parsed(13, Metadata::parse(metadata))?,
         last_use,
-        is_token: row.get(17)?,
+        is_token: row.get(18)?,
     })
 }

@@ -10,7 +10,7 @@ use crate::model::KeyId;
 use crate::model::usage::{Hour, Tally};
 
 /// Rows of one transaction; small, so that a revocation never waits long behind it.
-pub const CHUNK: usize = 512;
+pub const CHUNK: usize = 256;
 /// Lines that the change feed keeps for followers.
 const KEPT_CHANGES: i64 = 100_000;
 
@@ -87,7 +87,8 @@ impl Store {
 }
 
 fn fold(db: &Connection, key: &KeyId, hour: Hour, tally: &Tally) -> Result<()> {
-    let user_agent = String::from_utf8_lossy(&tally.last.user_agent);
+    let client = &tally.last_client;
+    let user_agent = String::from_utf8_lossy(&client.user_agent);
     let user_agent: String = user_agent.chars().filter(|c| !crate::model::name::is_deceptive(*c)).collect();
     let known = changed(
         db,
@@ -97,8 +98,8 @@ fn fold(db: &Connection, key: &KeyId, hour: Hour, tally: &Tally) -> Result<()> {
              user_agent = CASE WHEN excluded.at >= at THEN excluded.user_agent ELSE user_agent END",
         (
             key.as_bytes(),
-            tally.last.at.millis(),
-            tally.last.address.map(|address| address.to_string()),
+            tally.last_at.millis(),
+            client.address.map(|address| address.to_string()),
             Some(user_agent).filter(|text| !text.is_empty()),
         ),
     )?;

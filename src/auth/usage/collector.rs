@@ -1,24 +1,33 @@
-//! The usage thread: collects what threads counted, appends it to the journal, folds journals into
-//! the database, and prunes what is older than it is kept.
+//! The usage thread: collects what threads noted, appends it to the journal, adds it to the counts,
+//! finishes journals when it is time, folds them, and prunes what is older than it is kept.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_executor::block_on;
+
+use super::fold::{FEW, Fold};
 use super::{Usage, lock};
 use crate::ambient::{Clock, Entropy};
 use crate::error::{Error, Result};
-use crate::model::usage::{Hour, Pending, merge, sorted};
-use crate::store::{Journal, Store, USAGE_CHUNK};
+use crate::model::usage::{Client, Hour, Uses};
+use crate::store::{Journal, Store};
 
 /// What a killed process may lose.
 const COLLECT: Duration = Duration::from_millis(500);
 /// Few rows are folded soon, many seldom, so that a row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
-const FEW: usize = 2_000;
 const PRUNE: Duration = Duration::from_secs(600);
+/// A full disk fails twice a second; its operator need not be told as often.
+const COMPLAIN: Duration = Duration::from_secs(10);
+/// Uses added under one lock: those who look for a last use wait no longer than that takes.
+const ADDED_AT_ONCE: usize = 2048;
+/// A journal is rewritten as sums when it is this large, and four times what the sums take.
+const LARGE: u64 = 64 << 20;
 
 /// Stops the thread, after everything is folded, when told so.
 pub struct Collector {
@@ -39,27 +48,35 @@ impl Collector {
         let mut work = Work {
             usage,
             journal: store.usage_journal(),
+            resets: store.index().resets(),
+            recycled: store.index().recycled(),
+            fold: Fold::new(Arc::clone(&store)),
             store,
             clock,
             entropy,
             retention,
-            missed: Pending::default(),
-            folded_at: Duration::ZERO,
+            finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
+            complained_at: None,
         };
         let run = move || {
             // Verifications come first: on Linux this is the thread's own priority. Refused, it only
             // competes as an equal.
             let _ = rustix::process::nice(10);
-            work.recover();
+            work.told("what a crash left", |work| work.journal.recover());
+            let mut steps = 0;
             loop {
-                let is_last = !matches!(orders.recv_timeout(COLLECT), Err(RecvTimeoutError::Timeout));
-                work.collect();
-                work.fold_if_due(is_last);
+                let pause = COLLECT / (steps + 1);
+                let is_last = !matches!(orders.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
                 if is_last {
-                    return;
+                    return work.finish_up();
                 }
-                work.prune_if_due();
+                if steps > 0 {
+                    steps -= 1;
+                    work.fold_some(1);
+                    continue;
+                }
+                steps = work.turn();
             }
         };
         let thread = thread::Builder::new().name("usage".into()).spawn(run).map_err(Error::unavailable)?;
@@ -84,84 +101,173 @@ impl Drop for Collector {
 struct Work {
     usage: Usage,
     journal: Journal,
+    fold: Fold,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     retention: Duration,
-    /// Collected, but the journal could not be written.
-    missed: Pending,
-    folded_at: Duration,
+    /// How often the index had started over when the counts did.
+    resets: u64,
+    /// Entries that the index had given up when the last turn began.
+    recycled: u64,
+    finished_at: Duration,
     pruned_at: Duration,
+    /// When a failure was last logged.
+    complained_at: Option<Duration>,
 }
 
 impl Work {
-    /// What a crashed process left in its journals.
-    fn recover(&mut self) {
-        // Twice: one that was being folded, one that was being written.
-        for _ in 0..2 {
-            self.fold();
+    /// Every half second. Returns how many steps of folding to spread over the time until the next.
+    fn turn(&mut self) -> u32 {
+        self.collect();
+        if self.is_due() {
+            self.told("usage counts", Work::finish);
         }
+        self.prune_if_due();
+        let is_open = self.told("finished usage counts", |work| work.fold.open(&work.journal)).unwrap_or(false);
+        self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
+        match self.fold.pace(COLLECT) {
+            _ if !is_open => 0,
+            u32::MAX => {
+                self.fold_some(u32::MAX);
+                0
+            }
+            steps => steps.min(100),
+        }
+    }
+
+    fn finish_up(&mut self) {
+        self.collect();
+        self.told("usage counts", Work::finish);
+        while self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
+            if !self.fold_some(u32::MAX) {
+                return;
+            }
+        }
+    }
+
+    /// False when it failed.
+    fn fold_some(&mut self, steps: u32) -> bool {
+        for _ in 0..steps {
+            match self.told("usage counts in the database", |work| work.fold.step()) {
+                None => return false,
+                Some(false) => break,
+                Some(true) => {}
+            }
+        }
+        self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
+        true
     }
 
     fn collect(&mut self) {
-        let mut batch = std::mem::take(&mut self.missed);
-        for buffer in self.usage.0.buffers.all() {
-            let taken = std::mem::take(&mut lock(buffer).uses);
-            if batch.is_empty() {
-                batch = taken;
-            } else {
-                merge(&mut batch, taken);
+        // A handle of its own, so that the buffers can be walked while the work changes.
+        let usage = self.usage.clone();
+        let recycled = self.store.index().recycled();
+        for buffer in usage.0.buffers.all() {
+            let noted = lock(buffer).take();
+            if !noted.uses.is_empty() {
+                self.told("usage counts", |work| {
+                    // Names a journal for good: what is folded of it is noted under this number.
+                    let number = work.number()?;
+                    work.journal.append(noted.clients.list(), &noted.uses, number)
+                });
+                self.count(&noted.uses, &noted.clients);
+            }
+            lock(buffer).give_back(noted);
+        }
+        self.recycled = recycled;
+        if self.journal.bytes() > LARGE.max(lock(&usage.0.counts).rows() * 4 * Uses::BYTES as u64) {
+            self.told("the usage journal", |work| {
+                let number = work.number()?;
+                work.with_sums(|journal, sums| journal.rewrite(sums, number))
+            });
+        }
+    }
+
+    fn count(&self, uses: &Uses, clients: &super::clients::Clients) {
+        let index = self.store.index();
+        let clients = lock(&self.usage.0.counts).translate(clients);
+        // While no entry was given up since the last turn began, there is no need to look whose it is.
+        let is_steady = index.recycled() == self.recycled;
+        let mut uses = uses.iter().peekable();
+        while uses.peek().is_some() {
+            let mut counts = lock(&self.usage.0.counts);
+            for used in uses.by_ref().take(ADDED_AT_ONCE) {
+                let client = clients.get(used.client as usize).copied().unwrap_or_default();
+                counts.add(&used, client, |number, key| is_steady || index.key_at(number) == Some(*key));
             }
         }
-        if batch.is_empty() {
-            return;
-        }
-        if let Err(error) = self.append(&batch) {
-            tracing::warn!(%error, "usage counts were not written; a crash would lose them");
-            self.missed = batch;
-            return;
-        }
-        merge(&mut lock(&self.usage.0.pending), batch);
     }
 
-    fn append(&mut self, batch: &Pending) -> Result<()> {
-        // Names a journal for good: what is folded of it is noted under this number.
-        let number = i64::from_le_bytes(self.entropy.bytes()?);
-        self.journal.append(batch, number)
+    /// Whether the journal should be finished: when the hour ends, and when it is time to fold.
+    fn is_due(&self) -> bool {
+        let counts = lock(&self.usage.0.counts);
+        let Some(hour) = counts.hour() else { return false };
+        let since = self.clock.steady().saturating_sub(self.finished_at);
+        let is_few = counts.rows() <= FEW && self.fold.left() == 0;
+        hour != Hour::of(self.clock.now()) || since >= if is_few { FOLD_SOON } else { FOLD_LATE + self.backlog() }
     }
 
-    fn fold_if_due(&mut self, is_last: bool) {
-        let waiting = lock(&self.usage.0.pending).len();
-        let since = self.clock.steady().saturating_sub(self.folded_at);
-        if is_last || (since >= FOLD_SOON && waiting <= FEW) || since >= FOLD_LATE {
-            self.folded_at = self.clock.steady();
-            self.fold();
-        }
+    /// A journal is not finished before the one before it is folded.
+    fn backlog(&self) -> Duration {
+        if self.fold.left() > 0 { Duration::from_secs(3600) } else { Duration::ZERO }
     }
 
-    /// Moves one journal into the database. What fails is tried again at the next turn; the note of
-    /// how far it came goes with each chunk, so nothing is counted twice.
-    fn fold(&mut self) {
-        if let Err(error) = self.try_fold() {
-            tracing::warn!(%error, "usage counts were not folded in; they are kept and tried again");
+    fn finish(&mut self) -> Result<()> {
+        self.finished_at = self.clock.steady();
+        if lock(&self.usage.0.counts).rows() == 0 {
+            return Ok(());
         }
+        let number = self.number()?;
+        if self.has_started_over() {
+            // The counts are by numbers that mean other keys now; the journal names them all.
+            self.journal.finish_unchanged()?;
+            lock(&self.usage.0.counts).forget();
+            self.resets = self.store.index().resets();
+            return Ok(());
+        }
+        self.with_sums(|journal, sums| journal.finish(sums, number))?;
+        lock(&self.usage.0.counts).start_over();
+        Ok(())
     }
 
-    fn try_fold(&mut self) -> Result<()> {
-        let Some(finished) = self.journal.finish()? else { return Ok(()) };
-        // What the journal holds is what was pending, or what an earlier process or turn left.
-        let taken = std::mem::take(&mut *lock(&self.usage.0.pending));
-        *lock(&self.usage.0.folding) = Arc::new(taken);
-        let rows = sorted(finished.pending);
-        let mut folded = block_on(self.store.folded_rows(finished.number))?.min(rows.len());
-        while folded < rows.len() {
-            let chunk = &rows[folded..(folded + USAGE_CHUNK).min(rows.len())];
-            folded += chunk.len();
-            block_on(self.store.fold_usage(finished.number, folded, chunk.to_vec()))?;
+    fn has_started_over(&self) -> bool {
+        self.store.index().resets() != self.resets
+    }
+
+    /// Hands the sums of all counts to `write`, chunk by chunk; fails if the index starts over meanwhile.
+    fn with_sums<T>(
+        &mut self,
+        write: impl FnOnce(&mut Journal, &mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>) -> Result<T>,
+    ) -> Result<T> {
+        let (store, usage, resets) = (Arc::clone(&self.store), self.usage.clone(), self.resets);
+        let chunks = lock(&usage.0.counts).chunks();
+        let of_chunks =
+            (0..chunks).map(|chunk| lock(&usage.0.counts).sums(chunk, |number| store.index().key_at(number)));
+        let strays = std::iter::once_with(|| lock(&usage.0.counts).stray_sums());
+        let batches = of_chunks.chain(strays).filter(|(_, uses)| !uses.is_empty()).map(Ok);
+        let proof = std::iter::once_with(|| {
+            let is_sound = store.index().resets() == resets;
+            if is_sound { Ok((Vec::new(), Uses::default())) } else { Err(Error::unavailable("the index started over")) }
+        });
+        write(&mut self.journal, &mut batches.chain(proof))
+    }
+
+    fn number(&self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.entropy.bytes()?))
+    }
+
+    /// What fails is logged, kept and tried again.
+    fn told<T>(&mut self, what: &str, act: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
+        let outcome = act(self);
+        if let Err(error) = &outcome {
+            let now = self.clock.steady();
+            if self.complained_at.is_none_or(|last| now.saturating_sub(last) >= COMPLAIN) {
+                self.complained_at = Some(now);
+                tracing::warn!(%error, "cannot write {what} now; kept in memory and tried again");
+            }
         }
-        self.journal.remove_finished()?;
-        *lock(&self.usage.0.folding) = Arc::default();
-        block_on(self.store.forget_folds_but(finished.number))
+        outcome.ok()
     }
 
     fn prune_if_due(&mut self) {
@@ -178,8 +284,4 @@ impl Work {
             }
         }
     }
-}
-
-fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    futures_executor::block_on(future)
 }

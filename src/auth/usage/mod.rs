@@ -1,125 +1,90 @@
-//! Who used which key, when: counted in memory by each thread for itself, collected twice a second,
-//! written beside the database, folded into it in batches. Nothing on the way of a request waits.
+//! Who used which key, when: noted by each thread for itself, collected twice a second into counts
+//! beside the index and into a journal, folded into the database little by little. Nothing on the way
+//! of a request waits.
 
+mod buffer;
+mod clients;
 mod collector;
+mod counts;
+mod fold;
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::ambient::PerThread;
 use crate::model::key::LastUse;
-use crate::model::usage::{Hour, Pending, Tally, Use};
+use crate::model::usage::Client;
 use crate::model::{KeyId, KeyRecord, Time};
+use crate::store::Store;
+use buffer::Buffer;
 pub use collector::Collector;
+use counts::Counts;
 
-/// What one thread saw since the last collection.
-#[derive(Default)]
-struct Buffer {
-    uses: Pending,
-    /// The last one seen: most callers of a thread share few, so most uses share its bytes.
-    user_agent: Arc<[u8]>,
-}
-
-/// Distinct keys a thread buffers at most between two collections; uses of more only of known ones.
-const MOST_BUFFERED: usize = 500_000;
-
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Usage(Arc<Shared>);
 
 /// What the metrics tell of usage.
 #[derive(Debug, Clone, Copy)]
 pub struct UsageState {
+    /// Keys and hours whose uses are not in the database yet.
     pub pending_rows: u64,
+    /// Uses that were not counted, because the usage thread could not follow.
+    pub lost: u64,
 }
 
 struct Shared {
-    /// A thread's own buffer is free but for the moment in which it is collected.
+    /// A thread's own buffer is free but for the moment in which it is swapped.
     buffers: PerThread<Mutex<Buffer>>,
-    /// Collected, not in the database yet.
-    pending: Mutex<Pending>,
-    /// On its way into the database.
-    folding: Mutex<Arc<Pending>>,
+    counts: Mutex<Counts>,
+    /// Rows of finished journals that wait to be folded in, about.
+    folding: AtomicU64,
 }
 
-impl Default for Usage {
+impl Default for Shared {
     fn default() -> Self {
-        Usage(Arc::new(Shared {
-            buffers: PerThread::new(|| Mutex::new(Buffer::default())),
-            pending: Mutex::default(),
-            folding: Mutex::default(),
-        }))
+        let buffers = PerThread::new(|| Mutex::new(Buffer::default()));
+        Shared { buffers, counts: Mutex::default(), folding: AtomicU64::new(0) }
     }
 }
 
 impl Usage {
     pub fn state(&self) -> UsageState {
-        UsageState { pending_rows: (lock(&self.0.pending).len() + lock(&self.0.folding).len()) as u64 }
+        UsageState {
+            pending_rows: lock(&self.0.counts).rows() + self.0.folding.load(Ordering::Relaxed),
+            lost: self.0.buffers.all().map(|buffer| lock(buffer).lost).sum(),
+        }
     }
 
-    /// Counts one use.
-    pub fn record(&self, key: KeyId, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
-        let Ok(mut buffer) = self.0.buffers.own().lock() else { return };
-        if *buffer.user_agent != *user_agent {
-            buffer.user_agent = user_agent.into();
-        }
-        let Buffer { uses, user_agent } = &mut *buffer;
-        let is_full = uses.len() >= MOST_BUFFERED;
-        match uses.get_mut(&(key, Hour::of(at))) {
-            Some(tally) => {
-                tally.count += 1;
-                tally.last.at = at;
-                tally.last.address = address;
-                if !Arc::ptr_eq(&tally.last.user_agent, user_agent) {
-                    tally.last.user_agent = Arc::clone(user_agent);
-                }
-            }
-            None if is_full => {}
-            None => {
-                let last = Use { at, address, user_agent: Arc::clone(user_agent) };
-                uses.insert((key, Hour::of(at)), Tally { count: 1, last });
-            }
-        }
+    /// Counts one use. `number` is the key's in the index, if it was judged there.
+    pub fn record(&self, key: KeyId, number: Option<u32>, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
+        lock(self.0.buffers.own()).note(key, number, at, address, user_agent);
     }
 
     /// The record with its last use as of `now`, not as of the last fold.
-    pub fn complete(&self, mut record: KeyRecord, now: Time) -> KeyRecord {
-        let this = Hour::of(now);
-        let keys = [this, Hour(this.0.saturating_sub(1))].map(|hour| (record.id, hour));
-        let mut newest: Option<Use> = None;
-        let mut consider = |found: Option<&Tally>| {
-            if let Some(tally) = found
-                && newest.as_ref().is_none_or(|last| tally.last.at >= last.at)
-            {
-                newest = Some(tally.last.clone());
-            }
-        };
-        let folding = Arc::clone(&lock(&self.0.folding));
-        keys.iter().for_each(|key| consider(folding.get(key)));
-        let pending = lock(&self.0.pending);
-        keys.iter().for_each(|key| consider(pending.get(key)));
-        drop(pending);
-        for buffer in self.0.buffers.all() {
-            let buffer = lock(buffer);
-            keys.iter().for_each(|key| consider(buffer.uses.get(key)));
-        }
-        if let Some(last) = newest
-            && record.last_use.as_ref().is_none_or(|stored| last.at >= stored.at)
+    pub fn complete(&self, mut record: KeyRecord, store: &Store, now: Time) -> KeyRecord {
+        let number = store.index().number(&record.digest);
+        let counted = lock(&self.0.counts).last_use(number, &record.id, now);
+        let noted = self.0.buffers.all().filter_map(|buffer| lock(buffer).last_use(&record.id));
+        let newest = noted.chain(counted).max_by_key(|(at, _)| *at);
+        if let Some((at, client)) = newest
+            && record.last_use.as_ref().is_none_or(|stored| at >= stored.at)
         {
-            record.last_use = Some(shown(&last));
+            record.last_use = Some(shown(at, &client));
         }
         record
     }
 }
 
-fn shown(last: &Use) -> LastUse {
-    let user_agent: String = String::from_utf8_lossy(&last.user_agent)
+fn shown(at: Time, client: &Client) -> LastUse {
+    let user_agent: String = String::from_utf8_lossy(&client.user_agent)
         .chars()
         .filter(|c| !crate::model::name::is_deceptive(*c))
         .take(200)
         .collect();
     LastUse {
-        at: last.at,
-        address: last.address.map(|address| address.to_string()),
+        at,
+        address: client.address.map(|address| address.to_string()),
         user_agent: Some(user_agent).filter(|text| !text.is_empty()),
     }
 }

@@ -1,0 +1,57 @@
+//! What one thread saw since the last collection. Two take turns, so that a collection costs the
+//! thread no more than a swap.
+
+use std::net::IpAddr;
+
+use super::clients::Clients;
+use super::counts::UNNUMBERED;
+use crate::model::usage::{Client, Use, Uses};
+use crate::model::{KeyId, Time};
+
+/// Uses that a thread notes at most between two collections: half a second of four million a second.
+const MOST: usize = 2_000_000;
+/// How many of the newest a look at one key goes through; older ones show after the collection.
+const SEARCHED: usize = 512;
+
+#[derive(Default)]
+pub struct Buffer {
+    pub noted: Noted,
+    spare: Option<Noted>,
+    /// Uses that found the buffer full.
+    pub lost: u64,
+}
+
+#[derive(Default)]
+pub struct Noted {
+    pub uses: Uses,
+    pub clients: Clients,
+}
+
+impl Buffer {
+    pub fn note(&mut self, key: KeyId, number: Option<u32>, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
+        if self.noted.uses.len() >= MOST {
+            self.lost += 1;
+            return;
+        }
+        let client = self.noted.clients.number(address, user_agent);
+        self.noted.uses.push(Use { key, at, client, number: number.unwrap_or(UNNUMBERED) });
+    }
+
+    pub fn take(&mut self) -> Noted {
+        let spare = self.spare.take().unwrap_or_default();
+        std::mem::replace(&mut self.noted, spare)
+    }
+
+    /// For the next turn.
+    pub fn give_back(&mut self, mut noted: Noted) {
+        noted.uses.clear();
+        noted.clients.clear();
+        self.spare = Some(noted);
+    }
+
+    pub fn last_use(&self, key: &KeyId) -> Option<(Time, Client)> {
+        let newest = self.noted.uses.iter().rev().take(SEARCHED);
+        let found = newest.into_iter().find(|used| used.key == *key)?;
+        Some((found.at, self.noted.clients.get(found.client).clone()))
+    }
+}

@@ -1,0 +1,98 @@
+//! Who used keys: each address with its user agent once, by number. Number 0 is "not remembered".
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::model::usage::Client;
+
+/// Distinct clients remembered at a time; of more only the time of use is known.
+const MOST: usize = 1 << 16;
+/// A few clients make most requests; these are found without hashing text.
+const RECENT: usize = 64;
+
+pub const NOBODY: u32 = 0;
+
+pub struct Clients {
+    list: Vec<Client>,
+    numbers: HashMap<Client, u32>,
+    recent: [u32; RECENT],
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Clients { list: vec![Client::default()], numbers: HashMap::new(), recent: [NOBODY; RECENT] }
+    }
+}
+
+impl Clients {
+    /// The client's number, a new one if need be.
+    pub fn number(&mut self, address: Option<IpAddr>, user_agent: &[u8]) -> u32 {
+        let place = place(address, user_agent);
+        let recent = self.recent[place];
+        let held = &self.list[recent as usize];
+        if held.address == address && *held.user_agent == *user_agent {
+            return recent;
+        }
+        let number = self.add(&Client { address, user_agent: user_agent.into() });
+        self.recent[place] = number;
+        number
+    }
+
+    pub fn add(&mut self, client: &Client) -> u32 {
+        if let Some(number) = self.numbers.get(client) {
+            return *number;
+        }
+        if self.list.len() >= MOST {
+            return NOBODY;
+        }
+        let number = self.list.len() as u32;
+        self.list.push(client.clone());
+        self.numbers.insert(client.clone(), number);
+        number
+    }
+
+    pub fn get(&self, number: u32) -> &Client {
+        self.list.get(number as usize).unwrap_or(&self.list[0])
+    }
+
+    pub fn list(&self) -> &[Client] {
+        &self.list
+    }
+
+    pub fn clear(&mut self) {
+        self.list.truncate(1);
+        self.numbers.clear();
+        self.recent = [NOBODY; RECENT];
+    }
+}
+
+fn place(address: Option<IpAddr>, user_agent: &[u8]) -> usize {
+    let low = match address {
+        Some(IpAddr::V4(v4)) => v4.octets()[3],
+        Some(IpAddr::V6(v6)) => v6.octets()[15],
+        None => 0,
+    };
+    (usize::from(low) * 7 + user_agent.len()) % RECENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_one_number_and_too_many_have_none() {
+        let mut clients = Clients::default();
+        let one = clients.number(Some([10, 0, 0, 1].into()), b"curl/8");
+        let other = clients.number(Some([10, 0, 0, 65].into()), b"curl/8");
+        assert_eq!(clients.number(None, b""), NOBODY);
+        assert_ne!(one, other);
+        assert_eq!(clients.number(Some([10, 0, 0, 1].into()), b"curl/8"), one);
+        assert_eq!(&*clients.get(one).user_agent, b"curl/8");
+        for n in 0..MOST as u32 {
+            clients.number(Some(n.to_be_bytes().into()), b"many");
+        }
+        assert_eq!(clients.number(None, b"one more"), NOBODY);
+        clients.clear();
+        assert_ne!(clients.number(None, b"one more"), NOBODY);
+    }
+}

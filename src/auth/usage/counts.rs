@@ -1,0 +1,240 @@
+//! Uses that are not in the database yet, beside the key index: 16 bytes a key, by the key's number
+//! there. Changed by the usage thread alone; others look up a key's last use.
+
+use super::clients::{Clients, NOBODY};
+use crate::index::memory::filled;
+use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
+use crate::model::{KeyId, Time};
+
+/// Keys of one chunk, which is allocated when the first of them is used.
+pub const CHUNK: usize = 1 << 17;
+/// Uses of keys without a number (seen while the index was filling) by key and hour.
+const MOST_STRAYS: usize = 500_000;
+/// No number: the key was judged by the store.
+pub const UNNUMBERED: u32 = u32::MAX;
+
+#[derive(Default)]
+pub struct Counts {
+    chunks: Vec<Option<Box<[Slot]>>>,
+    clients: Clients,
+    /// The hour that the slots count; uses of another one stray.
+    hour: Option<Hour>,
+    strays: Tallies,
+    /// Slots with uses.
+    counted: u64,
+}
+
+/// One key's uses since the last fold, and its last use.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    /// The end of the key's id: a number is used again when its key was revoked.
+    tail: u32,
+    uses: u32,
+    /// Seconds since 1970.
+    at: u32,
+    client: u32,
+}
+
+impl Counts {
+    /// Keys and hours that have uses.
+    pub fn rows(&self) -> u64 {
+        self.counted + self.strays.len() as u64
+    }
+
+    /// The hour that is counted, if any use of it is.
+    pub fn hour(&self) -> Option<Hour> {
+        self.hour.filter(|_| self.rows() > 0)
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Takes over a thread's clients: their numbers here, by their numbers there.
+    pub fn translate(&mut self, clients: &Clients) -> Vec<u32> {
+        clients.list().iter().map(|client| self.clients.add(client)).collect()
+    }
+
+    /// Adds one use. `holds` tells whether the index has this key at this number.
+    pub fn add(&mut self, used: &Use, client: u32, holds: impl Fn(u32, &KeyId) -> bool) {
+        let hour = Hour::of(used.at);
+        if self.rows() == 0 {
+            self.hour = Some(hour);
+        }
+        if used.number == UNNUMBERED || self.hour != Some(hour) {
+            return self.stray(used, client);
+        }
+        let tail = tail(&used.key);
+        let slot = self.slot(used.number);
+        if slot.tail != tail {
+            if !holds(used.number, &used.key) {
+                return self.stray(used, client);
+            }
+            // The number's former key was revoked, and its counts with it.
+            let slot = self.slot(used.number);
+            let had_uses = slot.uses > 0;
+            *slot = Slot { tail, ..Slot::default() };
+            self.counted -= u64::from(had_uses);
+        }
+        let slot = self.slot(used.number);
+        let is_first = slot.uses == 0;
+        slot.uses = slot.uses.saturating_add(1);
+        let at = seconds(used.at);
+        if at >= slot.at {
+            (slot.at, slot.client) = (at, client);
+        }
+        self.counted += u64::from(is_first);
+    }
+
+    fn slot(&mut self, number: u32) -> &mut Slot {
+        let (chunk, at) = (number as usize / CHUNK, number as usize % CHUNK);
+        if chunk >= self.chunks.len() {
+            self.chunks.resize_with(chunk + 1, || None);
+        }
+        let chunk = self.chunks[chunk].get_or_insert_with(|| filled(CHUNK, Slot::default));
+        &mut chunk[at]
+    }
+
+    fn stray(&mut self, used: &Use, client: u32) {
+        let key = (used.key, Hour::of(used.at));
+        if self.strays.len() < MOST_STRAYS || self.strays.contains_key(&key) {
+            let last_client = self.clients.get(client).clone();
+            merge(&mut self.strays, key, Tally { count: 1, last_at: used.at, last_client });
+        }
+    }
+
+    /// A key's last use, as far as it is known here.
+    pub fn last_use(&self, number: Option<u32>, key: &KeyId, now: Time) -> Option<(Time, Client)> {
+        let counted = number.and_then(|number| {
+            let slot = self.chunks.get(number as usize / CHUNK)?.as_ref()?[number as usize % CHUNK];
+            let is_known = slot.tail == tail(key) && slot.at > 0 && slot.client != NOBODY;
+            is_known.then(|| (Time::from_millis(i64::from(slot.at) * 1000), self.clients.get(slot.client).clone()))
+        });
+        let hour = Hour::of(now);
+        let strayed = [hour, Hour(hour.0.saturating_sub(1))]
+            .into_iter()
+            .find_map(|hour| self.strays.get(&(*key, hour)).map(|tally| (tally.last_at, tally.last_client.clone())));
+        counted.into_iter().chain(strayed).max_by_key(|(at, _)| *at)
+    }
+
+    /// The sums of one chunk, with the clients that they name. `key_at` tells the key at a number.
+    pub fn sums(&self, chunk: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
+        let (mut clients, mut uses) = (Clients::default(), Uses::default());
+        let slots = self.chunks.get(chunk).and_then(Option::as_deref).unwrap_or_default();
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.uses > 0) {
+            // Another key, or none: the one that was counted is revoked.
+            let Some(key) = key_at((chunk * CHUNK + at) as u32).filter(|key| tail(key) == slot.tail) else { continue };
+            let client = clients.add(self.clients.get(slot.client));
+            let at = Time::from_millis(i64::from(slot.at) * 1000);
+            uses.push(Use { key, at, client, number: slot.uses });
+        }
+        (clients.list().to_vec(), uses)
+    }
+
+    /// The sums of what strayed.
+    pub fn stray_sums(&self) -> (Vec<Client>, Uses) {
+        let (mut clients, mut uses) = (Clients::default(), Uses::default());
+        for ((key, _), tally) in &self.strays {
+            let client = clients.add(&tally.last_client);
+            let number = u32::try_from(tally.count).unwrap_or(u32::MAX);
+            uses.push(Use { key: *key, at: tally.last_at, client, number });
+        }
+        (clients.list().to_vec(), uses)
+    }
+
+    /// All sums were taken: counting starts over. Who was last is kept for keys that were used since
+    /// the time before.
+    pub fn start_over(&mut self) {
+        let mut kept = Clients::default();
+        for slot in self.chunks.iter_mut().flatten().flatten() {
+            let client = self.clients.get(slot.client);
+            slot.client = if slot.uses > 0 { kept.add(client) } else { NOBODY };
+            slot.uses = 0;
+        }
+        self.clients = kept;
+        self.strays.clear();
+        self.counted = 0;
+    }
+
+    /// Forgets everything: the numbers mean other keys now.
+    pub fn forget(&mut self) {
+        *self = Counts::default();
+    }
+}
+
+fn tail(key: &KeyId) -> u32 {
+    let last = key.as_bytes().last_chunk::<4>().expect("four of sixteen bytes");
+    u32::from_le_bytes(*last)
+}
+
+fn seconds(time: Time) -> u32 {
+    u32::try_from(time.seconds().max(0)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn key(n: u8) -> KeyId {
+        KeyId::from_bytes([n; 16])
+    }
+
+    fn used(n: u8, number: u32, at: i64) -> Use {
+        Use { key: key(n), at: Time::from_millis(at), client: 0, number }
+    }
+
+    /// Every sum as (key, hour, uses), in order.
+    fn sums(counts: &Counts, key_at: impl Fn(u32) -> Option<KeyId> + Copy) -> Vec<(KeyId, u32, u32)> {
+        let chunks = (0..counts.chunks()).map(|chunk| counts.sums(chunk, key_at).1);
+        let all = chunks.chain([counts.stray_sums().1]);
+        let mut rows: Vec<_> = all
+            .flat_map(|uses| uses.iter().map(|row| (row.key, Hour::of(row.at).0, row.number)).collect::<Vec<_>>())
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    #[test]
+    fn every_use_is_in_one_sum_whether_it_has_a_number_and_whatever_its_hour() {
+        let mut counts = Counts::default();
+        let holds = |_: u32, _: &KeyId| true;
+        for at in [HOUR, HOUR + 5000, HOUR + 9000] {
+            counts.add(&used(1, 70_000, at), NOBODY, holds);
+        }
+        counts.add(&used(1, 70_000, 2 * HOUR), NOBODY, holds);
+        counts.add(&used(2, UNNUMBERED, HOUR), NOBODY, holds);
+        assert_eq!(sums(&counts, |_| Some(key(1))), [(key(1), 1, 3), (key(1), 2, 1), (key(2), 1, 1)]);
+        assert_eq!(counts.rows(), 3);
+        counts.start_over();
+        assert!(sums(&counts, |_| Some(key(1))).is_empty() && counts.hour().is_none());
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_counts_for_its_new_key_alone() {
+        let mut counts = Counts::default();
+        counts.add(&used(1, 5, HOUR), NOBODY, |_, holder| *holder == key(1));
+        // The number is key 2's now; a late use of key 1 must not be counted for it.
+        let holds = |_: u32, holder: &KeyId| *holder == key(2);
+        counts.add(&used(2, 5, HOUR), NOBODY, holds);
+        counts.add(&used(1, 5, HOUR), NOBODY, holds);
+        assert_eq!(sums(&counts, |_| Some(key(2))), [(key(1), 1, 1), (key(2), 1, 1)]);
+        assert!(sums(&counts, |_| None).iter().all(|(holder, ..)| *holder == key(1)), "a revoked key has no sum");
+    }
+
+    #[test]
+    fn who_was_last_stays_known_until_a_whole_turn_without_use() {
+        let mut counts = Counts::default();
+        let mut clients = Clients::default();
+        let number = clients.number(Some([10, 0, 0, 9].into()), b"curl/8");
+        let client = counts.translate(&clients)[number as usize];
+        counts.add(&used(1, 5, HOUR), client, |_, _| true);
+        let last = |counts: &Counts| counts.last_use(Some(5), &key(1), Time::from_millis(HOUR));
+        counts.start_over();
+        assert_eq!(last(&counts).unwrap().1.address, Some([10, 0, 0, 9].into()));
+        assert!(counts.last_use(Some(5), &key(2), Time::from_millis(HOUR)).is_none());
+        counts.start_over();
+        assert!(last(&counts).is_none());
+    }
+}

@@ -35,6 +35,7 @@ impl Auth {
             digest: key.digest(),
             prefix: prefix.as_str().to_owned(),
             hint: key.hint(),
+            overlap,
             submission,
         };
         let caller = asking.caller.clone();
@@ -42,7 +43,7 @@ impl Auth {
             seen.must_hold(key.version(), "key")?;
             caller.may_grant(&key.scopes)
         };
-        let rotated = self.store.rotate_key(old, reach, new, overlap, judge, now, asking.origin.clone());
+        let rotated = self.store.rotate_key(old, reach, new, judge, now, asking.origin.clone());
         Ok(match rotated.await? {
             Created::Now(record) => Made::Now { key, record },
             Created::Before(id) => Made::Before(id),

@@ -9,7 +9,7 @@ use super::login::wrong;
 use crate::error::{Error, Kind, Result};
 use crate::model::token::RefreshToken;
 use crate::model::{Actor, Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
-use crate::store::{NewToken, Refreshed};
+use crate::store::{NewFamily, NewToken, Refreshed};
 
 /// One try of a program, as it was sent.
 #[derive(Debug)]
@@ -45,10 +45,14 @@ impl Auth {
         let (now, fresh) = (self.now(), self.fresh_token()?);
         let new = fresh.row(now);
         let token_ends = new.expires_at;
-        let family = FamilyId::new(now, self.entropy.bytes()?);
-        let cleared = cleared.into_iter().map(|(_, digest)| digest).collect();
+        let family = NewFamily {
+            id: FamilyId::new(now, self.entropy.bytes()?),
+            user: user.id,
+            scopes,
+            clears: cleared.into_iter().map(|(_, digest)| digest).collect(),
+        };
         let origin = Origin { actor: Actor::User { id: user.id, email: user.email.to_string() }, ..request.origin };
-        match self.store.issue_token(family, user.id, scopes, new, cleared, now, origin).await {
+        match self.store.issue_token(family, new, now, origin).await {
             Ok(family_ends) => Ok(fresh.issued(now, token_ends, family_ends)),
             // Deactivated between the check and the write.
             Err(error) if error.kind == Kind::NotFound => Err(wrong()),
@@ -61,8 +65,12 @@ impl Auth {
         if !PlainKey::is_well_formed(presented.as_bytes()) {
             return Err(refused());
         }
+        let presented = Digest::of(presented.as_bytes());
+        if !self.store.knows_refresh_token(presented).await? {
+            return Err(refused());
+        }
         let (now, fresh) = (self.now(), self.fresh_token()?);
-        match self.store.refresh_token(Digest::of(presented.as_bytes()), fresh.row(now), now, origin).await? {
+        match self.store.refresh_token(presented, fresh.row(now), now, origin).await? {
             Refreshed::Done { family_ends, token_ends } => Ok(fresh.issued(now, token_ends, family_ends)),
             Refreshed::Unknown | Refreshed::Reused => Err(refused()),
         }

@@ -58,6 +58,6 @@ pub async fn readyz(site: Shared) -> HttpResponse {
     if problem.is_some() {
         response.insert_header((header::RETRY_AFTER, 1));
     }
-    let index = IndexState { full: index.is_full(), keys: index.keys() as u64, revision: index.revision() };
+    let index = IndexState { full: index.is_full(), keys: index.keys(), revision: index.revision() };
     response.json(Readiness { status: problem.unwrap_or("ready"), index })
 }

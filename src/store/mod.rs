@@ -46,7 +46,7 @@ pub use sessions::NewSession;
 pub use standing::Standing;
 pub use submissions::Submission;
 pub use throttle::Failures;
-pub use tokens::{NewToken, Refreshed};
+pub use tokens::{NewFamily, NewToken, Refreshed};
 pub use usage::CHUNK as USAGE_CHUNK;
 pub use user_changes::NewPassword;
 pub use users::{NewUser, UserFilter};

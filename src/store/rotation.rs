@@ -18,6 +18,8 @@ pub struct Successor {
     pub digest: Digest,
     pub prefix: String,
     pub hint: String,
+    /// How long the old one goes on.
+    pub overlap: Overlap,
     pub submission: Option<Submission>,
 }
 
@@ -28,7 +30,6 @@ impl Store {
         old: KeyId,
         reach: Reach,
         new: Successor,
-        overlap: Overlap,
         judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
         now: Time,
         origin: Origin,
@@ -45,10 +46,10 @@ impl Store {
             log(db, Action::KeyRotated, &before, now, &origin)?;
             let owner = before.owner.id;
             copy(db, &before, &new, now)?;
-            if overlap.is_none() {
+            if new.overlap.is_none() {
                 revoke(db, before, now, &origin)?;
             } else {
-                let end = overlap.end(&before, now);
+                let end = new.overlap.end(&before, now);
                 let sql_text = "UPDATE keys SET expires_at = ?2 WHERE id = ?1";
                 changed(db, sql_text, (before.id.as_bytes(), end.millis()))?;
             }

@@ -25,6 +25,17 @@ pub struct NewToken {
     pub refresh: Digest,
 }
 
+/// A log-in from which tokens follow.
+#[derive(Debug, Clone)]
+pub struct NewFamily {
+    pub id: FamilyId,
+    pub user: UserId,
+    /// What each token may do.
+    pub scopes: ScopeSet,
+    /// Failed log-ins that are forgotten now.
+    pub clears: Vec<Digest>,
+}
+
 /// What became of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refreshed {
@@ -37,19 +48,10 @@ pub enum Refreshed {
 }
 
 impl Store {
-    /// A log-in that succeeded. `scopes` are what the token may do. Returns until when it can be
-    /// refreshed.
-    pub async fn issue_token(
-        &self,
-        family: FamilyId,
-        user: UserId,
-        scopes: ScopeSet,
-        new: NewToken,
-        clears: Vec<Digest>,
-        now: Time,
-        origin: Origin,
-    ) -> Result<Time> {
+    /// A log-in that succeeded. Returns until when the token can be refreshed.
+    pub async fn issue_token(&self, family: NewFamily, new: NewToken, now: Time, origin: Origin) -> Result<Time> {
         self.write(move |db| {
+            let user = family.user;
             prune(db, now)?;
             let ends = now.whole_second().plus(FAMILY_LIFETIME);
             // Decided again inside the transaction: deactivated a moment ago is deactivated.
@@ -57,19 +59,24 @@ impl Store {
                 db,
                 "INSERT INTO token_families (id, user_id, key_id, created_at, expires_at)
                  SELECT ?1, id, ?3, ?4, ?5 FROM users WHERE id = ?2 AND active = 1",
-                (family.as_bytes(), user.as_bytes(), new.id.as_bytes(), now.millis(), ends.millis()),
+                (family.id.as_bytes(), user.as_bytes(), new.id.as_bytes(), now.millis(), ends.millis()),
             )?;
             if started == 0 {
                 return Err(Error::not_found("user"));
             }
-            insert(db, family, user, &scopes, &new, now)?;
+            insert(db, family.id, user, &family.scopes, &new, now)?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user.as_bytes(), now.millis()))?;
-            throttle::clear(db, &clears)?;
+            throttle::clear(db, &family.clears)?;
             end_oldest(db, user, now, &origin)?;
             log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, &origin)?;
             Ok(ends)
         })
         .await
+    }
+
+    /// Whether there is such a refresh token, used or not: strangers' guesses never reach the writer.
+    pub async fn knows_refresh_token(&self, presented: Digest) -> Result<bool> {
+        self.read(move |db| Ok(find(db, &presented)?.is_some())).await
     }
 
     /// The next token of a family, in place of the last one. Committed even when it is refused for

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keybearer::model::Role;
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server};
+use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, PASSWORD, Process, Server};
 
 const TOKENS: &str = "/api/v1/tokens";
 const WRONG: &str = "not the right password";
@@ -346,4 +346,14 @@ async fn two_ways_at_once_are_refused() {
     assert_eq!(refresh(&server, &next).await.status, 200, "none of it used up the refresh token");
     let in_url = client.call("POST", &format!("{TOKENS}?email={MEMBER}&password=x")).await;
     assert_eq!(in_url.status, 401);
+}
+
+#[tokio::test]
+async fn the_operator_chooses_how_long_a_token_lives() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::of(home.command(&["serve", "--listen", "127.0.0.1:0", "--token-lifetime", "5m"]));
+    let anon = server.anon();
+    let issued = anon.send(anon.request("POST", TOKENS).basic_auth(ADMIN, Some(PASSWORD))).await;
+    assert_eq!((issued.status, &issued.json()["expires_in"]), (200, &json!(300)));
 }

@@ -41,7 +41,7 @@ pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
 }
 
 fn row(event: Event) -> EventRow {
-    let is_success = event.action != "session.refused";
+    let is_success = !matches!(event.action.as_str(), "session.refused" | "token.reused");
     let object_url = match (&event.object_id, event.action.split('.').next()) {
         (Some(id), Some("key")) if event.action != "key.revoked" => Some(format!("/keys/{id}")),
         (Some(id), Some("user")) if event.action != "user.removed" => Some(format!("/users/{id}")),

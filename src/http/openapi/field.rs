@@ -137,8 +137,11 @@ pub fn span() -> Object {
     text().pattern(Some("^[1-9][0-9]{0,3}[smhd]$")).build()
 }
 
+/// At most 90 days.
 pub fn overlap() -> Object {
-    text().pattern(Some("^(0|[1-9][0-9]{0,3}[smh]|[1-8]?[0-9]d)$")).build()
+    let hours = "[1-9][0-9]{0,2}|1[0-9]{3}|20[0-9]{2}|21[0-5][0-9]|2160";
+    let days = "[1-9]|[1-8][0-9]|90";
+    text().pattern(Some(format!("^(0|[1-9][0-9]{{0,3}}[sm]|({hours})h|({days})d)$"))).build()
 }
 
 pub fn span_or_null() -> Object {

@@ -49,6 +49,7 @@ for (const [number, details] of all("details.confirm").entries()) {
   cancel.className = "button quiet";
   cancel.textContent = "Cancel";
   cancel.autofocus = true;
+  const wasOpen = details.open;
   const title = question.querySelector("h3");
   title.id = `question-${number}`;
   dialog.setAttribute("aria-labelledby", title.id);
@@ -57,7 +58,7 @@ for (const [number, details] of all("details.confirm").entries()) {
   details.replaceWith(open, dialog);
   open.addEventListener("click", () => dialog.showModal());
   cancel.addEventListener("click", () => dialog.close());
-  if (location.hash === `#${question.id}`) dialog.showModal();
+  if (wasOpen || location.hash === `#${question.id}`) dialog.showModal();
 }
 
 // One post per press. The time-out gives the button back if the answer never came.

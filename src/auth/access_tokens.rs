@@ -107,7 +107,7 @@ impl Auth {
     }
 
     /// A short JWT for the client; it ends no later than the key.
-    pub async fn issue_token(
+    pub async fn issue_access_token(
         &self,
         client: &Client,
         scopes: Option<ScopeSet>,

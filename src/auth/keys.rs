@@ -127,8 +127,14 @@ impl Auth {
     pub async fn change_key(&self, asking: &Asking, id: KeyId, change: KeyChange, seen: Basis) -> Result<KeyRecord> {
         asking.caller.may_move_bounds(id, &change)?;
         let (caller, scopes) = (asking.caller.clone(), change.scopes.clone());
+        let only_disables = change.only_disables();
         let judge = move |key: &KeyRecord| {
             seen.must_hold(key.version(), "key")?;
+            if key.is_token && !only_disables {
+                return Err(Error::conflict(
+                    "This is a short-lived token: it can be disabled or revoked, not changed.",
+                ));
+            }
             scopes.as_ref().map_or(Ok(()), |scopes| caller.may_grant(&scopes.beyond(&key.scopes)))
         };
         let changed =
@@ -186,7 +192,7 @@ impl Auth {
         self.store.rename_key(id, asking.caller.reach(), name, self.now(), asking.origin.clone()).await
     }
 
-    fn prefix_of(&self, asked: Option<KeyPrefix>) -> Result<KeyPrefix> {
+    pub(super) fn prefix_of(&self, asked: Option<KeyPrefix>) -> Result<KeyPrefix> {
         match asked {
             None => self.prefixes.first().cloned().ok_or_else(|| Error::internal("no key prefix is configured")),
             Some(prefix) if self.prefixes.contains(&prefix) => Ok(prefix),

@@ -56,7 +56,8 @@ impl Auth {
         }
     }
 
-    /// The user behind e-mail and password, and the buckets that the success clears.
+    /// The user behind e-mail and password, and the buckets that the success clears. Every way in with a
+    /// password leads through here, so what a second factor demands is demanded here, once, for all.
     pub(super) async fn check_password(
         &self,
         typed: &str,
@@ -107,7 +108,7 @@ impl Auth {
     }
 }
 
-fn wrong() -> Error {
+pub(super) fn wrong() -> Error {
     Error::invalid("password", WRONG)
 }
 

@@ -7,12 +7,14 @@ pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod passwords;
+pub mod rotation;
 pub mod sessions;
 pub mod setup;
 pub mod signing;
 mod strangers;
 pub mod tally;
 pub mod throttle;
+pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod verify;
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
+use crate::model::token::TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
@@ -29,6 +32,7 @@ pub use access_tokens::{Client, Introspection};
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
+pub use rotation::Rotation;
 pub use signing::SigningSettings;
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 
@@ -51,6 +55,7 @@ pub struct Auth {
     tally: tally::Tally,
     usage: usage::Usage,
     signing: Arc<signing::Signing>,
+    token_lifetime: Duration,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
 }
@@ -70,6 +75,7 @@ impl Auth {
             tally: tally::Tally::default(),
             usage: usage::Usage::default(),
             signing: Arc::default(),
+            token_lifetime: TOKEN_LIFETIME,
             collector: OnceLock::new(),
             clock,
             entropy,
@@ -82,6 +88,11 @@ impl Auth {
     /// Distinct bad keys a minute from one address; 0: no limit.
     pub fn with_bad_key_limit(self, limit: u32) -> Self {
         Auth { strangers: strangers::Strangers::new(limit), ..self }
+    }
+
+    /// How long a token of a log-in by a program lives.
+    pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
+        Auth { token_lifetime: lifetime, ..self }
     }
 
     /// From now on uses are written: what a server does, and a command does not.

@@ -3,8 +3,8 @@
 use super::caller::Asking;
 use super::{Auth, throttle};
 use crate::error::{Error, Result};
-use crate::model::{Email, Password, Role, SessionToken, User, UserId};
-use crate::store::NewUser;
+use crate::model::{Basis, Digest, Email, Event, Page, Password, Role, SessionToken, User, UserChange, UserId};
+use crate::store::{EventFilter, NewPassword, NewUser, UserFilter};
 
 impl Auth {
     pub async fn add_user(&self, asking: &Asking, email: &str, role: Role, password: Option<&str>) -> Result<User> {
@@ -34,6 +34,33 @@ impl Auth {
         self.store.user_by_email(Email::parse(email)?).await
     }
 
+    /// Newest first.
+    pub async fn users_page(&self, asking: &Asking, filter: UserFilter) -> Result<Page<User>> {
+        asking.caller.must_be_admin()?;
+        self.store.users_page(filter).await
+    }
+
+    /// Role, state and password by an admin. All of it, or nothing.
+    pub async fn change_user(
+        &self,
+        asking: &Asking,
+        id: UserId,
+        change: UserChange,
+        password: Option<&str>,
+        seen: Basis,
+    ) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        if asking.caller.is(id) && (change.active == Some(false) || change.role == Some(Role::Member)) {
+            return Err(Error::conflict("You cannot deactivate or demote yourself. Ask another admin."));
+        }
+        let password = match password {
+            Some(typed) => Some(self.new_password(&self.store.user(id).await?, typed).await?),
+            None => None,
+        };
+        let judge = move |user: &User| seen.must_hold(user.version(), "user");
+        self.store.change_user(id, change, password, judge, self.now(), asking.origin.clone()).await
+    }
+
     pub async fn deactivate_user(&self, asking: &Asking, id: UserId) -> Result<User> {
         asking.caller.must_be_admin()?;
         if asking.caller.is(id) {
@@ -50,15 +77,31 @@ impl Auth {
     /// Revokes the user's keys with the user. Returns how many.
     pub async fn remove_user(&self, asking: &Asking, id: UserId) -> Result<u64> {
         asking.caller.must_be_admin()?;
-        self.store.remove_user(id, self.now(), asking.origin.clone()).await
+        self.store.remove_user(id, |_| Ok(()), self.now(), asking.origin.clone()).await
+    }
+
+    /// Unless the user was changed since the caller looked.
+    pub async fn remove_user_as_seen(&self, asking: &Asking, id: UserId, seen: Basis) -> Result<()> {
+        asking.caller.must_be_admin()?;
+        if asking.caller.is(id) {
+            return Err(Error::conflict("You cannot remove yourself. Ask another admin."));
+        }
+        let judge = move |user: &User| seen.must_hold(user.version(), "user");
+        self.store.remove_user(id, judge, self.now(), asking.origin.clone()).await.map(drop)
     }
 
     /// By an admin or the operator: no current password asked. Ends the user's sessions.
     pub async fn set_password(&self, asking: &Asking, user: &User, typed: &str) -> Result<()> {
         asking.caller.must_be_admin()?;
+        let new = self.new_password(user, typed).await?;
+        self.store.set_password(user.id, new, self.now(), asking.origin.clone()).await.map(drop)
+    }
+
+    /// Hashed; by somebody else than the user, whose failures so far are forgotten.
+    async fn new_password(&self, user: &User, typed: &str) -> Result<NewPassword> {
         let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
-        let buckets = throttle::buckets(user.email.as_str(), None, None);
-        self.replace_password(asking, user, hash, buckets).await
+        let cleared = throttle::buckets(user.email.as_str(), None, None);
+        Ok(NewPassword { hash, cleared: digests(cleared) })
     }
 
     /// By the user: the current password proves it. Ends every session, this one too.
@@ -79,7 +122,8 @@ impl Auth {
             None => error,
         })?;
         let hash = self.passwords.hash(new, self.entropy.bytes()?).await?;
-        self.replace_password(asking, user, hash, buckets).await
+        let new = NewPassword { hash, cleared: digests(buckets) };
+        self.store.set_password(user.id, new, self.now(), asking.origin.clone()).await.map(drop)
     }
 
     /// The user proves once more who they are; counts like a log-in.
@@ -92,17 +136,16 @@ impl Auth {
     ) -> Result<()> {
         let password = Password::parse(typed)?;
         let (_, buckets) = self.check_password(user.email.as_str(), password, device, &asking.origin).await?;
-        self.store.clear_failures(buckets.into_iter().map(|(_, digest)| digest).collect()).await
+        self.store.clear_failures(digests(buckets)).await
     }
 
-    async fn replace_password(
-        &self,
-        asking: &Asking,
-        user: &User,
-        hash: String,
-        cleared: Vec<throttle::Counted>,
-    ) -> Result<()> {
-        let cleared = cleared.into_iter().map(|(_, digest)| digest).collect();
-        self.store.set_password(user.id, hash, cleared, self.now(), asking.origin.clone()).await.map(drop)
+    /// The audit log, for admins.
+    pub async fn events(&self, asking: &Asking, filter: EventFilter) -> Result<Page<Event>> {
+        asking.caller.must_be_admin()?;
+        self.store.events(filter).await
     }
+}
+
+fn digests(buckets: Vec<throttle::Counted>) -> Vec<Digest> {
+    buckets.into_iter().map(|(_, digest)| digest).collect()
 }

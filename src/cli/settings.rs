@@ -13,13 +13,15 @@ use crate::auth::SigningSettings;
 use crate::auth::signing::LONGEST_TOKEN;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
+use crate::http::cors::CorsOrigin;
 use crate::http::settings::{PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
+use crate::model::token::LONGEST_TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 20] = [
+const ENVIRONMENT: [&str; 22] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -38,6 +40,8 @@ const ENVIRONMENT: [&str; 20] = [
     "KEYBEARER_ACCESS_TOKEN_LIFETIME",
     "KEYBEARER_ACCESS_TOKEN_AUDIENCE",
     "KEYBEARER_IDENTITY_ALGORITHM",
+    "KEYBEARER_CORS_ORIGIN",
+    "KEYBEARER_TOKEN_LIFETIME",
     "KEYBEARER_TLS_CERT",
     "KEYBEARER_TLS_KEY",
 ];
@@ -76,6 +80,10 @@ struct File {
     access_token_audience: Option<String>,
     #[serde(alias = "identity_algorithm")]
     identity_algorithm: Option<String>,
+    #[serde(alias = "cors_origin")]
+    cors_origin: Option<OneOrMany>,
+    #[serde(alias = "token_lifetime")]
+    token_lifetime: Option<String>,
     #[serde(alias = "tls_cert")]
     tls_cert: Option<PathBuf>,
     #[serde(alias = "tls_key")]
@@ -160,6 +168,8 @@ impl Settings {
                 access_token_lifetime: given.access_token_lifetime.clone().or(file.access_token_lifetime),
                 access_token_audience: given.access_token_audience.clone().or(file.access_token_audience),
                 identity_algorithm: given.identity_algorithm.clone().or(file.identity_algorithm),
+                cors_origin: many(&given.cors_origin, file.cors_origin),
+                token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
             },
@@ -210,6 +220,18 @@ impl Settings {
                 None => defaults.usage_retention,
             },
             bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            token_lifetime: match &self.serve.token_lifetime {
+                Some(text) => parse_span(text).filter(|span| *span <= LONGEST_TOKEN_LIFETIME).ok_or_else(|| {
+                    Error::invalid(
+                        "usage",
+                        format!("--token-lifetime {text}: write a span of at most 24h, such as 1h."),
+                    )
+                })?,
+                None => defaults.token_lifetime,
+            },
+            cors_origins: (self.serve.cors_origin.iter())
+                .map(|text| CorsOrigin::parse(text).map_err(|error| usage("cors-origin", text, &error)))
+                .collect::<Result<_>>()?,
             policies: self.policies()?,
             signing: self.signing(&defaults.signing)?,
             ..defaults

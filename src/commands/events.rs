@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{Context, block_on, output};
 use crate::error::{Error, Result};
 use crate::model::Event;
-use crate::store::{ChainReport, Purpose, Store};
+use crate::store::{ChainReport, EventFilter, Purpose, Store};
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
@@ -28,7 +28,9 @@ pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
     let store = Store::open(&context.database, Purpose::Command)?;
     block_on(async {
         match command {
-            EventsCommand::List { limit, search } => list(context, store.events(search, None, limit).await?),
+            EventsCommand::List { limit, search } => {
+                list(context, store.events(EventFilter { search, limit, ..EventFilter::default() }).await?.rows)
+            }
             EventsCommand::Verify => match store.verify_events().await? {
                 ChainReport::Whole { lines } => {
                     output::say(&format!("The audit log is whole: {lines} lines."));

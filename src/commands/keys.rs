@@ -12,11 +12,11 @@ use clap::Subcommand;
 
 use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyList, KeyRequest, Made};
+use crate::auth::{Auth, KeyList, KeyRequest, Made, Rotation};
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
-use crate::model::{KeyId, KeyName, KeyPrefix, KeyRecord, Networks, RateLimit, ScopeSet};
+use crate::model::{Basis, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
 use crate::store::Purpose;
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +68,16 @@ pub enum KeysCommand {
         #[arg(long, conflicts_with = "ids")]
         stdin: bool,
     },
+    /// Replace a key by a new one with the same settings; prints the new key alone on stdout, this once
+    #[command(
+        after_help = "Example:\n  KEY=$(keybearer keys rotate 01890a5d-ac96-774b-bcce-b302099a8057 --overlap 24h)"
+    )]
+    Rotate {
+        id: String,
+        /// How long the old key goes on; without it, it is revoked at once
+        #[arg(long, default_value = "0", value_name = "SPAN")]
+        overlap: String,
+    },
     /// Refuse a key until it is enabled again
     #[command(after_help = "Example:\n  keybearer keys disable 01890a5d-ac96-774b-bcce-b302099a8057")]
     Disable { id: String },
@@ -114,6 +124,12 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
                 report(context, found)
             }
+            KeysCommand::Rotate { id, overlap } => {
+                let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
+                let rotation = Rotation { key, overlap, seen: Basis::Anything, submission: None };
+                let made = auth.rotate_key(&asking, rotation).await?;
+                show_made(context, made)
+            }
             KeysCommand::Import { file } => import::run(context, &auth, &asking, &file).await,
             KeysCommand::Export { file } => export::run(&auth, file.as_deref()).await,
             KeysCommand::Disable { id } => {
@@ -131,8 +147,12 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
 }
 
 async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
-    let Made::Now { key, record } = auth.create_key(asking, request).await? else {
-        return Err(Error::internal("a creation without a submission was taken for a repetition"));
+    show_made(context, auth.create_key(asking, request).await?)
+}
+
+fn show_made(context: &Context, made: Made) -> Result<()> {
+    let Made::Now { key, record } = made else {
+        return Err(Error::internal("a request without a submission was taken for a repetition"));
     };
     output::say(&format!("Made {} ({}). Copy the key now: it is not shown again.", record.name, record.id));
     if !context.json {

@@ -15,7 +15,8 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     start_logging();
     actix_web::rt::System::new().block_on(async move {
         survive_the_file_size_limit()?;
-        let auth = context.auth(Purpose::Serve, prefixes)?.with_bad_key_limit(settings.bad_key_limit);
+        let auth = context.auth(Purpose::Serve, prefixes)?;
+        let auth = auth.with_bad_key_limit(settings.bad_key_limit).with_token_lifetime(settings.token_lifetime);
         warn_about_plain_http(&settings);
         let running = server::start(auth, settings)?;
         let public_url = running.site.settings.public_url.as_str().to_owned();

@@ -1,13 +1,12 @@
 //! `keybearer users …`
 
-use serde_json::json;
-
 use clap::Subcommand;
 
 use super::{Context, block_on, output, password};
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
+use crate::http::UserJson;
 use crate::model::{Role, User};
 use crate::store::Purpose;
 
@@ -32,7 +31,7 @@ pub enum UsersCommand {
     /// Show one user
     #[command(after_help = "Example:\n  keybearer users show ada@example.com")]
     Show { email: String },
-    /// Set a new password; ends the user's sessions
+    /// Set a new password; ends the user's sessions and tokens
     #[command(after_help = "Example:\n  keybearer users set-password ada@example.com")]
     SetPassword {
         email: String,
@@ -63,7 +62,7 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
                 let typed = password::read(password_stdin)?;
                 let user = auth.add_user(&asking, &email, role, Some(&typed)).await?;
                 output::say(&format!("Added {} as {}.", user.email, role.as_str()));
-                if context.json { output::json(&shown(&user)) } else { Ok(()) }
+                if context.json { output::json(&UserJson::from(user)) } else { Ok(()) }
             }
             UsersCommand::List => list(context, auth.users(&asking).await?),
             UsersCommand::Show { email } => show(context, &auth.user_by_email(&asking, &email).await?),
@@ -71,7 +70,7 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
                 let user = auth.user_by_email(&asking, &email).await?;
                 let typed = password::read(password_stdin)?;
                 auth.set_password(&asking, &user, &typed).await?;
-                output::say(&format!("The password of {} is set; the sessions are ended.", user.email));
+                output::say(&format!("The password of {} is set; the sessions and tokens are ended.", user.email));
                 Ok(())
             }
             UsersCommand::Deactivate { email } => {
@@ -102,7 +101,7 @@ async fn find(auth: &Auth, asking: &Asking, email: &str) -> Result<User> {
 
 fn list(context: &Context, users: Vec<User>) -> Result<()> {
     if context.json {
-        return output::json(&users.iter().map(shown).collect::<Vec<_>>());
+        return output::json(&users.into_iter().map(UserJson::from).collect::<Vec<_>>());
     }
     let row = |user: &User| {
         let state = if user.active { "active" } else { "deactivated" };
@@ -119,7 +118,7 @@ fn list(context: &Context, users: Vec<User>) -> Result<()> {
 
 fn show(context: &Context, user: &User) -> Result<()> {
     if context.json {
-        return output::json(&shown(user));
+        return output::json(&UserJson::from(user.clone()));
     }
     output::facts(&[
         ("id", user.id.to_string()),
@@ -130,16 +129,4 @@ fn show(context: &Context, user: &User) -> Result<()> {
         ("created", user.created_at.to_string()),
         ("last login", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
     ])
-}
-
-fn shown(user: &User) -> serde_json::Value {
-    json!({
-        "id": user.id,
-        "email": user.email,
-        "role": user.role,
-        "active": user.active,
-        "keys": user.keys,
-        "created_at": user.created_at,
-        "last_login_at": user.last_login_at,
-    })
 }

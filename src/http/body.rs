@@ -64,18 +64,51 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move { json(&request, &mut payload).await.map(|(value, _)| Json(value)) })
+        Box::pin(async move { json(&request, &mut payload, || None).await.map(|(value, _)| Json(value)) })
     }
 }
 
-/// The value, and the bytes it was read from.
-pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: &mut Payload) -> Result<(T, Bytes), Problem> {
+/// A JSON body like [`Json`], or none at all.
+pub struct MaybeJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let value = json(&request, &mut payload, || Some(T::default())).await;
+            value.map(|(value, _)| MaybeJson(value))
+        })
+    }
+}
+
+/// The value, and the bytes it was read from. `if_empty` is the value of no body at all.
+pub async fn json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    if_empty: impl Fn() -> Option<T>,
+) -> Result<(T, Bytes), Problem> {
+    if let Some(value) = if_empty() {
+        let body = read(request, payload).await?;
+        if body.is_empty() {
+            return Ok((value, body));
+        }
+        must_be_json(request)?;
+        return parse(&body).map(|value| (value, body));
+    }
+    must_be_json(request)?;
+    let body = read(request, payload).await?;
+    parse(&body).map(|value| (value, body))
+}
+
+fn must_be_json(request: &HttpRequest) -> Result<(), Problem> {
     if media_type(request).as_deref() != Some("application/json") {
         let detail = "Send JSON, with Content-Type: application/json.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let body = read(request, payload).await?;
-    parse(&body).map(|value| (value, body))
+    Ok(())
 }
 
 /// Syntax errors are 400; a field that is unknown, doubled, missing or of the wrong type is 422 and

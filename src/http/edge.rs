@@ -14,6 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
+use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
 use super::{Shared, client, dashboard, gateway, security_headers};
@@ -128,10 +129,12 @@ where
 {
     let started = Instant::now();
     let seen = Seen::of(&request, &site);
+    let cors = Cors::of(&request, &site.settings.cors_origins);
     request.extensions_mut().insert(id);
-    let (answer, route) = match refuse_oversized(&request) {
-        Some(problem) => (Err(problem), None),
-        None => route(app, request).await,
+    let (answer, route) = match (refuse_oversized(&request), cors.answer()) {
+        (Some(problem), _) => (Err(problem), None),
+        (None, Some(answer)) => (Ok(answer), None),
+        (None, None) => route(app, request).await,
     };
     let response = match answer {
         Ok(mut response) => {
@@ -142,6 +145,7 @@ where
     };
     let mut response: Response<BoxBody> = response.into();
     security_headers::stamp(response.headers_mut(), &id, site.settings.public_url.is_https());
+    cors.stamp(response.headers_mut());
     tracing::info!(
         request_id = id.as_str(),
         method = seen.method.as_ref().map_or("(none)", Method::as_str),

@@ -5,11 +5,37 @@ use std::sync::atomic::Ordering;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::Shared;
+
+#[derive(Serialize, ToSchema)]
+pub struct Liveness {
+    /// `alive`.
+    status: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, or why it is not: `stopping`, `database_gone`, `writes_failing`.
+    status: &'static str,
+    index: IndexState,
+}
+
+/// The keys in memory.
+#[derive(Serialize, ToSchema)]
+pub struct IndexState {
+    /// Until it is, SQLite answers for the rest.
+    full: bool,
+    keys: u64,
+    /// Of the newest change that it holds.
+    revision: u64,
+}
 
 /// The process runs and its workers answer.
 pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+    HttpResponse::Ok().json(Liveness { status: "alive" })
 }
 
 /// Ready while verdicts can be given and writes succeed. A filling index is ready: SQLite answers.
@@ -32,8 +58,6 @@ pub async fn readyz(site: Shared) -> HttpResponse {
     if problem.is_some() {
         response.insert_header((header::RETRY_AFTER, 1));
     }
-    response.json(serde_json::json!({
-        "status": problem.unwrap_or("ready"),
-        "index": { "full": index.is_full(), "keys": index.keys(), "revision": index.revision() },
-    }))
+    let index = IndexState { full: index.is_full(), keys: index.keys(), revision: index.revision() };
+    response.json(Readiness { status: problem.unwrap_or("ready"), index })
 }

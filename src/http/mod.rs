@@ -1,9 +1,11 @@
 //! The only place that knows actix and askama. A handler parses, calls one function of `auth`, renders.
 
 mod api;
+mod basic;
 mod bearer;
 mod body;
 mod client;
+pub mod cors;
 mod credential;
 mod dashboard;
 mod edge;
@@ -12,6 +14,7 @@ mod health;
 mod json_value;
 mod metrics;
 mod oauth;
+mod openapi;
 mod problem;
 mod request_id;
 mod routes;
@@ -22,7 +25,7 @@ mod tls;
 
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
-pub use api::KeyJson;
+pub use api::{KeyJson, UserJson};
 pub use settings::HttpSettings;
 
 /// What every worker shares.
@@ -30,6 +33,8 @@ pub struct Site {
     pub auth: Auth,
     pub settings: HttpSettings,
     pub assets: dashboard::assets::Assets,
+    /// The OpenAPI document.
+    pub openapi: serde_json::Value,
     /// Set when the server is about to stop: `/readyz` says so first.
     pub stopping: std::sync::atomic::AtomicBool,
     /// Nanoseconds of sampled forward-auth requests, by thread.
@@ -54,6 +59,7 @@ impl Site {
             100_000_000,
         ];
         Site {
+            openapi: openapi::document(settings.public_url.as_str()),
             auth,
             settings,
             assets: dashboard::assets::Assets::new(),

@@ -14,6 +14,8 @@ use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
 use crate::model::Refusal;
 
+const BASIC: &str = "Basic realm=\"keybearer\", charset=\"UTF-8\"";
+
 /// An answer that is an error; the body gets its `request_id` at the edge.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -83,6 +85,30 @@ impl Problem {
             challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\"")),
             ..Problem::new(StatusCode::UNAUTHORIZED, "missing_key", "Send a key: Authorization: Bearer <key>.")
         }
+    }
+
+    /// No e-mail and password, where they are asked for (RFC 7617 §2).
+    pub fn missing_password() -> Self {
+        Problem {
+            challenge: Some(Cow::Borrowed(BASIC)),
+            ..Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "missing_credentials",
+                "Send e-mail and password by HTTP Basic or as JSON, or a refresh_token as JSON.",
+            )
+        }
+    }
+
+    /// Wrong e-mail, password or refresh token, or of somebody who may not log in: which is not told.
+    pub fn bad_password(detail: impl Into<Cow<'static, str>>) -> Self {
+        Problem {
+            challenge: Some(Cow::Borrowed(BASIC)),
+            ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+        }
+    }
+
+    pub fn unreadable_basic() -> Self {
+        Problem::bad_password("HTTP Basic is the base64 of e-mail, a colon and the password, in UTF-8.")
     }
 
     /// A verdict, for the bearer.

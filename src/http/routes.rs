@@ -6,10 +6,10 @@ use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{Resource, Route};
 
 use super::dashboard::assets::asset;
-use super::dashboard::{account, admin_keys, events, keys, login, setup, users};
+use super::dashboard::{account, admin_keys, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
-use super::{api, metrics, oauth};
+use super::{api, metrics, oauth, openapi};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -27,6 +27,13 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/oauth/token", "POST").route(post().to(oauth::token::token)))
         .service(at("/.well-known/oauth-authorization-server", "GET").route(get().to(oauth::metadata::server)))
         .service(at("/.well-known/jwks.json", "GET").route(get().to(oauth::metadata::jwks)))
+        .service(at("/api/v1/keys/{id}/rotate", "POST").route(post().to(api::rotation::rotate)))
+        .service(at("/api/v1/users", "GET, POST").route(get().to(api::users::list)).route(post().to(api::users::add)))
+        .service(at("/api/v1/users/{id}", "GET, PATCH, DELETE").route(get().to(api::users::show)).route(patch().to(api::users::change)).route(delete().to(api::users::remove)))
+        .service(at("/api/v1/events", "GET").route(get().to(api::events::list)))
+        .service(at("/api/v1/tokens", "POST, DELETE").route(post().to(api::tokens::issue)).route(delete().to(api::tokens::revoke)))
+
+        .service(at("/api/v1/openapi.json", "GET").route(get().to(openapi::show)))
 
         .service(at("/livez", "GET").route(get().to(livez)))
         .service(at("/readyz", "GET").route(get().to(readyz)))
@@ -42,10 +49,12 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/keys/new", "GET").route(get().to(keys::new)))
         .service(at("/keys/{id}", "GET").route(get().to(keys::show)))
         .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::revoke)))
+        .service(at("/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
         .service(at("/keys/{id}/disable", "POST").route(post().to(keys::disable)))
         .service(at("/keys/{id}/enable", "POST").route(post().to(keys::enable)))
         .service(at("/keys/{id}/edit", "POST").route(post().to(keys::edit)))
 
+        .service(at("/reference", "GET").route(get().to(reference::show)))
         .service(at("/account", "GET").route(get().to(account::show)))
         .service(at("/account/password", "POST").route(post().to(account::change_password)))
         .service(at("/account/sessions/end-others", "POST").route(post().to(account::end_others)))

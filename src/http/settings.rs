@@ -5,8 +5,10 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cors::CorsOrigin;
 use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
+use crate::model::token::TOKEN_LIFETIME;
 use crate::model::{Networks, Policies};
 
 #[derive(Debug, Clone)]
@@ -29,6 +31,10 @@ pub struct HttpSettings {
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
     pub bad_key_limit: u32,
+    /// How long a token of a log-in by a program lives.
+    pub token_lifetime: Duration,
+    /// Pages that may read what `/api` answers.
+    pub cors_origins: Vec<CorsOrigin>,
     /// What a gateway can ask for by name.
     pub policies: Policies,
     pub signing: SigningSettings,
@@ -54,6 +60,8 @@ impl HttpSettings {
             grpc_listen: None,
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
+            token_lifetime: TOKEN_LIFETIME,
+            cors_origins: Vec::new(),
             policies: Policies::default(),
             signing: SigningSettings::default(),
         }

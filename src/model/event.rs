@@ -4,6 +4,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Origin, Time};
+use crate::error::{Error, Result};
 
 /// What happened. The text is stored and shown; it never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +28,44 @@ pub enum Action {
     SessionEnded,
     SigningKeysRotated,
     SigningKeysReplaced,
+    TokenIssued,
+    TokenRefreshed,
+    TokenRevoked,
+    TokenReused,
 }
 
 impl Action {
+    pub const ALL: [Action; 21] = [
+        Action::KeyCreated,
+        Action::KeyRevoked,
+        Action::KeyRotated,
+        Action::KeyDisabled,
+        Action::KeyEnabled,
+        Action::KeyChanged,
+        Action::KeysImported,
+        Action::UserAdded,
+        Action::UserChanged,
+        Action::UserDeactivated,
+        Action::UserActivated,
+        Action::UserRemoved,
+        Action::PasswordSet,
+        Action::LoggedIn,
+        Action::LogInFailed,
+        Action::LoggedOut,
+        Action::SessionEnded,
+        Action::TokenIssued,
+        Action::TokenRefreshed,
+        Action::TokenRevoked,
+        Action::TokenReused,
+    ];
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let known = Action::ALL.into_iter().find(|action| action.as_str() == text);
+        known.ok_or_else(|| {
+            Error::invalid("action", "There is no such action. Known ones are key.created, user.added and so on.")
+        })
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Action::KeyCreated => "key.created",
@@ -51,6 +87,10 @@ impl Action {
             Action::SessionEnded => "session.ended",
             Action::SigningKeysRotated => "signing_keys.rotated",
             Action::SigningKeysReplaced => "signing_keys.replaced",
+            Action::TokenIssued => "token.issued",
+            Action::TokenRefreshed => "token.refreshed",
+            Action::TokenRevoked => "token.revoked",
+            Action::TokenReused => "token.reused",
         }
     }
 }

@@ -76,3 +76,4 @@ id!(KeyId, "key");
 id!(UserId, "user");
 id!(SessionId, "session");
 id!(TokenId, "token");
+id!(FamilyId, "token");

@@ -193,6 +193,8 @@ pub struct KeyRecord {
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
     pub last_use: Option<LastUse>,
+    /// Short-lived, of a log-in by a program.
+    pub is_token: bool,
 }
 
 impl KeyRecord {

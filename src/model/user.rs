@@ -1,6 +1,6 @@
 //! People: who may log in, and as what.
 
-use super::{Email, Time, UserId};
+use super::{Email, Time, UserId, Version};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -41,5 +41,29 @@ pub struct User {
 impl User {
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
+    }
+
+    /// Of everything that can be changed and seen; logging in is no change, nor is having a key.
+    pub fn version(&self) -> Version {
+        Version::of(&[&self.id.to_string(), self.email.as_str(), self.role.as_str(), &self.active.to_string()])
+    }
+}
+
+/// What shall be different about a user; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+}
+
+impl UserChange {
+    /// Whether it takes something from this user.
+    pub fn withdraws_from(&self, user: &User) -> bool {
+        (user.active && self.active == Some(false)) || (user.is_admin() && self.role == Some(Role::Member))
+    }
+
+    /// Whether it can only take away, so that it must not wait for space on a full disk.
+    pub fn only_withdraws(&self) -> bool {
+        self.active != Some(true) && self.role != Some(Role::Admin)
     }
 }

@@ -18,6 +18,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub const ALL: [Refusal; 8] = [
+        Refusal::Malformed,
+        Refusal::NotFound,
+        Refusal::Expired,
+        Refusal::Disabled,
+        Refusal::OwnerDeactivated,
+        Refusal::InsufficientScope,
+        Refusal::IpNotAllowed,
+        Refusal::RateLimited,
+    ];
+
     pub fn code(self) -> &'static str {
         match self {
             Refusal::Malformed => "malformed",

@@ -1,13 +1,41 @@
 //! The audit log: appended to inside the transaction of the act, read in pages, verified as a chain.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::Store;
 use super::rows::{changed, like_pattern, sql, time};
 use crate::error::Result;
-use crate::model::{Event, NewEvent};
+use crate::model::{Action, Cursor, Event, NewEvent, Page, Time};
 
 const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
+
+/// Which lines to list; all but for what a part says.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Part of who, what, about what or from where.
+    pub search: Option<String>,
+    pub action: Option<Action>,
+    /// The id of the user or key that acted, and of what it was about.
+    pub actor: Option<[u8; 16]>,
+    pub object: Option<[u8; 16]>,
+    pub since: Option<Time>,
+    /// Not including it.
+    pub until: Option<Time>,
+    /// Older than this line.
+    pub before: Option<i64>,
+    pub limit: usize,
+}
+
+impl EventFilter {
+    pub fn cursor(seq: i64) -> Cursor {
+        Cursor(i128::from(seq).to_be_bytes())
+    }
+
+    /// The line that a cursor stands for; a forged one stands for some line, too.
+    pub fn line(cursor: Cursor) -> i64 {
+        i64::try_from(i128::from_be_bytes(cursor.0)).unwrap_or(i64::MAX)
+    }
+}
 
 /// What `events verify` found.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,18 +90,36 @@ pub(super) fn append(db: &Connection, event: &NewEvent) -> Result<()> {
 }
 
 impl Store {
-    /// Newest first, before line `before` (none: from the newest), at most `limit`.
-    pub async fn events(&self, search: Option<String>, before: Option<i64>, limit: usize) -> Result<Vec<Event>> {
+    /// Newest first.
+    pub async fn events(&self, filter: EventFilter) -> Result<Page<Event>> {
         self.read(move |db| {
+            // An id is looked up in its index; else the log is walked from its end.
+            let about = if filter.object.is_some() { "object_id = :object" } else { ":object IS NULL" };
             let mut query = db
                 .prepare_cached(&format!(
-                    "SELECT {EVENT} FROM events WHERE seq < ?1 AND (?2 IS NULL OR actor LIKE ?2 ESCAPE '\\' OR object LIKE ?2 ESCAPE '\\'
-                     OR action LIKE ?2 ESCAPE '\\' OR address LIKE ?2 ESCAPE '\\') ORDER BY seq DESC LIMIT ?3"
+                    "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (:actor IS NULL OR actor_id = :actor)
+                     AND (:action IS NULL OR action = :action) AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+                     AND (:search IS NULL OR actor LIKE :search ESCAPE '\\' OR object LIKE :search ESCAPE '\\'
+                     OR action LIKE :search ESCAPE '\\' OR address LIKE :search ESCAPE '\\') ORDER BY seq DESC LIMIT :limit"
                 ))
                 .map_err(sql)?;
-            let pattern = search.as_deref().map(like_pattern);
-            let rows = query.query_map((before.unwrap_or(i64::MAX), pattern, limit as i64), event).map_err(sql)?;
-            rows.collect::<rusqlite::Result<_>>().map_err(sql)
+            let rows = query
+                .query_map(
+                    named_params! {
+                        ":before": filter.before.unwrap_or(i64::MAX),
+                        ":object": filter.object,
+                        ":actor": filter.actor,
+                        ":action": filter.action.map(Action::as_str),
+                        ":since": filter.since.map(Time::millis),
+                        ":until": filter.until.map(Time::millis),
+                        ":search": filter.search.as_deref().map(like_pattern),
+                        ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1),
+                    },
+                    event,
+                )
+                .map_err(sql)?;
+            let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?;
+            Ok(Page::cut(rows, filter.limit, |event| EventFilter::cursor(event.seq).0))
         })
         .await
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::rows::{changed, is_unique_violation, like_pattern, networks, parsed, rate_limit, scopes, sql, time};
 use super::submissions::{self, Submission};
-use super::{Store, events};
+use super::{Store, events, tokens};
 use crate::error::{Error, Result};
 use crate::model::key::{LastUse, Metadata};
 use crate::model::{
@@ -59,7 +59,7 @@ pub struct KeyFilter {
 }
 
 pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
-    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest \
+    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token \
     FROM keys k JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
 
 impl Store {
@@ -70,7 +70,7 @@ impl Store {
             {
                 return Ok(Created::Before(id));
             }
-            may_own_another(db, key.owner)?;
+            may_own(db, key.owner, 1)?;
             insert(db, &key, now)?;
             if let Some(submission) = &key.submission {
                 submissions::remember(db, submission, key.id, now)?;
@@ -125,7 +125,8 @@ impl Store {
         .await
     }
 
-    /// Revokes every key with one of these digests; the others are no keys of ours.
+    /// Revokes every key with one of these digests, and the token of every refresh token; the others are
+    /// neither.
     pub async fn revoke_digests(&self, digests: Vec<Digest>, now: Time, origin: Origin) -> Result<Vec<KeyRecord>> {
         self.withdraw(move |db| {
             let mut revoked = Vec::new();
@@ -133,8 +134,12 @@ impl Store {
                 let mut query = db.prepare_cached("SELECT id FROM keys WHERE digest = ?1").map_err(sql)?;
                 let id: Option<[u8; 16]> =
                     query.query_row([digest.as_bytes()], |row| row.get(0)).optional().map_err(sql)?;
+                let id = match id {
+                    Some(id) => Some(KeyId::from_bytes(id)),
+                    None => tokens::token_of_refresh(db, digest)?,
+                };
                 if let Some(id) = id {
-                    revoked.push(revoke(db, record(db, KeyId::from_bytes(id), Reach::Anyone)?, now, &origin)?);
+                    revoked.push(revoke(db, record(db, id, Reach::Anyone)?, now, &origin)?);
                 }
             }
             Ok(revoked)
@@ -171,14 +176,15 @@ impl Store {
     }
 }
 
-fn may_own_another(db: &Connection, owner: UserId) -> Result<()> {
+/// Whether the owner may have `more` keys than now; tokens are not counted.
+pub(super) fn may_own(db: &Connection, owner: UserId, more: i64) -> Result<()> {
     let mut query = db
         .prepare_cached(
-            "SELECT active, role = 'member' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
+            "SELECT active, role = 'member' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 AND is_token = 0 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
         )
         .map_err(sql)?;
     let found: Option<(bool, bool)> = query
-        .query_row((owner.as_bytes(), KEYS_PER_MEMBER - 1), |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((owner.as_bytes(), KEYS_PER_MEMBER - more), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
         .map_err(sql)?;
     match found {
@@ -264,7 +270,7 @@ fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
     };
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE {owned} AND k.id < :after AND {searched} AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit"
+            "{KEY} WHERE {owned} AND k.is_token = 0 AND k.id < :after AND {searched} AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit"
         ))
         .map_err(sql)?;
     let id = filter.search.as_deref().and_then(|text| KeyId::parse(text.trim()).ok());
@@ -311,5 +317,6 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         rate_limit: rate_limit(row, 12)?,
         metadata: parsed(13, Metadata::parse(metadata))?,
         last_use,
+        is_token: row.get(18)?,
     })
 }

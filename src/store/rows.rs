@@ -40,7 +40,7 @@ pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
 }
 
 pub(super) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
-    (SELECT count(*) FROM keys WHERE owner_id = u.id)";
+    (SELECT count(*) FROM keys WHERE owner_id = u.id) - (SELECT count(*) FROM token_families WHERE user_id = u.id)";
 
 /// From the columns of [`USER`], the first of them at `first`.
 pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {

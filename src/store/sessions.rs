@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::rows::{USER, changed, sql, time, user};
-use super::{Store, events, throttle};
+use super::{Store, events, throttle, tokens};
 use crate::error::{Error, Result};
 use crate::model::session::{ABSOLUTE, IDLE};
 use crate::model::{Action, Digest, Email, NewEvent, Origin, Session, SessionId, Time, UserId};
@@ -157,7 +157,7 @@ impl Store {
         .await
     }
 
-    /// All of the user's sessions but `keep`. Returns how many ended.
+    /// All of the user's sessions but `keep`, and their programs' tokens. Returns how many sessions ended.
     pub async fn end_sessions(&self, of: UserId, keep: Option<SessionId>, now: Time, origin: Origin) -> Result<usize> {
         self.withdraw(move |db| {
             let mut query = db.prepare_cached("SELECT id FROM sessions WHERE user_id = ?1").map_err(sql)?;
@@ -169,6 +169,7 @@ impl Store {
                 changed(db, "DELETE FROM sessions WHERE id = ?1", [id.as_bytes()])?;
                 log(db, Action::SessionEnded, *id, now, &origin)?;
             }
+            tokens::end_all(db, of, now, &origin)?;
             Ok(ending.len())
         })
         .await

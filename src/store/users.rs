@@ -1,11 +1,12 @@
 //! People: the first admin, adding, passwords, deactivation, removal.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::rows::{USER, changed, is_unique_violation, sql, user};
-use super::{Store, events, keys, throttle};
+use super::rows::{USER, changed, is_unique_violation, like_pattern, sql, user};
+use super::user_changes::{self, NewPassword};
+use super::{Store, events, keys};
 use crate::error::{Error, Result};
-use crate::model::{Action, Digest, Email, KeyId, NewEvent, Origin, Role, Time, User, UserId};
+use crate::model::{Action, Cursor, Email, KeyId, NewEvent, Origin, Page, Role, Time, User, UserId};
 
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -14,6 +15,17 @@ pub struct NewUser {
     pub role: Role,
     /// PHC string; none for somebody who cannot log in yet.
     pub password_hash: Option<String>,
+}
+
+/// Which people to list.
+#[derive(Debug, Clone)]
+pub struct UserFilter {
+    /// Part of an e-mail, or a whole id.
+    pub search: Option<String>,
+    pub role: Option<Role>,
+    pub active: Option<bool>,
+    pub after: Option<Cursor>,
+    pub limit: usize,
 }
 
 impl Store {
@@ -73,21 +85,40 @@ impl Store {
         .await
     }
 
-    /// Ends every session of the user too, and the failures counted in the `cleared` buckets.
-    pub async fn set_password(
-        &self,
-        id: UserId,
-        hash: String,
-        cleared: Vec<Digest>,
-        now: Time,
-        origin: Origin,
-    ) -> Result<User> {
+    /// Newest first.
+    pub async fn users_page(&self, filter: UserFilter) -> Result<Page<User>> {
+        self.read(move |db| {
+            let mut query = db
+                .prepare_cached(&format!(
+                    "SELECT {USER} FROM users u WHERE u.id < :after AND (:role IS NULL OR u.role = :role) AND (:active IS NULL OR u.active = :active)
+                     AND (:search IS NULL OR u.email LIKE :search ESCAPE '\\' OR u.id = :id) ORDER BY u.id DESC LIMIT :limit"
+                ))
+                .map_err(sql)?;
+            let id = filter.search.as_deref().and_then(|text| UserId::parse(text.trim()).ok());
+            let rows = query
+                .query_map(
+                    named_params! {
+                        ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
+                        ":role": filter.role.map(Role::as_str),
+                        ":active": filter.active,
+                        ":search": filter.search.as_deref().map(like_pattern),
+                        ":id": id.map(|id| *id.as_bytes()),
+                        ":limit": filter.limit as i64 + 1,
+                    },
+                    |row| user(row, 0),
+                )
+                .map_err(sql)?;
+            let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?;
+            Ok(Page::cut(rows, filter.limit, |user| *user.id.as_bytes()))
+        })
+        .await
+    }
+
+    /// Ends what was opened with the old password: sessions and tokens.
+    pub async fn set_password(&self, id: UserId, new: NewPassword, now: Time, origin: Origin) -> Result<User> {
         self.write(move |db| {
             let user = by_id(db, id)?;
-            changed(db, "UPDATE users SET password_hash = ?2 WHERE id = ?1", (id.as_bytes(), &hash))?;
-            changed(db, "DELETE FROM sessions WHERE user_id = ?1", [id.as_bytes()])?;
-            throttle::clear(db, &cleared)?;
-            log(db, Action::PasswordSet, &user, now, &origin)?;
+            user_changes::replace_password(db, &user, &new, now, &origin)?;
             Ok(user)
         })
         .await
@@ -102,18 +133,14 @@ impl Store {
         .await
     }
 
-    /// From the next request on, none of the user's keys and sessions is accepted. Keys come back
-    /// with the user, sessions do not.
+    /// Saying so twice changes nothing.
     pub async fn deactivate_user(&self, id: UserId, now: Time, origin: Origin) -> Result<User> {
         self.withdraw(move |db| {
             let user = by_id(db, id)?;
-            if !user.active {
-                return Ok(user);
+            if user.active {
+                keep_an_admin(db, &user)?;
+                user_changes::deactivate(db, &user, now, &origin)?;
             }
-            keep_an_admin(db, &user)?;
-            changed(db, "UPDATE users SET active = 0 WHERE id = ?1", [id.as_bytes()])?;
-            changed(db, "DELETE FROM sessions WHERE user_id = ?1", [id.as_bytes()])?;
-            log(db, Action::UserDeactivated, &user, now, &origin)?;
             Ok(User { active: false, ..user })
         })
         .await
@@ -123,18 +150,25 @@ impl Store {
         self.write(move |db| {
             let user = by_id(db, id)?;
             if !user.active {
-                changed(db, "UPDATE users SET active = 1 WHERE id = ?1", [id.as_bytes()])?;
-                log(db, Action::UserActivated, &user, now, &origin)?;
+                user_changes::activate(db, &user, now, &origin)?;
             }
             Ok(User { active: true, ..user })
         })
         .await
     }
 
-    /// Revokes the user's keys, each with its event, and deletes the user. Returns how many keys.
-    pub async fn remove_user(&self, id: UserId, now: Time, origin: Origin) -> Result<u64> {
+    /// Revokes the user's keys, each with its event, and deletes the user, if `judge` allows it.
+    /// Returns how many keys.
+    pub async fn remove_user(
+        &self,
+        id: UserId,
+        judge: impl Fn(&User) -> Result<()> + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<u64> {
         self.withdraw(move |db| {
             let user = by_id(db, id)?;
+            judge(&user)?;
             keep_an_admin(db, &user)?;
             let mut query = db.prepare_cached("SELECT id FROM keys WHERE owner_id = ?1").map_err(sql)?;
             let ids = query.query_map([id.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).map_err(sql)?;
@@ -146,7 +180,7 @@ impl Store {
             changed(db, "DELETE FROM keys WHERE owner_id = ?1", [id.as_bytes()])?;
             changed(db, "DELETE FROM users WHERE id = ?1", [id.as_bytes()])?;
             log(db, Action::UserRemoved, &user, now, &origin)?;
-            Ok(ids.len() as u64)
+            Ok(user.keys)
         })
         .await
     }
@@ -156,7 +190,7 @@ fn has_users(db: &Connection) -> Result<bool> {
     db.query_row("SELECT EXISTS (SELECT 1 FROM users)", [], |row| row.get(0)).map_err(sql)
 }
 
-fn by_id(db: &Connection, id: UserId) -> Result<User> {
+pub(super) fn by_id(db: &Connection, id: UserId) -> Result<User> {
     let mut query = db.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1")).map_err(sql)?;
     let found = query.query_row([id.as_bytes()], |row| user(row, 0)).optional().map_err(sql)?;
     found.ok_or_else(|| Error::not_found("user"))
@@ -182,7 +216,7 @@ fn insert(db: &Connection, new: &NewUser, now: Time, origin: &Origin) -> Result<
     Ok(user)
 }
 
-fn keep_an_admin(db: &Connection, user: &User) -> Result<()> {
+pub(super) fn keep_an_admin(db: &Connection, user: &User) -> Result<()> {
     if !user.is_admin() || !user.active {
         return Ok(());
     }

@@ -74,6 +74,10 @@ fn every_page_is_accessible_and_fits() {
         browser.find("dialog:modal").await;
         check("one key, revoke?").await;
         browser.click("Cancel").await;
+        browser.click("Rotate…").await;
+        browser.find("dialog:modal").await;
+        check("one key, rotate?").await;
+        browser.click("Cancel").await;
         browser.follow("Disable").await;
         browser.find("[role=status]").await;
         check("one key, disabled").await;
@@ -110,6 +114,7 @@ fn every_page_is_accessible_and_fits() {
             ("/users/new", "new user"),
             ("/events", "audit log"),
             ("/events?q=nothing-like-it", "audit log, nothing found"),
+            ("/reference", "reference"),
             ("/account", "account"),
             ("/no-such-page", "404"),
         ] {

@@ -38,6 +38,7 @@ async fn every_form_that_changes_something_checks_the_token() {
     for path in [
         "/keys".to_owned(),
         format!("/keys/{id}/revoke"),
+        format!("/keys/{id}/rotate"),
         format!("/keys/{id}/disable"),
         format!("/keys/{id}/enable"),
         format!("/keys/{id}/edit"),

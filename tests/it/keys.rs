@@ -96,10 +96,10 @@ async fn another_members_key_answers_like_an_unknown_one() {
     let (member, stranger) = (server.member().await, server.person("eve@example.com", Role::Member).await);
     let (id, key) = member.make_key("mine").await;
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
-    for act in ["", "/revoke", "/disable", "/enable", "/edit"] {
+    for act in ["", "/revoke", "/rotate", "/disable", "/enable", "/edit"] {
         let ask = async |id: &str| match act {
             "" => stranger.get(&format!("/keys/{id}")).await,
-            act => stranger.form(&format!("/keys/{id}{act}"), &[("name", "stolen")]).await,
+            act => stranger.form(&format!("/keys/{id}{act}"), &[("name", "stolen"), ("overlap", "0")]).await,
         };
         let (foreign, none) = (ask(&id).await, ask(unknown).await);
         assert_eq!(foreign.status, 404, "{act}");

@@ -10,12 +10,14 @@ enum For {
     SignedIn,
     Admins,
     Bearers,
+    /// E-mail and password, or, to give a token back, the token.
+    Passwords,
     /// Keys with this scope, of an admin.
     Keys(&'static str),
     /// Who sends a key's id and the key, as HTTP Basic or in the form.
     Clients,
 }
-use For::{Admins, Bearers, Clients, Everybody, Keys, SignedIn};
+use For::{Admins, Bearers, Clients, Everybody, Keys, Passwords, SignedIn};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -31,6 +33,12 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("POST",        "/oauth/token",                          Clients),
     ("GET",         "/.well-known/oauth-authorization-server", Everybody),
     ("GET",         "/.well-known/jwks.json",                Everybody),
+    ("POST",        "/api/v1/keys/{id}/rotate",              Keys("keybearer:keys")),
+    ("GET, POST",   "/api/v1/users",                         Keys("keybearer:users")),
+    ("GET, PATCH, DELETE", "/api/v1/users/{id}",             Keys("keybearer:users")),
+    ("GET",         "/api/v1/events",                        Keys("keybearer:events")),
+    ("POST, DELETE", "/api/v1/tokens",                       Passwords),
+    ("GET",         "/api/v1/openapi.json",                  Bearers),
     ("GET",         "/metrics",                              Keys("keybearer:verify")),
     ("GET",         "/livez",                                Everybody),
     ("GET",         "/readyz",                               Everybody),
@@ -43,9 +51,11 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("GET",         "/keys/new",                             SignedIn),
     ("GET",         "/keys/{id}",                            SignedIn),
     ("POST",        "/keys/{id}/revoke",                     SignedIn),
+    ("POST",        "/keys/{id}/rotate",                     SignedIn),
     ("POST",        "/keys/{id}/disable",                    SignedIn),
     ("POST",        "/keys/{id}/enable",                     SignedIn),
     ("POST",        "/keys/{id}/edit",                       SignedIn),
+    ("GET",         "/reference",                            SignedIn),
     ("GET",         "/account",                              SignedIn),
     ("POST",        "/account/password",                     SignedIn),
     ("POST",        "/account/sessions/end-others",          SignedIn),
@@ -102,7 +112,9 @@ async fn ask(client: &Client, method: &str, path: &str) -> u16 {
     }
     match (method, path.starts_with("/api/")) {
         ("POST", false) => client.form(path, &[]).await.status,
-        ("POST", true) => client.json(path, "{\"key\":\"x\"}").await.status,
+        ("POST", true) => {
+            client.json(path, if path.ends_with("tokens") { "{}" } else { "{\"key\":\"x\"}" }).await.status
+        }
         _ => client.call(method, path).await.status,
     }
 }
@@ -141,6 +153,9 @@ async fn each_role_gets_where_it_may_and_no_further() {
                 }
                 Clients => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
                 Bearers => assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}"),
+                // A key is no password, and no token.
+                Passwords if method == "POST" => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
+                Passwords => assert_eq!([anon, member, admin, plain, verifier], [401, 401, 401, 409, 409], "{what}"),
                 Keys(_) => {
                     assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
                     assert!(is_in(verifier), "{what}: {verifier}");

@@ -46,6 +46,12 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
     raw::exchange(server.address, format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {key}\r\n\r\n"));
     raw::exchange(server.address, format!("{key} / HTTP/1.1\r\nHost: a b\r\n\r\n"));
     bearer.call("DELETE", "/api/v1/keys/current").await;
+    let by_basic = admin.request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
+    let issued = admin.send(by_basic).await.json();
+    let text = |field: &str| issued[field].as_str().unwrap().to_owned();
+    let again = format!("{{\"refresh_token\":\"{}\"}}", text("refresh_token"));
+    let refreshed = server.anon().json("/api/v1/tokens", again.clone()).await.json();
+    server.anon().json("/api/v1/tokens", again).await;
 
     let session = admin.cookie("session").unwrap();
     let device = admin.cookie("device").unwrap();
@@ -69,6 +75,11 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
         ("the key's random part", secret_part),
         ("key from the command line", from_command),
         ("password", PASSWORD.to_owned()),
+        ("token", text("token")),
+        ("refresh token", text("refresh_token")),
+        ("the next token", refreshed["token"].as_str().unwrap().to_owned()),
+        ("the next refresh token", refreshed["refresh_token"].as_str().unwrap().to_owned()),
+        ("HTTP Basic", data_encoding::BASE64.encode(format!("{ADMIN}:{PASSWORD}").as_bytes())),
         ("wrong password", "a wrong but precious password".into()),
         ("session cookie", session),
         ("device cookie", device),

@@ -32,14 +32,22 @@ impl<T> Repeatable<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Repeatable<T> {
+/// A body of such a request.
+pub trait RepeatableBody: DeserializeOwned + 'static {
+    /// What it means to send none; `None`: it is missing.
+    fn if_empty() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: RepeatableBody> FromRequest for Repeatable<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let (value, bytes) = body::json(&request, &mut payload).await?;
+            let (value, bytes) = body::json(&request, &mut payload, T::if_empty).await?;
             let head = format!("{} {}\0", request.method(), request.path());
             let content = Digest::of(&[head.as_bytes(), &bytes].concat());
             Ok(Repeatable { body: value, name: name(&request)?, content })

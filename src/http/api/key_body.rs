@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::idempotency::RepeatableBody;
 use crate::auth::KeyRequest;
 use crate::error::{Error, Result};
 use crate::http::json_value::{Fields, Object, given};
+use crate::http::openapi::field;
 use crate::model::key::{Expiry, Metadata, parse_span};
 use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
 use crate::store::Submission;
@@ -14,33 +17,60 @@ use crate::store::Submission;
 /// What every door gives to a key when nothing else is said.
 const USUAL_LIFE: Duration = Duration::from_secs(90 * 86_400);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewKey)]
 pub struct NewKeyBody {
+    /// What it is for.
+    #[schema(schema_with = field::key_name)]
     name: String,
     /// E-mail or id; the caller's owner without it.
+    #[schema(schema_with = field::text_or_null, required = false)]
     pub owner: Option<String>,
+    /// One of the server's; the first of them without it.
+    #[schema(schema_with = field::prefix_or_null, required = false)]
     prefix: Option<String>,
+    /// What it may do; only what the caller may pass on.
     #[serde(default)]
+    #[schema(schema_with = field::grants, required = false)]
     scopes: Vec<String>,
+    /// In the future, at most 100 years; `null`: never. One of `expires_at`, `expires_in` and `expires`; 90 days
+    /// without any.
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::time_or_null, required = false)]
     expires_at: Option<Option<String>>,
+    /// Such as `90d`, `12h`, `15m`, `30s`.
+    #[schema(schema_with = field::span_or_null, required = false)]
     expires_in: Option<String>,
+    /// Either, or `never`: what the dashboard and the command line take.
+    #[schema(schema_with = field::expiry_or_null, required = false)]
     expires: Option<String>,
+    /// Where it may be used from; empty: anywhere.
     #[serde(default)]
+    #[schema(schema_with = field::ranges, required = false)]
     allowed_ips: Vec<String>,
+    #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
+    #[schema(schema_with = field::metadata_or_null, required = false)]
     metadata: Option<Object>,
 }
 
-#[derive(Deserialize)]
+/// So many requests in a window of seconds.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RateLimitBody {
+#[schema(as = NewRateLimit)]
+pub struct RateLimitBody {
+    #[schema(minimum = 1, maximum = 10_000_000)]
     requests: u32,
     /// In seconds.
+    #[schema(minimum = 1, maximum = 86_400)]
     window: u32,
+    /// So many at once; as many as a window holds without it.
+    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 10_000_000)]
     burst: Option<u32>,
 }
+
+impl RepeatableBody for NewKeyBody {}
 
 impl NewKeyBody {
     pub fn request(self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {
@@ -66,22 +96,31 @@ impl NewKeyBody {
 }
 
 /// An absent field stays as it is, `null` clears it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = KeyChange)]
 pub struct KeyChangeBody {
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::key_name, required = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::grants_or_null, required = false)]
     scopes: Option<Option<Vec<String>>>,
+    /// In the future, at most 100 years; `null`: never.
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::time_or_null, required = false)]
     expires_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::truth, required = false)]
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::ranges_or_null, required = false)]
     allowed_ips: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Option<Fields<RateLimitBody>>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::metadata_or_null, required = false)]
     metadata: Option<Option<Object>>,
 }
 

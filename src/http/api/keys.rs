@@ -1,14 +1,15 @@
 //! `/api/v1/keys/current` and `/api/v1/keys/verify`.
 
 use actix_web::HttpResponse;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::KeyJson;
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::bearer::Bearer;
 use crate::http::body::Json;
+use crate::http::openapi::field;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::model::verdict::Demand;
 use crate::model::{Refusal, Scope};
@@ -43,14 +44,37 @@ fn gone_or(error: Error) -> Problem {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Question)]
 pub struct VerifyBody {
+    /// Any text that somebody presented as a key.
     key: String,
+    /// What it must be able to do, all of it.
     #[serde(default)]
+    #[schema(schema_with = field::needs, required = false)]
     scopes: Vec<String>,
     /// The address that the key is used from, for keys with address ranges.
+    #[schema(schema_with = field::address_or_null, required = false)]
     ip: Option<String>,
+}
+
+/// Whether a key is good, and if not, why.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verdict)]
+pub struct VerdictJson {
+    valid: bool,
+    /// `valid`, or why it is not.
+    #[schema(schema_with = codes)]
+    code: &'static str,
+    /// Of a good key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = KeyJson, required = false)]
+    key: Option<KeyJson>,
+}
+
+fn codes() -> utoipa::openapi::Object {
+    field::one_of(Refusal::ALL.map(Refusal::code).into_iter().chain(["valid"]))
 }
 
 /// Judges another key. The answer is 200 either way; only this caller learns the reason.
@@ -69,13 +93,13 @@ pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Res
     let refusal = match verdict {
         Ok(good) => match site.auth.verified_record(good.told).await {
             Ok(record) => {
-                let body = json!({ "valid": true, "code": "valid", "key": KeyJson::from(record) });
-                return Ok(HttpResponse::Ok().json(body));
+                let good = VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(record)) };
+                return Ok(HttpResponse::Ok().json(good));
             }
             Err(error) if error.kind == Kind::NotFound => Refusal::NotFound,
             Err(error) => return Err(error.into()),
         },
         Err(bad) => bad.refusal,
     };
-    Ok(HttpResponse::Ok().json(json!({ "valid": false, "code": refusal.code() })))
+    Ok(HttpResponse::Ok().json(VerdictJson { valid: false, code: refusal.code(), key: None }))
 }

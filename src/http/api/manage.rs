@@ -3,7 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Path;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::KeyJson;
 use super::based_on::{BasedOn, etag};
@@ -16,13 +17,31 @@ use crate::auth::{KeyList, Made};
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::body::Json;
+use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::{Cursor, KeyId, KeyRecord};
+
+#[derive(Serialize, ToSchema)]
+pub struct KeyPage {
+    keys: Vec<KeyJson>,
+    /// For the next page; null on the last one.
+    #[schema(schema_with = field::cursor_or_null)]
+    next_cursor: Option<String>,
+}
+
+/// A new key: its record and, this once, its text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeKey)]
+pub struct MadeKeyJson {
+    #[serde(flatten)]
+    record: KeyJson,
+    key: String,
+}
 
 pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpResponse, Problem> {
     let query = query.only(&["owner", "search", "enabled", "limit", "cursor"])?;
     let (auth, asking) = (&manager.site.auth, manager.asking().await?);
-    let owner = match query.text("owner") {
+    let owner = match query.filled("owner") {
         Some(text) => Some(auth.owner(&asking.caller, text).await?),
         None => None,
     };
@@ -30,12 +49,12 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
         owner,
         search: query.search()?,
         enabled: query.truth("enabled")?,
-        after: query.text("cursor").map(Cursor::parse).transpose()?,
+        after: query.filled("cursor").map(Cursor::parse).transpose()?,
         limit: query.limit()?,
     };
     let page = auth.keys(&asking.caller, list).await?;
-    let keys: Vec<KeyJson> = page.rows.into_iter().map(KeyJson::from).collect();
-    Ok(HttpResponse::Ok().json(json!({ "keys": keys, "next_cursor": page.next.map(|cursor| cursor.text()) })))
+    let keys = page.rows.into_iter().map(KeyJson::from).collect();
+    Ok(HttpResponse::Ok().json(KeyPage { keys, next_cursor: page.next.map(|cursor| cursor.text()) }))
 }
 
 /// The one answer that holds the key's text; the same request once more gets the record alone.
@@ -70,13 +89,12 @@ pub async fn revoke(manager: KeysManager, id: Path<String>, based_on: BasedOn) -
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
+pub(super) async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
     match made {
         Made::Now { key, record } => {
             let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));
             let tag = etag(record.version());
-            let mut body = serde_json::to_value(KeyJson::from(*record)).map_err(Error::internal)?;
-            body["key"] = key.expose().into();
+            let body = MadeKeyJson { record: KeyJson::from(*record), key: key.expose().to_owned() };
             Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(body))
         }
         Made::Before(id) => match site.auth.key(&asking.caller, id).await {

@@ -23,7 +23,19 @@ impl Need for Keys {
     const SCOPE: &'static str = Scope::KEYS;
 }
 
+pub struct Users;
+impl Need for Users {
+    const SCOPE: &'static str = Scope::USERS;
+}
+
+pub struct Events;
+impl Need for Events {
+    const SCOPE: &'static str = Scope::EVENTS;
+}
+
 pub type KeysManager = Manager<Keys>;
+pub type UsersManager = Manager<Users>;
+pub type EventsManager = Manager<Events>;
 
 pub struct Manager<N> {
     pub site: Shared,

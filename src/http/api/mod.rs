@@ -1,12 +1,18 @@
 //! The API scope: JSON, opened by a key, never by a cookie.
 
 mod based_on;
+pub mod events;
 mod idempotency;
-mod key_body;
+pub mod key_body;
 pub mod keys;
 pub mod manage;
 mod manager;
 mod parameters;
 mod record;
+pub mod rotation;
+pub mod tokens;
+mod user_record;
+pub mod users;
 
 pub use record::KeyJson;
+pub use user_record::UserJson;

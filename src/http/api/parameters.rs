@@ -17,7 +17,7 @@ const USUAL: usize = 50;
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// These and no others. A parameter with an empty value is as good as none.
+    /// These and no others.
     pub fn only(self, known: &[&'static str]) -> std::result::Result<Given, Problem> {
         let refuse = |name: &str, detail: String| {
             let name: String = name.chars().take(100).collect();
@@ -52,9 +52,14 @@ impl FromRequest for Parameters {
 pub struct Given(Vec<(String, String)>);
 
 impl Given {
+    /// As sent, perhaps empty.
     pub fn text(&self, name: &'static str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(own, _)| own == name)?;
-        Some(value.trim()).filter(|value| !value.is_empty())
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// An empty value is as good as none: an empty search field, the cursor of the first page.
+    pub fn filled(&self, name: &'static str) -> Option<&str> {
+        self.text(name).map(str::trim).filter(|value| !value.is_empty())
     }
 
     pub fn truth(&self, name: &'static str) -> Result<Option<bool>> {
@@ -67,7 +72,7 @@ impl Given {
     }
 
     pub fn search(&self) -> Result<Option<String>> {
-        match self.text("search") {
+        match self.filled("search") {
             Some(text) if text.chars().count() > LONGEST_SEARCH => {
                 Err(Error::invalid("search", "A search text has at most 200 characters."))
             }

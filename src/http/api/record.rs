@@ -1,25 +1,65 @@
 //! A key's record as the API shows it. Never its digest, never its text.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::http::openapi::field;
 use crate::model::key::Metadata;
 use crate::model::{KeyId, KeyRecord, Networks, Owner, RateLimit, ScopeSet, Time};
 
-#[derive(Serialize)]
+/// A key, without its text.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyJson {
+    #[schema(schema_with = field::id)]
     id: KeyId,
     name: String,
+    /// What the key begins with; null for one of another system.
+    #[schema(schema_with = field::text_or_null)]
     prefix: Option<String>,
+    /// Enough to recognise the key, useless as one.
     hint: String,
+    #[schema(value_type = OwnerSchema)]
     owner: Owner,
+    /// What it may do.
+    #[schema(value_type = Vec<String>)]
     scopes: ScopeSet,
     enabled: bool,
+    #[schema(schema_with = field::time)]
     created_at: Time,
+    /// null: never.
+    #[schema(schema_with = field::time_or_null)]
     expires_at: Option<Time>,
+    /// null: never yet.
+    #[schema(schema_with = field::time_or_null)]
     last_used_at: Option<Time>,
+    /// Where it may be used from; empty: anywhere.
+    #[schema(value_type = Vec<String>)]
     allowed_ips: Networks,
+    #[schema(value_type = Option<RateLimitSchema>, required = true)]
     rate_limit: Option<RateLimit>,
+    #[schema(value_type = Object)]
     metadata: Metadata,
+}
+
+/// Whose key it is.
+#[derive(ToSchema)]
+#[schema(as = Owner)]
+#[expect(dead_code, reason = "the shape of the model's Owner, which knows no OpenAPI")]
+struct OwnerSchema {
+    #[schema(schema_with = field::id)]
+    id: String,
+    email: String,
+}
+
+/// So many requests in a window of seconds, so many at once.
+#[derive(ToSchema)]
+#[schema(as = RateLimit)]
+#[expect(dead_code, reason = "the shape of the model's RateLimit, which knows no OpenAPI")]
+struct RateLimitSchema {
+    requests: u32,
+    window: u32,
+    burst: u32,
 }
 
 impl From<KeyRecord> for KeyJson {

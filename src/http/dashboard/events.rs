@@ -8,6 +8,7 @@ use super::signed_in::{Admin, Gate};
 use super::view::{self, ListQuery, ROWS, when};
 use crate::error::Error;
 use crate::model::Event;
+use crate::store::EventFilter;
 
 pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let who = admin.0;
@@ -18,9 +19,9 @@ pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
             return Err(Error::invalid("after", "This cursor is not one of ours. Start again without it.").into());
         }
     };
-    let mut events = who.site.auth.store().events(query.search(), before, ROWS + 1).await?;
-    let older = (events.len() > ROWS).then(|| events[ROWS - 1].seq);
-    events.truncate(ROWS);
+    let filter = EventFilter { search: query.search(), before, limit: ROWS, ..EventFilter::default() };
+    let events = who.site.auth.store().events(filter).await?;
+    let older = events.next.map(EventFilter::line);
     let link = |after: Option<i64>| {
         let mut parts = form_urlencoded::Serializer::new(String::from("/events?"));
         if !query.q.is_empty() {
@@ -35,12 +36,12 @@ pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
         shell: who.shell("Audit log", Nav::Events)?,
         q: query.q.clone(),
         pager: Pager { newer: before.map(|_| link(None)), older: older.map(|seq| link(Some(seq))) },
-        events: events.into_iter().map(row).collect(),
+        events: events.rows.into_iter().map(row).collect(),
     })?)
 }
 
 fn row(event: Event) -> EventRow {
-    let is_success = event.action != "session.refused";
+    let is_success = !matches!(event.action.as_str(), "session.refused" | "token.reused");
     let object_url = match (&event.object_id, event.action.split('.').next()) {
         (Some(id), Some("key")) if event.action != "key.revoked" => Some(format!("/keys/{id}")),
         (Some(id), Some("user")) if event.action != "user.removed" => Some(format!("/users/{id}")),

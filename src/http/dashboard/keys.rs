@@ -5,12 +5,13 @@ use actix_web::web::{Path, Query};
 
 use super::form::{Fields, SignedForm};
 use super::key_form;
-use super::pages::{Field, KeyOnceBefore, KeyPage, KeyShown, KeysPage, LastUse, Nav};
+use super::pages::{Field, KeyOnceBefore, KeyPage, KeyShown, KeysPage, LastUse, Nav, Replaced, When};
 use super::signed_in::{Gate, SignedIn, see_other};
 use super::view::{self, ListQuery, ROWS, when};
-use crate::auth::{KeyList, Made};
+use crate::auth::{KeyList, Made, Rotation};
 use crate::error::{Error, Kind, Result as Outcome};
-use crate::model::{KeyId, KeyName, KeyRecord};
+use crate::model::rotation::may_rotate;
+use crate::model::{Basis, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
 
 pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let auth = &who.site.auth;
@@ -47,13 +48,7 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, Gate> {
         return Ok(view::unprocessable(&page)?);
     }
     match auth.create_key(&who.asking(), request).await {
-        Ok(Made::Now { key, record }) => Ok(view::ok(&KeyShown {
-            shell: who.shell("Your new key", Nav::Keys)?,
-            id: record.id.to_string(),
-            name: record.name.clone(),
-            key: key.expose().to_owned(),
-            public_url: who.site.settings.public_url.as_str().to_owned(),
-        })?),
+        Ok(Made::Now { key, record }) => Ok(view::ok(&shown(&who, &key, &record)?)?),
         // The same form once more, by a reload: made once, shown once.
         Ok(Made::Before(id)) => Ok(shown_before(&who, id).await?),
         Err(error) if matches!(error.field, Some("scopes")) => {
@@ -62,6 +57,47 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, Gate> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Makes the new key and shows it, exactly as `create` does.
+pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
+    let SignedForm { who, fields, submission } = form;
+    let (auth, key) = (&who.site.auth, KeyId::parse(&id)?);
+    let overlap = Overlap::parse(fields.text("overlap"))?;
+    // Gone already: perhaps by this very form, sent before. The verb can tell.
+    let old = auth.key(&who.asking().caller, key).await.ok();
+    if let Some(old) = old.as_ref().filter(|old| old.scopes.iter().any(|scope| scope.is_reserved()))
+        && who.user().is_admin()
+        && let Err(error) = who.confirm(fields.text("current_password")).await
+    {
+        let mut page = page(&who, old, None)?;
+        page.rotate_password = Some(Field { value: String::new(), error: Some(error?) });
+        page.overlap = fields.text("overlap").to_owned();
+        return Ok(view::unprocessable(&page)?);
+    }
+    let rotation = Rotation { key, overlap, seen: Basis::Anything, submission: Some(submission) };
+    match auth.rotate_key(&who.asking(), rotation).await? {
+        Made::Now { key, record } => Ok(view::ok(&KeyShown {
+            replaces: old.map(|old| Replaced { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
+            ..shown(&who, &key, &record)?
+        })?),
+        Made::Before(id) => Ok(shown_before(&who, id).await?),
+    }
+}
+
+fn old_end(old: &KeyRecord, overlap: Overlap, now: Time) -> Option<When> {
+    (!overlap.is_none()).then(|| when(overlap.end(old, now)))
+}
+
+fn shown(who: &SignedIn, key: &PlainKey, record: &KeyRecord) -> Outcome<KeyShown> {
+    Ok(KeyShown {
+        shell: who.shell("Your new key", Nav::Keys)?,
+        id: record.id.to_string(),
+        name: record.name.clone(),
+        key: key.expose().to_owned(),
+        public_url: who.site.settings.public_url.as_str().to_owned(),
+        replaces: None,
+    })
 }
 
 async fn shown_before(who: &SignedIn, id: KeyId) -> Result<HttpResponse, Gate> {
@@ -108,9 +144,10 @@ fn page(who: &SignedIn, record: &KeyRecord, notice: Option<&str>) -> Outcome<Key
         rate_limit: record
             .rate_limit
             .map(|limit| format!("{} requests in {} s, at most {} at once", limit.requests, limit.window, limit.burst)),
-        edit_name: Some(view::field(&record.name)),
-        can_rotate: false,
-        form_id: None,
+        edit_name: Some(view::field(&record.name)).filter(|_| !record.is_token),
+        can_rotate: may_rotate(record, now).is_ok(),
+        overlap: "24h".to_owned(),
+        rotate_password: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod key_form;
 pub mod keys;
 pub mod login;
 mod pages;
+pub mod reference;
 pub mod setup;
 mod signed_in;
 pub mod users;

@@ -28,9 +28,11 @@ pub async fn token(asked: Asked<Grants>) -> Result<HttpResponse, Problem> {
     }
     let (scopes, audience) = (scopes(form)?, resource(form)?);
     let issued =
-        asked.site.auth.issue_token(&asked.client, scopes, audience).await.map_err(|error| match error.kind {
-            Kind::Invalid => invalid_scope(error),
-            _ => error.into(),
+        asked.site.auth.issue_access_token(&asked.client, scopes, audience).await.map_err(|error| {
+            match error.kind {
+                Kind::Invalid => invalid_scope(error),
+                _ => error.into(),
+            }
         })?;
     Ok(HttpResponse::Ok().json(Answer {
         access_token: &issued.token,

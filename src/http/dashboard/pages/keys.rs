@@ -92,6 +92,15 @@ pub struct KeyShown {
     pub key: String,
     /// Without a trailing slash.
     pub public_url: String,
+    /// The key in whose place it came.
+    pub replaces: Option<Replaced>,
+}
+
+/// A key that was rotated.
+pub struct Replaced {
+    pub hint: String,
+    /// `None`: it was revoked at once.
+    pub until: Option<When>,
 }
 
 /// The answer to a form that was sent again: the key was made and shown before.
@@ -130,8 +139,10 @@ pub struct KeyPage {
     pub edit_name: Option<Field>,
     /// Show the Rotate form.
     pub can_rotate: bool,
-    /// Sent back as `form_id` by the Rotate form.
-    pub form_id: Option<String>,
+    /// The chosen one of `OVERLAPS`, by its value.
+    pub overlap: String,
+    /// `Some`: ask for the password once more before rotating, as `current_password`.
+    pub rotate_password: Option<Field>,
 }
 
 /// When and from where a key was last used.
@@ -150,6 +161,10 @@ const EXPIRIES: [(&str, &str); 6] = [
     ("never", "Never"),
     ("custom", "On a day…"),
 ];
+
+/// The values of `overlap` and the words beside them.
+const OVERLAPS: [(&str, &str); 4] =
+    [("0", "at once"), ("1h", "in 1 hour"), ("24h", "in 24 hours"), ("7d", "in 7 days")];
 
 const KEYBEARER_SCOPES: [(&str, &str); 4] = [
     ("keybearer:verify", "ask whether any key is good, and why not"),
@@ -186,6 +201,7 @@ impl NewKeyPage {
 
 impl KeyPage {
     fn errors(&self) -> Vec<FieldError<'_>> {
-        errors_of(self.edit_name.iter().map(|name| ("name".to_owned(), name)))
+        let asked_again = self.rotate_password.iter().map(|field| ("current_password".to_owned(), field));
+        errors_of(self.edit_name.iter().map(|name| ("name".to_owned(), name)).chain(asked_again))
     }
 }

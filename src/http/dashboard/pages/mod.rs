@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod keys;
 mod login;
+mod reference;
 mod shell;
 mod users;
 
@@ -15,8 +16,10 @@ pub use admin_keys::AdminKeysPage;
 pub use error::ErrorPage;
 pub use events::{EventRow, EventsPage};
 pub use keys::{
-    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeyState, KeysPage, LastUse, NewKeyPage, Owner, keybearer_scopes,
+    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeyState, KeysPage, LastUse, NewKeyPage, Owner, Replaced,
+    keybearer_scopes,
 };
 pub use login::{LoginPage, SetupPage};
+pub use reference::{AnswerEntry, Entry, Group, OperationEntry, Piece, Prose, Record, Reference, ReferencePage};
 pub use shell::{Assets, Field, Me, Nav, Notice, NoticeKind, Pager, Shell, When};
 pub use users::{NewUserPage, Role, UserPage, UserRow, UsersPage};

@@ -34,6 +34,7 @@ pub enum Nav {
     AdminKeys,
     Users,
     Events,
+    Reference,
     Account,
     None,
 }
@@ -102,6 +103,7 @@ impl Shell {
                 place(Nav::Events, "/events", "Audit log"),
             ]);
         }
+        places.push(place(Nav::Reference, "/reference", "API"));
         places.push(place(Nav::Account, "/account", "Account"));
         places
     }

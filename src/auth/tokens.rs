@@ -1,0 +1,136 @@
+//! Tokens for people's programs: e-mail and password against a short token, a refresh token against
+//! the next one. A token may do what its user could give to any key of their own; never what begins
+//! with `keybearer:`, so that a password in a program's hands is not a way to manage the server.
+
+use std::time::Duration;
+
+use super::Auth;
+use super::login::wrong;
+use crate::error::{Error, Kind, Result};
+use crate::model::token::RefreshToken;
+use crate::model::{Actor, Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
+use crate::store::{NewFamily, NewToken, Refreshed};
+
+/// One try of a program, as it was sent.
+#[derive(Debug)]
+pub struct TokenRequest<'a> {
+    pub email: &'a str,
+    pub password: &'a str,
+    /// What the token shall be able to do; `None`: all that it may.
+    pub scopes: Option<ScopeSet>,
+    /// Of nobody yet.
+    pub origin: Origin,
+}
+
+/// The only time that these texts exist outside their program's hands.
+#[derive(Debug)]
+pub struct Issued {
+    pub token: PlainKey,
+    pub expires_in: Duration,
+    pub refresh: RefreshToken,
+    pub refresh_expires_in: Duration,
+}
+
+pub const REFUSED: &str = "This refresh token is not valid. Ask for a token with e-mail and password.";
+
+impl Auth {
+    /// Throttled, timed and answered like a log-in at the dashboard, of which it is the other door.
+    pub async fn issue_token(&self, request: TokenRequest<'_>) -> Result<Issued> {
+        let scopes = may_have(request.scopes)?;
+        if request.password.is_empty() {
+            return Err(wrong());
+        }
+        let password = Password::parse(request.password)?;
+        let (user, cleared) = self.check_password(request.email, password, None, &request.origin).await?;
+        let (now, fresh) = (self.now(), self.fresh_token()?);
+        let new = fresh.row(now);
+        let token_ends = new.expires_at;
+        let family = NewFamily {
+            id: FamilyId::new(now, self.entropy.bytes()?),
+            user: user.id,
+            scopes,
+            clears: cleared.into_iter().map(|(_, digest)| digest).collect(),
+        };
+        let origin = Origin { actor: Actor::User { id: user.id, email: user.email.to_string() }, ..request.origin };
+        match self.store.issue_token(family, new, now, origin).await {
+            Ok(family_ends) => Ok(fresh.issued(now, token_ends, family_ends)),
+            // Deactivated between the check and the write.
+            Err(error) if error.kind == Kind::NotFound => Err(wrong()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn refresh_token(&self, presented: &str, origin: Origin) -> Result<Issued> {
+        let refused = || Error::invalid("refresh_token", REFUSED);
+        if !PlainKey::is_well_formed(presented.as_bytes()) {
+            return Err(refused());
+        }
+        let presented = Digest::of(presented.as_bytes());
+        if !self.store.knows_refresh_token(presented).await? {
+            return Err(refused());
+        }
+        let (now, fresh) = (self.now(), self.fresh_token()?);
+        match self.store.refresh_token(presented, fresh.row(now), now, origin).await? {
+            Refreshed::Done { family_ends, token_ends } => Ok(fresh.issued(now, token_ends, family_ends)),
+            Refreshed::Unknown | Refreshed::Reused => Err(refused()),
+        }
+    }
+
+    /// The presented token and all that could follow from it.
+    pub async fn end_token(&self, token: KeyId, origin: Origin) -> Result<()> {
+        self.store.end_token(token, self.now(), origin).await
+    }
+
+    fn fresh_token(&self) -> Result<Fresh> {
+        let prefix = self.prefix_of(None)?;
+        Ok(Fresh {
+            id: KeyId::new(self.now(), self.entropy.bytes()?),
+            token: PlainKey::generate(&prefix, &self.entropy.bytes()?),
+            refresh: RefreshToken::generate(&self.entropy.bytes()?)?,
+            lifetime: self.token_lifetime,
+            prefix,
+        })
+    }
+}
+
+/// A wildcard never reaches into `keybearer:`.
+fn may_have(asked: Option<ScopeSet>) -> Result<ScopeSet> {
+    let scopes = asked.map_or_else(|| ScopeSet::parse(["*"]), Ok)?;
+    if scopes.iter().any(|scope| scope.is_reserved()) {
+        let refused = Error::forbidden(
+            "A token has no scope that begins with keybearer:. An admin can make a key with it in the dashboard.",
+        );
+        return Err(Error { field: Some("scopes"), ..refused });
+    }
+    Ok(scopes)
+}
+
+struct Fresh {
+    id: KeyId,
+    token: PlainKey,
+    refresh: RefreshToken,
+    lifetime: Duration,
+    prefix: crate::model::KeyPrefix,
+}
+
+impl Fresh {
+    fn row(&self, now: Time) -> NewToken {
+        NewToken {
+            id: self.id,
+            digest: self.token.digest(),
+            prefix: self.prefix.clone(),
+            hint: self.token.hint(),
+            expires_at: now.whole_second().plus(self.lifetime),
+            refresh: self.refresh.digest(),
+        }
+    }
+
+    fn issued(self, now: Time, token_ends: Time, family_ends: Time) -> Issued {
+        Issued {
+            token: self.token,
+            expires_in: token_ends.since(now.whole_second()),
+            refresh: self.refresh,
+            refresh_expires_in: family_ends.since(now.whole_second()),
+        }
+    }
+}

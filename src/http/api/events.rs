@@ -1,0 +1,77 @@
+//! `GET /api/v1/events`: the audit log, for an admin's key with `keybearer:events`.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::manager::EventsManager;
+use super::parameters::Parameters;
+use crate::error::{Error, Result as Outcome};
+use crate::http::openapi::field;
+use crate::http::problem::Problem;
+use crate::model::{Action, Cursor, Event, KeyId, Time};
+use crate::store::EventFilter;
+
+#[derive(Serialize, ToSchema)]
+pub struct EventPage {
+    /// Newest first.
+    #[schema(value_type = Vec<EventSchema>)]
+    events: Vec<Event>,
+    /// For the next page; null on the last one.
+    #[schema(schema_with = field::cursor_or_null)]
+    next_cursor: Option<String>,
+}
+
+/// A line of the audit log.
+#[derive(ToSchema)]
+#[schema(as = Event)]
+#[expect(dead_code, reason = "the shape of the model's Event, which knows no OpenAPI")]
+struct EventSchema {
+    /// Its number: 1, 2, 3 and so on.
+    seq: i64,
+    #[schema(schema_with = field::time)]
+    at: String,
+    /// `user`, `key`, `operator` or `anonymous`.
+    actor_kind: String,
+    #[schema(schema_with = field::id_or_null)]
+    actor_id: String,
+    /// What a person recognises the actor by: an e-mail, a hint.
+    actor: String,
+    action: String,
+    /// Of the key, user or session that it is about.
+    #[schema(schema_with = field::id_or_null)]
+    object_id: String,
+    object: String,
+    #[schema(schema_with = field::text_or_null)]
+    address: String,
+    #[schema(schema_with = field::text_or_null)]
+    request_id: String,
+}
+
+pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpResponse, Problem> {
+    let query = query.only(&["search", "action", "actor_id", "object_id", "since", "until", "limit", "cursor"])?;
+    let asking = manager.asking().await?;
+    let filter = EventFilter {
+        search: query.search()?,
+        action: query.text("action").map(Action::parse).transpose()?,
+        actor: query.text("actor_id").map(|text| id("actor_id", text)).transpose()?,
+        object: query.text("object_id").map(|text| id("object_id", text)).transpose()?,
+        since: query.text("since").map(|text| time("since", text)).transpose()?,
+        until: query.text("until").map(|text| time("until", text)).transpose()?,
+        before: query.filled("cursor").map(Cursor::parse).transpose()?.map(EventFilter::line),
+        limit: query.limit()?,
+    };
+    let page = manager.site.auth.events(&asking, filter).await?;
+    let page = EventPage { events: page.rows, next_cursor: page.next.map(|cursor| cursor.text()) };
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// Of a key, a user or a session: all are written alike.
+fn id(field: &'static str, text: &str) -> Outcome<[u8; 16]> {
+    let wrong = |_| Error::invalid(field, "An id is written as 01890a5d-ac96-774b-bcce-b302099a8057.");
+    KeyId::parse(text).map(|id| *id.as_bytes()).map_err(wrong)
+}
+
+fn time(field: &'static str, text: &str) -> Outcome<Time> {
+    Time::parse(text).map_err(|error| Error { field: Some(field), ..error })
+}

@@ -1,0 +1,125 @@
+//! `/api/v1/tokens`: short tokens for people's programs, against e-mail and password or a refresh
+//! token.
+
+use actix_web::HttpResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::auth::tokens::{Issued, TokenRequest};
+use crate::error::{Error, Kind, Result as Outcome};
+use crate::http::Shared;
+use crate::http::basic::{Basic, Visitor};
+use crate::http::bearer::Bearer;
+use crate::http::body::MaybeJson;
+use crate::http::json_value::given;
+use crate::http::openapi::field;
+use crate::http::problem::Problem;
+use crate::model::ScopeSet;
+
+/// E-mail and password here or by HTTP Basic, or a refresh token.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = TokenRequest)]
+pub struct TokenBody {
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_text, required = false)]
+    email: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_password, required = false)]
+    password: Option<String>,
+    /// What the token shall be able to do; without it, all that it may.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::grants, required = false)]
+    scopes: Option<Vec<String>>,
+    /// Alone.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = field::any_text, required = false)]
+    refresh_token: Option<String>,
+}
+
+/// The members of RFC 6749 §5.1 where it has them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct TokenJson {
+    token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// In seconds.
+    expires_in: u64,
+    refresh_token: String,
+    /// In seconds: until the password is needed again.
+    refresh_expires_in: u64,
+}
+
+pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -> Result<HttpResponse, Problem> {
+    let MaybeJson(body) = body;
+    let issued = match (visitor.basic.as_ref(), body) {
+        (Some(Basic { email, password }), TokenBody { email: None, password: None, refresh_token: None, scopes }) => {
+            by_password(&site, &visitor, email, password, scopes).await
+        }
+        (None, TokenBody { email: Some(email), password: Some(password), refresh_token: None, scopes }) => {
+            visitor.brings_no_key()?;
+            by_password(&site, &visitor, &email, &password, scopes).await
+        }
+        (None, TokenBody { email: None, password: None, refresh_token: Some(token), scopes: None }) => {
+            visitor.brings_no_key()?;
+            site.auth.refresh_token(&token, visitor.origin()).await
+        }
+        (None, TokenBody { email: None, password: None, refresh_token: None, .. }) => {
+            return Err(Problem::missing_password());
+        }
+        (Some(_), _) => return Err(two_ways("E-mail and password come by HTTP Basic or in the body, not both.")),
+        (None, TokenBody { refresh_token: Some(_), scopes: Some(_), .. }) => {
+            return Err(Error::invalid("scopes", "A refreshed token has the scopes of the one before.").into());
+        }
+        (None, TokenBody { refresh_token: Some(_), .. }) => {
+            return Err(two_ways("Send e-mail and password or a refresh token, not both."));
+        }
+        (None, TokenBody { email: None, .. }) => return Err(Error::invalid("email", "Send the e-mail, too.").into()),
+        (None, _) => return Err(Error::invalid("password", "Send the password, too.").into()),
+    };
+    match issued {
+        Ok(issued) => Ok(HttpResponse::Ok().json(TokenJson::from(issued))),
+        Err(error) if error.kind == Kind::Invalid && matches!(error.field, Some("password" | "refresh_token")) => {
+            Err(Problem::bad_password(error.message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn by_password(
+    site: &Shared,
+    visitor: &Visitor,
+    email: &str,
+    password: &str,
+    scopes: Option<Vec<String>>,
+) -> Outcome<Issued> {
+    let scopes = scopes.map(|list| ScopeSet::parse(list.iter().map(String::as_str))).transpose()?;
+    site.auth.issue_token(TokenRequest { email, password, scopes, origin: visitor.origin() }).await
+}
+
+fn two_ways(detail: &'static str) -> Problem {
+    Problem::bad_header(detail)
+}
+
+/// The bearer gives its token back.
+pub async fn revoke(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+    match site.auth.end_token(bearer.id(), bearer.origin()).await {
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
+        // Gone between the verdict and the act.
+        Err(error) if error.kind == Kind::NotFound => Err(Problem::refused(crate::model::Refusal::NotFound, &[])),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<Issued> for TokenJson {
+    fn from(issued: Issued) -> Self {
+        TokenJson {
+            token: issued.token.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: issued.expires_in.as_secs(),
+            refresh_token: issued.refresh.expose().to_owned(),
+            refresh_expires_in: issued.refresh_expires_in.as_secs(),
+        }
+    }
+}

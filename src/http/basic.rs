@@ -1,0 +1,103 @@
+//! HTTP Basic (RFC 7617): e-mail and password of somebody's program, for the token endpoint alone.
+
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use data_encoding::BASE64;
+
+use super::bearer::{request_id, site};
+use super::client;
+use super::credential::{Credential, credential};
+use super::problem::Problem;
+use super::request_id::RequestId;
+use crate::model::{Actor, Origin};
+
+/// As sent; not yet believed. No `Debug`: it holds a password.
+pub struct Basic {
+    pub email: String,
+    pub password: String,
+}
+
+/// Somebody who has proved nothing yet, and what came in the request's head.
+pub struct Visitor {
+    pub basic: Option<Basic>,
+    brings_key: bool,
+    address: Option<IpAddr>,
+    request_id: RequestId,
+}
+
+impl Visitor {
+    pub fn origin(&self) -> Origin {
+        Origin { actor: Actor::Anonymous, address: self.address, request_id: Some(self.request_id.as_str().to_owned()) }
+    }
+
+    /// Two credentials of two kinds in one request: nobody can tell whose it is.
+    pub fn brings_no_key(&self) -> Result<(), Problem> {
+        if self.brings_key { Err(Problem::bad_header("Send a key or a password, not both.")) } else { Ok(()) }
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(visitor(request))
+    }
+}
+
+fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
+    let site = site(request)?;
+    let headers = request.headers();
+    let mut lines = headers.get_all(header::AUTHORIZATION);
+    let basic = lines.next().and_then(|value| encoded(value.as_bytes()));
+    let brings_key = !matches!(credential(headers), Credential::None);
+    if lines.next().is_some() || (basic.is_some() && brings_key) {
+        return Err(Problem::bad_header("Send one Authorization header, and no X-API-Key beside it."));
+    }
+    Ok(Visitor {
+        basic: basic.map(|text| decode(text).ok_or_else(Problem::unreadable_basic)).transpose()?,
+        brings_key,
+        address: client::address(&site.settings, headers, request.peer_addr()),
+        request_id: request_id(request),
+    })
+}
+
+/// What stands after the scheme, which is taken in any case (RFC 9110 §11.1).
+fn encoded(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    (scheme.eq_ignore_ascii_case(b"basic ")).then(|| rest.trim_ascii())
+}
+
+/// UTF-8, as the challenge says; the first colon ends the e-mail.
+fn decode(text: &[u8]) -> Option<Basic> {
+    let pair = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
+    let (email, password) = pair.split_once(':')?;
+    Some(Basic { email: email.to_owned(), password: password.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Option<(String, String)> {
+        decode(encoded(value.as_bytes())?).map(|basic| (basic.email, basic.password))
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_the_first_colon_divides() {
+        let both = |email: &str, password: &str| Some((email.to_owned(), password.to_owned()));
+        for value in ["Basic YUBiOmM6ZA==", "bAsIc   YUBiOmM6ZA== "] {
+            assert_eq!(read(value), both("a@b", "c:d"), "{value}");
+        }
+        assert_eq!(read("Basic Og=="), both("", ""));
+        for bad in
+            ["", "Basic", "Basic ", "Basic YQ==", "Basic YUBiOmM6ZA", "Basic /", "BasicYUBiOmM6ZA==", "Basic /////w=="]
+        {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What operations share: the problem, one answer for each status that is a problem, headers.
+
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::field;
+use super::operation::to_json;
+
+/// An error (RFC 9457).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of `http::problem`'s body, which borrows")]
+struct Problem {
+    #[schema(rename = "type")]
+    r#type: String,
+    /// The status in words.
+    title: String,
+    status: u16,
+    /// What is wrong and what to do about it, for people.
+    detail: String,
+    /// What is wrong, for programs.
+    code: String,
+    /// The input field at fault.
+    #[schema(required = false)]
+    field: String,
+    request_id: String,
+}
+
+/// A problem with the RFC's own members beside ours (RFC 6749 §5.2).
+#[derive(ToSchema)]
+#[schema(as = OAuthError)]
+#[expect(dead_code, reason = "the shape of `http::problem`'s body, which borrows")]
+struct OAuthError {
+    /// `invalid_request`, `invalid_client`, `invalid_token`, `invalid_scope`, `unsupported_grant_type` and so on.
+    error: String,
+    error_description: String,
+    status: u16,
+    code: String,
+    request_id: String,
+}
+
+pub fn schemas() -> Vec<(String, Value)> {
+    vec![
+        (Problem::name().into_owned(), to_json(&Problem::schema())),
+        (OAuthError::name().into_owned(), to_json(&OAuthError::schema())),
+    ]
+}
+
+/// Status, what it means, and its header.
+const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
+    (400, "The request cannot be read: `invalid_request`, `invalid_json`, `invalid_body`.", None),
+    (
+        401,
+        "No credential, or not a good one: `missing_key`, `invalid_key`, `missing_credentials`, `invalid_credentials`.",
+        Some("WWW-Authenticate"),
+    ),
+    (
+        403,
+        "A good credential that may not do this: `insufficient_scope`, `ip_not_allowed`, `forbidden`.",
+        Some("WWW-Authenticate"),
+    ),
+    (404, "There is no such thing, or not for this caller: `not_found`.", None),
+    (405, "Another method is needed: `method_not_allowed`.", Some("Allow")),
+    (408, "The body did not arrive in time: `timeout`.", None),
+    (409, "It collides with what is stored: `conflict`.", None),
+    (412, "It is based on a state that has changed since: `precondition_failed`.", None),
+    (413, "A body has at most 65,536 bytes: `too_large`.", None),
+    (414, "An address has at most 8,192 bytes: `uri_too_long`.", None),
+    (415, "The body is not JSON by its `Content-Type`: `unsupported_media_type`.", None),
+    (422, "A field is unknown, missing or breaks a rule; `field` names it: `invalid_field`.", None),
+    (429, "Over a limit, or too many failures: `rate_limited`, `throttled`.", Some("Retry-After")),
+    (431, "Header fields have at most 16,384 bytes together: `headers_too_large`.", None),
+    (500, "Our fault: `internal`, `unknown_policy`.", None),
+    (503, "We cannot tell, or cannot write, right now: `unavailable`.", Some("Retry-After")),
+];
+
+pub fn responses() -> Value {
+    let answer = |(status, description, header): &(u16, &str, Option<&str>)| {
+        let named = header.iter().chain(&["X-Request-Id", "Cache-Control"]);
+        let headers: Map<String, Value> =
+            named.map(|name| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
+        let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        (status.to_string(), json!({ "description": description, "headers": headers, "content": content }))
+    };
+    Value::Object(PROBLEMS.iter().map(answer).collect())
+}
+
+/// Name and meaning. None is promised on every answer: which ones come depends on what happened.
+const HEADERS: [(&str, &str); 15] = [
+    ("X-Request-Id", "Names the request in the log and the audit log."),
+    ("Cache-Control", "`no-store`: nobody keeps it."),
+    ("ETag", "The state of the record, for `If-Match`."),
+    ("Location", "Where the new record is."),
+    ("Retry-After", "Seconds to wait."),
+    ("WWW-Authenticate", "The challenge (RFC 9110 §11.6.1)."),
+    ("Allow", "The methods that there are."),
+    ("RateLimit", "Of a key with a limit: what is left, and until when."),
+    ("RateLimit-Policy", "Of a key with a limit: the limit."),
+    ("X-Auth-Key-Id", "The key's id; empty for nobody."),
+    ("X-Auth-Owner", "The owner's e-mail."),
+    ("X-Auth-Owner-Id", "The owner's id."),
+    ("X-Auth-Scopes", "What the key may do, separated by blanks."),
+    ("X-Auth-Identity", "A signed statement of the same, if the server signs."),
+    ("X-Auth-Status", "For nginx: the status that another gateway would get."),
+];
+
+pub fn headers() -> Value {
+    let header = |(name, description): &(&str, &str)| {
+        ((*name).to_owned(), json!({ "description": description, "schema": to_json(&field::any_text()) }))
+    };
+    Value::Object(HEADERS.iter().map(header).collect())
+}

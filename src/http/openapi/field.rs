@@ -1,0 +1,196 @@
+//! Schemas of single values: the grammars of `model`, once more and in JSON Schema's words.
+//! schemathesis holds the two against each other.
+
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType,
+    Type,
+};
+
+use crate::model::key::Metadata;
+use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet};
+
+/// Control characters and marks that change the writing direction.
+macro_rules! deceptive {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    };
+}
+
+const V4: &str = r"((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const V6_RANGE: &str = r"^([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$|^([0-9a-f]{1,4}:){0,6}:/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$";
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn or_null(mut object: Object) -> Object {
+    if let SchemaType::Type(own) = object.schema_type {
+        object.schema_type = SchemaType::from_iter([own, Type::Null]);
+    }
+    object
+}
+
+fn list(items: impl Into<RefOr<Schema>>, most: usize) -> Array {
+    ArrayBuilder::new().items(items.into()).max_items(Some(most)).build()
+}
+
+pub fn id() -> Object {
+    let lower_case = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+    text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).pattern(Some(lower_case)).build()
+}
+
+pub fn id_or_null() -> Object {
+    or_null(id())
+}
+
+pub fn time() -> Object {
+    text().format(Some(SchemaFormat::Custom("date-time".to_owned()))).build()
+}
+
+pub fn time_or_null() -> Object {
+    or_null(time())
+}
+
+pub fn text_or_null() -> Object {
+    or_null(text().build())
+}
+
+pub fn key_name() -> Object {
+    let pattern = concat!("^[^", deceptive!(), "]*[^\\s", deceptive!(), "][^", deceptive!(), "]*$");
+    text().min_length(Some(1)).max_length(Some(KeyName::MAX)).pattern(Some(pattern)).build()
+}
+
+fn prefix() -> Object {
+    text().max_length(Some(KeyPrefix::MAX)).pattern(Some("^[a-z][a-z0-9]*(_[a-z0-9]+)*$")).build()
+}
+
+pub fn prefix_or_null() -> Object {
+    or_null(prefix())
+}
+
+pub fn email() -> Object {
+    text().format(Some(SchemaFormat::Custom("email".to_owned()))).max_length(Some(Email::MAX)).build()
+}
+
+pub fn password() -> Object {
+    let format = SchemaFormat::Custom("password".to_owned());
+    text().format(Some(format)).min_length(Some(Password::MIN)).max_length(Some(Password::MAX)).build()
+}
+
+/// For somebody who logs in: the rules of today may not be those of then.
+pub fn any_password() -> Object {
+    text().format(Some(SchemaFormat::Custom("password".to_owned()))).build()
+}
+
+pub fn any_text() -> Object {
+    text().build()
+}
+
+/// A grant: it may end in `*`.
+pub fn grants() -> Array {
+    let pattern = r"^([A-Za-z0-9][A-Za-z0-9._:/-]{0,63}|[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}\*|\*)$";
+    list(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build(), ScopeSet::MAX)
+}
+
+pub fn grants_or_null() -> Array {
+    let mut grants = grants();
+    grants.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
+    grants
+}
+
+/// A need: plain.
+pub fn needs() -> Array {
+    let pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$";
+    ArrayBuilder::new().items(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build()).build()
+}
+
+pub fn address_or_null() -> Schema {
+    let known = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned()))).build();
+    AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).item(null()).build().into()
+}
+
+fn null() -> Object {
+    ObjectBuilder::new().schema_type(Type::Null).build()
+}
+
+/// CIDR, or one address.
+pub fn ranges() -> Array {
+    let v4 = format!("^{V4}(/(3[0-2]|[12]?[0-9]))?$");
+    let v6 = SchemaFormat::Custom("ipv6".to_owned());
+    let range = AnyOfBuilder::new()
+        .item(text().pattern(Some(v4)).build())
+        .item(text().format(Some(v6)).build())
+        .item(text().pattern(Some(V6_RANGE)).build())
+        .build();
+    list(Schema::from(range), Networks::MAX)
+}
+
+pub fn ranges_or_null() -> Array {
+    let mut ranges = ranges();
+    ranges.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
+    ranges
+}
+
+/// `90d`, `12h`, `15m`, `30s`.
+pub fn span() -> Object {
+    text().pattern(Some("^[1-9][0-9]{0,3}[smhd]$")).build()
+}
+
+/// At most 90 days.
+pub fn overlap() -> Object {
+    let hours = "[1-9][0-9]{0,2}|1[0-9]{3}|20[0-9]{2}|21[0-5][0-9]|2160";
+    let days = "[1-9]|[1-8][0-9]|90";
+    text().pattern(Some(format!("^(0|[1-9][0-9]{{0,3}}[sm]|({hours})h|({days})d)$"))).build()
+}
+
+pub fn span_or_null() -> Object {
+    or_null(span())
+}
+
+/// `90d`, `never` or a time.
+pub fn expiry_or_null() -> Schema {
+    let never = text().enum_values(Some(["never"])).build();
+    AnyOfBuilder::new().item(span()).item(never).item(time()).item(null()).build().into()
+}
+
+fn metadata() -> Object {
+    let description = format!("At most {} bytes as compact JSON, and 32 levels deep.", Metadata::MAX);
+    ObjectBuilder::new()
+        .description(Some(description))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .build()
+}
+
+pub fn metadata_or_null() -> Object {
+    or_null(metadata())
+}
+
+/// Empty for the first page.
+pub fn cursor() -> Object {
+    text().pattern(Some("^([A-Za-z0-9_-]{21}[AQgw])?$")).build()
+}
+
+pub fn cursor_or_null() -> Object {
+    or_null(text().build())
+}
+
+pub fn role() -> Object {
+    text().enum_values(Some(["member", "admin"])).build()
+}
+
+pub fn truth() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).build()
+}
+
+pub fn count(least: usize, most: usize) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most)).build()
+}
+
+pub fn search() -> Object {
+    text().max_length(Some(200)).build()
+}
+
+pub fn one_of(values: impl IntoIterator<Item = &'static str>) -> Object {
+    text().enum_values(Some(values)).build()
+}

@@ -1,0 +1,84 @@
+//! `/api/v1/keys…`.
+
+use super::field;
+use super::operation::Operation;
+use crate::http::api::KeyJson;
+use crate::http::api::key_body::{KeyChangeBody, NewKeyBody};
+use crate::http::api::keys::{VerdictJson, VerifyBody};
+use crate::http::api::manage::{KeyPage, MadeKeyJson};
+use crate::http::api::rotation::RotateBody;
+use crate::model::Scope;
+
+const OWN: &str = "The key itself";
+const KEYS: &str = "Keys";
+const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
+
+fn repeatable(operation: Operation) -> Operation {
+    let description = "Names this request. Sent again with the same name and body within a day, it makes no second key \
+        and answers 200 with the record, without the key's text.";
+    let name = utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .pattern(Some("^[!-~]([ -~]*[!-~])?$"))
+        .max_length(Some(255))
+        .build();
+    operation.header("Idempotency-Key", name, description).refuses(&[409])
+}
+
+pub fn operations() -> Vec<Operation> {
+    vec![
+        Operation::new(OWN, "get", "/api/v1/keys/current", "getCurrentKey", "The record of the key that asks")
+            .for_any_key()
+            .answers::<KeyJson>(200, "The record.", &["RateLimit", "RateLimit-Policy"]),
+        Operation::new(OWN, "delete", "/api/v1/keys/current", "revokeCurrentKey", "The key revokes itself, for good")
+            .for_any_key()
+            .answers_empty(204, "Revoked. The very next request with it is refused.", &[]),
+        Operation::new(KEYS, "post", "/api/v1/keys/verify", "verifyKey", "Judge another key")
+            .told("200 either way; `code` says why a key is refused.")
+            .for_scope(Scope::VERIFY)
+            .takes::<VerifyBody>()
+            .answers::<VerdictJson>(200, "The verdict.", &[]),
+        Operation::new(KEYS, "get", "/api/v1/keys", "listKeys", "List keys, newest first")
+            .told("Tokens are not listed.")
+            .for_scope(Scope::KEYS)
+            .query("owner", field::any_text(), "Of this user: e-mail or id.")
+            .query("search", field::search(), "Part of a name, a hint or the owner's e-mail, or a whole id.")
+            .query("enabled", field::truth(), "Only these.")
+            .paged()
+            .answers::<KeyPage>(200, "One page.", &[]),
+        repeatable(Operation::new(KEYS, "post", "/api/v1/keys", "createKey", "Make a key"))
+            .told("The key's text is in this answer and nowhere else. It lives 90 days unless the body says otherwise.")
+            .for_scope(Scope::KEYS)
+            .takes::<NewKeyBody>()
+            .answers::<MadeKeyJson>(201, "The record, and the key.", &["Location", "ETag"])
+            .answers::<KeyJson>(200, "This request made this key before.", &["ETag"])
+            .leads_to(201, &LEADS),
+        Operation::new(KEYS, "get", "/api/v1/keys/{id}", "getKey", "One key's record")
+            .for_scope(Scope::KEYS)
+            .refuses(&[404])
+            .answers::<KeyJson>(200, "The record.", &["ETag"]),
+        Operation::new(KEYS, "patch", "/api/v1/keys/{id}", "changeKey", "Change a key")
+            .told("An absent field stays as it is; `null` clears it. In force with the answer.")
+            .for_scope(Scope::KEYS)
+            .if_match()
+            .takes::<KeyChangeBody>()
+            .refuses(&[404, 409])
+            .answers::<KeyJson>(200, "The record after the change.", &["ETag"]),
+        Operation::new(KEYS, "delete", "/api/v1/keys/{id}", "revokeKey", "Revoke a key, for good")
+            .for_scope(Scope::KEYS)
+            .if_match()
+            .refuses(&[404])
+            .answers_empty(204, "Revoked. The very next request with it is refused.", &[]),
+        repeatable(Operation::new(KEYS, "post", "/api/v1/keys/{id}/rotate", "rotateKey", "Replace a key by a new one"))
+            .told(
+                "The new key has the old one's settings, its expiry too. The old one is revoked at once, or goes on for \
+                 the `overlap`.",
+            )
+            .for_scope(Scope::KEYS)
+            .if_match()
+            .may_take::<RotateBody>()
+            .refuses(&[404])
+            .answers::<MadeKeyJson>(201, "The new record, and the new key.", &["Location", "ETag"])
+            .answers::<KeyJson>(200, "This request made this key before.", &["ETag"])
+            .leads_to(201, &LEADS),
+    ]
+}

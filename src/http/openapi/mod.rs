@@ -1,0 +1,98 @@
+//! The OpenAPI 3.1 document: what programs can call, generated from the types that handlers read and
+//! write. A test holds it against the routing table. It takes any live key to read it: to strangers a
+//! server says nothing about itself.
+
+mod answers;
+pub mod field;
+mod gateways;
+mod keys;
+mod oauth;
+mod operation;
+mod people;
+mod server;
+mod tokens;
+
+use actix_web::HttpResponse;
+use serde_json::{Map, Value, json};
+
+use super::Shared;
+use super::bearer::Bearer;
+use operation::Operation;
+
+/// One list a family of routes; a new family is one more line here.
+fn operations() -> Vec<Operation> {
+    let families = [
+        keys::operations(),
+        people::operations(),
+        tokens::operations(),
+        oauth::operations(),
+        gateways::operations(),
+        server::operations(),
+    ];
+    families.into_iter().flatten().collect()
+}
+
+/// Families in the order in which they are shown.
+const GROUPS: [(&str, &str); 7] = [
+    ("The key itself", "For every key: what it is, and its own end."),
+    ("Keys", "Keys, managed by keys. A key passes on no more than it holds."),
+    ("People", "For keys of admins: users, and the audit log."),
+    ("Tokens", "For people's programs: e-mail and password against a short-lived key."),
+    ("OAuth", "For standard clients and resource servers: introspection, revocation, client credentials."),
+    ("Gateways", "Is this key good for this request? Asked by a gateway for each request."),
+    ("Server", "For supervisors, monitoring and tools."),
+];
+
+pub fn document(public_url: &str) -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    for operation in operations() {
+        for (name, schema) in &operation.schemas {
+            schemas.insert(name.clone(), schema.clone());
+        }
+        let item = paths.entry(operation.path).or_insert_with(|| json!({}));
+        item[operation.method] = operation.json();
+    }
+    for (name, schema) in answers::schemas() {
+        schemas.insert(name, schema);
+    }
+    let tags: Vec<Value> =
+        GROUPS.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Keybearer",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "API keys: made, judged, revoked. Times are RFC 3339 in UTC. Errors are \
+                application/problem+json with a `code`; each answer has an `X-Request-Id`.",
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        },
+        "servers": [{ "url": public_url }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": answers::responses(),
+            "headers": answers::headers(),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`Authorization: Bearer <key>`: a key, or a token of `POST /api/v1/tokens`.",
+                },
+                "apiKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-Key",
+                    "description": "The same key in another header.",
+                },
+                "client": { "type": "http", "scheme": "basic", "description": "The id of a key and the key." },
+                "password": { "type": "http", "scheme": "basic", "description": "E-mail and password." },
+            },
+        },
+    })
+}
+
+/// `GET /api/v1/openapi.json`.
+pub async fn show(site: Shared, _: Bearer) -> HttpResponse {
+    HttpResponse::Ok().json(&site.openapi)
+}

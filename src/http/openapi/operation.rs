@@ -1,0 +1,232 @@
+//! One method of one path, said in a few words; what follows from them (which refusals, which
+//! headers) is added here, so that no operation forgets it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+pub struct Operation {
+    pub path: &'static str,
+    /// In lower case.
+    pub method: &'static str,
+    /// Everything that its parameters, body and answers refer to.
+    pub schemas: Vec<(String, Value)>,
+    id: &'static str,
+    group: &'static str,
+    summary: &'static str,
+    description: String,
+    security: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: BTreeMap<u16, Value>,
+}
+
+impl Operation {
+    pub fn new(
+        group: &'static str,
+        method: &'static str,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        let operation = Operation {
+            path,
+            method,
+            schemas: Vec::new(),
+            id,
+            group,
+            summary,
+            description: String::new(),
+            security: json!([]),
+            parameters: Vec::new(),
+            body: None,
+            answers: BTreeMap::new(),
+        };
+        let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let operation = named.filter(|name| *name == "id").fold(operation, |operation, name| {
+            operation.parameter("path", name, super::field::id(), "The id, in lower case.")
+        });
+        operation.refuses(&[400, 414, 431, 500, 503])
+    }
+
+    pub fn told(mut self, description: &str) -> Self {
+        if !self.description.is_empty() {
+            self.description.push_str("\n\n");
+        }
+        self.description.push_str(description);
+        self
+    }
+
+    /// Any live key opens it.
+    pub fn for_any_key(mut self) -> Self {
+        self.security = json!([{ "bearer": [] }, { "apiKey": [] }]);
+        self.refuses(&[401, 403, 429])
+    }
+
+    /// A live key with this scope opens it.
+    pub fn for_scope(mut self, scope: &'static str) -> Self {
+        self = self.told(&format!("Needs a key with the scope `{scope}`.")).for_any_key();
+        self.security = json!([{ "bearer": [scope] }, { "apiKey": [scope] }]);
+        self
+    }
+
+    /// E-mail and password open it, in the head or in the body.
+    pub fn for_password(mut self) -> Self {
+        self.security = json!([{ "password": [] }, {}]);
+        self.refuses(&[401, 403, 429])
+    }
+
+    /// A key opens it as an OAuth client: its id and itself, in the head or in the form; at some doors
+    /// as it opens the rest of the API, too.
+    pub fn for_client(mut self, takes_bearer: bool) -> Self {
+        let headers = [json!({ "bearer": [] }), json!({ "apiKey": [] })].into_iter().filter(|_| takes_bearer);
+        self.security = headers.chain([json!({ "client": [] }), json!({})]).collect();
+        let refused = "RFC 6749 §5.2: `error` and `error_description`, with the members of a problem.";
+        let schema = json!({ "schema": { "$ref": "#/components/schemas/OAuthError" } });
+        let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+        let content = json!({ "application/json": schema, "application/problem+json": problem });
+        self = self.answer(400, refused, &[], Some(content.clone()));
+        for status in [401, 403] {
+            self = self.answer(status, refused, &["WWW-Authenticate"], Some(content.clone()));
+        }
+        self.refuses(&[429])
+    }
+
+    pub fn takes_form<T: ToSchema>(mut self) -> Self {
+        let form = json!({ "application/x-www-form-urlencoded": { "schema": self.refer::<T>() } });
+        self.body = Some(json!({ "required": true, "content": form }));
+        self.refuses(&[408, 413])
+    }
+
+    pub fn takes<T: ToSchema>(self) -> Self {
+        self.body::<T>(true)
+    }
+
+    pub fn may_take<T: ToSchema>(self) -> Self {
+        self.body::<T>(false)
+    }
+
+    fn body<T: ToSchema>(mut self, required: bool) -> Self {
+        let schema = self.refer::<T>();
+        self.body = Some(json!({ "required": required, "content": { "application/json": { "schema": schema } } }));
+        self.refuses(&[408, 413, 415, 422])
+    }
+
+    pub fn query(self, name: &'static str, schema: impl Into<Schema>, description: &str) -> Self {
+        self.parameter("query", name, schema, description).refuses(&[422])
+    }
+
+    /// A page of a list.
+    pub fn paged(self) -> Self {
+        self.query("limit", super::field::count(1, 100), "Rows on a page; 50 without it.").query(
+            "cursor",
+            super::field::cursor(),
+            "`next_cursor` of the page before.",
+        )
+    }
+
+    pub fn header(self, name: &'static str, schema: impl Into<Schema>, description: &str) -> Self {
+        self.parameter("header", name, schema, description)
+    }
+
+    /// A change that may be made to depend on the record's state.
+    pub fn if_match(self) -> Self {
+        let schema = super::field::any_text();
+        self.header("If-Match", schema, "The `ETag` of the record that the change is based on.").refuses(&[412])
+    }
+
+    pub fn parameter(mut self, place: &str, name: &'static str, schema: impl Into<Schema>, description: &str) -> Self {
+        let schema: Schema = schema.into();
+        self.parameters.push(json!({
+            "name": name,
+            "in": place,
+            "required": place == "path",
+            "description": description,
+            "schema": to_json(&schema),
+        }));
+        self
+    }
+
+    pub fn answers<T: ToSchema>(mut self, status: u16, description: &str, headers: &[&str]) -> Self {
+        let content = json!({ "application/json": { "schema": self.refer::<T>() } });
+        self.answer(status, description, headers, Some(content))
+    }
+
+    pub fn answers_empty(self, status: u16, description: &str, headers: &[&str]) -> Self {
+        self.answer(status, description, headers, None)
+    }
+
+    pub fn answers_as(self, status: u16, description: &str, kind: &str, schema: impl Into<Schema>) -> Self {
+        let schema: Schema = schema.into();
+        self.answer(status, description, &[], Some(json!({ kind: { "schema": to_json(&schema) } })))
+    }
+
+    fn answer(mut self, status: u16, description: &str, headers: &[&str], content: Option<Value>) -> Self {
+        let named = headers.iter().chain(&["X-Request-Id", "Cache-Control"]);
+        let headers: BTreeMap<&str, Value> =
+            named.map(|name| (*name, json!({ "$ref": format!("#/components/headers/{name}") }))).collect();
+        let mut answer = json!({ "description": description, "headers": headers });
+        if let Some(content) = content {
+            answer["content"] = content;
+        }
+        self.answers.insert(status, answer);
+        self
+    }
+
+    /// The id in this answer's body is one that these operations take.
+    pub fn leads_to(mut self, status: u16, operations: &[&str]) -> Self {
+        if let Some(answer) = self.answers.get_mut(&status) {
+            for operation in operations {
+                answer["links"][*operation] =
+                    json!({ "operationId": operation, "parameters": { "id": "$response.body#/id" } });
+            }
+        }
+        self
+    }
+
+    /// Problems, by their status.
+    pub fn refuses(mut self, statuses: &[u16]) -> Self {
+        for status in statuses {
+            let shared = json!({ "$ref": format!("#/components/responses/{status}") });
+            self.answers.entry(*status).or_insert(shared);
+        }
+        self
+    }
+
+    fn refer<T: ToSchema>(&mut self) -> Value {
+        let mut inner = Vec::new();
+        T::schemas(&mut inner);
+        inner.push((T::name().into_owned(), T::schema()));
+        self.schemas.extend(inner.iter().map(|(name, schema)| (name.clone(), to_json(schema))));
+        to_json(&RefOr::<Schema>::Ref(utoipa::openapi::Ref::from_schema_name(T::name())))
+    }
+
+    pub fn json(&self) -> Value {
+        let answers: BTreeMap<String, &Value> =
+            self.answers.iter().map(|(status, answer)| (status.to_string(), answer)).collect();
+        let mut json = json!({
+            "operationId": self.id,
+            "tags": [self.group],
+            "summary": self.summary,
+            "security": self.security,
+            "responses": answers,
+        });
+        if !self.description.is_empty() {
+            json["description"] = self.description.clone().into();
+        }
+        if !self.parameters.is_empty() {
+            json["parameters"] = self.parameters.clone().into();
+        }
+        if let Some(body) = &self.body {
+            json["requestBody"] = body.clone();
+        }
+        json
+    }
+}
+
+pub fn to_json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("a schema has string keys and plain values")
+}

@@ -1,0 +1,65 @@
+//! A rotation: a new key with an old one's settings, and how long the old one goes on beside it.
+
+use std::time::Duration;
+
+use super::key::parse_span;
+use super::{KeyRecord, Time};
+use crate::error::{Error, Result};
+
+/// Whole seconds; none: the old key is revoked by the rotation itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overlap(Duration);
+
+impl Overlap {
+    pub const MOST: Duration = Duration::from_secs(90 * 86_400);
+
+    /// `24h`, `7d`, `0`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let span = if matches!(text, "0" | "0s") { Some(Duration::ZERO) } else { parse_span(text) };
+        match span {
+            Some(span) if span <= Self::MOST => Ok(Overlap(span)),
+            Some(_) => Err(Error::invalid("overlap", "An overlap is at most 90d.")),
+            None => Err(Error::invalid("overlap", "Write an overlap as 24h, 7d, 15m, 30s or 0.")),
+        }
+    }
+
+    pub fn is_none(self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// When the old key ends: an overlap shortens its life, never lengthens it.
+    pub fn end(self, old: &KeyRecord, now: Time) -> Time {
+        let end = now.whole_second().plus(self.0);
+        old.expires_at.map_or(end, |expiry| expiry.min(end))
+    }
+}
+
+/// Why this key has no successor. One that is refused today would have one that is refused, too.
+pub fn may_rotate(old: &KeyRecord, now: Time) -> Result<()> {
+    if old.is_token {
+        return Err(Error::conflict("This is a short-lived token. Its program refreshes it, or asks for another one."));
+    }
+    if old.is_expired(now) {
+        return Err(Error::conflict("This key has expired, and so would the new one. Make another key."));
+    }
+    if !old.enabled {
+        return Err(Error::conflict("This key is disabled, and so would the new one be. Enable it first."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlap_is_a_span_of_at_most_ninety_days() {
+        for (text, seconds) in [("0", 0), ("0s", 0), (" 24h ", 86_400), ("90d", 90 * 86_400), ("1s", 1)] {
+            assert_eq!(Overlap::parse(text).unwrap(), Overlap(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "1", "-1h", "91d", "2161h", "24 h", "1.5h", "never", "00", "99999999999999999999d"] {
+            assert!(Overlap::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

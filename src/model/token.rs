@@ -1,0 +1,42 @@
+//! Short tokens for people's programs: a key that lives an hour, and a refresh token that gets the
+//! next one. All that follow from one log-in are a family.
+
+use std::time::Duration;
+
+use super::{Digest, KeyPrefix, PlainKey};
+use crate::error::Result;
+
+/// How long a token lives, unless the operator says otherwise.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
+/// The longest that an operator can choose.
+pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// After this long the password is needed again, however often it was refreshed (NIST SP 800-63B-4
+/// §2.1.3: reauthentication at least every 30 days).
+pub const FAMILY_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+/// Families of one user; one more ends the oldest.
+pub const FAMILIES_PER_USER: i64 = 100;
+
+/// Buys the next token, once. It has the shape of a key, so that scanners find it and a slip of the
+/// pen shows, and is never taken for one: keys and refresh tokens are looked up in different tables.
+pub struct RefreshToken(PlainKey);
+
+impl RefreshToken {
+    /// Around 32 bytes that the caller took from a CSPRNG.
+    pub fn generate(secret: &[u8; 32]) -> Result<Self> {
+        Ok(RefreshToken(PlainKey::generate(&KeyPrefix::parse("kb_refresh")?, secret)))
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RefreshToken")
+    }
+}

@@ -1,0 +1,86 @@
+//! Rotating a key: the new one is made and the old one is revoked, or given its end, in one
+//! transaction, so that there is never none and never two without an end.
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::keys::{self, Created, Reach, log, record, revoke};
+use super::rows::{changed, sql};
+use super::submissions::{self, Submission};
+use crate::error::{Error, Result};
+use crate::model::rotation::{Overlap, may_rotate};
+use crate::model::{Action, Digest, KeyId, KeyRecord, Origin, Time};
+
+/// What a new key has of its own; all else is the old one's.
+#[derive(Debug, Clone)]
+pub struct Successor {
+    pub id: KeyId,
+    pub digest: Digest,
+    pub prefix: String,
+    pub hint: String,
+    /// How long the old one goes on.
+    pub overlap: Overlap,
+    pub submission: Option<Submission>,
+}
+
+impl Store {
+    /// `judge` decides on the old key as it is inside the transaction.
+    pub async fn rotate_key(
+        &self,
+        old: KeyId,
+        reach: Reach,
+        new: Successor,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<Created> {
+        self.write(move |db| {
+            if let Some(submission) = &new.submission
+                && let Some(id) = submissions::earlier(db, submission, now)?
+            {
+                return Ok(Created::Before(id));
+            }
+            let before = record(db, old, reach)?;
+            may_rotate(&before, now)?;
+            judge(&before)?;
+            log(db, Action::KeyRotated, &before, now, &origin)?;
+            let owner = before.owner.id;
+            copy(db, &before, &new, now)?;
+            if new.overlap.is_none() {
+                revoke(db, before, now, &origin)?;
+            } else {
+                let end = new.overlap.end(&before, now);
+                let sql_text = "UPDATE keys SET expires_at = ?2 WHERE id = ?1";
+                changed(db, sql_text, (before.id.as_bytes(), end.millis()))?;
+            }
+            keys::may_own(db, owner, 0)?;
+            if let Some(submission) = &new.submission {
+                submissions::remember(db, submission, new.id, now)?;
+            }
+            let made = record(db, new.id, Reach::Anyone)?;
+            log(db, Action::KeyCreated, &made, now, &origin)?;
+            Ok(Created::Now(Box::new(made)))
+        })
+        .await
+    }
+}
+
+fn copy(db: &Connection, old: &KeyRecord, new: &Successor, now: Time) -> Result<()> {
+    let copied = db
+        .prepare_cached(
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
+             SELECT ?2, ?3, owner_id, name, ?4, ?5, scopes, enabled, ?6, expires_at, allowed_ips, rate_limit, metadata FROM keys WHERE id = ?1",
+        )
+        .and_then(|mut statement| {
+            statement.execute((
+                old.id.as_bytes(),
+                new.id.as_bytes(),
+                new.digest.as_bytes(),
+                &new.prefix,
+                &new.hint,
+                now.millis(),
+            ))
+        })
+        .map_err(sql)?;
+    if copied == 1 { Ok(()) } else { Err(Error::internal("the key to rotate vanished inside its transaction")) }
+}

@@ -1,0 +1,232 @@
+//! Short tokens: issued after a log-in, refreshed in turn, ended with all that followed from the same
+//! log-in. A token's row is among the keys, so that it opens whatever a key opens; a family holds one
+//! token at a time, and goes with it.
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::keys::{Reach, record, revoke};
+use super::rows::{changed, sql, time};
+use super::{Store, events, throttle};
+use crate::error::{Error, Result};
+use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME};
+use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, KeyRecord, NewEvent, Origin, ScopeSet, Time, UserId};
+
+/// How many families whose time is over go with each new token.
+const PRUNED_AT_ONCE: i64 = 1000;
+
+/// A fresh token and the refresh token that belongs to it; digests, never texts.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    pub id: KeyId,
+    pub digest: Digest,
+    pub prefix: KeyPrefix,
+    pub hint: String,
+    pub expires_at: Time,
+    pub refresh: Digest,
+}
+
+/// A log-in from which tokens follow.
+#[derive(Debug, Clone)]
+pub struct NewFamily {
+    pub id: FamilyId,
+    pub user: UserId,
+    /// What each token may do.
+    pub scopes: ScopeSet,
+    /// Failed log-ins that are forgotten now.
+    pub clears: Vec<Digest>,
+}
+
+/// What became of a refresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refreshed {
+    /// Until when the family can be refreshed, and when the token ends.
+    Done { family_ends: Time, token_ends: Time },
+    /// No such refresh token, or one whose time is over.
+    Unknown,
+    /// It had been used: somebody has a copy, so the whole family was ended.
+    Reused,
+}
+
+impl Store {
+    /// A log-in that succeeded. Returns until when the token can be refreshed.
+    pub async fn issue_token(&self, family: NewFamily, new: NewToken, now: Time, origin: Origin) -> Result<Time> {
+        self.write(move |db| {
+            let user = family.user;
+            prune(db, now)?;
+            let ends = now.whole_second().plus(FAMILY_LIFETIME);
+            // Decided again inside the transaction: deactivated a moment ago is deactivated.
+            let started = changed(
+                db,
+                "INSERT INTO token_families (id, user_id, key_id, created_at, expires_at)
+                 SELECT ?1, id, ?3, ?4, ?5 FROM users WHERE id = ?2 AND active = 1",
+                (family.id.as_bytes(), user.as_bytes(), new.id.as_bytes(), now.millis(), ends.millis()),
+            )?;
+            if started == 0 {
+                return Err(Error::not_found("user"));
+            }
+            insert(db, family.id, user, &family.scopes, &new, now)?;
+            changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user.as_bytes(), now.millis()))?;
+            throttle::clear(db, &family.clears)?;
+            end_oldest(db, user, now, &origin)?;
+            log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, &origin)?;
+            Ok(ends)
+        })
+        .await
+    }
+
+    /// Whether there is such a refresh token, used or not: strangers' guesses never reach the writer.
+    pub async fn knows_refresh_token(&self, presented: Digest) -> Result<bool> {
+        self.read(move |db| Ok(find(db, &presented)?.is_some())).await
+    }
+
+    /// The next token of a family, in place of the last one. Committed even when it is refused for
+    /// reuse: then the family is gone.
+    pub async fn refresh_token(
+        &self,
+        presented: Digest,
+        new: NewToken,
+        now: Time,
+        origin: Origin,
+    ) -> Result<Refreshed> {
+        self.write(move |db| {
+            prune(db, now)?;
+            let Some(found) = find(db, &presented)? else { return Ok(Refreshed::Unknown) };
+            let old = record(db, found.key, Reach::Anyone)?;
+            let by_owner = Origin { actor: owner_of(&old), ..origin.clone() };
+            if found.is_used {
+                log(db, Action::TokenReused, &old, now, &origin)?;
+                revoke(db, old, now, &origin)?;
+                return Ok(Refreshed::Reused);
+            }
+            if now >= found.ends || !old.owner_active || !old.enabled {
+                return Ok(Refreshed::Unknown);
+            }
+            changed(db, "UPDATE refresh_tokens SET is_used = 1 WHERE digest = ?1", [presented.as_bytes()])?;
+            let sql_text = "UPDATE token_families SET key_id = ?2 WHERE id = ?1";
+            changed(db, sql_text, (found.family.as_bytes(), new.id.as_bytes()))?;
+            changed(db, "DELETE FROM keys WHERE id = ?1", [old.id.as_bytes()])?;
+            let new = NewToken { expires_at: new.expires_at.min(found.ends), ..new.clone() };
+            insert(db, found.family, old.owner.id, &old.scopes, &new, now)?;
+            log(db, Action::TokenRefreshed, &record(db, new.id, Reach::Anyone)?, now, &by_owner)?;
+            Ok(Refreshed::Done { family_ends: found.ends, token_ends: new.expires_at })
+        })
+        .await
+    }
+
+    /// Revokes this token and its family; a key that is no token is a conflict.
+    pub async fn end_token(&self, id: KeyId, now: Time, origin: Origin) -> Result<()> {
+        self.withdraw(move |db| {
+            let token = record(db, id, Reach::Anyone)?;
+            if !token.is_token {
+                return Err(Error::conflict(
+                    "This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current.",
+                ));
+            }
+            log(db, Action::TokenRevoked, &token, now, &origin)?;
+            delete(db, token.id)
+        })
+        .await
+    }
+}
+
+/// Every token of this user. Returns how many families ended.
+pub(super) fn end_all(db: &Connection, user: UserId, now: Time, origin: &Origin) -> Result<usize> {
+    let tokens = tokens_of(db, user, 0)?;
+    tokens.iter().try_for_each(|id| end(db, *id, now, origin))?;
+    Ok(tokens.len())
+}
+
+/// The token behind a refresh token, used or not: for one that has leaked.
+pub(super) fn token_of_refresh(db: &Connection, presented: &Digest) -> Result<Option<KeyId>> {
+    Ok(find(db, presented)?.map(|found| found.key))
+}
+
+fn end_oldest(db: &Connection, user: UserId, now: Time, origin: &Origin) -> Result<()> {
+    tokens_of(db, user, FAMILIES_PER_USER)?.iter().try_for_each(|id| end(db, *id, now, origin))
+}
+
+fn end(db: &Connection, token: KeyId, now: Time, origin: &Origin) -> Result<()> {
+    log(db, Action::TokenRevoked, &record(db, token, Reach::Anyone)?, now, origin)?;
+    delete(db, token)
+}
+
+/// The family goes with it, by a trigger.
+fn delete(db: &Connection, token: KeyId) -> Result<()> {
+    changed(db, "DELETE FROM keys WHERE id = ?1", [token.as_bytes()]).map(drop)
+}
+
+/// The user's tokens but for the newest `spared` families.
+fn tokens_of(db: &Connection, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
+    let mut query = db
+        .prepare_cached(
+            "SELECT key_id FROM token_families WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2",
+        )
+        .map_err(sql)?;
+    let ids = query.query_map((user.as_bytes(), spared), |row| row.get(0).map(KeyId::from_bytes)).map_err(sql)?;
+    ids.collect::<rusqlite::Result<_>>().map_err(sql)
+}
+
+/// A family's time is over: it cannot be refreshed, and its last token has ended before it.
+fn prune(db: &Connection, now: Time) -> Result<()> {
+    changed(
+        db,
+        "DELETE FROM keys WHERE id IN (SELECT key_id FROM token_families WHERE expires_at <= ?1 LIMIT ?2)",
+        (now.millis(), PRUNED_AT_ONCE),
+    )
+    .map(drop)
+}
+
+struct Found {
+    family: FamilyId,
+    key: KeyId,
+    ends: Time,
+    is_used: bool,
+}
+
+fn find(db: &Connection, presented: &Digest) -> Result<Option<Found>> {
+    let mut query = db
+        .prepare_cached(
+            "SELECT f.id, f.key_id, f.expires_at, r.is_used FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1",
+        )
+        .map_err(sql)?;
+    let found = query.query_row([presented.as_bytes()], |row| {
+        Ok(Found {
+            family: FamilyId::from_bytes(row.get(0)?),
+            key: KeyId::from_bytes(row.get(1)?),
+            ends: time(row.get(2)?),
+            is_used: row.get(3)?,
+        })
+    });
+    found.optional().map_err(sql)
+}
+
+fn insert(db: &Connection, family: FamilyId, user: UserId, scopes: &ScopeSet, new: &NewToken, now: Time) -> Result<()> {
+    let mut statement = db
+        .prepare_cached(
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata, is_token)
+             VALUES (:id, :digest, :owner, 'token', :prefix, :hint, :scopes, 1, :created, :expires, '', NULL, '{}', 1)",
+        )
+        .map_err(sql)?;
+    let inserted = statement.execute(named_params! {
+        ":id": new.id.as_bytes(),
+        ":digest": new.digest.as_bytes(),
+        ":owner": user.as_bytes(),
+        ":prefix": new.prefix.as_str(),
+        ":hint": new.hint,
+        ":scopes": scopes.joined(),
+        ":created": now.millis(),
+        ":expires": new.expires_at.millis(),
+    });
+    inserted.map_err(sql)?;
+    let sql_text = "INSERT INTO refresh_tokens (digest, family_id, is_used) VALUES (?1, ?2, 0)";
+    changed(db, sql_text, (new.refresh.as_bytes(), family.as_bytes())).map(drop)
+}
+
+fn owner_of(token: &KeyRecord) -> crate::model::Actor {
+    crate::model::Actor::User { id: token.owner.id, email: token.owner.email.to_string() }
+}
+
+fn log(db: &Connection, action: Action, token: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
+    let label = format!("token ({}) of {}", token.hint, token.owner.email);
+    events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object: Some(*token.id.as_bytes()), label })
+}

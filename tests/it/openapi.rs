@@ -1,0 +1,112 @@
+//! The OpenAPI document: complete by the routing table, sound in itself, and closed to strangers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::harness::Server;
+
+async fn document(server: &Server) -> Value {
+    let answer = server.bearer(&server.key(&[]).await.1).get("/api/v1/openapi.json").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
+    answer.json()
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+#[tokio::test]
+async fn it_tells_of_every_route_for_programs_and_of_no_other() {
+    let server = Server::start();
+    let document = document(&server).await;
+    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, method, _) in operations(&document).filter(|(path, _, _)| !path.starts_with("/auth")) {
+        told.entry(path.to_owned()).or_default().insert(method.to_uppercase());
+    }
+    let source = include_str!("../../src/http/routes.rs");
+    let main = source.split("pub fn configure_metrics").next().unwrap();
+    let lines = main.lines().filter_map(|line| line.trim().strip_prefix(".service(at(\""));
+    let routes = lines.map(|rest| (rest.split('"').next().unwrap(), rest.split('"').nth(2).unwrap()));
+    let for_programs = ["/api/", "/oauth/", "/.well-known/", "/livez", "/readyz", "/metrics"];
+    let expected: BTreeMap<String, BTreeSet<String>> = routes
+        .filter(|(path, _)| for_programs.iter().any(|start| path.starts_with(start)))
+        .map(|(path, methods)| (path.to_owned(), methods.split(", ").map(str::to_owned).collect()))
+        .collect();
+    assert!(expected.len() > 10);
+    assert_eq!(told, expected);
+    for door in ["/auth", "/auth/nginx", "/auth/envoy/{policy}"] {
+        assert!(document["paths"][door].is_object(), "{door}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere_and_every_operation_is_complete() {
+    let server = Server::start();
+    let document = document(&server).await;
+    assert_eq!((&document["openapi"], &document["servers"][0]["url"]), (&"3.1.0".into(), &"http://keys.test".into()));
+    let mut waiting = vec![&document];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::String(reference)) = map.get("$ref") {
+                    let pointer = reference.strip_prefix('#').unwrap();
+                    assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+                }
+                waiting.extend(map.values());
+            }
+            Value::Array(list) => waiting.extend(list),
+            _ => {}
+        }
+    }
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let what = format!("{method} {path}");
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{what}: its id is taken");
+        let group = &operation["tags"][0];
+        assert!(document["tags"].as_array().unwrap().iter().any(|tag| tag["name"] == *group), "{what}: {group}");
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(answers.keys().any(|status| status.starts_with('2')), "{what}");
+        let is_secured = !operation["security"].as_array().unwrap().is_empty();
+        assert_eq!(answers.contains_key("401"), is_secured, "{what}");
+        let takes_json = !operation["requestBody"]["content"]["application/json"].is_null();
+        assert_eq!(takes_json, answers.contains_key("415"), "{what}");
+        let named = path.matches('{').count();
+        let parameters =
+            operation["parameters"].as_array().map_or(0, |all| all.iter().filter(|one| one["in"] == "path").count());
+        assert_eq!(parameters, named, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn strangers_and_visitors_of_the_dashboard_get_it_where_they_may() {
+    let server = Server::start();
+    assert_eq!(server.anon().get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
+    assert_eq!(server.admin().await.get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
+    assert_eq!(server.anon().get("/reference").await.location(), "/login?next=%2Freference");
+}
+
+#[tokio::test]
+async fn the_page_for_people_tells_of_every_operation_and_record() {
+    let server = Server::start();
+    let (document, page) = (document(&server).await, server.member().await.get("/reference").await);
+    assert_eq!(page.status, 200);
+    for (path, method, operation) in operations(&document) {
+        assert!(page.body.contains(&format!("<code>{} {path}</code>", method.to_uppercase())), "{method} {path}");
+        assert!(
+            page.body.contains(operation["summary"].as_str().unwrap().split('\'').next().unwrap()),
+            "{method} {path}"
+        );
+    }
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(page.body.contains(&format!("id=\"record-{name}\"")), "{name}");
+    }
+    let anchors = page.body.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for anchor in anchors {
+        assert!(page.body.contains(&format!("id=\"{anchor}\"")), "#{anchor} leads nowhere");
+    }
+    assert!(!page.body.contains("http://cdn") && !page.body.contains("https://"), "nothing of others");
+}

@@ -35,7 +35,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 21] = [
+    pub const ALL: [Action; 23] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -57,6 +57,8 @@ impl Action {
         Action::TokenRefreshed,
         Action::TokenRevoked,
         Action::TokenReused,
+        Action::SigningKeysRotated,
+        Action::SigningKeysReplaced,
     ];
 
     pub fn parse(text: &str) -> Result<Self> {

@@ -15,6 +15,8 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     start_logging();
     actix_web::rt::System::new().block_on(async move {
         survive_the_file_size_limit()?;
+        // Before anything listens: whoever was answered may also tell the server to stop.
+        let mut orders = Orders::listen()?;
         let auth = context.auth(Purpose::Serve, prefixes)?;
         let auth = auth.with_bad_key_limit(settings.bad_key_limit).with_token_lifetime(settings.token_lifetime);
         warn_about_plain_http(&settings);
@@ -32,7 +34,6 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         }
         let handle = running.server.handle();
         let (site, grpc) = (running.site.clone(), running.grpc);
-        let mut orders = Orders::listen()?;
         actix_web::rt::spawn(async move {
             let name = orders.next().await;
             tracing::info!(signal = name, "stopping: no new connections, finishing what is in flight");

@@ -126,8 +126,14 @@ pub struct ServeArgs {
     /// How X-Auth-Identity is signed: RS256 or EdDSA [default: EdDSA]
     #[arg(long, env = "KEYBEARER_IDENTITY_ALGORITHM", value_name = "ALG")]
     pub identity_algorithm: Option<String>,
-    /// A page's origin that may read the API's answers (https://app.example.com); exact, repeat for more
-    #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    /// Pages of this origin may read the API's answers
+    #[arg(
+        help = "A page's origin that may read the API's answers (https://app.example.com); exact, repeat for more",
+        long,
+        env = "KEYBEARER_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
     pub cors_origin: Vec<String>,
     /// How long a token of POST /api/v1/tokens lives, at most 24h [default: 1h]
     #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]

@@ -110,6 +110,12 @@ pub fn address_or_null() -> Schema {
     AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).item(null()).build().into()
 }
 
+/// In a form: empty is as good as not there.
+pub fn address_or_empty() -> Schema {
+    let known = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned()))).build();
+    AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).item(one_of([""])).build().into()
+}
+
 fn null() -> Object {
     ObjectBuilder::new().schema_type(Type::Null).build()
 }

@@ -13,12 +13,13 @@ const OAUTH: &str = "OAuth";
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
 struct IntrospectionRequest {
+    #[schema(min_length = 1)]
     token: String,
     /// Only a hint: every kind is tried.
     #[schema(required = false)]
     token_type_hint: String,
     /// The address that the token is used from, for keys with address ranges.
-    #[schema(schema_with = field::address_or_null, required = false)]
+    #[schema(schema_with = field::address_or_empty, required = false)]
     ip: String,
     /// With `client_secret`, instead of a header: the key's id and the key.
     #[schema(required = false)]
@@ -31,6 +32,7 @@ struct IntrospectionRequest {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
 struct RevocationRequest {
+    #[schema(min_length = 1)]
     token: String,
     #[schema(required = false)]
     token_type_hint: String,

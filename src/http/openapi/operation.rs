@@ -97,6 +97,10 @@ impl Operation {
 
     pub fn takes_form<T: ToSchema>(mut self) -> Self {
         let form = json!({ "application/x-www-form-urlencoded": { "schema": self.refer::<T>() } });
+        // Parameters that nobody knows are ignored, and none may come twice (RFC 6749 §3.2): no lists.
+        if let Some((_, schema)) = self.schemas.last_mut() {
+            schema["additionalProperties"] = json!({ "type": "string" });
+        }
         self.body = Some(json!({ "required": true, "content": form }));
         self.refuses(&[408, 413])
     }

@@ -73,7 +73,7 @@ struct Question<'a> {
 }
 
 const PART: &str =
-    "(k.name LIKE ?5 ESCAPE '\\' OR k.hint LIKE ?5 ESCAPE '\\' OR u.email LIKE ?5 ESCAPE '\\' OR k.id = ?6)";
+    "(k.name LIKE ?5 ESCAPE '\\' OR k.hint LIKE ?5 ESCAPE '\\' OR u.email LIKE ?5 ESCAPE '\\' OR k.id IS ?6)";
 const BEGINS: &str = "(k.name COLLATE NOCASE >= ?5 AND k.name COLLATE NOCASE < ?6)";
 
 /// The keys with the answer yes, newest first, and how far it came.

@@ -114,16 +114,16 @@ fn list(db: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
 fn search(db: &Connection, filter: &KeyFilter, text: &str, bounds: &Bounds) -> Result<Vec<KeyRecord>> {
     // One state of the database: a key revoked in between is found whole or not at all.
     let db = &*db.unchecked_transaction().map_err(sql)?;
-    let word = text.trim();
-    let id = KeyId::parse(word).ok().map(|id| *id.as_bytes());
+    let text = text.trim();
+    let id = KeyId::parse(text).ok().map(|id| *id.as_bytes());
     let part = Question { sql: PART, values: [&like_pattern(text), &id] };
     let window = walk(db, filter, &part, after(filter), bounds.window, wanted(filter))?;
     let mut found = window.found;
     let is_full = found.len() == wanted(filter);
     if !is_full && !window.is_over {
         let mut older = named(db, filter, &Prefix::new(text.to_owned()), window.floor, bounds)?;
-        older.extend(of_people(db, filter, &Prefix::new(word.to_ascii_lowercase()), window.floor, bounds)?);
-        older.extend(hinted(db, filter, word, window.floor)?);
+        older.extend(of_people(db, filter, &Prefix::new(text.to_ascii_lowercase()), window.floor, bounds)?);
+        older.extend(hinted(db, filter, text, window.floor)?);
         older.extend(id.filter(|id| *id < window.floor));
         older.sort_unstable_by(|a, b| b.cmp(a));
         older.dedup();

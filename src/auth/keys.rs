@@ -30,7 +30,7 @@ pub struct KeyRequest {
 #[derive(Debug, Clone)]
 pub struct KeyList {
     pub owner: Option<UserId>,
-    /// Part of a name, a hint or the owner's e-mail, or a whole id.
+    /// Any part of a name, a hint or the owner's e-mail among the newest keys; see [`crate::store::Store::keys`].
     pub search: Option<String>,
     pub enabled: Option<bool>,
     pub after: Option<Cursor>,

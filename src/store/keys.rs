@@ -1,15 +1,13 @@
-//! Keys: create, read, list, change, revoke. What a caller may reach is part of each statement.
+//! Keys: create, read, change, revoke; lists are in `key_search`. What a caller may reach is part of each statement.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::rows::{changed, is_unique_violation, like_pattern, networks, parsed, rate_limit, scopes, sql, time};
+use super::rows::{changed, is_unique_violation, networks, parsed, rate_limit, scopes, sql, time};
 use super::submissions::{self, Submission};
 use super::{Store, events, tokens};
 use crate::error::{Error, Result};
 use crate::model::key::{LastUse, Metadata};
-use crate::model::{
-    Action, Cursor, Digest, Email, KeyId, KeyName, KeyRecord, NewEvent, NewKey, Origin, Owner, Page, Time, UserId,
-};
+use crate::model::{Action, Digest, Email, KeyId, KeyName, KeyRecord, NewEvent, NewKey, Origin, Owner, Time, UserId};
 
 /// How many keys a member may hold; an admin is trusted with more.
 pub const KEYS_PER_MEMBER: i64 = 1000;
@@ -22,7 +20,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    fn owner(&self) -> Option<&[u8; 16]> {
+    pub(super) fn owner(&self) -> Option<&[u8; 16]> {
         match self {
             Reach::Own(user) => Some(user.as_bytes()),
             Reach::Anyone => None,
@@ -47,15 +45,6 @@ pub enum Created {
     Now(Box<KeyRecord>),
     /// This very submission had made this key before.
     Before(KeyId),
-}
-
-#[derive(Debug, Clone)]
-pub struct KeyFilter {
-    pub reach: Reach,
-    pub search: Option<String>,
-    pub enabled: Option<bool>,
-    pub after: Option<Cursor>,
-    pub limit: usize,
 }
 
 pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
@@ -84,11 +73,6 @@ impl Store {
 
     pub async fn key(&self, id: KeyId, reach: Reach) -> Result<KeyRecord> {
         self.read(move |db| record(db, id, reach)).await
-    }
-
-    /// Newest first.
-    pub async fn keys(&self, filter: KeyFilter) -> Result<Page<KeyRecord>> {
-        self.read(move |db| list(db, &filter)).await
     }
 
     /// The scopes that this user's keys carry, for suggestions.
@@ -258,37 +242,6 @@ pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyReco
         db.prepare_cached(&format!("{KEY} WHERE k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)")).map_err(sql)?;
     let found = query.query_row((id.as_bytes(), reach.owner()), record_of).optional().map_err(sql)?;
     found.ok_or_else(|| Error::not_found("key"))
-}
-
-fn list(db: &Connection, filter: &KeyFilter) -> Result<Page<KeyRecord>> {
-    let owned = if filter.reach.owner().is_some() { "k.owner_id = :owner" } else { ":owner IS NULL" };
-    let searched = match filter.search {
-        Some(_) => {
-            "(k.name LIKE :search ESCAPE '\\' OR k.hint LIKE :search ESCAPE '\\' OR u.email LIKE :search ESCAPE '\\' OR k.id = :id)"
-        }
-        None => ":search IS NULL AND :id IS NULL",
-    };
-    let mut query = db
-        .prepare_cached(&format!(
-            "{KEY} WHERE {owned} AND k.is_token = 0 AND k.id < :after AND {searched} AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit"
-        ))
-        .map_err(sql)?;
-    let id = filter.search.as_deref().and_then(|text| KeyId::parse(text.trim()).ok());
-    let rows = query
-        .query_map(
-            named_params! {
-                ":owner": filter.reach.owner(),
-                ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
-                ":search": filter.search.as_deref().map(like_pattern),
-                ":id": id.map(|id| *id.as_bytes()),
-                ":enabled": filter.enabled,
-                ":limit": filter.limit as i64 + 1,
-            },
-            record_of,
-        )
-        .map_err(sql)?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?;
-    Ok(Page::cut(rows, filter.limit, |row| *row.id.as_bytes()))
 }
 
 pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {

@@ -168,3 +168,23 @@ fn at(path: &Path, error: rusqlite::Error) -> Error {
     };
     Error::new(Kind::Unavailable, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_schema_gets_all_later_ones_in_order() {
+        let mut db = Connection::open_in_memory().unwrap();
+        embedded::migrations::runner().set_target(refinery::Target::Version(1)).run(&mut db).unwrap();
+        migrate(&mut db, Path::new("memory")).unwrap();
+        let mut query = db.prepare("SELECT version FROM refinery_schema_history ORDER BY version").unwrap();
+        let applied: Vec<u32> =
+            query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        let mut known: Vec<u32> =
+            embedded::migrations::runner().get_migrations().iter().map(|m| m.version() as u32).collect();
+        known.sort_unstable();
+        assert_eq!(applied, known);
+        assert_eq!(applied[..3], [1, 2, 3]);
+    }
+}

@@ -11,6 +11,9 @@ use crate::model::Scope;
 
 const OWN: &str = "The key itself";
 const KEYS: &str = "Keys";
+/// Said in the same words in README.
+const SEARCHED: &str = "Any part of a name, a hint or the owner's e-mail among the newest 10,000 keys; among older ones \
+    names and e-mails that begin with it, a whole hint or a whole id. Letters beyond ASCII are told apart by case.";
 const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
 
 fn repeatable(operation: Operation) -> Operation {
@@ -41,7 +44,7 @@ pub fn operations() -> Vec<Operation> {
             .told("Tokens are not listed.")
             .for_scope(Scope::KEYS)
             .query("owner", field::any_text(), "Of this user: e-mail or id.")
-            .query("search", field::search(), "Part of a name, a hint or the owner's e-mail, or a whole id.")
+            .query("search", field::search(), SEARCHED)
             .query("enabled", field::truth(), "Only these.")
             .paged()
             .answers::<KeyPage>(200, "One page.", &[]),

@@ -1,0 +1,256 @@
+//! Lists of keys and the search through them, in a time that hardly grows with their number: any
+//! part of a text is looked for among the newest only, further back an index has to lead to it.
+//! Who may search what is decided by the caller, in `reach`.
+
+use rusqlite::{Connection, OptionalExtension, ToSql, named_params};
+
+use super::Store;
+use super::keys::{KEY, Reach, record_of};
+use super::rows::{like_pattern, sql};
+use crate::error::Result;
+use crate::model::{Cursor, KeyId, KeyRecord, Page, UserId};
+
+#[derive(Debug, Clone)]
+pub struct KeyFilter {
+    pub reach: Reach,
+    pub search: Option<String>,
+    pub enabled: Option<bool>,
+    pub after: Option<Cursor>,
+    pub limit: usize,
+}
+
+impl Store {
+    /// Newest first. A search text is any part of a name, a hint or the owner's e-mail among the
+    /// newest 10,000 keys after the cursor; among older ones how a name or an e-mail begins, or a
+    /// whole hint; and a whole id. Letters beyond ASCII are told apart by case.
+    pub async fn keys(&self, filter: KeyFilter) -> Result<Page<KeyRecord>> {
+        self.read(move |db| {
+            let rows = match &filter.search {
+                Some(text) => search(db, &filter, text, &BOUNDS)?,
+                None => list(db, &filter)?,
+            };
+            Ok(Page::cut(rows, filter.limit, |row| *row.id.as_bytes()))
+        })
+        .await
+    }
+}
+
+type Id = [u8; 16];
+
+/// How far a search goes.
+struct Bounds {
+    /// So many of the newest keys are looked at for any part of the text.
+    window: usize,
+    /// Up to so many names that begin with the text are sorted by age, in 10 ms; more of them are
+    /// come across sooner by walking.
+    few: usize,
+    /// So many keys are walked for them, in 20 ms. Of ten million a page is full after a fifth of it,
+    /// unless such names are all old.
+    walk: usize,
+    /// Of so many people whose e-mail begins with the text the keys are found.
+    people: usize,
+}
+
+const BOUNDS: Bounds = Bounds { window: 10_000, few: 50_000, walk: 50_000, people: 50 };
+
+/// The text as the bounds of an index: what begins with it lies between them.
+struct Prefix {
+    from: String,
+    to: String,
+}
+
+impl Prefix {
+    fn new(text: String) -> Self {
+        // No assigned character sorts behind it, in UTF-8 as in Unicode.
+        Prefix { to: format!("{text}\u{10ffff}"), from: text }
+    }
+}
+
+/// What a walk asks of each key, of the values `?5` and `?6`.
+struct Question<'a> {
+    sql: &'static str,
+    values: [&'a dyn ToSql; 2],
+}
+
+const PART: &str =
+    "(k.name LIKE ?5 ESCAPE '\\' OR k.hint LIKE ?5 ESCAPE '\\' OR u.email LIKE ?5 ESCAPE '\\' OR k.id IS ?6)";
+const BEGINS: &str = "(k.name COLLATE NOCASE >= ?5 AND k.name COLLATE NOCASE < ?6)";
+
+/// The keys with the answer yes, newest first, and how far it came.
+struct Walk {
+    found: Vec<Id>,
+    floor: Id,
+    is_over: bool,
+}
+
+const COUNT_NAMED: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM keys WHERE name COLLATE NOCASE >= ?1 AND name COLLATE NOCASE < ?2 LIMIT ?3)";
+const NEWEST_NAMED: &str = "SELECT id FROM keys INDEXED BY keys_by_name WHERE name COLLATE NOCASE >= ?1 AND name COLLATE NOCASE < ?2 \
+    AND id < ?3 ORDER BY id DESC LIMIT ?4";
+const PEOPLE: &str =
+    "SELECT id FROM users WHERE email >= ?1 AND email < ?2 AND (?3 IS NULL OR id = ?3) ORDER BY email LIMIT ?4";
+const OWNED: &str = "SELECT id FROM keys WHERE owner_id = ?1 AND id < ?2 AND is_token = 0 AND (?3 IS NULL OR enabled = ?3) \
+    ORDER BY id DESC LIMIT ?4";
+const HINTED: &str = "SELECT id FROM keys WHERE hint = ?1 AND id < ?2 AND is_token = 0 AND (?3 IS NULL OR owner_id = ?3) \
+    AND (?4 IS NULL OR enabled = ?4) ORDER BY id DESC LIMIT ?5";
+
+fn list(db: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
+    let mut query = db
+        .prepare_cached(&format!(
+            "{KEY} WHERE {} AND k.is_token = 0 AND k.id < :after AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
+            owned(filter, ":owner")
+        ))
+        .map_err(sql)?;
+    let values = named_params! {
+        ":owner": filter.reach.owner(),
+        ":after": after(filter),
+        ":enabled": filter.enabled,
+        ":limit": wanted(filter) as i64,
+    };
+    query.query_map(values, record_of).and_then(Iterator::collect).map_err(sql)
+}
+
+/// What is in the window is newer than all else: only where it leaves room do the indexes fill it.
+fn search(db: &Connection, filter: &KeyFilter, text: &str, bounds: &Bounds) -> Result<Vec<KeyRecord>> {
+    // One state of the database: a key revoked in between is found whole or not at all.
+    let db = &*db.unchecked_transaction().map_err(sql)?;
+    let text = text.trim();
+    let id = KeyId::parse(text).ok().map(|id| *id.as_bytes());
+    let part = Question { sql: PART, values: [&like_pattern(text), &id] };
+    let window = walk(db, filter, &part, after(filter), bounds.window, wanted(filter))?;
+    let mut found = window.found;
+    let is_full = found.len() == wanted(filter);
+    if !is_full && !window.is_over {
+        let mut older = named(db, filter, &Prefix::new(text.to_owned()), window.floor, bounds)?;
+        older.extend(of_people(db, filter, &Prefix::new(text.to_ascii_lowercase()), window.floor, bounds)?);
+        older.extend(hinted(db, filter, text, window.floor)?);
+        older.extend(id.filter(|id| *id < window.floor));
+        older.sort_unstable_by(|a, b| b.cmp(a));
+        older.dedup();
+        found.extend(older);
+    }
+    let rows = found.iter().filter_map(|id| kept(db, filter, id).transpose());
+    rows.take(wanted(filter)).collect()
+}
+
+/// Asks each of up to `rows` keys below an id, until `wanted` are found.
+fn walk(
+    db: &Connection,
+    filter: &KeyFilter,
+    question: &Question<'_>,
+    below: Id,
+    rows: usize,
+    wanted: usize,
+) -> Result<Walk> {
+    let mut query = db.prepare_cached(&walk_sql(filter, question.sql)).map_err(sql)?;
+    let [first, second] = question.values;
+    let owner = filter.reach.owner();
+    let values: [&dyn ToSql; 6] = [&owner, &below, &filter.enabled, &(rows as i64), first, second];
+    let mut keys = query.query(values).map_err(sql)?;
+    let mut walk = Walk { found: Vec::new(), floor: below, is_over: false };
+    for _ in 0..rows {
+        let Some(key) = keys.next().map_err(sql)? else {
+            walk.is_over = true;
+            break;
+        };
+        walk.floor = key.get(0).map_err(sql)?;
+        if key.get(1).map_err(sql)? {
+            walk.found.push(walk.floor);
+        }
+        if walk.found.len() == wanted {
+            break;
+        }
+    }
+    Ok(walk)
+}
+
+/// The question stands among the columns, so that SQLite looks for nothing but the next key. A cross
+/// join is one whose order it keeps.
+fn walk_sql(filter: &KeyFilter, question: &str) -> String {
+    format!(
+        "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \
+         WHERE {} AND k.is_token = 0 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?4",
+        owned(filter, "?1")
+    )
+}
+
+/// The newest keys whose name begins so.
+fn named(db: &Connection, filter: &KeyFilter, name: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
+    let wanted = wanted(filter);
+    let mut walked = Walk { found: Vec::new(), floor: below, is_over: false };
+    if are_more_than(db, bounds.few, name)? {
+        let begins = Question { sql: BEGINS, values: [&name.from, &name.to] };
+        walked = walk(db, filter, &begins, below, bounds.walk, wanted)?;
+    }
+    let Walk { mut found, mut floor, mut is_over } = walked;
+    // Each round goes through all such names. The index holds ids, so most need no look at the key.
+    let mut many = wanted;
+    while found.len() < wanted && !is_over {
+        let newest = ids(db, NEWEST_NAMED, &[&name.from, &name.to, &floor, &(many as i64)])?;
+        is_over = newest.len() < many;
+        for id in newest {
+            floor = id;
+            if found.len() < wanted && kept(db, filter, &id)?.is_some() {
+                found.push(id);
+            }
+        }
+        many = many.saturating_mul(10);
+    }
+    Ok(found)
+}
+
+fn are_more_than(db: &Connection, few: usize, name: &Prefix) -> Result<bool> {
+    let mut query = db.prepare_cached(COUNT_NAMED).map_err(sql)?;
+    let count: i64 = query.query_row((&name.from, &name.to, few as i64 + 1), |row| row.get(0)).map_err(sql)?;
+    Ok(count > few as i64)
+}
+
+/// The newest keys of each of those whose e-mail begins so.
+fn of_people(db: &Connection, filter: &KeyFilter, email: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
+    let people = ids(db, PEOPLE, &[&email.from, &email.to, &filter.reach.owner(), &(bounds.people as i64)])?;
+    let mut found = Vec::new();
+    for person in people {
+        let person = UserId::from_bytes(person);
+        found.extend(ids(db, OWNED, &[person.as_bytes(), &below, &filter.enabled, &(wanted(filter) as i64)])?);
+    }
+    Ok(found)
+}
+
+fn hinted(db: &Connection, filter: &KeyFilter, hint: &str, below: Id) -> Result<Vec<Id>> {
+    ids(db, HINTED, &[&hint, &below, &filter.reach.owner(), &filter.enabled, &(wanted(filter) as i64)])
+}
+
+/// The record, if it is within reach and no filter speaks against it.
+fn kept(db: &Connection, filter: &KeyFilter, id: &Id) -> Result<Option<KeyRecord>> {
+    let mut query = db
+        .prepare_cached(&format!(
+            "{KEY} WHERE k.id = ?1 AND k.is_token = 0 AND (?2 IS NULL OR k.owner_id = ?2) AND (?3 IS NULL OR k.enabled = ?3)"
+        ))
+        .map_err(sql)?;
+    query.query_row((id, filter.reach.owner(), filter.enabled), record_of).optional().map_err(sql)
+}
+
+fn ids(db: &Connection, query: &str, values: &[&dyn ToSql]) -> Result<Vec<Id>> {
+    let mut query = db.prepare_cached(query).map_err(sql)?;
+    query.query_map(values, |row| row.get(0)).and_then(Iterator::collect).map_err(sql)
+}
+
+/// An owner is looked for by index, everybody without one.
+fn owned(filter: &KeyFilter, owner: &str) -> String {
+    match filter.reach {
+        Reach::Own(_) => format!("k.owner_id = {owner}"),
+        Reach::Anyone => format!("{owner} IS NULL"),
+    }
+}
+
+fn after(filter: &KeyFilter) -> Id {
+    filter.after.map_or([0xff; 16], |cursor| cursor.0)
+}
+
+/// One more than fit on the page.
+fn wanted(filter: &KeyFilter) -> usize {
+    filter.limit + 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::draw::Zipf;
+use crate::gateway::{GUARDED, OPEN};
 use crate::peers::{PEERS, Peer, Running};
 use crate::process::Server;
 use crate::rounds::{Measured, Pair, Side};
@@ -18,6 +19,7 @@ pub const UNKNOWN: &str = "GET /auth, unknown keys";
 pub const CURRENT: &str = "GET /api/v1/keys/current";
 pub const VERIFY: &str = "POST /api/v1/keys/verify";
 pub const WRITING: &str = "GET /auth while 1,000 keys/s are created and revoked";
+pub const GATEWAY: &str = "GET through nginx, which asks /auth/nginx first";
 pub const PEER: &str = "GET /auth, Zipf 0.99, beside peers";
 
 const WRITING_CLIENTS: usize = 16;
@@ -41,6 +43,7 @@ impl<'a> Comparisons<'a> {
         list.unknown_keys(stage);
         list.json_routes(stage);
         list.writing(stage.principal());
+        list.through_nginx(stage);
         for (peer, running) in peers {
             list.against_peer(peer, running, stage.principal());
         }
@@ -108,6 +111,20 @@ impl<'a> Comparisons<'a> {
         }
     }
 
+    /// The processor time of the subject's row is nginx's alone; the latency has both.
+    fn through_nginx(&mut self, stage: &'a Stage) {
+        let (product, name) = (stage.principal(), "nginx, the same without asking");
+        match &stage.nginx {
+            Ok(nginx) => {
+                let source = zipf(product.population.keys);
+                let asked = side(nginx, Route::Through(GUARDED), source.clone(), 204);
+                let subject = Side { behind: Some(&product.server), ..asked };
+                self.add(GATEWAY, product, name, subject, side(nginx, Route::Through(OPEN), source, 204));
+            }
+            Err(error) => self.miss(GATEWAY, product, name, error),
+        }
+    }
+
     fn against_peer(&mut self, peer: &Peer, running: &'a io::Result<Running>, product: &'a Product) {
         match running {
             Ok(running) => {
@@ -149,5 +166,5 @@ fn zipf(keys: u64) -> Source {
 }
 
 fn side(server: &Server, route: Route, source: Source, answers: u16) -> Side<'_> {
-    Side { server, route, source, answers, writers: None }
+    Side { server, route, source, answers, behind: None, writers: None }
 }

@@ -21,6 +21,7 @@ mod bare;
 mod client;
 mod comparisons;
 mod draw;
+mod gateway;
 mod goals;
 mod histogram;
 mod history;

@@ -18,6 +18,8 @@ pub struct Side<'a> {
     pub source: Source,
     /// The status of a right answer.
     pub answers: u16,
+    /// Another server that this one asks.
+    pub behind: Option<&'a Server>,
     /// Who writes at the same time.
     pub writers: Option<Writers<'a>>,
 }
@@ -139,6 +141,7 @@ fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::
     schedule.fill(&side.route, &side.source, requests_wanted(plan), seed);
     let stop = AtomicBool::new(false);
     side.server.wake()?;
+    side.behind.map_or(Ok(()), Server::wake)?;
     let outcome = match &side.writers {
         None => load.run(schedule, || side.server.cpu_time()).map(|slice| (slice, None)),
         Some(writers) => thread::scope(|scope| {
@@ -150,6 +153,7 @@ fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::
         }),
     };
     side.server.rest()?;
+    side.behind.map_or(Ok(()), Server::rest)?;
     let (slice, written) = outcome?;
     let wrong = slice.unexpected(side.answers);
     if wrong > 0 {

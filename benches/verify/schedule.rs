@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub enum Route {
     /// `GET /auth` with the key as bearer.
     Auth,
+    /// `GET` of this path, through a gateway, with the key as bearer.
+    Through(&'static str),
     /// `GET /api/v1/keys/current` with the key as bearer.
     Current,
     /// `POST /api/v1/keys/verify` with the key in the body and this verifier's key as bearer.
@@ -32,7 +34,7 @@ pub enum Source {
 impl Route {
     pub fn method(&self) -> &'static str {
         match self {
-            Self::Auth | Self::Current => "GET",
+            Self::Auth | Self::Current | Self::Through(_) => "GET",
             Self::Verify { .. } => "POST",
         }
     }
@@ -40,6 +42,7 @@ impl Route {
     pub fn path(&self) -> &'static str {
         match self {
             Self::Auth => "/auth",
+            Self::Through(path) => path,
             Self::Current => "/api/v1/keys/current",
             Self::Verify { .. } => "/api/v1/keys/verify",
         }

@@ -3,6 +3,7 @@
 
 use crate::bare;
 use crate::client::{Client, Response};
+use crate::gateway;
 use crate::keys::Series;
 use crate::options::{Options, show_population};
 use crate::population::{Keybearer, Population};
@@ -101,6 +102,8 @@ pub struct Stage {
     pub bare_refusal: io::Result<Server>,
     pub bare_current: io::Result<Server>,
     pub bare_verify: io::Result<(Server, Route)>,
+    /// In front of the principal product.
+    pub nginx: io::Result<Server>,
 }
 
 const MILLION: u64 = 1_000_000;
@@ -130,7 +133,8 @@ impl Stage {
             let route = Route::Verify { verifier: key.to_owned() };
             Ok((mirror(principal, &route, &live, 200, "verify")?, route))
         });
-        Ok(Self { products, empty, bare, bare_refusal, bare_current, bare_verify })
+        let nginx = gateway::start(principal.server.port, directory, core);
+        Ok(Self { nginx, products, empty, bare, bare_refusal, bare_current, bare_verify })
     }
 
     /// The population that most goals are about: 1M keys, else the largest.

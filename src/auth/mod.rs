@@ -1,6 +1,8 @@
 //! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
 
+pub mod access_tokens;
 pub mod caller;
+pub mod identity;
 pub mod keys;
 pub mod limits;
 pub mod login;
@@ -8,6 +10,7 @@ pub mod passwords;
 pub mod rotation;
 pub mod sessions;
 pub mod setup;
+pub mod signing;
 mod strangers;
 pub mod tally;
 pub mod throttle;
@@ -25,10 +28,12 @@ use crate::model::token::TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
+pub use access_tokens::{Client, Introspection};
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
 pub use rotation::Rotation;
+pub use signing::SigningSettings;
 pub use verify::{Bad, Good, Identity, Presented, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
@@ -49,6 +54,7 @@ pub struct Auth {
     strangers: strangers::Strangers,
     tally: tally::Tally,
     usage: usage::Usage,
+    signing: Arc<signing::Signing>,
     token_lifetime: Duration,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
@@ -68,6 +74,7 @@ impl Auth {
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
             tally: tally::Tally::default(),
             usage: usage::Usage::default(),
+            signing: Arc::default(),
             token_lifetime: TOKEN_LIFETIME,
             collector: OnceLock::new(),
             clock,
@@ -99,6 +106,7 @@ impl Auth {
 
     /// Writes every count, finishes what is queued, checkpoints and closes the store.
     pub fn close(&self) {
+        self.stop_signing();
         if let Some(collector) = self.collector.get() {
             collector.stop();
         }

@@ -40,7 +40,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(key: &KeyView<'_>) -> Self {
+    pub(super) fn of(key: &KeyView<'_>) -> Self {
         let owner = Owner { id: key.owner.id, email: key.owner.email.clone() };
         Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
     }

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::commands::events::EventsCommand;
 use crate::commands::keys::KeysCommand;
+use crate::commands::signing_keys::SigningKeysCommand;
 use crate::commands::users::UsersCommand;
 
 /// A self-hosted API-key server: keys for your API, made in a dashboard, checked in memory, revoked at once.
@@ -43,7 +44,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  keybearer serve --listen 0.0.0.0:8080 --public-url https://keys.example.com --trusted-proxy 10.0.0.0/8"
     )]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Manage people
     Users {
         #[command(subcommand)]
@@ -53,6 +54,11 @@ pub enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// List and rotate the keys that tokens and signed identity are checked with
+    SigningKeys {
+        #[command(subcommand)]
+        command: SigningKeysCommand,
     },
     /// Read and verify the audit log
     Events {
@@ -93,14 +99,41 @@ pub struct ServeArgs {
     /// Serve /metrics on an address of its own, without a key
     #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
     pub metrics_listen: Option<SocketAddr>,
+    /// Serve Envoy's ext_authz over gRPC on an address of its own; for Envoy alone to reach
+    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
+    pub grpc_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept [default: 90d]
     #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
     pub usage_retention: Option<String>,
     /// Different bad keys a minute from one address before its bad keys get 429; 0: any number [default: 1000]
     #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
     pub bad_key_limit: Option<u32>,
-    /// A page's origin that may read the API's answers (https://app.example.com); exact, repeat for more
-    #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    /// Sign with these keys (PEM) instead of keybearer.db-signing
+    #[arg(long, env = "KEYBEARER_SIGNING_KEYS", value_name = "FILE")]
+    pub signing_keys: Option<PathBuf>,
+    /// How long a signing key signs before the next one does, or never [default: 90d]
+    #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
+    pub signing_rotation: Option<String>,
+    /// How OAuth tokens are signed: RS256 or EdDSA [default: RS256]
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_ALGORITHM", value_name = "ALG")]
+    pub access_token_algorithm: Option<String>,
+    /// How long OAuth tokens live, at most 1h [default: 10m]
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_LIFETIME", value_name = "SPAN")]
+    pub access_token_lifetime: Option<String>,
+    /// Whom OAuth tokens are for when the client names no resource [default: the public URL]
+    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_AUDIENCE", value_name = "URI")]
+    pub access_token_audience: Option<String>,
+    /// How X-Auth-Identity is signed: RS256 or EdDSA [default: EdDSA]
+    #[arg(long, env = "KEYBEARER_IDENTITY_ALGORITHM", value_name = "ALG")]
+    pub identity_algorithm: Option<String>,
+    /// Pages of this origin may read the API's answers
+    #[arg(
+        help = "A page's origin that may read the API's answers (https://app.example.com); exact, repeat for more",
+        long,
+        env = "KEYBEARER_CORS_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
     pub cors_origin: Vec<String>,
     /// How long a token of POST /api/v1/tokens lives, at most 24h [default: 1h]
     #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]

@@ -4,21 +4,24 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::args::{Cli, Command, ServeArgs};
+use crate::auth::SigningSettings;
+use crate::auth::signing::LONGEST_TOKEN;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::cors::CorsOrigin;
 use crate::http::settings::{PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
 use crate::model::token::LONGEST_TOKEN_LIFETIME;
-use crate::model::{KeyPrefix, Networks, Policies, Policy};
+use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 15] = [
+const ENVIRONMENT: [&str; 22] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -28,8 +31,15 @@ const ENVIRONMENT: [&str; 15] = [
     "KEYBEARER_WORKERS",
     "KEYBEARER_CONNECTIONS",
     "KEYBEARER_METRICS_LISTEN",
+    "KEYBEARER_GRPC_LISTEN",
     "KEYBEARER_USAGE_RETENTION",
     "KEYBEARER_BAD_KEY_LIMIT",
+    "KEYBEARER_SIGNING_KEYS",
+    "KEYBEARER_SIGNING_ROTATION",
+    "KEYBEARER_ACCESS_TOKEN_ALGORITHM",
+    "KEYBEARER_ACCESS_TOKEN_LIFETIME",
+    "KEYBEARER_ACCESS_TOKEN_AUDIENCE",
+    "KEYBEARER_IDENTITY_ALGORITHM",
     "KEYBEARER_CORS_ORIGIN",
     "KEYBEARER_TOKEN_LIFETIME",
     "KEYBEARER_TLS_CERT",
@@ -52,10 +62,24 @@ struct File {
     connections: Option<usize>,
     #[serde(alias = "metrics_listen")]
     metrics_listen: Option<SocketAddr>,
+    #[serde(alias = "grpc_listen")]
+    grpc_listen: Option<SocketAddr>,
     #[serde(alias = "usage_retention")]
     usage_retention: Option<String>,
     #[serde(alias = "bad_key_limit")]
     bad_key_limit: Option<u32>,
+    #[serde(alias = "signing_keys")]
+    signing_keys: Option<PathBuf>,
+    #[serde(alias = "signing_rotation")]
+    signing_rotation: Option<String>,
+    #[serde(alias = "access_token_algorithm")]
+    access_token_algorithm: Option<String>,
+    #[serde(alias = "access_token_lifetime")]
+    access_token_lifetime: Option<String>,
+    #[serde(alias = "access_token_audience")]
+    access_token_audience: Option<String>,
+    #[serde(alias = "identity_algorithm")]
+    identity_algorithm: Option<String>,
     #[serde(alias = "cors_origin")]
     cors_origin: Option<OneOrMany>,
     #[serde(alias = "token_lifetime")]
@@ -76,6 +100,8 @@ struct PolicyTable {
     scopes: Vec<String>,
     #[serde(default)]
     anonymous: bool,
+    #[serde(default)]
+    identity: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +145,10 @@ impl Settings {
                 .map(|list| list.split(',').map(str::to_owned).collect())
                 .unwrap_or_default(),
         };
+        let signing_keys = match &cli.command {
+            Command::Serve(args) => args.signing_keys.clone(),
+            _ => std::env::var_os("KEYBEARER_SIGNING_KEYS").map(PathBuf::from),
+        };
         Ok(Settings {
             database,
             serve: ServeArgs {
@@ -129,8 +159,15 @@ impl Settings {
                 workers: given.workers.or(file.workers),
                 connections: given.connections.or(file.connections),
                 metrics_listen: given.metrics_listen.or(file.metrics_listen),
+                grpc_listen: given.grpc_listen.or(file.grpc_listen),
                 usage_retention: given.usage_retention.clone().or(file.usage_retention),
                 bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
+                signing_keys: signing_keys.or(file.signing_keys),
+                signing_rotation: given.signing_rotation.clone().or(file.signing_rotation),
+                access_token_algorithm: given.access_token_algorithm.clone().or(file.access_token_algorithm),
+                access_token_lifetime: given.access_token_lifetime.clone().or(file.access_token_lifetime),
+                access_token_audience: given.access_token_audience.clone().or(file.access_token_audience),
+                identity_algorithm: given.identity_algorithm.clone().or(file.identity_algorithm),
                 cors_origin: many(&given.cors_origin, file.cors_origin),
                 token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
@@ -175,6 +212,7 @@ impl Settings {
             tls,
             connections: positive("connections", self.serve.connections.unwrap_or(defaults.connections), 1_000_000)?,
             metrics_listen: self.serve.metrics_listen,
+            grpc_listen: self.serve.grpc_listen,
             usage_retention: match &self.serve.usage_retention {
                 Some(text) => parse_span(text).ok_or_else(|| {
                     Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))
@@ -195,13 +233,61 @@ impl Settings {
                 .map(|text| CorsOrigin::parse(text).map_err(|error| usage("cors-origin", text, &error)))
                 .collect::<Result<_>>()?,
             policies: self.policies()?,
+            signing: self.signing(&defaults.signing)?,
             ..defaults
+        })
+    }
+
+    pub fn signing_keys(&self) -> Option<PathBuf> {
+        self.serve.signing_keys.clone()
+    }
+
+    fn signing(&self, defaults: &SigningSettings) -> Result<SigningSettings> {
+        let given = &self.serve;
+        let algorithm = |flag: &str, text: &Option<String>, default| match text {
+            Some(text) => SigningAlgorithm::parse(text).map_err(|error| usage(flag, text, &error)),
+            None => Ok(default),
+        };
+        let wrong =
+            |flag: &str, text: &str, rule: &str| Err(Error::invalid("usage", format!("--{flag} {text}: {rule}")));
+        let least = Duration::from_secs(3600);
+        Ok(SigningSettings {
+            file: given.signing_keys.clone(),
+            rotation: match given.signing_rotation.as_deref() {
+                None => defaults.rotation,
+                Some("never") => None,
+                Some(text) => match parse_span(text).filter(|span| *span >= least) {
+                    Some(span) => Some(span),
+                    None => {
+                        return wrong("signing-rotation", text, "write a span of 1h or more, such as 90d, or never.");
+                    }
+                },
+            },
+            token_algorithm: algorithm(
+                "access-token-algorithm",
+                &given.access_token_algorithm,
+                defaults.token_algorithm,
+            )?,
+            token_lifetime: match given.access_token_lifetime.as_deref() {
+                None => defaults.token_lifetime,
+                Some(text) => match parse_span(text).filter(|span| *span <= LONGEST_TOKEN) {
+                    Some(span) => span,
+                    None => return wrong("access-token-lifetime", text, "write a span of 1h or less, such as 10m."),
+                },
+            },
+            token_audience: given.access_token_audience.clone(),
+            identity_algorithm: algorithm(
+                "identity-algorithm",
+                &given.identity_algorithm,
+                defaults.identity_algorithm,
+            )?,
         })
     }
 
     fn policies(&self) -> Result<Policies> {
         let policies = self.policies.iter().map(|(name, table)| {
             let policy = Policy::parse(table.scopes.iter().map(String::as_str), table.anonymous);
+            let policy = policy.map(|policy| if table.identity { policy.with_identity() } else { policy });
             policy.map(|policy| (name.clone(), policy)).map_err(|error| in_policy(name, &error))
         });
         Policies::parse(policies.collect::<Result<Vec<_>>>()?)

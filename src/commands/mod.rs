@@ -7,6 +7,7 @@ pub mod keys;
 pub mod output;
 pub mod password;
 pub mod serve;
+pub mod signing_keys;
 pub mod users;
 
 use std::future::Future;

@@ -15,6 +15,8 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     start_logging();
     actix_web::rt::System::new().block_on(async move {
         survive_the_file_size_limit()?;
+        // Before anything listens: whoever was answered may also tell the server to stop.
+        let mut orders = Orders::listen()?;
         let auth = context.auth(Purpose::Serve, prefixes)?;
         let auth = auth.with_bad_key_limit(settings.bad_key_limit).with_token_lifetime(settings.token_lifetime);
         warn_about_plain_http(&settings);
@@ -24,12 +26,14 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         if let Some(token) = running.site.auth.open_setup().await? {
             output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));
         }
+        if let Some(grpc) = &running.grpc {
+            tracing::info!(listen = %grpc.address(), "gRPC ext_authz is up");
+        }
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
         }
         let handle = running.server.handle();
-        let site = running.site.clone();
-        let mut orders = Orders::listen()?;
+        let (site, grpc) = (running.site.clone(), running.grpc);
         actix_web::rt::spawn(async move {
             let name = orders.next().await;
             tracing::info!(signal = name, "stopping: no new connections, finishing what is in flight");
@@ -37,7 +41,7 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
                 orders.next().await;
                 std::process::exit(1);
             });
-            server::stop(&site, &handle).await;
+            server::stop(&site, &handle, grpc).await;
             hurried.abort();
         });
         let ended = running.server.await;
@@ -87,6 +91,11 @@ fn start_logging() {
         "log=warn",
         "mio=info",
         "rustls=info",
+        "h2=info",
+        "hyper=info",
+        "hyper_util=info",
+        "tonic=info",
+        "tower=info",
     ];
     let filter =
         quiet.into_iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
@@ -118,6 +127,13 @@ fn warn_about_plain_http(settings: &HttpSettings) {
             listen = %settings.listen,
             "plain HTTP on an address that others can reach: keys and passwords travel in the clear. \
              Use --tls-cert and --tls-key, or put a TLS proxy in front and name it with --trusted-proxy"
+        );
+    }
+    if let Some(listen) = settings.grpc_listen.filter(|listen| !listen.ip().is_loopback()) {
+        tracing::warn!(
+            %listen,
+            "--grpc-listen is plain HTTP/2 on an address that others can reach, and believes what it is told of a \
+             client's address. Let nobody but Envoy reach it"
         );
     }
 }

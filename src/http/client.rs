@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::HttpSettings;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<IpAddr> {
     let mut client = peer?.ip().to_canonical();

@@ -3,7 +3,7 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What the headers hold. Bytes as sent: nothing is decoded, nothing is believed.
 #[derive(Debug, PartialEq, Eq)]

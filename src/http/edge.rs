@@ -101,7 +101,9 @@ fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
     answer.unwrap_or_else(|_| {
         let problem = Problem::from(crate::error::Error::internal("the gateway lane panicked"));
-        gateway::Answering::Now(Some(problem.respond(&id).into()))
+        let mut response: Response<BoxBody> = problem.respond(&id).into();
+        security_headers::stamp_lean(response.headers_mut(), &id);
+        gateway::Answering::Now(Some(response))
     })
 }
 
@@ -263,24 +265,67 @@ fn is_host(host: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use actix_web::{App, web};
 
     use super::*;
-    use crate::ambient::{ManualClock, SeededEntropy};
+    use crate::ambient::{Clock, ManualClock, SeededEntropy};
     use crate::auth::Auth;
     use crate::http::settings::PublicUrl;
     use crate::http::{HttpSettings, Site};
     use crate::model::Time;
     use crate::store::{Purpose, Store};
 
-    fn site(directory: &std::path::Path) -> Shared {
+    /// Panics while it is told to.
+    #[derive(Default)]
+    struct BrokenClock(AtomicBool);
+
+    impl Clock for BrokenClock {
+        fn now(&self) -> Time {
+            assert!(!self.0.load(Ordering::SeqCst), "a bug with a secret in its words");
+            Time::from_millis(0)
+        }
+
+        fn steady(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    fn site(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Shared {
         let store = Store::open(&directory.join("keybearer.db"), Purpose::Serve).unwrap();
-        let clock = Arc::new(ManualClock::at(Time::from_millis(0)));
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url);
         let auth = Auth::new(store, clock, Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
         web::Data::new(Site::new(auth, settings))
+    }
+
+    fn manual_clock() -> Arc<dyn Clock> {
+        Arc::new(ManualClock::at(Time::from_millis(0)))
+    }
+
+    #[actix_web::test]
+    async fn a_panic_in_the_gateway_lane_answers_500_and_the_next_request_is_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(BrokenClock::default());
+        let site = site(directory.path(), clock.clone());
+        let edge = Edge::around(App::new(), site).new_service(AppConfig::default()).await.unwrap();
+        let ask = async || {
+            let request = actix_web::test::TestRequest::with_uri("/auth").insert_header(("host", "keys.test"));
+            let answer = edge.call(request.insert_header(("x-api-key", "k")).to_request()).await.unwrap();
+            let told = answer.headers().get(header::CACHE_CONTROL).cloned();
+            let status = answer.status().as_u16();
+            let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+            (status, told.unwrap(), String::from_utf8(body.to_vec()).unwrap())
+        };
+        assert_eq!(ask().await.0, 401);
+        clock.0.store(true, Ordering::SeqCst);
+        let (status, told, body) = ask().await;
+        assert_eq!((status, told.to_str().unwrap()), (500, "no-store"));
+        assert!(!body.contains("secret") && body.contains("\"code\":\"internal\""), "{body}");
+        clock.0.store(false, Ordering::SeqCst);
+        assert_eq!(ask().await.0, 401);
     }
 
     async fn explode() -> &'static str {
@@ -294,7 +339,8 @@ mod tests {
             .route("/api/bug", web::get().to(explode))
             .route("/bug", web::get().to(explode))
             .route("/api/fine", web::get().to(|| async { "fine" }));
-        let edge = Edge::around(app, site(directory.path())).new_service(AppConfig::default()).await.unwrap();
+        let edge =
+            Edge::around(app, site(directory.path(), manual_clock())).new_service(AppConfig::default()).await.unwrap();
         let ask = async |path: &str| {
             let request = actix_web::test::TestRequest::with_uri(path).insert_header(("host", "keys.test"));
             let answer = edge.call(request.to_request()).await.unwrap();

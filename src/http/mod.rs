@@ -9,10 +9,11 @@ pub mod cors;
 mod credential;
 mod dashboard;
 mod edge;
-mod gateway;
+pub mod gateway;
 mod health;
 mod json_value;
 mod metrics;
+mod oauth;
 mod openapi;
 mod problem;
 mod request_id;
@@ -38,6 +39,7 @@ pub struct Site {
     pub stopping: std::sync::atomic::AtomicBool,
     /// Nanoseconds of sampled forward-auth requests, by thread.
     latency: PerThread<Histogram<12>>,
+    identities: gateway::Identities,
 }
 
 impl Site {
@@ -63,6 +65,7 @@ impl Site {
             assets: dashboard::assets::Assets::new(),
             stopping: std::sync::atomic::AtomicBool::new(false),
             latency: PerThread::new(|| Histogram::new(nanos)),
+            identities: gateway::Identities::default(),
         }
     }
 }

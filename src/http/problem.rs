@@ -21,6 +21,8 @@ const BASIC: &str = "Basic realm=\"keybearer\", charset=\"UTF-8\"";
 pub struct Problem {
     pub status: StatusCode,
     pub code: &'static str,
+    /// The RFC's name for it, under `/oauth` (RFC 6749 §5.2).
+    pub oauth: Option<&'static str>,
     pub detail: Cow<'static, str>,
     /// The input field at fault; nested ones as `rate_limit.window`.
     pub field: Option<Cow<'static, str>>,
@@ -37,6 +39,7 @@ impl Problem {
         Problem {
             status,
             code,
+            oauth: None,
             detail: detail.into(),
             field: None,
             challenge: None,
@@ -177,6 +180,8 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
+            error: self.oauth,
+            error_description: self.oauth.map(|_| &*self.detail),
             field: self.field.as_deref(),
             request_id: id.as_str(),
         };
@@ -185,7 +190,8 @@ impl Problem {
 
     pub fn respond(&self, id: &RequestId) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        let kind = if self.oauth.is_some() { "application/json" } else { "application/problem+json" };
+        response.insert_header((header::CONTENT_TYPE, kind));
         self.add_headers(&mut response);
         response.body(self.body(id))
     }
@@ -217,6 +223,10 @@ struct Body<'a> {
     status: u16,
     detail: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
     request_id: &'a str,

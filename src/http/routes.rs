@@ -9,7 +9,7 @@ use super::dashboard::assets::asset;
 use super::dashboard::{account, admin_keys, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
-use super::{api, metrics, openapi};
+use super::{api, metrics, oauth, openapi};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -22,6 +22,11 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/api/v1/keys", "GET, POST").route(get().to(api::manage::list)).route(post().to(api::manage::create)))
         .service(at("/api/v1/keys/{id}", "GET, PATCH, DELETE").route(get().to(api::manage::show)).route(patch().to(api::manage::change)).route(delete().to(api::manage::revoke)))
 
+        .service(at("/oauth/introspect", "POST").route(post().to(oauth::introspect::introspect)))
+        .service(at("/oauth/revoke", "POST").route(post().to(oauth::revoke::revoke)))
+        .service(at("/oauth/token", "POST").route(post().to(oauth::token::token)))
+        .service(at("/.well-known/oauth-authorization-server", "GET").route(get().to(oauth::metadata::server)))
+        .service(at("/.well-known/jwks.json", "GET").route(get().to(oauth::metadata::jwks)))
         .service(at("/api/v1/keys/{id}/rotate", "POST").route(post().to(api::rotation::rotate)))
         .service(at("/api/v1/users", "GET, POST").route(get().to(api::users::list)).route(post().to(api::users::add)))
         .service(at("/api/v1/users/{id}", "GET, PATCH, DELETE").route(get().to(api::users::show)).route(patch().to(api::users::change)).route(delete().to(api::users::remove)))

@@ -8,6 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
 use super::edge::Edge;
+use super::gateway::grpc::Grpc;
 use super::settings::PublicUrl;
 use super::{HttpSettings, Shared, Site, routes, tls};
 use crate::auth::Auth;
@@ -24,6 +25,8 @@ pub struct Running {
     pub server: Server,
     /// The metrics listener, if there is one; it ends with the process.
     pub metrics: Option<Server>,
+    /// The gRPC listener, if there is one; it ends when this is dropped.
+    pub grpc: Option<Grpc>,
     pub address: SocketAddr,
     pub site: Shared,
 }
@@ -34,11 +37,13 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     let tls = settings.tls.as_ref().map(tls::config).transpose()?;
     let listener = bind("--listen", settings.listen)?;
     let metrics_listener = settings.metrics_listen.map(|at| bind("--metrics-listen", at)).transpose()?;
+    let grpc_listener = settings.grpc_listen.map(|at| bind("--grpc-listen", at)).transpose()?;
     let address = listener.local_addr().map_err(Error::unavailable)?;
     if settings.public_url == PublicUrl::local(settings.listen, tls.is_some()) {
         // Port 0 is known only now.
         settings.public_url = PublicUrl::local(address, tls.is_some());
     }
+    auth.start_signing(settings.signing.clone(), settings.public_url.as_str())?;
     let (workers, connections) = (settings.workers, settings.connections);
     let site = web::Data::new(Site::new(auth, settings));
     let shared = site.clone();
@@ -59,7 +64,8 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     };
     let server = bound.map_err(Error::unavailable)?.run();
     let metrics = metrics_listener.map(|listener| serve_metrics(listener, site.clone())).transpose()?;
-    Ok(Running { server, metrics, address, site })
+    let grpc = grpc_listener.map(|listener| Grpc::start(listener, site.clone())).transpose()?;
+    Ok(Running { server, metrics, grpc, address, site })
 }
 
 fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener> {
@@ -79,8 +85,12 @@ fn serve_metrics(listener: TcpListener, site: Shared) -> Result<Server> {
 }
 
 /// Not ready any more, then no new connections, then the end of what is in flight, then the store.
-pub async fn stop(site: &Site, handle: &ServerHandle) {
+pub async fn stop(site: &Site, handle: &ServerHandle, grpc: Option<Grpc>) {
     site.stopping.store(true, Ordering::Release);
+    // First: when the main server has ended, so has the process.
+    if let Some(grpc) = grpc {
+        grpc.stop().await;
+    }
     handle.stop(true).await;
     site.auth.close();
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cors::CorsOrigin;
-use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
+use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::token::TOKEN_LIFETIME;
 use crate::model::{Networks, Policies};
@@ -25,6 +25,8 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Where `/metrics` is served without a key.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where Envoy's authorization is served over gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// How long hourly counts of use are kept.
     pub usage_retention: Duration,
     /// Distinct bad keys a minute that one address may try; 0: any number.
@@ -35,6 +37,7 @@ pub struct HttpSettings {
     pub cors_origins: Vec<CorsOrigin>,
     /// What a gateway can ask for by name.
     pub policies: Policies,
+    pub signing: SigningSettings,
 }
 
 #[derive(Debug, Clone)]
@@ -54,11 +57,13 @@ impl HttpSettings {
             tls: None,
             connections: 10_000,
             metrics_listen: None,
+            grpc_listen: None,
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             token_lifetime: TOKEN_LIFETIME,
             cors_origins: Vec::new(),
             policies: Policies::default(),
+            signing: SigningSettings::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, OnceLock};
 
+use super::memory::Words;
 use crate::model::{Digest, KeyId, Time};
 
 const CHUNK_BITS: u32 = 16;
@@ -18,14 +19,8 @@ const VERSION_SHIFT: u32 = 40;
 
 /// Words 0-3 the digest, 4-5 the id, 6 owner and grant, 7 version (24 bits), imported (1), expiry (39).
 /// An odd version means that the entry is being written.
-#[repr(align(64))]
-struct Entry([AtomicU64; 8]);
-
-impl Entry {
-    fn empty() -> Self {
-        Entry(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-}
+type Entry = [AtomicU64; WORDS];
+const WORDS: usize = 8;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Content {
@@ -44,7 +39,7 @@ pub(super) enum Reading<T> {
 }
 
 pub(super) struct Entries {
-    chunks: Box<[OnceLock<Box<[Entry]>>]>,
+    chunks: Box<[OnceLock<Words>]>,
     next: AtomicU32,
     /// Touched by the writer alone; a mutex only to say so in safe code.
     free: Mutex<Vec<u32>>,
@@ -61,13 +56,14 @@ impl Entries {
 
     fn entry(&self, number: u32) -> &Entry {
         let chunk = self.chunks[(number >> CHUNK_BITS) as usize].get();
-        &chunk.expect("a number is handed out after its chunk was made")[number as usize & (CHUNK - 1)]
+        let (entries, _) = chunk.expect("a number is handed out after its chunk was made").all().as_chunks();
+        &entries[number as usize & (CHUNK - 1)]
     }
 
     /// Runs `read` between two looks at the version. What `read` follows (owner, grant) was reachable
     /// from this entry throughout if the version did not move.
     pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> Reading<T> {
-        let words = &self.entry(number).0;
+        let words = self.entry(number);
         let before = words[7].load(Ordering::Acquire);
         let found: [u64; 4] = std::array::from_fn(|i| words[i].load(Ordering::Relaxed));
         let (id, shared) =
@@ -85,7 +81,7 @@ impl Entries {
     }
 
     pub fn digest(&self, number: u32) -> Digest {
-        let words = &self.entry(number).0;
+        let words = self.entry(number);
         let mut bytes = [0; 32];
         for (part, word) in bytes.chunks_exact_mut(8).zip(words) {
             part.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
@@ -96,7 +92,7 @@ impl Entries {
     /// The id in the entry, if it holds a key and is not being changed.
     pub fn key_at(&self, number: u32) -> Option<KeyId> {
         self.chunks.get((number >> CHUNK_BITS) as usize)?.get()?;
-        let words = &self.entry(number).0;
+        let words = self.entry(number);
         let before = words[7].load(Ordering::Acquire);
         let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
         fence(Ordering::Acquire);
@@ -109,7 +105,7 @@ impl Entries {
         let number = recycled.unwrap_or_else(|| {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let chunk = &self.chunks[(number >> CHUNK_BITS) as usize];
-            chunk.get_or_init(|| super::memory::filled(CHUNK, Entry::empty));
+            chunk.get_or_init(|| Words::zeroed(CHUNK * WORDS));
             number
         });
         self.write(number, digest_words(digest), content);
@@ -139,13 +135,13 @@ impl Entries {
     }
 
     fn content(&self, number: u32) -> Content {
-        let words = &self.entry(number).0;
+        let words = self.entry(number);
         let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
         content(id, words[6].load(Ordering::Relaxed), words[7].load(Ordering::Relaxed))
     }
 
     fn write(&self, number: u32, digest: [u64; 4], content: Content) {
-        let words = &self.entry(number).0;
+        let words = self.entry(number);
         let version = (words[7].load(Ordering::Relaxed) >> VERSION_SHIFT) & 0xff_ffff;
         words[7].store((version | 1) << VERSION_SHIFT, Ordering::Relaxed);
         // The odd version is visible before any word below.

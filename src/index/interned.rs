@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-const CHUNK_BITS: u32 = 12;
+const CHUNK_BITS: u32 = 14;
 const CHUNK: usize = 1 << CHUNK_BITS;
-const CHUNKS: usize = 1 << 16;
+const CHUNKS: usize = 1 << 14;
 
 type Slots<T> = Box<[ArcSwapOption<T>]>;
 

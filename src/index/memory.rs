@@ -1,79 +1,73 @@
-//! Large arrays on large pages. A look-up touches two places of hundreds of megabytes at random; on
-//! small pages each would cost a walk of the page tables besides.
+//! Words by the million on large pages. A look-up touches two places of hundreds of megabytes at
+//! random; on small pages each would cost a walk of the page tables besides.
 
+use std::alloc::{Layout, handle_alloc_error};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use memmap2::{MmapMut, MmapOptions};
+
 /// What the processor maps as one.
-const LARGE_PAGE: usize = 2 << 20;
+pub const LARGE_PAGE: usize = 2 << 20;
 const SMALLEST_BLOCK: usize = 64 << 10;
 
-/// An array of `count` values; on large pages if it fills one and the system has them.
-pub fn filled<T>(count: usize, make: impl FnMut() -> T) -> Box<[T]> {
-    let mut values = Vec::with_capacity(count);
-    prefer_large_pages(&mut values);
-    values.resize_with(count, make);
-    values.into_boxed_slice()
+/// Zeroed words of their own mapping, at a page boundary. Untouched ones take no memory.
+pub struct Words {
+    mapping: MmapMut,
 }
 
-/// Must come before the memory is touched: pages are given out at the first touch.
-#[cfg(target_os = "linux")]
-fn prefer_large_pages<T>(values: &mut Vec<T>) {
-    let bytes = values.capacity() * size_of::<T>();
-    if bytes < LARGE_PAGE {
-        return;
+impl Words {
+    pub fn zeroed(count: usize) -> Self {
+        let bytes = count.max(1) * size_of::<AtomicU64>();
+        // Out of memory ends the process, as it does in a `Vec`.
+        let out_of_memory = || handle_alloc_error(Layout::array::<AtomicU64>(count).unwrap_or(Layout::new::<u64>()));
+        let mapping = MmapOptions::new().len(bytes).map_anon().unwrap_or_else(|_| out_of_memory());
+        #[cfg(target_os = "linux")]
+        if bytes >= LARGE_PAGE {
+            // Refused (a system without large pages), small ones do as well.
+            let _ = mapping.advise(memmap2::Advice::HugePage);
+        }
+        Words { mapping }
     }
-    let start = values.as_mut_ptr().cast::<u8>();
-    let before = start.align_offset(LARGE_PAGE).min(bytes);
-    // An allocator's own few bytes often stand before ours in the first page; that page counts as well.
-    let (first, length) = match start.addr() % LARGE_PAGE {
-        head if head < 4096 => (start.wrapping_sub(head), bytes + head),
-        _ => (start.wrapping_add(before), bytes - before),
-    };
-    let length = length / LARGE_PAGE * LARGE_PAGE;
-    if length > 0 {
-        // SAFETY: `MADV_HUGEPAGE` changes no content and no access right, only how the system backs the
-        // range with memory; the range is page-aligned. A refusal (no such pages) leaves small ones.
-        let _ = unsafe { rustix::mm::madvise(first.cast(), length, rustix::mm::Advice::LinuxHugepage) };
+
+    pub fn all(&self) -> &[AtomicU64] {
+        // SAFETY: a mapping starts at a page boundary (aligned) and lives as long as `self`; its bytes
+        // are initialised (zero), and nobody accesses them but through these atomics.
+        unsafe { std::slice::from_raw_parts(self.mapping.as_ptr().cast(), self.mapping.len() / size_of::<AtomicU64>()) }
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn prefer_large_pages<T>(_: &mut Vec<T>) {}
-
-/// Words that several tables share, so that small tables lie on large pages too.
-type Block = Arc<Box<[AtomicU64]>>;
-
-/// A table's part of a block.
-pub(super) struct Words {
-    block: Block,
+/// A table's part of a block of words that several tables share, so that small ones lie on large
+/// pages too.
+pub(super) struct Part {
+    block: Arc<Words>,
     start: usize,
     count: usize,
 }
 
-impl Words {
+impl Part {
     pub fn all(&self) -> &[AtomicU64] {
-        &self.block[self.start..self.start + self.count]
+        &self.block.all()[self.start..self.start + self.count]
     }
 }
 
 /// Hands out words, all zero. A block is freed when the last table in it is.
 #[derive(Default)]
 pub(super) struct Blocks {
-    last: Option<Block>,
+    last: Option<Arc<Words>>,
     used: usize,
     handed_out: usize,
 }
 
 impl Blocks {
-    pub fn words(&mut self, count: usize) -> Words {
-        let room = self.last.as_ref().map_or(0, |block| block.len() - self.used);
+    pub fn part(&mut self, count: usize) -> Part {
+        let room = self.last.as_ref().map_or(0, |block| block.all().len() - self.used);
         let block = match &self.last {
             Some(block) if count <= room => Arc::clone(block),
             _ => {
                 // Small while there are few keys, so that an almost empty index costs little.
                 let bytes = (self.handed_out * size_of::<AtomicU64>()).clamp(SMALLEST_BLOCK, LARGE_PAGE);
-                let block: Block = Arc::new(filled(count.max(bytes / size_of::<AtomicU64>()), || AtomicU64::new(0)));
+                let block = Arc::new(Words::zeroed(count.max(bytes / size_of::<AtomicU64>())));
                 self.last = Some(Arc::clone(&block));
                 self.used = 0;
                 block
@@ -82,7 +76,7 @@ impl Blocks {
         let start = self.used;
         self.used += count;
         self.handed_out += count;
-        Words { block, start, count }
+        Part { block, start, count }
     }
 }
 
@@ -94,24 +88,12 @@ mod tests {
     #[test]
     fn words_are_zero_and_nobody_elses() {
         let mut blocks = Blocks::default();
-        let parts: Vec<Words> = [16, 8192, 1, 300_000, 16].into_iter().map(|count| blocks.words(count)).collect();
+        let parts: Vec<Part> = [16, 8192, 1, 300_000, 16].into_iter().map(|count| blocks.part(count)).collect();
         for (number, part) in parts.iter().enumerate() {
             for word in part.all() {
                 assert_eq!(word.swap(number as u64 + 1, Ordering::Relaxed), 0);
             }
         }
         assert_eq!(parts.iter().map(|part| part.all().len()).sum::<usize>(), 16 + 8192 + 1 + 300_000 + 16);
-    }
-
-    #[test]
-    fn a_large_array_is_filled_wherever_it_lies() {
-        for count in [1, 1000, LARGE_PAGE, 3 * LARGE_PAGE + 5] {
-            let mut next = 0_u8;
-            let bytes = filled(count, || {
-                next = next.wrapping_add(1);
-                next
-            });
-            assert!(bytes.iter().enumerate().all(|(at, byte)| *byte == (at as u8).wrapping_add(1)));
-        }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::memory::{Blocks, Words};
+use super::memory::{Blocks, Part};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::model::Digest;
@@ -33,12 +33,12 @@ impl Place {
 
 /// Slots of `mark << 32 | (number + 1)`, linear probing, a power of two, at most three quarters used.
 pub(super) struct Table {
-    slots: Words,
+    slots: Part,
 }
 
 impl Table {
     fn with_slots(count: usize, blocks: &mut Blocks) -> Self {
-        Table { slots: blocks.words(count) }
+        Table { slots: blocks.part(count) }
     }
 
     fn slots(&self) -> &[AtomicU64] {

@@ -16,6 +16,8 @@ pub enum Actor {
     },
     /// The operator at the command line.
     Operator,
+    /// The server itself, by its schedule.
+    Server,
     /// Somebody who has not proved who they are.
     Anonymous,
 }
@@ -26,6 +28,7 @@ impl Actor {
             Actor::User { .. } => "user",
             Actor::Key { .. } => "key",
             Actor::Operator => "operator",
+            Actor::Server => "server",
             Actor::Anonymous => "anonymous",
         }
     }
@@ -34,7 +37,7 @@ impl Actor {
         match self {
             Actor::User { id, .. } => Some(*id.as_bytes()),
             Actor::Key { id, .. } => Some(*id.as_bytes()),
-            Actor::Operator | Actor::Anonymous => None,
+            Actor::Operator | Actor::Server | Actor::Anonymous => None,
         }
     }
 
@@ -43,6 +46,7 @@ impl Actor {
             Actor::User { email, .. } => email,
             Actor::Key { hint, .. } => hint,
             Actor::Operator => "command line",
+            Actor::Server => "schedule",
             Actor::Anonymous => "",
         }
     }
@@ -59,5 +63,9 @@ pub struct Origin {
 impl Origin {
     pub fn operator() -> Self {
         Origin { actor: Actor::Operator, address: None, request_id: None }
+    }
+
+    pub fn server() -> Self {
+        Origin { actor: Actor::Server, ..Origin::operator() }
     }
 }

@@ -26,6 +26,8 @@ pub enum Action {
     LogInFailed,
     LoggedOut,
     SessionEnded,
+    SigningKeysRotated,
+    SigningKeysReplaced,
     TokenIssued,
     TokenRefreshed,
     TokenRevoked,
@@ -33,7 +35,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 21] = [
+    pub const ALL: [Action; 23] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -55,6 +57,8 @@ impl Action {
         Action::TokenRefreshed,
         Action::TokenRevoked,
         Action::TokenReused,
+        Action::SigningKeysRotated,
+        Action::SigningKeysReplaced,
     ];
 
     pub fn parse(text: &str) -> Result<Self> {
@@ -83,6 +87,8 @@ impl Action {
             Action::LogInFailed => "session.refused",
             Action::LoggedOut => "session.left",
             Action::SessionEnded => "session.ended",
+            Action::SigningKeysRotated => "signing_keys.rotated",
+            Action::SigningKeysReplaced => "signing_keys.replaced",
             Action::TokenIssued => "token.issued",
             Action::TokenRefreshed => "token.refreshed",
             Action::TokenRevoked => "token.revoked",

@@ -27,6 +27,13 @@ macro_rules! id {
                 Self::new(now, random)
             }
 
+            /// The moment that went into it.
+            pub fn made_at(&self) -> Time {
+                let mut millis = [0; 8];
+                millis[2..].copy_from_slice(&self.0.as_bytes()[..6]);
+                Time::from_millis(i64::from_be_bytes(millis))
+            }
+
             /// The usual hyphenated form in lower case only, so that one id has one spelling.
             pub fn parse(text: &str) -> Result<Self> {
                 match Uuid::try_parse(text) {
@@ -68,4 +75,5 @@ macro_rules! id {
 id!(KeyId, "key");
 id!(UserId, "user");
 id!(SessionId, "session");
+id!(TokenId, "token");
 id!(FamilyId, "token");

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub struct Policy {
     scopes: Vec<Scope>,
     allows_anonymous: bool,
+    wants_identity: bool,
 }
 
 impl Policy {
@@ -20,7 +21,16 @@ impl Policy {
         if scopes.len() > Self::MAX_SCOPES {
             return Err(Error::invalid("scopes", "A policy has at most 50 scopes."));
         }
-        Ok(Policy { scopes, allows_anonymous })
+        Ok(Policy { scopes, allows_anonymous, wants_identity: false })
+    }
+
+    /// The same, and its allows carry a signed identity.
+    pub fn with_identity(self) -> Self {
+        Policy { wants_identity: true, ..self }
+    }
+
+    pub fn wants_identity(&self) -> bool {
+        self.wants_identity
     }
 
     /// A key must hold all of these.

@@ -107,6 +107,11 @@ impl ScopeSet {
         ScopeSet(self.0.iter().filter(|scope| !other.covers(scope.as_str())).cloned().collect())
     }
 
+    /// Those that `keep` keeps.
+    pub fn only(&self, keep: impl Fn(&Scope) -> bool) -> ScopeSet {
+        ScopeSet(self.0.iter().filter(|scope| keep(scope)).cloned().collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }

@@ -34,7 +34,7 @@ pub(super) fn private_file(path: &Path) -> Result<File> {
 
 /// Narrows the modes of the database and its companions to 0600, with a warning where they were wider.
 pub(super) fn narrow_modes(path: &Path) -> Result<()> {
-    for file in ["", "-wal", "-shm", "-lock", "-rev"].map(|suffix| beside(path, suffix)) {
+    for file in ["", "-wal", "-shm", "-lock", "-rev", "-signing"].map(|suffix| beside(path, suffix)) {
         let Ok(metadata) = fs::metadata(&file) else { continue };
         if metadata.mode() & 0o077 != 0 {
             tracing::warn!(file = %file.display(), mode = format!("{:o}", metadata.mode() & 0o777), "was readable by others; made it 600");

@@ -154,8 +154,8 @@ impl Follower {
 
 /// From the sequence, not from the table, whose old lines are pruned.
 fn newest_revision(db: &Connection) -> Result<i64> {
-    let found = db.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'changes'", [], |row| row.get(0)).optional();
-    Ok(found.map_err(sql)?.unwrap_or(0))
+    let mut query = db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").map_err(sql)?;
+    Ok(query.query_row([], |row| row.get(0)).optional().map_err(sql)?.unwrap_or(0))
 }
 
 pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey>> {

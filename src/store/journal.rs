@@ -177,6 +177,9 @@ impl Written {
     }
 }
 
+/// A key's uses in one hour.
+pub type Row = ((KeyId, Hour), Tally);
+
 /// A finished file on its way into the database.
 pub struct Finished {
     /// Names it in the database.
@@ -202,7 +205,7 @@ impl Finished {
     }
 
     /// The next batch added up, in a fixed order; `None` after the last whole one.
-    pub fn next(&mut self) -> Result<Option<Vec<((KeyId, Hour), Tally)>>> {
+    pub fn next_batch(&mut self) -> Result<Option<Vec<Row>>> {
         let batch = read(&mut self.reader).map_err(|error| trouble(&self.path, "cannot be read", error))?;
         let position = std::io::Seek::stream_position(&mut self.reader).map_err(Error::unavailable)?;
         let length = self.reader.get_ref().metadata().map_err(Error::unavailable)?.len();
@@ -259,7 +262,7 @@ mod tests {
     }
 
     fn counts(finished: &mut Finished) -> Vec<u64> {
-        std::iter::from_fn(|| finished.next().unwrap())
+        std::iter::from_fn(|| finished.next_batch().unwrap())
             .map(|rows| rows.iter().map(|(_, tally)| tally.count).sum())
             .collect()
     }
@@ -279,7 +282,7 @@ mod tests {
         again.recover().unwrap();
         let mut finished = again.next_finished().unwrap().unwrap();
         assert_eq!((finished.number, counts(&mut finished)), (42, vec![3, 4]));
-        let (_, last) = Finished::open(again.finished_path(42), 42).unwrap().next().unwrap().unwrap().remove(0);
+        let (_, last) = Finished::open(again.finished_path(42), 42).unwrap().next_batch().unwrap().unwrap().remove(0);
         assert_eq!(last.last_client, batch(0, 0).0[1]);
         finished.remove().unwrap();
         assert!(again.next_finished().unwrap().is_none());

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -128,6 +129,8 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
     db.busy_timeout(BUSY).map_err(|error| at(path, error))?;
     db.set_prepared_statement_cache_capacity(64);
+    // Plans by the statements alone. Planning anew for each bound value took a quarter of the writer's time.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|error| at(path, error))?;
     // No value of ours comes near a mebibyte; nothing bigger is read or built.
     db.set_limit(Limit::SQLITE_LIMIT_LENGTH, 1 << 20).map_err(|error| at(path, error))?;
     for (pragma, value) in [

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Store;
-use super::journal::Journal;
+use super::journal::{Journal, Row};
 use super::rows::{changed, sql};
 use crate::error::Result;
 use crate::model::KeyId;
@@ -31,7 +31,7 @@ impl Store {
 
     /// Adds these rows, and in the same transaction notes how far the journal is folded. Keys that
     /// were revoked since are left out.
-    pub async fn fold_usage(&self, journal: i64, folded: usize, rows: Vec<((KeyId, Hour), Tally)>) -> Result<()> {
+    pub async fn fold_usage(&self, journal: i64, folded: usize, rows: Vec<Row>) -> Result<()> {
         self.write(move |db| {
             for ((key, hour), tally) in &rows {
                 fold(db, key, *hour, tally)?;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::files::{Identity, ServerLock};
 use super::follow::Follower;
 use super::reserve::Reserve;
-use super::rows::sql;
+use super::rows::changed;
 use super::{Freshness, Purpose, open};
 use crate::ambient::Histogram;
 use crate::ambient::histogram::Snapshot;
@@ -26,6 +26,10 @@ use crate::index::Index;
 const POLL: Duration = Duration::from_millis(200);
 const QUEUE: usize = 1024;
 const BATCH: usize = 256;
+/// While several write at once, but few, a commit waits this long for more of them: half as many commits
+/// do the same work, and between them the core is verification's. One that writes alone never waits.
+const GATHER: Duration = Duration::from_millis(1);
+const ENOUGH: usize = 12;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -141,6 +145,7 @@ impl Writer {
             counters: Arc::clone(&counters),
             data_version: 0,
             stopwatch: stopwatch(),
+            last_batch: 0,
             reserve: (purpose == Purpose::Serve).then(|| Reserve::beside(path)),
             _lock: lock,
         };
@@ -209,6 +214,8 @@ struct WriterLoop {
     counters: Arc<Counters>,
     data_version: i64,
     stopwatch: Instant,
+    /// How many verbs shared the last commit.
+    last_batch: usize,
     /// In the server alone.
     reserve: Option<Reserve>,
     _lock: Option<ServerLock>,
@@ -244,6 +251,9 @@ impl WriterLoop {
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return (jobs, true),
             Err(RecvTimeoutError::Timeout) => self.look_around(),
         }
+        if !jobs.is_empty() && (2..ENOUGH).contains(&self.last_batch) {
+            thread::sleep(GATHER);
+        }
         while jobs.len() < BATCH {
             match self.messages.try_recv() {
                 Ok(Message::Write(job)) => jobs.push(job),
@@ -251,6 +261,9 @@ impl WriterLoop {
                 Ok(Message::Stop) => return (jobs, true),
                 Err(_) => break,
             }
+        }
+        if !jobs.is_empty() {
+            self.last_batch = jobs.len();
         }
         (jobs, false)
     }
@@ -368,7 +381,7 @@ impl WriterLoop {
         if !self.is_in_place() {
             return Err(moved());
         }
-        self.db.execute_batch("BEGIN IMMEDIATE").map_err(sql)?;
+        self.say("BEGIN IMMEDIATE")?;
         // Under the write lock: whatever was announced is committed by now, or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
@@ -376,13 +389,16 @@ impl WriterLoop {
         }
         let before = self.db.total_changes();
         for job in jobs.iter_mut() {
-            self.db.execute_batch("SAVEPOINT verb").map_err(sql)?;
-            let end = if job.run(&self.db) { "RELEASE verb" } else { "ROLLBACK TO verb; RELEASE verb" };
+            self.say("SAVEPOINT verb")?;
+            let is_ok = job.run(&self.db);
             // A full disk or an I/O error may have ended the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back"));
             }
-            self.db.execute_batch(end).map_err(sql)?;
+            if !is_ok {
+                self.say("ROLLBACK TO verb")?;
+            }
+            self.say("RELEASE verb")?;
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
@@ -394,7 +410,7 @@ impl WriterLoop {
                 Default::default()
             }
         };
-        self.db.execute_batch("COMMIT").map_err(sql)?;
+        self.say("COMMIT")?;
         if !self.is_in_place() {
             return Err(moved());
         }
@@ -403,6 +419,11 @@ impl WriterLoop {
             self.freshness.seen.store(announced, Ordering::Release);
         }
         Ok(wrote)
+    }
+
+    /// A statement that is parsed once, not for each transaction.
+    fn say(&self, statement: &str) -> Result<()> {
+        changed(&self.db, statement, []).map(drop)
     }
 
     /// After a failed transaction its fate is unknown: go back, look anew, believe only the disk.

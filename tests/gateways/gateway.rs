@@ -19,31 +19,52 @@ pub struct Gateway {
     pub arguments: &'static [&'static str],
     /// More words for `keybearer serve`.
     pub serve: &'static [&'static str],
+    /// The status that its page tells of when Keybearer is down, and when it is silent.
+    pub down: u16,
+    pub silent: u16,
+    /// Words of the documented files that are others here: a second way that the page tells of.
+    pub instead: &'static [(&'static str, &'static str)],
 }
 
 pub struct Stage {
     pub home: Home,
     pub upstream: Upstream,
     pub address: SocketAddr,
-    keybearer: Process,
+    pub keybearer: Process,
+    pub down: u16,
+    pub silent: u16,
     _gateway: Process,
 }
 
 impl Stage {
     pub fn start(gateway: &Gateway) -> Self {
-        let (home, upstream, address) = (Home::new(), Upstream::start(), free_address());
-        let (keybearer, asked) = Process::keybearer(&home, gateway.serve);
+        Self::prepared(gateway, |_| {})
+    }
+
+    /// With more in its home than files that never change.
+    pub fn prepared(gateway: &Gateway, prepare: impl FnOnce(&Home)) -> Self {
+        let (home, upstream, address, grpc) = (Home::new(), Upstream::start(), free_address(), free_address());
+        prepare(&home);
+        let serve: Vec<String> = gateway.serve.iter().map(|word| word.replace("{grpc}", &grpc.to_string())).collect();
+        let serve: Vec<&str> = serve.iter().map(String::as_str).collect();
+        let (keybearer, asked) = Process::keybearer(&home, &serve);
+        let ports = [("8000", address), ("8080", asked), ("8081", grpc), ("9000", upstream.address)];
         for name in gateway.files {
-            home.write(name, &with_ports(&documented(name), address, asked, upstream.address));
+            let text = gateway.instead.iter().fold(documented(name), |text, (word, other)| {
+                assert!(text.contains(word), "{name} does not say {word}");
+                text.replace(word, other)
+            });
+            home.write(name, &with_ports(&text, &ports));
         }
         for (name, text) in gateway.around {
             home.write(name, text);
         }
         let mut command = Command::new(installed(gateway.program));
         command.current_dir(home.path()).args(gateway.arguments);
-        let gateway = Process::start(command, &home, address);
+        let process = Process::start(command, &home, address);
+        let (down, silent) = (gateway.down, gateway.silent);
         upstream.received();
-        Stage { home, upstream, address, keybearer, _gateway: gateway }
+        Stage { home, upstream, address, keybearer, down, silent, _gateway: process }
     }
 
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {
@@ -65,23 +86,31 @@ impl Stage {
         self.upstream.received().pop().unwrap()
     }
 
+    /// What the gateway said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join(format!("{}.log", self.address.port()))).unwrap()
+    }
+
     pub fn stop_keybearer(&mut self) {
         self.keybearer.kill();
     }
 }
 
-/// The documented ports, 8000 (the gateway), 8080 (Keybearer) and 9000 (the API), as they are here.
-fn with_ports(text: &str, gateway: SocketAddr, keybearer: SocketAddr, api: SocketAddr) -> String {
+/// The documented ports, 8000 (the gateway), 8080 and 8081 (Keybearer) and 9000 (the API), as they are
+/// here.
+pub fn with_ports(text: &str, ports: &[(&str, SocketAddr)]) -> String {
     // In two steps: a port of ours may hold the digits of a documented one.
-    let named = text.replace("8000", "{gateway}").replace("8080", "{keybearer}").replace("9000", "{api}");
-    let ports = [("{gateway}", gateway), ("{keybearer}", keybearer), ("{api}", api)];
-    ports.into_iter().fold(named, |text, (name, address)| text.replace(name, &address.port().to_string()))
+    let named = ports.iter().fold(text.to_owned(), |text, (port, _)| text.replace(port, &format!("{{:{port}:}}")));
+    ports
+        .iter()
+        .fold(named, |text, (port, address)| text.replace(&format!("{{:{port}:}}"), &address.port().to_string()))
 }
 
 /// From `tests/install-gateways`, or the system's.
-fn installed(program: &str) -> PathBuf {
+pub fn installed(program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [root.join("target/gateways/bin").join(program), Path::new("/usr/sbin").join(program)];
+    let mine = root.join("target/gateways/bin").join(program);
+    let places = [mine, Path::new("/usr/sbin").join(program), Path::new("/usr/bin").join(program)];
     let found = places.into_iter().find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{program} is not here; run tests/install-gateways"))
 }

@@ -6,12 +6,18 @@
     reason = "a test fails by panicking, and waits on the real clock only for bounds"
 )]
 
+mod apache;
 mod client;
+mod clients;
+mod frameworks;
 mod gateway;
 mod home;
+mod identity;
+mod links;
 mod policies;
 mod process;
 mod promises;
 mod real;
 mod replay;
+mod tls;
 mod upstream;

@@ -39,6 +39,41 @@ impl Process {
         (Self::start(command, home, address), address)
     }
 
+    /// What happens while it holds its connections and says nothing.
+    pub fn paused<T>(&self, during: impl Fn() -> T) -> T {
+        for _ in 0..5 {
+            self.signal("STOP");
+            // A thread that waits for the disk stops later than the order is given.
+            let patience = Instant::now() + Duration::from_secs(30);
+            while !self.is_paused() {
+                assert!(Instant::now() < patience, "it does not stop");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let told = during();
+            // Whoever stops and continues the whole group of the test's processes has continued it too.
+            let held = self.is_paused();
+            self.signal("CONT");
+            if held {
+                return told;
+            }
+        }
+        panic!("it is continued by somebody else");
+    }
+
+    fn is_paused(&self) -> bool {
+        let is_stopped = |task: std::fs::DirEntry| {
+            let state = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            state.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        };
+        let mut tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap();
+        tasks.all(|task| is_stopped(task.unwrap()))
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// As a power cut.
     pub fn kill(&mut self) {
         let _ = self.0.kill(); // it may have ended

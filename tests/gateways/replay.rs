@@ -1,7 +1,7 @@
 //! Gateways that are not installed: their documented requests, as they would send them.
 
 use super::client::{Answer, request};
-use super::home::{Home, Key, OWNER};
+use super::home::{Home, Key, OWNER, documented};
 use super::process::Process;
 
 /// What Traefik's ForwardAuth sends: the client's fields less hop-by-hop ones, and its own
@@ -28,11 +28,39 @@ fn apisix(key: &str) -> Vec<&str> {
     ]
 }
 
+/// The URL that asks for this policy, as the file has it, without the server.
+fn question(file: &str) -> String {
+    let text = documented(file);
+    let url = text.split('"').find(|word| word.starts_with("http://") && word.ends_with("policy=orders-read")).unwrap();
+    url.trim_start_matches("http://127.0.0.1:8080").to_owned()
+}
+
+#[test]
+fn the_replayed_files_send_the_credential_and_copy_every_identity_header() {
+    for (file, asks, copies) in [
+        ("traefik.yaml", "authRequestHeaders:", "authResponseHeaders:"),
+        ("apisix.yaml", "request_headers:", "upstream_headers:"),
+    ] {
+        let text = documented(file);
+        let list = |key: &str| text.lines().find(|line| line.trim_start().starts_with(key)).unwrap().to_owned();
+        for name in ["Authorization", "X-API-Key", "User-Agent"] {
+            assert!(list(asks).contains(name), "{file} {name}");
+        }
+        for name in ["X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"] {
+            assert!(
+                list(copies).contains(&format!("{name},")) || list(copies).contains(&format!("{name} ]")),
+                "{file} {name}"
+            );
+        }
+        assert_eq!(question(file), "/auth?policy=orders-read");
+    }
+}
+
 #[test]
 fn what_traefik_and_apisix_ask_is_answered_as_they_understand_it() {
     let home = Home::new();
     let (_keybearer, address) = Process::keybearer(&home, &[]);
-    let asks = |method: &str, lines: &[&str]| request(address, method, "/auth?policy=orders-read", lines, "");
+    let asks = |method: &str, lines: &[&str]| request(address, method, &question("traefik.yaml"), lines, "");
     let good = home.key(&["--scope", "orders:read"]);
     let narrow = home.key(&["--scope", "users:read"]);
     let limited = home.key(&["--scope", "orders:read", "--rate-limit", "1/60"]);

@@ -14,8 +14,10 @@ enum For {
     Passwords,
     /// Keys with this scope, of an admin.
     Keys(&'static str),
+    /// Who sends a key's id and the key, as HTTP Basic or in the form.
+    Clients,
 }
-use For::{Admins, Bearers, Everybody, Keys, Passwords, SignedIn};
+use For::{Admins, Bearers, Clients, Everybody, Keys, Passwords, SignedIn};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -26,6 +28,11 @@ const ROUTES: &[(&str, &str, For)] = &[
     ("POST",        "/api/v1/keys/verify",                   Keys("keybearer:verify")),
     ("GET, POST",   "/api/v1/keys",                          Keys("keybearer:keys")),
     ("GET, PATCH, DELETE", "/api/v1/keys/{id}",              Keys("keybearer:keys")),
+    ("POST",        "/oauth/introspect",                     Keys("keybearer:verify")),
+    ("POST",        "/oauth/revoke",                         Bearers),
+    ("POST",        "/oauth/token",                          Clients),
+    ("GET",         "/.well-known/oauth-authorization-server", Everybody),
+    ("GET",         "/.well-known/jwks.json",                Everybody),
     ("POST",        "/api/v1/keys/{id}/rotate",              Keys("keybearer:keys")),
     ("GET, POST",   "/api/v1/users",                         Keys("keybearer:users")),
     ("GET, PATCH, DELETE", "/api/v1/users/{id}",             Keys("keybearer:users")),
@@ -64,7 +71,15 @@ const ROUTES: &[(&str, &str, For)] = &[
 ];
 
 /// What is open to somebody who proves nothing; a route that joins this list is a decision.
-const PUBLIC: [&str; 5] = ["/livez", "/readyz", "/assets/{name}", "/login", "/setup"];
+const PUBLIC: [&str; 7] = [
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/jwks.json",
+    "/livez",
+    "/readyz",
+    "/assets/{name}",
+    "/login",
+    "/setup",
+];
 
 fn methods(list: &str) -> impl Iterator<Item = &str> {
     list.split(", ")
@@ -92,6 +107,9 @@ fn the_table_is_whole() {
 
 /// A form or a body that is well made, so that only the question who asks is open.
 async fn ask(client: &Client, method: &str, path: &str) -> u16 {
+    if path.starts_with("/oauth/") {
+        return client.post(path, &[("token", "x"), ("grant_type", "client_credentials")]).await.status;
+    }
     match (method, path.starts_with("/api/")) {
         ("POST", false) => client.form(path, &[]).await.status,
         ("POST", true) => {
@@ -133,6 +151,7 @@ async fn each_role_gets_where_it_may_and_no_further() {
                     assert_eq!([anon, plain, verifier, member], [303, 303, 303, 403], "{what}");
                     assert!(is_in(admin) && admin != 303 || method == "POST", "{what}: {admin}");
                 }
+                Clients => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
                 Bearers => assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}"),
                 // A key is no password, and no token.
                 Passwords if method == "POST" => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),

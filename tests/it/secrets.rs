@@ -1,8 +1,9 @@
 //! Key material is in one answer and nowhere else: not in files, logs, events or the environment.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, raw};
+use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually, raw};
 
 #[tokio::test]
 async fn after_a_whole_story_no_secret_is_anywhere() {
@@ -24,6 +25,21 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
     bearer.get(&format!("/auth?key={key}")).await;
     bearer.json("/api/v1/keys/verify", format!("{{\"key\":\"{key}\"")).await;
     bearer.json("/api/v1/keys/verify", format!("{{\"{key}\":1}}")).await;
+    bearer.post("/oauth/introspect", &[("token", &key), ("ip", &key)]).await;
+    bearer.post("/oauth/revoke", &[("token", &key), ("token", &key)]).await;
+    let client = [("client_id", key.as_str()), ("client_secret", &key), ("grant_type", &key), ("scope", &key)];
+    server.anon().post("/oauth/token", &client).await;
+    let basic = server.anon();
+    let made = async || basic.get("/.well-known/jwks.json").await.status == 200;
+    eventually(Duration::from_secs(20), "the signing keys are made", made).await;
+    let id = home.run(&["keys", "list", "--json"]);
+    let id = serde_json::from_str::<serde_json::Value>(&id).unwrap()[1]["id"].as_str().unwrap().to_owned();
+    let grant = [("grant_type", "client_credentials")];
+    let jwt = basic.send(basic.request("POST", "/oauth/token").basic_auth(&id, Some(&key)).form(&grant)).await;
+    let jwt = jwt.json()["access_token"].as_str().unwrap_or_else(|| panic!("{jwt:?}")).to_owned();
+    bearer.post("/oauth/introspect", &[("token", &jwt)]).await;
+    let identity = bearer.get("/auth?identity=1").await.header("x-auth-identity").to_owned();
+    assert!(identity.len() > 100);
     server.anon().log_in(MEMBER, &key).await;
     server.anon().log_in(&key, PASSWORD).await;
     server.anon().log_in(ADMIN, "a wrong but precious password").await;
@@ -68,6 +84,8 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
         ("session cookie", session),
         ("device cookie", device),
         ("csrf token", token),
+        ("token", jwt),
+        ("signed identity", identity),
     ];
     for (place, bytes) in &places {
         for (what, secret) in &secrets {

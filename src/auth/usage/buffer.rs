@@ -8,7 +8,7 @@ use super::counts::UNNUMBERED;
 use crate::model::usage::{Client, Use, Uses};
 use crate::model::{KeyId, Time};
 
-/// Uses that a thread notes at most between two collections: half a second of four million a second.
+/// Uses that a thread notes at most between two collections.
 const MOST: usize = 2_000_000;
 /// How many of the newest a look at one key goes through; older ones show after the collection.
 const SEARCHED: usize = 512;

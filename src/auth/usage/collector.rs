@@ -17,12 +17,12 @@ use crate::model::usage::{Client, Hour, Uses};
 use crate::store::{Journal, Store};
 
 /// What a killed process may lose.
-const COLLECT: Duration = Duration::from_millis(500);
+const COLLECT: Duration = Duration::from_millis(250);
 /// Few rows are folded soon, many seldom, so that a row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
 const PRUNE: Duration = Duration::from_secs(600);
-/// A full disk fails twice a second; its operator need not be told as often.
+/// A full disk fails at every turn; its operator need not be told as often.
 const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock: those who look for a last use wait no longer than that takes.
 const ADDED_AT_ONCE: usize = 2048;
@@ -117,7 +117,7 @@ struct Work {
 }
 
 impl Work {
-    /// Every half second. Returns how many steps of folding to spread over the time until the next.
+    /// Every turn. Returns how many steps of folding to spread over the time until the next.
     fn turn(&mut self) -> u32 {
         self.collect();
         if self.is_due() {

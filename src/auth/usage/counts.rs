@@ -1,13 +1,15 @@
 //! Uses that are not in the database yet, beside the key index: 16 bytes a key, by the key's number
 //! there. Changed by the usage thread alone; others look up a key's last use.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::clients::{Clients, NOBODY};
-use crate::index::memory::filled;
+use crate::index::memory::{LARGE_PAGE, Words};
 use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
 use crate::model::{KeyId, Time};
 
 /// Keys of one chunk, which is allocated when the first of them is used.
-pub const CHUNK: usize = 1 << 17;
+const CHUNK: usize = LARGE_PAGE / 16;
 /// Uses of keys without a number (seen while the index was filling) by key and hour.
 const MOST_STRAYS: usize = 500_000;
 /// No number: the key was judged by the store.
@@ -15,7 +17,7 @@ pub const UNNUMBERED: u32 = u32::MAX;
 
 #[derive(Default)]
 pub struct Counts {
-    chunks: Vec<Option<Box<[Slot]>>>,
+    chunks: Vec<Option<Words>>,
     clients: Clients,
     /// The hour that the slots count; uses of another one stray.
     hour: Option<Hour>,
@@ -33,6 +35,23 @@ struct Slot {
     /// Seconds since 1970.
     at: u32,
     client: u32,
+}
+
+impl Slot {
+    fn read(words: &[AtomicU64; 2]) -> Self {
+        let [first, second] = [0, 1].map(|at| words[at].load(Ordering::Relaxed));
+        Slot { tail: first as u32, uses: (first >> 32) as u32, at: second as u32, client: (second >> 32) as u32 }
+    }
+
+    fn write(self, words: &[AtomicU64; 2]) {
+        words[0].store(u64::from(self.uses) << 32 | u64::from(self.tail), Ordering::Relaxed);
+        words[1].store(u64::from(self.client) << 32 | u64::from(self.at), Ordering::Relaxed);
+    }
+}
+
+/// The slots of one chunk, as they lie in memory.
+fn slots(chunk: &Words) -> &[[AtomicU64; 2]] {
+    chunk.all().as_chunks().0
 }
 
 impl Counts {
@@ -65,34 +84,31 @@ impl Counts {
             return self.stray(used, client);
         }
         let tail = tail(&used.key);
-        let slot = self.slot(used.number);
+        let place = self.slot(used.number);
+        let mut slot = Slot::read(place);
+        let had_uses = slot.uses > 0;
         if slot.tail != tail {
             if !holds(used.number, &used.key) {
                 return self.stray(used, client);
             }
             // The number's former key was revoked, and its counts with it.
-            let slot = self.slot(used.number);
-            let had_uses = slot.uses > 0;
-            *slot = Slot { tail, ..Slot::default() };
-            self.counted -= u64::from(had_uses);
+            slot = Slot { tail, ..Slot::default() };
         }
-        let slot = self.slot(used.number);
-        let is_first = slot.uses == 0;
         slot.uses = slot.uses.saturating_add(1);
         let at = seconds(used.at);
         if at >= slot.at {
             (slot.at, slot.client) = (at, client);
         }
-        self.counted += u64::from(is_first);
+        slot.write(place);
+        self.counted += u64::from(!had_uses);
     }
 
-    fn slot(&mut self, number: u32) -> &mut Slot {
+    fn slot(&mut self, number: u32) -> &[AtomicU64; 2] {
         let (chunk, at) = (number as usize / CHUNK, number as usize % CHUNK);
         if chunk >= self.chunks.len() {
             self.chunks.resize_with(chunk + 1, || None);
         }
-        let chunk = self.chunks[chunk].get_or_insert_with(|| filled(CHUNK, Slot::default));
-        &mut chunk[at]
+        &slots(self.chunks[chunk].get_or_insert_with(|| Words::zeroed(2 * CHUNK)))[at]
     }
 
     fn stray(&mut self, used: &Use, client: u32) {
@@ -106,7 +122,8 @@ impl Counts {
     /// A key's last use, as far as it is known here.
     pub fn last_use(&self, number: Option<u32>, key: &KeyId, now: Time) -> Option<(Time, Client)> {
         let counted = number.and_then(|number| {
-            let slot = self.chunks.get(number as usize / CHUNK)?.as_ref()?[number as usize % CHUNK];
+            let chunk = self.chunks.get(number as usize / CHUNK)?.as_ref()?;
+            let slot = Slot::read(&slots(chunk)[number as usize % CHUNK]);
             let is_known = slot.tail == tail(key) && slot.at > 0 && slot.client != NOBODY;
             is_known.then(|| (Time::from_millis(i64::from(slot.at) * 1000), self.clients.get(slot.client).clone()))
         });
@@ -120,8 +137,8 @@ impl Counts {
     /// The sums of one chunk, with the clients that they name. `key_at` tells the key at a number.
     pub fn sums(&self, chunk: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
         let (mut clients, mut uses) = (Clients::default(), Uses::default());
-        let slots = self.chunks.get(chunk).and_then(Option::as_deref).unwrap_or_default();
-        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.uses > 0) {
+        let slots = self.chunks.get(chunk).and_then(Option::as_ref).map_or(&[][..], slots);
+        for (at, slot) in slots.iter().map(Slot::read).enumerate().filter(|(_, slot)| slot.uses > 0) {
             // Another key, or none: the one that was counted is revoked.
             let Some(key) = key_at((chunk * CHUNK + at) as u32).filter(|key| tail(key) == slot.tail) else { continue };
             let client = clients.add(self.clients.get(slot.client));
@@ -146,10 +163,13 @@ impl Counts {
     /// the time before.
     pub fn start_over(&mut self) {
         let mut kept = Clients::default();
-        for slot in self.chunks.iter_mut().flatten().flatten() {
-            let client = self.clients.get(slot.client);
-            slot.client = if slot.uses > 0 { kept.add(client) } else { NOBODY };
-            slot.uses = 0;
+        for place in self.chunks.iter().flatten().flat_map(slots) {
+            let slot = Slot::read(place);
+            if slot.tail == 0 && slot.at == 0 {
+                continue;
+            }
+            let client = if slot.uses > 0 { kept.add(self.clients.get(slot.client)) } else { NOBODY };
+            Slot { uses: 0, client, ..slot }.write(place);
         }
         self.clients = kept;
         self.strays.clear();

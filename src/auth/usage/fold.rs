@@ -7,9 +7,7 @@ use std::time::Duration;
 use futures_executor::block_on;
 
 use crate::error::Result;
-use crate::model::KeyId;
-use crate::model::usage::{Hour, Tally};
-use crate::store::{Finished, Journal, Store, USAGE_CHUNK};
+use crate::store::{Finished, Journal, Store, USAGE_CHUNK, UsageRow};
 
 /// A large journal is spread over this long.
 const SPREAD: Duration = Duration::from_secs(900);
@@ -23,7 +21,7 @@ pub struct Fold {
 
 struct Open {
     finished: Finished,
-    rows: Vec<((KeyId, Hour), Tally)>,
+    rows: Vec<UsageRow>,
     /// Of `rows`.
     taken: usize,
     /// Of the whole file.
@@ -68,7 +66,7 @@ impl Fold {
     pub fn step(&mut self) -> Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         while file.taken == file.rows.len() {
-            match file.finished.next()? {
+            match file.finished.next_batch()? {
                 Some(rows) => (file.rows, file.taken) = (rows, 0),
                 None => return self.close().map(|()| false),
             }

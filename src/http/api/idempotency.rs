@@ -58,7 +58,7 @@ impl<T: RepeatableBody> FromRequest for Repeatable<T> {
 fn name(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=LONGEST).contains(&text.len()));
+    let text = value.to_str().ok().filter(|text| (1..=LONGEST).contains(&text.len()) && !text.contains('\t'));
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
         _ => Err(Problem::bad_header("Send one Idempotency-Key of 1 to 255 visible ASCII characters.")),

@@ -52,6 +52,22 @@ impl Allowed {
         Allowed([const { HeaderValue::from_static("") }; 5])
     }
 
+    /// Each identity header with its value.
+    #[cfg(feature = "grpc")]
+    pub fn headers(&self) -> impl Iterator<Item = (actix_web::http::header::HeaderName, &HeaderValue)> {
+        IDENTITY.into_iter().zip(&self.0)
+    }
+
+    /// The four facts, in the order of [`IDENTITY`].
+    pub fn facts(&self) -> [&HeaderValue; 4] {
+        [&self.0[0], &self.0[1], &self.0[2], &self.0[3]]
+    }
+
+    pub fn with_identity(self, signed: HeaderValue) -> Self {
+        let [key_id, owner, owner_id, scopes, _] = self.0;
+        Allowed([key_id, owner, owner_id, scopes, signed])
+    }
+
     pub fn respond(self, id: &RequestId, allowance: Option<&Allowance>) -> Response<BoxBody> {
         let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
         let headers = response.headers_mut();

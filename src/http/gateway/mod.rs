@@ -2,6 +2,12 @@
 //! path suffix, the body is never read; answered in memory, before any routing.
 
 mod allow;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(not(feature = "grpc"))]
+#[path = "grpc_left_out.rs"]
+pub mod grpc;
+mod identity;
 mod question;
 mod refusal;
 
@@ -19,12 +25,14 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Shared, client, security_headers};
-use crate::auth::Verdict;
+use crate::auth::{Good, Verdict};
 use crate::error::Result as Outcome;
 use crate::model::Refusal;
 use crate::model::verdict::Demand;
 use allow::Allowed;
-use question::{Door, Question};
+use identity::Bearing;
+pub use identity::Identities;
+use question::{Door, Question, Signature};
 use refusal::refuse;
 
 /// An answer that is there already, or comes later; the first costs no allocation.
@@ -72,11 +80,11 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Credential::Garbled => return now(Problem::refused(Refusal::Malformed, &[])),
         Credential::Ambiguous => return now(Problem::invalid_request("Send one key, in one header.")),
     };
-    let needs = question.needs();
+    let (needs, signature) = (question.needs(), question.signature());
     let address = client::address(&site.settings, request.headers(), request.peer_addr());
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
-    if let Some(verdict) = site.auth.verify_in_memory(presented, &demand, Allowed::of) {
+    if let Some(verdict) = judge_in_memory(site, presented, &demand, signature) {
         return Answering::Now(Some(respond(door, verdict, &needs, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
@@ -85,9 +93,42 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     Answering::Later(Box::pin(async move {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
-        let verdict = site.auth.verify(&presented, &demand, Allowed::of).await;
+        let verdict = judge(&site, &presented, &demand, signature).await;
         Ok(respond(Door::of(request.path()), verdict, &needs, &id))
     }))
+}
+
+fn judge_in_memory(
+    site: &Shared,
+    presented: &[u8],
+    demand: &Demand<'_>,
+    signature: Signature,
+) -> Option<Outcome<Verdict<Allowed>>> {
+    match signature {
+        Signature::None => site.auth.verify_in_memory(presented, demand, Allowed::of),
+        Signature::Wanted => {
+            site.auth.verify_in_memory(presented, demand, Bearing::of).map(|verdict| signed(site, verdict?))
+        }
+    }
+}
+
+async fn judge(
+    site: &Shared,
+    presented: &[u8],
+    demand: &Demand<'_>,
+    signature: Signature,
+) -> Outcome<Verdict<Allowed>> {
+    match signature {
+        Signature::None => site.auth.verify(presented, demand, Allowed::of).await,
+        Signature::Wanted => signed(site, site.auth.verify(presented, demand, Bearing::of).await?),
+    }
+}
+
+fn signed(site: &Shared, verdict: Verdict<Bearing>) -> Outcome<Verdict<Allowed>> {
+    Ok(match verdict {
+        Ok(Good { told, allowance }) => Ok(Good { told: told.signed(site)?, allowance }),
+        Err(bad) => Err(bad),
+    })
 }
 
 /// For a request that no question is read from.

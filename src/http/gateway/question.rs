@@ -32,49 +32,77 @@ impl<'a> Door<'a> {
     }
 }
 
+/// Whether an allow carries a signed identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    None,
+    Wanted,
+}
+
 /// Empty, as most are, it costs no allocation.
 #[derive(Debug)]
 pub struct Question<'a> {
     policy: Option<&'a Policy>,
     scopes: Vec<Scope>,
+    /// Asked for in the URL itself.
+    identity: bool,
 }
 
 impl<'a> Question<'a> {
     pub fn parse(door: Door<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
         if let Door::Envoy { policy } = door {
-            return Ok(Question { policy: Some(find(policies, policy)?), scopes: Vec::new() });
+            return Self::of_policy(policy, policies);
         }
         match uri.query().filter(|query| !query.is_empty()) {
-            None => Ok(Question { policy: None, scopes: Vec::new() }),
+            None => Ok(Question { policy: None, scopes: Vec::new(), identity: false }),
             Some(query) => Self::parse_query(query, policies),
         }
     }
 
-    /// `policy=orders-read&scope=a+b`, each at most once. The gateway must not append the client's
+    /// What this policy requires, and nothing beside it.
+    pub fn of_policy(name: &str, policies: &'a Policies) -> Result<Self, Problem> {
+        Ok(Question { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
+    }
+
+    /// `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
     /// query here; a doubled or unknown parameter shows that it does, and is refused.
     fn parse_query(query: &str, policies: &'a Policies) -> Result<Self, Problem> {
-        let (mut policy, mut scopes) = (None, None);
+        let (mut policy, mut scopes, mut identity) = (None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let slot = match &*name {
                 "policy" => &mut policy,
                 "scope" => &mut scopes,
+                "identity" => &mut identity,
                 _ => return Err(Problem::invalid_request(UNKNOWN_PARAMETER)),
             };
             if slot.replace(value).is_some() {
                 return Err(Problem::invalid_request("A parameter of /auth is given twice."));
             }
         }
+        let identity = match identity.as_deref() {
+            None => false,
+            Some("1") => true,
+            Some(_) => return Err(Problem::invalid_request("The parameter identity of /auth is 1 or absent.")),
+        };
         let scopes = scopes.unwrap_or_default();
         let needs = scopes.split([' ', ',']).filter(|part| !part.is_empty()).map(Scope::parse_need);
         Ok(Question {
             policy: policy.map(|name| find(policies, &name)).transpose()?,
             scopes: needs.collect::<Outcome<_>>().map_err(|error| Problem::invalid_request(error.message))?,
+            identity,
         })
     }
 
     pub fn needs(&self) -> Vec<&str> {
         let of_policy = self.policy.map_or(&[][..], Policy::scopes);
         of_policy.iter().chain(&self.scopes).map(Scope::as_str).collect()
+    }
+
+    pub fn signature(&self) -> Signature {
+        match self.identity || self.policy.is_some_and(Policy::wants_identity) {
+            true => Signature::Wanted,
+            false => Signature::None,
+        }
     }
 
     /// A scope beside the policy asks for somebody.
@@ -84,7 +112,7 @@ impl<'a> Question<'a> {
 }
 
 const UNKNOWN_PARAMETER: &str =
-    "The parameters of /auth are policy and scope. A key is sent in a header, never in a URL.";
+    "The parameters of /auth are policy, scope and identity. A key is sent in a header, never in a URL.";
 
 /// A policy that is not there is the operator's mistake: nobody passes, and no key is called bad.
 fn find<'a>(policies: &'a Policies, name: &str) -> Result<&'a Policy, Problem> {
@@ -110,7 +138,9 @@ mod tests {
     fn policies() -> Policies {
         let read = Policy::parse(["orders:read"], false).unwrap();
         let open = Policy::parse([], true).unwrap();
-        Policies::parse([("orders-read".to_owned(), read), ("open".to_owned(), open)]).unwrap()
+        let signed = Policy::parse([], false).unwrap().with_identity();
+        let named = [("orders-read", read), ("open", open), ("signed", signed)];
+        Policies::parse(named.map(|(name, policy)| (name.to_owned(), policy))).unwrap()
     }
 
     /// The scopes that this URL asks for, `anonymous` where nobody may pass, or the problem's code.
@@ -119,6 +149,9 @@ mod tests {
         match Question::parse(Door::of(uri.path()), &uri, &policies()) {
             Err(problem) => format!("{} {}", problem.status.as_u16(), problem.code),
             Ok(question) if question.allows_anonymous() => "anonymous".to_owned(),
+            Ok(question) if question.signature() == Signature::Wanted => {
+                format!("{}, signed", question.needs().join(" "))
+            }
             Ok(question) => question.needs().join(" "),
         }
     }
@@ -138,6 +171,12 @@ mod tests {
             ("/auth/nginx/sub?scope=a", "a"),
             ("/auth/nginxx?scope=a", "a"),
             ("/auth?policy=open&policy=orders-read", "400 invalid_request"),
+            ("/auth?scope=a&identity=1", "a, signed"),
+            ("/auth?policy=signed", ", signed"),
+            ("/auth/envoy/signed/x?identity=0", ", signed"),
+            ("/auth/envoy/orders-read?identity=1", "orders:read"),
+            ("/auth?identity=0", "400 invalid_request"),
+            ("/auth?identity=1&identity=1", "400 invalid_request"),
             ("/auth?scope=a&scope=", "400 invalid_request"),
             ("/auth?scope=orders:*", "400 invalid_request"),
             ("/auth?token=x", "400 invalid_request"),

@@ -25,8 +25,24 @@ struct Problem {
     request_id: String,
 }
 
+/// A problem with the RFC's own members beside ours (RFC 6749 §5.2).
+#[derive(ToSchema)]
+#[schema(as = OAuthError)]
+#[expect(dead_code, reason = "the shape of `http::problem`'s body, which borrows")]
+struct OAuthError {
+    /// `invalid_request`, `invalid_client`, `invalid_token`, `invalid_scope`, `unsupported_grant_type` and so on.
+    error: String,
+    error_description: String,
+    status: u16,
+    code: String,
+    request_id: String,
+}
+
 pub fn schemas() -> Vec<(String, Value)> {
-    vec![(Problem::name().into_owned(), to_json(&Problem::schema()))]
+    vec![
+        (Problem::name().into_owned(), to_json(&Problem::schema())),
+        (OAuthError::name().into_owned(), to_json(&OAuthError::schema())),
+    ]
 }
 
 /// Status, what it means, and its header.

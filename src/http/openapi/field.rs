@@ -108,6 +108,11 @@ fn address() -> Schema {
     AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).build().into()
 }
 
+/// In a form: empty is as good as not there.
+pub fn address_or_empty() -> Schema {
+    AnyOfBuilder::new().item(address()).item(one_of([""])).build().into()
+}
+
 /// CIDR, or one address.
 fn ranges() -> Array {
     let v4 = format!("^{V4}(/(3[0-2]|[12]?[0-9]))?$");

@@ -18,8 +18,8 @@ fn repeatable(operation: Operation) -> Operation {
         and answers 200 with the record, without the key's text.";
     let name = utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)
-        .pattern(Some("^[!-~]([ -~]*[!-~])?$"))
-        .max_length(Some(255))
+        // Blanks around a field value are not part of it (RFC 9110 §5.5).
+        .pattern(Some(r"^[ \t]*[!-~]([ -~]{0,253}[!-~])?[ \t]*$"))
         .build();
     operation.header("Idempotency-Key", name, description).refuses(&[409])
 }

@@ -6,6 +6,7 @@ mod answers;
 pub mod field;
 mod gateways;
 mod keys;
+mod oauth;
 mod operation;
 mod people;
 mod server;
@@ -20,18 +21,24 @@ use operation::Operation;
 
 /// One list a family of routes; a new family is one more line here.
 fn operations() -> Vec<Operation> {
-    [keys::operations(), people::operations(), tokens::operations(), gateways::operations(), server::operations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let families = [
+        keys::operations(),
+        people::operations(),
+        tokens::operations(),
+        oauth::operations(),
+        gateways::operations(),
+        server::operations(),
+    ];
+    families.into_iter().flatten().collect()
 }
 
 /// Families in the order in which they are shown.
-const GROUPS: [(&str, &str); 6] = [
+const GROUPS: [(&str, &str); 7] = [
     ("The key itself", "For every key: what it is, and its own end."),
     ("Keys", "Keys, managed by keys. A key passes on no more than it holds."),
     ("People", "For keys of admins: users, and the audit log."),
     ("Tokens", "For people's programs: e-mail and password against a short-lived key."),
+    ("OAuth", "For standard clients and resource servers: introspection, revocation, client credentials."),
     ("Gateways", "Is this key good for this request? Asked by a gateway for each request."),
     ("Server", "For supervisors, monitoring and tools."),
 ];
@@ -78,6 +85,7 @@ pub fn document(public_url: &str) -> Value {
                     "name": "X-API-Key",
                     "description": "The same key in another header.",
                 },
+                "client": { "type": "http", "scheme": "basic", "description": "The id of a key and the key." },
                 "password": { "type": "http", "scheme": "basic", "description": "E-mail and password." },
             },
         },

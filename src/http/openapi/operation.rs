@@ -79,6 +79,32 @@ impl Operation {
         self.refuses(&[401, 403, 429])
     }
 
+    /// A key opens it as an OAuth client: its id and itself, in the head or in the form; at some doors
+    /// as it opens the rest of the API, too.
+    pub fn for_client(mut self, takes_bearer: bool) -> Self {
+        let headers = [json!({ "bearer": [] }), json!({ "apiKey": [] })].into_iter().filter(|_| takes_bearer);
+        self.security = headers.chain([json!({ "client": [] }), json!({})]).collect();
+        let refused = "RFC 6749 §5.2: `error` and `error_description`, with the members of a problem.";
+        let schema = json!({ "schema": { "$ref": "#/components/schemas/OAuthError" } });
+        let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+        let content = json!({ "application/json": schema, "application/problem+json": problem });
+        self = self.answer(400, refused, &[], Some(content.clone()));
+        for status in [401, 403] {
+            self = self.answer(status, refused, &["WWW-Authenticate"], Some(content.clone()));
+        }
+        self.refuses(&[429])
+    }
+
+    pub fn takes_form<T: ToSchema>(mut self) -> Self {
+        let form = json!({ "application/x-www-form-urlencoded": { "schema": self.refer::<T>() } });
+        // Parameters that nobody knows are ignored, and none may come twice (RFC 6749 §3.2): no lists.
+        if let Some((_, schema)) = self.schemas.last_mut() {
+            schema["additionalProperties"] = json!({ "type": "string" });
+        }
+        self.body = Some(json!({ "required": true, "content": form }));
+        self.refuses(&[408, 413])
+    }
+
     pub fn takes<T: ToSchema>(self) -> Self {
         self.body::<T>(true)
     }

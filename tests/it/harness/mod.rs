@@ -6,6 +6,7 @@ mod home;
 mod process;
 pub mod raw;
 mod server;
+pub mod signing;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

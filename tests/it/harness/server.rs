@@ -9,17 +9,21 @@ use actix_web::web;
 use keybearer::ambient::{ManualClock, SeededEntropy};
 use keybearer::auth::caller::Asking;
 use keybearer::auth::{Auth, KeyRequest, Made};
+use keybearer::http::gateway::grpc::Grpc;
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site, server};
 use keybearer::model::key::{Expiry, Metadata};
 use keybearer::model::{KeyName, KeyPrefix, Networks, Role, ScopeSet, Time, User};
 use keybearer::store::{Purpose, Store};
 
-use super::{ADMIN, Client, Home, MEMBER, PASSWORD};
+use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 
 pub struct Server {
     pub home: Home,
     pub address: SocketAddr,
+    /// Of the gRPC listener, where the settings ask for one.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the tests of gRPC ask for it"))]
+    pub grpc: Option<SocketAddr>,
     pub clock: Arc<ManualClock>,
     pub site: web::Data<Site>,
     handle: ServerHandle,
@@ -44,17 +48,19 @@ impl Server {
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
+        settings.signing.file = Some(signing::keys());
         change(&mut settings);
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = server::start(auth, settings).unwrap();
-                tell.send((running.address, running.site, running.server.handle())).unwrap();
+                let grpc = running.grpc.as_ref().map(Grpc::address);
+                tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });
         });
-        let (address, site, handle) = told.recv().unwrap();
-        Server { home: home.clone(), address, clock, site, handle, thread: Some(thread) }
+        let (address, grpc, site, handle) = told.recv().unwrap();
+        Server { home: home.clone(), address, grpc, clock, site, handle, thread: Some(thread) }
     }
 
     pub fn restart(self) -> Self {

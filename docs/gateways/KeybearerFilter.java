@@ -1,0 +1,59 @@
+// 8080 is Keybearer. Java 17 or later, any container with jakarta.servlet (Spring Boot 3 and later).
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpFilter;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+
+public class KeybearerFilter extends HttpFilter {
+    // One client for all requests: its connections are kept open. HTTP/2 is not spoken there.
+    private static final HttpClient KEYBEARER =
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(1)).build();
+    private static final List<String> PASSED_ON =
+            List.of("Content-Type", "WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy");
+
+    private final URI question;
+
+    public KeybearerFilter(String scope) {
+        String escaped = URLEncoder.encode(scope, StandardCharsets.UTF_8);
+        question = URI.create("http://127.0.0.1:8080/auth?scope=" + escaped);
+    }
+
+    @Override
+    protected void doFilter(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
+            throws IOException, ServletException {
+        HttpResponse<String> verdict;
+        try {
+            var asked = HttpRequest.newBuilder(question).timeout(Duration.ofSeconds(1));
+            asked.header("X-Forwarded-For", request.getRemoteAddr());
+            // All lines of it: that a header is doubled is for Keybearer to see.
+            Collections.list(request.getHeaders("Authorization")).forEach(line -> asked.header("Authorization", line));
+            verdict = KEYBEARER.send(asked.build(), HttpResponse.BodyHandlers.ofString());
+        } catch (IOException | IllegalArgumentException | InterruptedException error) {
+            response.setHeader("Retry-After", "1");
+            response.setStatus(HttpServletResponse.SC_SERVICE_UNAVAILABLE);
+            return;
+        }
+        if (verdict.statusCode() == 200) {
+            request.setAttribute("owner", verdict.headers().firstValue("X-Auth-Owner").orElse(""));
+            chain.doFilter(request, response);
+            return;
+        }
+        boolean known = List.of(400, 401, 403, 429).contains(verdict.statusCode());
+        response.setStatus(known ? verdict.statusCode() : HttpServletResponse.SC_SERVICE_UNAVAILABLE);
+        for (String name : PASSED_ON) {
+            verdict.headers().firstValue(name).ifPresent(value -> response.setHeader(name, value));
+        }
+        response.getWriter().write(verdict.body());
+    }
+}

@@ -1,0 +1,47 @@
+# python django_app.py        (8000 is this API, 8080 Keybearer; pip install django httpx)
+from functools import wraps
+
+import httpx
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+
+# One client for all requests: its connections are kept open.
+keybearer = httpx.Client(base_url="http://127.0.0.1:8080", timeout=1)
+PASSED_ON = "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
+
+
+def needs(scope):
+    def around(view):
+        @wraps(view)
+        def judged(request, *args, **kwargs):
+            asked = {"X-Forwarded-For": request.META["REMOTE_ADDR"]}
+            if authorization := request.headers.get("Authorization"):
+                asked["Authorization"] = authorization.encode("latin-1")
+            try:
+                verdict = keybearer.get("/auth", params={"scope": scope}, headers=asked)
+            except httpx.HTTPError:
+                return JsonResponse({"code": "unavailable"}, status=503, headers={"Retry-After": "1"})
+            if verdict.status_code == 200:
+                request.key = verdict.headers
+                return view(request, *args, **kwargs)
+            status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
+            told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
+            return HttpResponse(verdict.text, status=status, headers=told)
+
+        return judged
+
+    return around
+
+
+@needs("orders:read")
+def orders(request):
+    return JsonResponse({"owner": request.key["x-auth-owner"]})
+
+
+# In a project of yours the rest is in settings.py and urls.py.
+urlpatterns = [path("orders", orders)]
+if __name__ == "__main__":
+    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "api.test"], SECRET_KEY="unused here")
+    execute_from_command_line(["django_app.py", "runserver", "--noreload", "127.0.0.1:8000"])

@@ -1,0 +1,35 @@
+# uvicorn fastapi_app:app --port 8000 --no-proxy-headers        (8080 is Keybearer; pip install fastapi httpx uvicorn)
+from typing import Annotated
+
+import httpx
+from fastapi import Depends, FastAPI, HTTPException, Request
+
+# One client for all requests: its connections are kept open.
+keybearer = httpx.AsyncClient(base_url="http://127.0.0.1:8080", timeout=1)
+PASSED_ON = "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
+
+
+def needs(scope: str):
+    async def judge(request: Request) -> httpx.Headers:
+        asked = {"X-Forwarded-For": request.client.host}
+        if authorization := request.headers.get("authorization"):
+            asked["Authorization"] = authorization.encode("latin-1")
+        try:
+            verdict = await keybearer.get("/auth", params={"scope": scope}, headers=asked)
+        except httpx.HTTPError:
+            raise HTTPException(503, "unavailable", {"Retry-After": "1"})
+        if verdict.status_code == 200:
+            return verdict.headers
+        status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
+        told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
+        raise HTTPException(status, verdict.json()["code"], told)
+
+    return Depends(judge)
+
+
+app = FastAPI()
+
+
+@app.get("/orders")
+async def orders(key: Annotated[httpx.Headers, needs("orders:read")]):
+    return {"owner": key["x-auth-owner"]}

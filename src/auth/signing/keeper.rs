@@ -1,0 +1,167 @@
+//! The keeper thread: makes the first keys, rotates them when they are due, and sees within half a
+//! second when somebody else has changed their file, so that no request needs to look.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
+use crate::ambient::Clock;
+use crate::error::{Error, Result};
+use crate::model::signing::Keyring;
+use crate::model::{Action, Origin, Time};
+use crate::store::{Stamp, Store};
+
+const LOOK: Duration = Duration::from_millis(500);
+/// After a failure: making RSA keys is dear, and a full disk does not mend in a second.
+const RETRY_TURNS: u32 = 60;
+
+/// Stops the thread when told so.
+pub struct Keeper {
+    order: SyncSender<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    pub fn start(
+        signing: Arc<Signing>,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        settings: &SigningSettings,
+    ) -> Result<Self> {
+        let (order, orders) = sync_channel::<()>(1);
+        let file = settings.file.clone().unwrap_or_else(|| store.signing_file());
+        let mut work = Work {
+            signing,
+            store,
+            clock,
+            settings: settings.clone(),
+            file,
+            seen: None,
+            keyring: None,
+            next_end: None,
+            patience: 0,
+        };
+        let run = move || {
+            // Verifications come first, as in the usage thread.
+            let _ = rustix::process::nice(10);
+            loop {
+                work.turn();
+                if !matches!(orders.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("signing".into()).spawn(run).map_err(Error::unavailable)?;
+        Ok(Keeper { order, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub fn stop(&self) {
+        let _ = self.order.try_send(()); // told already
+        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
+            let _ = thread.join(); // its panic is in the log
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+struct Work {
+    signing: Arc<Signing>,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    settings: SigningSettings,
+    file: PathBuf,
+    /// The file as it was when it was last read.
+    seen: Option<Stamp>,
+    keyring: Option<Keyring>,
+    /// When a key of it is to be published no more.
+    next_end: Option<Time>,
+    /// Turns to sit out after a failure.
+    patience: u32,
+}
+
+impl Work {
+    fn turn(&mut self) {
+        let now = self.clock.now();
+        if let Err(error) = self.look(now) {
+            tracing::error!(%error, "the signing keys stay as they were");
+        }
+        match self.patience.checked_sub(1) {
+            Some(left) => self.patience = left,
+            None => {
+                if let Err(error) = self.tend(now) {
+                    tracing::error!(%error, "no signing keys were made; trying again in half a minute");
+                    self.patience = RETRY_TURNS;
+                }
+            }
+        }
+    }
+
+    /// Takes in what somebody else did to the file, once, and drops what has ended.
+    fn look(&mut self, now: Time) -> Result<()> {
+        let stamp = Stamp::of(&self.file);
+        if stamp != self.seen {
+            self.seen = stamp;
+            return self.read(now);
+        }
+        match self.next_end {
+            Some(end) if end <= now => self.put(self.keyring.clone(), now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes what is missing or due; the operator's own keys are the operator's.
+    fn tend(&mut self, now: Time) -> Result<()> {
+        if self.settings.file.is_some() {
+            return Ok(());
+        }
+        match &self.keyring {
+            None => self.begin(now),
+            Some(ring) if self.settings.rotation.is_some_and(|every| ring.is_due(now, every)) => self.rotate(now),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn read(&mut self, now: Time) -> Result<()> {
+        let keyring = match &self.settings.file {
+            Some(file) => Some(operators(file, &self.settings, now)?),
+            None => self.store.signing_keys()?,
+        };
+        self.put(keyring, now)
+    }
+
+    fn put(&mut self, keyring: Option<Keyring>, now: Time) -> Result<()> {
+        if let Some(keyring) = &keyring {
+            self.signing.put(keyring, now)?;
+        }
+        self.next_end = keyring.as_ref().and_then(|keyring| keyring.next_end(now));
+        self.keyring = keyring;
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Time) -> Result<()> {
+        let keyring = self.store.begin_signing_keys(&Keyring::begin(two_of_each()?, now))?;
+        tracing::info!(keys = keyring.label(), file = %self.file.display(), "made signing keys");
+        self.put(Some(keyring), now)
+    }
+
+    fn rotate(&mut self, now: Time) -> Result<()> {
+        let (fresh, every) = (one_of_each()?, self.settings.rotation);
+        // A command may have been first: judged again on what stands in the file then.
+        let rotate = move |ring: Keyring| {
+            let is_due = every.is_some_and(|every| ring.is_due(now, every));
+            if is_due { ring.rotated(fresh.clone(), now, OVERLAP) } else { ring }
+        };
+        let change = self.store.change_signing_keys(rotate, Action::SigningKeysRotated, now, Origin::server());
+        let keyring = futures_executor::block_on(change)?;
+        tracing::info!(keys = keyring.label(), "rotated the signing keys, which were due");
+        self.put(Some(keyring), now)
+    }
+}

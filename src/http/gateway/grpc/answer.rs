@@ -1,0 +1,79 @@
+//! Verdicts in Envoy's words: pass with an identity, or this very answer for the client.
+
+use actix_web::http::StatusCode;
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value};
+use tonic::Code;
+
+use super::message::{
+    AppendAction, CheckResponse, DeniedHttpResponse, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
+    OkHttpResponse, RpcStatus,
+};
+use crate::auth::Allowance;
+use crate::http::gateway::allow::Allowed;
+use crate::http::gateway::question::Door;
+use crate::http::gateway::refusal::refuse;
+use crate::http::problem::{Problem, rate_limit_headers};
+use crate::http::request_id::RequestId;
+
+/// The credential stays here: an API needs no keys.
+const SPENT: [&str; 2] = ["authorization", "x-api-key"];
+
+pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>) -> CheckResponse {
+    let told = allowance.map(rate_limit_headers).into_iter().flatten();
+    let ok = OkHttpResponse {
+        // All of them, empty ones too: each replaces what the client wrote.
+        headers: allowed.headers().map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
+        headers_to_remove: SPENT.map(str::to_owned).to_vec(),
+        response_headers_to_add: told.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
+    };
+    CheckResponse {
+        status: Some(RpcStatus { code: Code::Ok as i32, message: String::new() }),
+        http_response: Some(HttpResponse::Ok(ok)),
+        dynamic_metadata: metadata(allowed),
+    }
+}
+
+pub fn deny(problem: &Problem, id: &RequestId) -> CheckResponse {
+    let response = refuse(Door::Plain, problem, id);
+    let denied = DeniedHttpResponse {
+        status: Some(HttpStatus { code: i32::from(problem.status.as_u16()) }),
+        headers: response.headers().iter().map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
+        body: problem.body(id),
+    };
+    CheckResponse {
+        status: Some(RpcStatus { code: code(problem.status) as i32, message: problem.code.to_owned() }),
+        http_response: Some(HttpResponse::Denied(denied)),
+        dynamic_metadata: None,
+    }
+}
+
+/// Never [`Code::Ok`]. Envoy takes the status of the HTTP answer; this one is for its statistics.
+fn code(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST => Code::InvalidArgument,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        _ => Code::Internal,
+    }
+}
+
+fn set(name: &str, value: &[u8]) -> HeaderValueOption {
+    let value = String::from_utf8_lossy(value).into_owned();
+    HeaderValueOption {
+        header: Some(HeaderValue { key: name.to_owned(), value, raw_value: Vec::new() }),
+        append_action: AppendAction::OverwriteIfExistsOrAdd as i32,
+    }
+}
+
+/// For filters behind this one (`envoy.filters.http.ext_authz`): none for nobody.
+fn metadata(allowed: &Allowed) -> Option<Struct> {
+    let [id, owner, owner_id, scopes] = allowed.facts().map(|value| value.to_str().unwrap_or_default());
+    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    let scopes = scopes.split(' ').filter(|scope| !scope.is_empty()).map(text).collect();
+    let scopes = Value { kind: Some(Kind::ListValue(ListValue { values: scopes })) };
+    let fields = [("key_id", text(id)), ("owner", text(owner)), ("owner_id", text(owner_id)), ("scopes", scopes)];
+    (!id.is_empty()).then(|| Struct { fields: fields.map(|(name, value)| (name.to_owned(), value)).into() })
+}

@@ -1,0 +1,139 @@
+//! One question, one verdict: the same policies and the same judgement as `/auth`. Whatever goes wrong
+//! here is an answer for the client, never a bare gRPC status, which Envoy would make a 403 of.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::answer::{allow, deny};
+use super::asked::Asked;
+use super::message::{CheckRequest, CheckResponse};
+use crate::auth::Allowance;
+use crate::error::Error;
+use crate::http::credential::{Credential, credential};
+use crate::http::gateway::allow::Allowed;
+use crate::http::gateway::judge;
+use crate::http::gateway::question::Question;
+use crate::http::problem::Problem;
+use crate::http::request_id::{RequestId, RequestIds};
+use crate::http::{Shared, client};
+use crate::model::Refusal;
+use crate::model::verdict::Demand;
+
+/// A verdict that takes longer is of no use: whoever asked has given up.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+pub struct Checker {
+    site: Shared,
+    ids: Mutex<RequestIds>,
+}
+
+impl Checker {
+    pub fn new(site: Shared) -> Self {
+        let start = site.auth.entropy().bytes().unwrap_or_default();
+        Checker { site, ids: Mutex::new(RequestIds::new(start)) }
+    }
+
+    pub async fn check(&self, request: CheckRequest) -> CheckResponse {
+        let id = self.id();
+        let judging = AssertUnwindSafe(tokio::time::timeout(DEADLINE, self.judge(request))).catch_unwind();
+        let judged = match judging.await {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(_)) => Err(Error::unavailable("a verdict took too long").into()),
+            Err(_) => Err(Error::internal("the gRPC lane panicked").into()),
+        };
+        match judged {
+            Ok((allowed, allowance)) => allow(&allowed, allowance.as_ref()),
+            Err(problem) => {
+                if let Some(cause) = &problem.cause {
+                    tracing::error!(request_id = id.as_str(), cause, "no verdict");
+                }
+                deny(&problem, &id)
+            }
+        }
+    }
+
+    async fn judge(&self, request: CheckRequest) -> Result<(Allowed, Option<Allowance>), Problem> {
+        let asked = Asked::read(request)?;
+        let settings = &self.site.settings;
+        let question = Question::of_policy(&asked.policy, &settings.policies)?;
+        let presented = match credential(&asked.headers) {
+            Credential::Key(key) => key,
+            Credential::None if question.allows_anonymous() => return Ok((Allowed::nobody(), None)),
+            Credential::None => return Err(Problem::missing_key()),
+            Credential::Garbled => return Err(Problem::refused(Refusal::Malformed, &[])),
+            Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
+        };
+        let needs = question.needs();
+        let address = client::address(settings, &asked.headers, asked.source);
+        let user_agent = client::user_agent(&asked.headers);
+        let demand = Demand { scopes: &needs, address, user_agent };
+        match judge(&self.site, presented, &demand, question.signature()).await? {
+            Ok(good) => Ok((good.told, good.allowance)),
+            Err(bad) => Err(Problem::of(&bad, &needs)),
+        }
+    }
+
+    fn id(&self) -> RequestId {
+        // Counting does not panic, and a count that did would be no worse.
+        self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::web::Data;
+
+    use super::*;
+    use crate::ambient::{Clock, SeededEntropy};
+    use crate::auth::Auth;
+    use crate::http::gateway::grpc::message::{
+        AttributeContext, HeaderMap, HeaderValue, HttpRequest, HttpResponse, Request,
+    };
+    use crate::http::settings::PublicUrl;
+    use crate::http::{HttpSettings, Site};
+    use crate::model::{Policies, Policy, Time};
+    use crate::store::{Purpose, Store};
+
+    struct BrokenClock;
+
+    impl Clock for BrokenClock {
+        fn now(&self) -> Time {
+            panic!("a bug with a secret in its words")
+        }
+
+        fn steady(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_for_the_client() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
+        let auth = Auth::new(store, Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
+        let policy = ("any-key".to_owned(), Policy::parse([], false).unwrap());
+        let public_url = PublicUrl::parse("http://keys.test").unwrap();
+        let settings = HttpSettings {
+            policies: Policies::parse([policy]).unwrap(),
+            ..HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url)
+        };
+        let checker = Checker::new(Data::new(Site::new(auth, settings)));
+        let line = HeaderValue { key: "x-api-key".to_owned(), value: "k".to_owned(), raw_value: Vec::new() };
+        let http = HttpRequest { header_map: Some(HeaderMap { headers: vec![line] }), ..HttpRequest::default() };
+        let attributes = AttributeContext {
+            request: Some(Request { http: Some(http) }),
+            context_extensions: [("policy".to_owned(), "any-key".to_owned())].into(),
+            ..AttributeContext::default()
+        };
+        assert!(!format!("{attributes:?}").contains("\"k\""), "no header's value is in a debug text");
+        let answer = checker.check(CheckRequest { attributes: Some(attributes) }).await;
+        let Some(HttpResponse::Denied(denied)) = answer.http_response else { panic!("it passes") };
+        assert_eq!(denied.status.unwrap().code, 500);
+        assert!(!denied.body.contains("secret") && denied.body.contains("internal"), "{}", denied.body);
+    }
+}

@@ -1,0 +1,107 @@
+//! Connections of the gRPC listener: a bounded number, each of which must speak soon. Trouble with
+//! accepting one ends nothing.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Stream, stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tonic::transport::server::Connected;
+
+/// Open connections; a gateway needs a few. More wait to be accepted.
+const MOST_CONNECTIONS: usize = 1024;
+/// Within this time the client has begun to speak.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// After a failure to accept (no file descriptor is left, say), before the next try.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
+    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    stream::unfold((listener, seats), |(listener, seats)| async move {
+        let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
+        let stream = accept(&listener).await;
+        let first_word = Some(Box::pin(tokio::time::sleep(FIRST_WORD)));
+        Some((Ok(Connection { stream, first_word, _seat: seat }), (listener, seats)))
+    })
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Without it a verdict may wait for an acknowledgement; with a failure it is only slower.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => {
+                if !told {
+                    tracing::error!(%error, "the gRPC listener cannot accept a connection");
+                }
+                told = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+pub struct Connection {
+    stream: TcpStream,
+    /// Until the client has spoken.
+    first_word: Option<Pin<Box<Sleep>>>,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match pin!(&mut self.stream).poll_read(context, into) {
+            Poll::Ready(read) => {
+                self.first_word = None;
+                Poll::Ready(read)
+            }
+            Poll::Pending => {
+                let Some(deadline) = &mut self.first_word else { return Poll::Pending };
+                ready!(deadline.as_mut().poll(context));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        pin!(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        pin!(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_shutdown(context)
+    }
+}

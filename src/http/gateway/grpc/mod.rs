@@ -1,0 +1,104 @@
+//! Envoy's external authorization over gRPC (`--grpc-listen`): a listener and a thread of its own, so
+//! that HTTP/2 is spoken here and nowhere else.
+
+mod answer;
+mod asked;
+mod checker;
+mod connection;
+pub mod message;
+mod readiness;
+mod service;
+
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+use tonic::transport::Server;
+
+use crate::error::{Error, Result};
+use crate::http::Shared;
+use connection::connections;
+use service::Services;
+
+/// A whole call, the message's way here included.
+const CALL: Duration = Duration::from_secs(5);
+/// How long calls in flight may take to finish after the order to stop.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Of one connection; Envoy opens another if it needs more.
+const MOST_STREAMS: u32 = 256;
+const MOST_HEADER_BYTES: u32 = 16 * 1024;
+
+/// The running listener. Dropped, it stops by itself.
+pub struct Grpc {
+    address: SocketAddr,
+    stop: watch::Sender<()>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Grpc {
+    /// On a listener that is bound already.
+    pub fn start(listener: TcpListener, site: Shared) -> Result<Self> {
+        let address = listener.local_addr().map_err(Error::unavailable)?;
+        listener.set_nonblocking(true).map_err(Error::unavailable)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
+        let (stop, stopping) = watch::channel(());
+        let (tell, ended) = oneshot::channel();
+        let run = move || {
+            run(&runtime, listener, site, stopping);
+            // What did not end in time ends now.
+            runtime.shutdown_background();
+            let _ = tell.send(()); // nobody may wait for it
+        };
+        thread::Builder::new().name("grpc".into()).spawn(run).map_err(Error::unavailable)?;
+        Ok(Grpc { address, stop, ended })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// No new connections and calls; returns when those in flight are answered.
+    pub async fn stop(self) {
+        drop(self.stop);
+        let _ = self.ended.await; // ended either way
+    }
+}
+
+fn run(runtime: &Runtime, listener: TcpListener, site: Shared, stopping: watch::Receiver<()>) {
+    let (order, drained) = (stopping.clone(), stopping.clone());
+    let ended = runtime.block_on(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+        let serving = server().serve_with_incoming_shutdown(Services::new(site), connections(listener), stop(stopping));
+        tokio::select! {
+            served = serving => served.map_err(|error| error.to_string()),
+            () = async { stop(drained).await; tokio::time::sleep(DRAIN).await } => Ok(()),
+        }
+    });
+    match ended {
+        Ok(()) if order.has_changed().is_err() => {}
+        Ok(()) => tracing::error!("the gRPC listener ended by itself"),
+        Err(cause) => tracing::error!(cause, "the gRPC listener ended"),
+    }
+}
+
+/// The order is that its giver lets go.
+async fn stop(mut order: watch::Receiver<()>) {
+    while order.changed().await.is_ok() {}
+}
+
+/// HTTP/2 with bounds on what a peer can make us hold or do: resets, header lists, idle connections.
+fn server() -> Server {
+    Server::builder()
+        .timeout(CALL)
+        .concurrency_limit_per_connection(MOST_STREAMS as usize)
+        .max_concurrent_streams(MOST_STREAMS)
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .http2_max_header_list_size(MOST_HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(256))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+}

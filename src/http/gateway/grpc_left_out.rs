@@ -1,0 +1,27 @@
+//! In place of `grpc/` in a build without that feature: `--grpc-listen` is refused, not ignored.
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+
+use crate::error::{Error, Kind, Result};
+use crate::http::Shared;
+
+/// Never there.
+pub struct Grpc(Infallible);
+
+impl Grpc {
+    pub fn start(_: TcpListener, _: Shared) -> Result<Self> {
+        Err(Error::new(
+            Kind::Invalid,
+            "--grpc-listen: this build has no gRPC. Build it with the cargo feature grpc, which is on by default.",
+        ))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        match self.0 {}
+    }
+
+    pub async fn stop(self) {
+        match self.0 {}
+    }
+}

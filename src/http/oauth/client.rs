@@ -1,0 +1,192 @@
+//! Who asks: `Asked` in a handler's signature is the proof that a live key came with the request, in
+//! one of the ways that its door takes (RFC 6749 §2.3.1, RFC 6750 §2.1), and in one way only.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use data_encoding::BASE64;
+use futures_util::future::LocalBoxFuture;
+
+use super::bad_request;
+use super::form::Form;
+use crate::auth::Client;
+use crate::http::bearer::{request_id, site};
+use crate::http::credential::{Credential, credential};
+use crate::http::problem::Problem;
+use crate::http::{Shared, client};
+use crate::model::verdict::Demand;
+use crate::model::{Actor, KeyId, Origin, Refusal};
+
+const BASIC: &str = "Basic realm=\"keybearer\"";
+
+pub trait Door {
+    /// A key as such, in a header, beside the ways of a client.
+    const TAKES_BEARER: bool;
+}
+
+/// `/oauth/introspect` and `/oauth/revoke`.
+pub struct Tokens;
+impl Door for Tokens {
+    const TAKES_BEARER: bool = true;
+}
+
+/// `/oauth/token`: a client is who it says by id and secret.
+pub struct Grants;
+impl Door for Grants {
+    const TAKES_BEARER: bool = false;
+}
+
+pub struct Asked<D> {
+    pub site: Shared,
+    pub client: Client,
+    pub form: Form,
+    address: Option<IpAddr>,
+    request_id: String,
+    door: PhantomData<D>,
+}
+
+impl<D> Asked<D> {
+    /// For acts of the key on itself.
+    pub fn origin(&self) -> Origin {
+        let actor = Actor::Key { id: self.client.id(), hint: String::new() };
+        Origin { actor, address: self.address, request_id: Some(self.request_id.clone()) }
+    }
+}
+
+impl<D: Door + 'static> FromRequest for Asked<D> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let site = site(&request)?;
+            let form = Form::read(&request, &mut payload).await?;
+            let address = client::address(&site.settings, request.headers(), request.peer_addr());
+            let proof = Proof::of(&request, &form, D::TAKES_BEARER)?;
+            let demand = Demand { scopes: &[], address, user_agent: client::user_agent(request.headers()) };
+            let client = proof.judge(&site, &demand).await?;
+            let request_id = request_id(&request).as_str().to_owned();
+            Ok(Asked { site, client, form, address, request_id, door: PhantomData })
+        })
+    }
+}
+
+/// What a client shows, not yet believed.
+enum Proof {
+    Bearer(Vec<u8>),
+    /// Key id and key, in each reading that a client may have meant.
+    Pairs(Vec<(String, Vec<u8>)>),
+}
+
+impl Proof {
+    fn of(request: &HttpRequest, form: &Form, takes_bearer: bool) -> Result<Self, Problem> {
+        let in_header = match credential(request.headers()) {
+            Credential::Key(key) if takes_bearer => Some(Proof::Bearer(key.to_vec())),
+            Credential::Garbled if takes_bearer => {
+                return Err(as_oauth(Problem::refused(Refusal::Malformed, &[]), true));
+            }
+            Credential::Key(_) | Credential::Garbled => return Err(unknown_client()),
+            Credential::Ambiguous => return Err(bad_request("invalid_request", "Send one credential, in one header.")),
+            Credential::None => basic(request)?,
+        };
+        match (in_header, form.text("client_secret")) {
+            (Some(_), Some(_)) => {
+                Err(bad_request("invalid_request", "Send one credential: in a header or in the form, not in both."))
+            }
+            (Some(Proof::Pairs(readings)), None)
+                if form.text("client_id").is_some_and(|id| readings.iter().all(|(own, _)| own != id)) =>
+            {
+                Err(bad_request("invalid_request", "The form's client_id is another than the header's."))
+            }
+            (Some(proof), None) => Ok(proof),
+            (None, Some(secret)) => {
+                let id = form.must("client_id")?.to_owned();
+                Ok(Proof::Pairs(vec![(id, secret.into())]))
+            }
+            (None, None) if takes_bearer => Err(Problem { oauth: Some("invalid_client"), ..Problem::missing_key() }),
+            (None, None) => Err(Problem {
+                oauth: Some("invalid_client"),
+                challenge: Some(Cow::Borrowed(BASIC)),
+                detail: Cow::Borrowed("Send the key's id and the key: HTTP Basic, or client_id and client_secret."),
+                ..Problem::missing_key()
+            }),
+        }
+    }
+
+    async fn judge(&self, site: &Shared, demand: &Demand<'_>) -> Result<Client, Problem> {
+        let readings = match self {
+            Proof::Bearer(key) => {
+                let verdict = site.auth.client(key, demand).await?;
+                return verdict.map(|good| good.told).map_err(|bad| as_oauth(Problem::of(&bad, &[]), true));
+            }
+            Proof::Pairs(readings) => readings,
+        };
+        let mut refused = unknown_client();
+        for (id, key) in readings {
+            match site.auth.client(key, demand).await? {
+                Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.told.id()) => return Ok(good.told),
+                Ok(_) => {}
+                Err(bad) => refused = as_oauth(Problem::of(&bad, &[]), false),
+            }
+        }
+        Err(refused)
+    }
+}
+
+/// `Authorization: Basic`. RFC 6749 §2.3.1 wants both parts form-encoded first; many clients send
+/// them as they are. A key of ours reads the same either way, an imported one may not.
+fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let Some((scheme, rest)) = value.as_bytes().split_at_checked(6) else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return Ok(None);
+    }
+    let pair = BASE64.decode(rest.trim_ascii()).map_err(|_| unknown_client())?;
+    let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(unknown_client)?;
+    let (id, key) = (&pair[..colon], &pair[colon + 1..]);
+    let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), key.to_vec())];
+    readings.dedup();
+    Ok(Some(Proof::Pairs(readings)))
+}
+
+/// As a form's value; what is no escape stays as it is.
+fn decoded(part: &[u8]) -> Vec<u8> {
+    let part: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_encoding::percent_decode(&part).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn unknown_client() -> Problem {
+    as_oauth(Problem::refused(Refusal::NotFound, &[]), false)
+}
+
+/// The RFC's name for what is wrong with a credential; of a limit there is none. A client is challenged
+/// in its own way (RFC 6749 §5.2).
+fn as_oauth(problem: Problem, is_bearer: bool) -> Problem {
+    match problem.status.as_u16() {
+        401 if is_bearer => Problem { oauth: Some("invalid_token"), ..problem },
+        401 => Problem { oauth: Some("invalid_client"), challenge: Some(Cow::Borrowed(BASIC)), ..problem },
+        403 => Problem { oauth: Some("unauthorized_client"), ..problem },
+        _ => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_undone_and_the_rest_is_left() {
+        for (text, expected) in [("a%2Db%5Fc", "a-b_c"), ("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz%41", "%zzA")] {
+            assert_eq!(decoded(text.as_bytes()), expected.as_bytes(), "{text}");
+        }
+    }
+}

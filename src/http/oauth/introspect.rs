@@ -1,0 +1,70 @@
+//! `POST /oauth/introspect` (RFC 7662): is this token good, and whose is it?
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use super::bad_request;
+use super::client::{Asked, Tokens};
+use crate::auth::Introspection;
+use crate::http::problem::Problem;
+use crate::model::{Refusal, Scope};
+
+/// RFC 7662 §2.2. Of a token that is not good only the first is told.
+#[derive(Serialize)]
+struct Answer<'a> {
+    active: bool,
+    #[serde(flatten)]
+    told: Option<Told<'a>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    scope: String,
+    client_id: String,
+    username: &'a str,
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    iat: i64,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
+    iss: &'a str,
+    jti: &'a str,
+}
+
+pub async fn introspect(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
+    let token = asked.form.must("token")?;
+    // RFC 7662 §2.1 leaves room for the context of the request that brought the token.
+    let address = match asked.form.text("ip").map(str::parse) {
+        None => None,
+        Some(Ok(address)) => Some(address),
+        Some(Err(_)) => {
+            return Err(bad_request("invalid_request", "An ip is written as 203.0.113.7 or 2001:db8::1."));
+        }
+    };
+    let found = asked.site.auth.introspect(&asked.client, token.as_bytes(), address).await?;
+    let found = found.map_err(lacking)?;
+    let issuer = asked.site.settings.public_url.as_str();
+    Ok(HttpResponse::Ok()
+        .json(Answer { active: found.is_some(), told: found.as_ref().map(|found| told(found, issuer)) }))
+}
+
+fn told<'a>(found: &'a Introspection, issuer: &'a str) -> Told<'a> {
+    Told {
+        scope: found.scopes.joined(),
+        client_id: found.client.to_string(),
+        username: found.owner.email.as_str(),
+        token_type: "Bearer",
+        exp: found.expires_at,
+        iat: found.issued_at,
+        sub: &found.subject,
+        aud: found.audience.as_deref(),
+        iss: issuer,
+        jti: &found.id,
+    }
+}
+
+fn lacking(refusal: Refusal) -> Problem {
+    Problem { oauth: Some("insufficient_scope"), ..Problem::refused(refusal, &[Scope::VERIFY]) }
+}

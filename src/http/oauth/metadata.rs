@@ -1,0 +1,35 @@
+//! What clients read before they ask: the server's metadata (RFC 8414) and its public keys (RFC 7517).
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde_json::json;
+
+use crate::http::Shared;
+use crate::http::problem::Problem;
+
+/// Neither holds a secret. A key is published long before it signs, so a copy of five minutes is good.
+const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+pub async fn server(site: Shared) -> HttpResponse {
+    let issuer = site.settings.public_url.as_str();
+    let clients = ["client_secret_basic", "client_secret_post"];
+    let callers = ["client_secret_basic", "client_secret_post", "Bearer"];
+    HttpResponse::Ok().insert_header(KEPT).json(json!({
+        "issuer": issuer,
+        "token_endpoint": format!("{issuer}/oauth/token"),
+        "token_endpoint_auth_methods_supported": clients,
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "introspection_endpoint": format!("{issuer}/oauth/introspect"),
+        "introspection_endpoint_auth_methods_supported": callers,
+        "revocation_endpoint": format!("{issuer}/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": callers,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+    }))
+}
+
+pub async fn jwks(site: Shared) -> Result<HttpResponse, Problem> {
+    let ring = site.auth.signing().ring()?;
+    let kind = (header::CONTENT_TYPE, "application/json");
+    Ok(HttpResponse::Ok().insert_header(KEPT).insert_header(kind).body(ring.jwks().to_owned()))
+}

@@ -1,0 +1,144 @@
+//! `/oauth/…` and what clients discover: the shapes of RFC 6749, 7009, 7662 and 8414.
+
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+
+use super::field;
+use super::operation::Operation;
+use crate::model::Scope;
+
+const OAUTH: &str = "OAuth";
+
+/// A token to look at (RFC 7662 §2.1).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
+struct IntrospectionRequest {
+    #[schema(min_length = 1)]
+    token: String,
+    /// Only a hint: every kind is tried.
+    #[schema(required = false)]
+    token_type_hint: String,
+    /// The address that the token is used from, for keys with address ranges.
+    #[schema(schema_with = field::address_or_empty, required = false)]
+    ip: String,
+    /// With `client_secret`, instead of a header: the key's id and the key.
+    #[schema(required = false)]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+/// A token to revoke (RFC 7009 §2.1).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
+struct RevocationRequest {
+    #[schema(min_length = 1)]
+    token: String,
+    #[schema(required = false)]
+    token_type_hint: String,
+    #[schema(required = false)]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+/// A key asks for a short JWT (RFC 6749 §4.4.2).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
+struct GrantRequest {
+    #[schema(schema_with = grant_type)]
+    grant_type: String,
+    /// Separated by blanks; all that the key may do without it.
+    #[schema(required = false)]
+    scope: String,
+    /// For whom the token is: one absolute URI (RFC 8707).
+    #[schema(required = false)]
+    resource: String,
+    #[schema(required = false)]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+/// RFC 7662 §2.2; of a token that is not good only `active`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of `http::oauth::introspect`'s answer, which borrows")]
+struct Introspection {
+    active: bool,
+    /// Separated by blanks.
+    #[schema(required = false)]
+    scope: String,
+    /// The key's id.
+    #[schema(required = false)]
+    client_id: String,
+    /// The owner's e-mail.
+    #[schema(required = false)]
+    username: String,
+    #[schema(required = false)]
+    token_type: String,
+    /// Seconds since 1970; not there: never.
+    #[schema(required = false)]
+    exp: i64,
+    #[schema(required = false)]
+    iat: i64,
+    #[schema(required = false)]
+    sub: String,
+    #[schema(required = false)]
+    aud: String,
+    #[schema(required = false)]
+    iss: String,
+    #[schema(required = false)]
+    jti: String,
+}
+
+/// RFC 6749 §5.1.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of `http::oauth::token`'s answer, which borrows")]
+struct Grant {
+    access_token: String,
+    token_type: String,
+    expires_in: i64,
+    #[schema(required = false)]
+    scope: String,
+}
+
+fn grant_type() -> utoipa::openapi::Object {
+    field::one_of(["client_credentials"])
+}
+
+pub fn operations() -> Vec<Operation> {
+    let object = || ObjectBuilder::new().build();
+    vec![
+        Operation::new(OAUTH, "post", "/oauth/introspect", "introspect", "Is this token good, and whose is it?")
+            .told(&format!(
+                "RFC 7662. For a key with `{}`; any key may ask about itself. A JWT of ours is inactive as soon as \
+                 its key is revoked.",
+                Scope::VERIFY
+            ))
+            .for_client(true)
+            .takes_form::<IntrospectionRequest>()
+            .answers::<Introspection>(200, "What is so at this moment.", &[]),
+        Operation::new(OAUTH, "post", "/oauth/revoke", "revoke", "A key revokes itself")
+            .told("RFC 7009. In force before the answer; 200 also for what is no token.")
+            .for_client(true)
+            .takes_form::<RevocationRequest>()
+            .answers_empty(200, "It is not good any more.", &[]),
+        Operation::new(OAUTH, "post", "/oauth/token", "grant", "A key gets a short JWT for itself")
+            .told("RFC 6749 §4.4 and RFC 9068. There is no refresh token.")
+            .for_client(false)
+            .takes_form::<GrantRequest>()
+            .answers::<Grant>(200, "A JWT that the keys under `/.well-known/jwks.json` check.", &[]),
+        Operation::new(
+            OAUTH,
+            "get",
+            "/.well-known/oauth-authorization-server",
+            "getMetadata",
+            "What the server offers",
+        )
+        .told("RFC 8414.")
+        .answers_as(200, "The metadata.", "application/json", object()),
+        Operation::new(OAUTH, "get", "/.well-known/jwks.json", "getSigningKeys", "The public keys of our JWTs")
+            .told("RFC 7517. May be kept for five minutes.")
+            .answers_as(200, "The keys.", "application/json", object()),
+    ]
+}

@@ -1,0 +1,55 @@
+//! gRPC health, and what is said when nobody can tell.
+
+use std::time::Duration;
+
+use tonic::Code;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told};
+use super::start;
+use crate::harness::eventually;
+
+const SERVICE: &str = "envoy.service.auth.v3.Authorization";
+
+async fn status(envoy: &Envoy, service: &str) -> Result<ServingStatus, Code> {
+    let request = HealthCheckRequest { service: service.to_owned() };
+    let answer: Result<HealthCheckResponse, _> = envoy.calls("/grpc.health.v1.Health/Check", request).await;
+    answer.map(|answer| answer.status()).map_err(|status| status.code())
+}
+
+#[tokio::test]
+async fn it_is_healthy_while_it_can_tell_and_503_when_it_cannot() {
+    let server = start();
+    let envoy = Envoy::at(server.grpc.unwrap());
+    let (_, key) = server.key(&[]).await;
+    for service in ["", SERVICE] {
+        assert_eq!(status(&envoy, service).await, Ok(ServingStatus::Serving), "{service}");
+    }
+    assert_eq!(status(&envoy, "none.such").await, Err(Code::NotFound));
+    let watching = HealthCheckRequest { service: SERVICE.to_owned() };
+    let mut watch = HealthClient::new(envoy.0.clone()).watch(watching).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+
+    std::fs::rename(server.home.database(), server.home.path("elsewhere")).unwrap();
+    eventually(Duration::from_secs(3), "it is not healthy", async || {
+        status(&envoy, SERVICE).await == Ok(ServingStatus::NotServing)
+    })
+    .await;
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    for policy in ["any-key", "orders-read"] {
+        let Told::Refused(denied) = envoy.asks(Question::of(policy).key(&key).request()).await.told() else {
+            panic!("it passes")
+        };
+        assert_eq!(
+            (denied.status.clone().unwrap().code, denied.problem()["code"].as_str()),
+            (503, Some("unavailable"))
+        );
+        assert_eq!(denied.header("retry-after"), Some("1"));
+        assert_eq!(denied.header("www-authenticate"), None, "no key is called bad");
+    }
+    std::fs::rename(server.home.path("elsewhere"), server.home.database()).unwrap();
+    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    assert_eq!(envoy.verdict(Question::of("any-key").key(&key)).await.0, 200);
+}

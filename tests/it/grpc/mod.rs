@@ -1,0 +1,27 @@
+//! Envoy's ext_authz over gRPC, asked by a small client that can also ask what no Envoy would.
+
+mod envoy;
+mod health;
+mod process;
+mod verdicts;
+mod wire;
+
+use keybearer::http::HttpSettings;
+use keybearer::model::{Policies, Policy};
+
+use crate::harness::Server;
+
+/// A server with a gRPC listener and the policies of `docs/gateways/keybearer.toml`.
+fn start() -> Server {
+    Server::with(with_grpc)
+}
+
+fn with_grpc(settings: &mut HttpSettings) {
+    let policy = |name: &str, scopes: &[&str], anonymous| {
+        (name.to_owned(), Policy::parse(scopes.iter().copied(), anonymous).unwrap())
+    };
+    let policies =
+        [policy("any-key", &[], false), policy("orders-read", &["orders:read"], false), policy("catalogue", &[], true)];
+    settings.policies = Policies::parse(policies).unwrap();
+    settings.grpc_listen = Some(([127, 0, 0, 1], 0).into());
+}

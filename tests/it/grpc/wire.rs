@@ -1,0 +1,104 @@
+//! Frames that no well-behaved peer sends (RFC 9113): each costs its sender the connection or a
+//! refusal, and nobody else anything.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use keybearer::http::gateway::grpc::message::CheckResponse;
+use tonic::Code;
+
+use super::envoy::{Envoy, Question};
+use super::start;
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+/// `:method POST`, `:scheme http`, `:path /`, from HPACK's static table.
+const POST: &[u8] = &[0x83, 0x86, 0x84];
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+fn open(address: SocketAddr) -> TcpStream {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    socket.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+    socket
+}
+
+/// Whether the server has ended the connection.
+fn is_closed(mut socket: TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match socket.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+async fn serves(envoy: &Envoy, key: &str) {
+    assert_eq!(envoy.verdict(Question::of("any-key").key(key)).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_unknown_is_refused_and_the_connection_goes_on() {
+    let server = start();
+    let envoy = Envoy::at(server.grpc.unwrap());
+    let (_, key) = server.key(&[]).await;
+    let large = Question::of("any-key").key(&key).header("cookie", &"x".repeat(300_000));
+    assert_eq!(envoy.tries(large.request()).await.unwrap_err().code(), Code::OutOfRange);
+    let within = Question::of("any-key").key(&key).header("cookie", &"x".repeat(60_000));
+    assert_eq!(envoy.verdict(within).await.0, 200);
+    for path in
+        ["/envoy.service.auth.v3.Authorization/Other", "/envoy.service.auth.v2.Authorization/Check", "/api/v1/keys"]
+    {
+        let answer: Result<CheckResponse, _> = envoy.calls(path, Question::of("any-key").key(&key).request()).await;
+        assert_eq!(answer.unwrap_err().code(), Code::Unimplemented, "{path}");
+    }
+    serves(&envoy, &key).await;
+}
+
+#[tokio::test]
+async fn floods_cost_their_sender_the_connection() {
+    let server = start();
+    let address = server.grpc.unwrap();
+    let envoy = Envoy::at(address);
+    let (_, key) = server.key(&[]).await;
+    let resets: Vec<u8> = (0..20_000u32)
+        .map(|number| 2 * number + 1)
+        .flat_map(|stream| {
+            [frame(HEADERS, END_HEADERS, stream, POST), frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        })
+        .collect();
+    // A field that is never ended: literal, not indexed, with a name and a value.
+    let filler = [&[0x00, 0x01, b'x', 0x7f, 0x81, 0x7d][..], &[b'y'; 16_000]].concat();
+    let mut endless = frame(HEADERS, 0, 1, POST);
+    for _ in 0..2_000 {
+        endless.extend(frame(CONTINUATION, 0, 1, &filler));
+    }
+    let garbage = b"GET / HTTP/1.1\r\nHost: keys.test\r\n\r\n".repeat(100);
+    for (what, bytes) in [("resets", resets), ("continuations", endless), ("garbage", garbage)] {
+        let mut socket = open(address);
+        let _ = socket.write_all(&bytes); // it may be closed before all is written
+        assert!(is_closed(socket), "{what}");
+        serves(&envoy, &key).await;
+    }
+}
+
+#[tokio::test]
+async fn http_1_is_not_spoken_here_and_http_2_not_on_the_main_listener() {
+    let server = start();
+    let answer = crate::harness::raw::exchange(server.grpc.unwrap(), "GET /livez HTTP/1.1\r\nHost: keys.test\r\n\r\n");
+    assert!(answer.closed && !answer.text.contains("HTTP/1.1 200"), "{}", answer.text);
+    let mut socket = open(server.address);
+    let mut answer = [0; 512];
+    let read = socket.read(&mut answer).unwrap_or(0);
+    let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+}

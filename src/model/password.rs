@@ -32,7 +32,8 @@ impl Password {
     /// A password that may be set for `email`.
     pub fn parse_new(typed: &str, email: &Email) -> Result<Self> {
         let password = Self::parse(typed)?;
-        if password.0.chars().count() < Self::MIN {
+        // As typed and as kept: NFKC makes one character three (¾) and two one (e and its accent).
+        if typed.chars().count().min(password.0.chars().count()) < Self::MIN {
             return Err(Error::invalid(
                 "password",
                 "A password has at least 15 characters. A few random words are fine.",
@@ -95,6 +96,7 @@ mod tests {
             "",
             "short",
             "fourteen chars",
+            "twelve and ¾ +",
             "keybearer12345678",
             "ada.lovelace@example.com",
             "password1234567",

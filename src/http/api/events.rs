@@ -18,7 +18,7 @@ pub struct EventPage {
     #[schema(value_type = Vec<EventSchema>)]
     events: Vec<Event>,
     /// For the next page; null on the last one.
-    #[schema(schema_with = field::cursor_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
 
@@ -29,22 +29,22 @@ pub struct EventPage {
 struct EventSchema {
     /// Its number: 1, 2, 3 and so on.
     seq: i64,
-    #[schema(schema_with = field::time)]
+    #[schema(value_type = field::Moment)]
     at: String,
     /// `user`, `key`, `operator` or `anonymous`.
     actor_kind: String,
-    #[schema(schema_with = field::id_or_null)]
+    #[schema(value_type = Option<field::Id>, required = true)]
     actor_id: String,
     /// What a person recognises the actor by: an e-mail, a hint.
     actor: String,
     action: String,
     /// Of the key, user or session that it is about.
-    #[schema(schema_with = field::id_or_null)]
+    #[schema(value_type = Option<field::Id>, required = true)]
     object_id: String,
     object: String,
-    #[schema(schema_with = field::text_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     address: String,
-    #[schema(schema_with = field::text_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     request_id: String,
 }
 

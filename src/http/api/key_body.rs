@@ -22,36 +22,36 @@ const USUAL_LIFE: Duration = Duration::from_secs(90 * 86_400);
 #[schema(as = NewKey)]
 pub struct NewKeyBody {
     /// What it is for.
-    #[schema(schema_with = field::key_name)]
+    #[schema(value_type = field::Name)]
     name: String,
     /// E-mail or id; the caller's owner without it.
-    #[schema(schema_with = field::text_or_null, required = false)]
+    #[schema(value_type = Option<String>, required = false)]
     pub owner: Option<String>,
     /// One of the server's; the first of them without it.
-    #[schema(schema_with = field::prefix_or_null, required = false)]
+    #[schema(value_type = Option<field::Prefix>, required = false)]
     prefix: Option<String>,
     /// What it may do; only what the caller may pass on.
     #[serde(default)]
-    #[schema(schema_with = field::grants, required = false)]
+    #[schema(value_type = field::Scopes, required = false)]
     scopes: Vec<String>,
     /// In the future, at most 100 years; `null`: never. One of `expires_at`, `expires_in` and `expires`; 90 days
     /// without any.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::time_or_null, required = false)]
+    #[schema(value_type = Option<field::Moment>, required = false)]
     expires_at: Option<Option<String>>,
     /// Such as `90d`, `12h`, `15m`, `30s`.
-    #[schema(schema_with = field::span_or_null, required = false)]
+    #[schema(value_type = Option<field::Span>, required = false)]
     expires_in: Option<String>,
     /// Either, or `never`: what the dashboard and the command line take.
-    #[schema(schema_with = field::expiry_or_null, required = false)]
+    #[schema(value_type = Option<field::Expiry>, required = false)]
     expires: Option<String>,
     /// Where it may be used from; empty: anywhere.
     #[serde(default)]
-    #[schema(schema_with = field::ranges, required = false)]
+    #[schema(value_type = field::Ranges, required = false)]
     allowed_ips: Vec<String>,
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
-    #[schema(schema_with = field::metadata_or_null, required = false)]
+    #[schema(value_type = Option<field::Metadata>, required = false)]
     metadata: Option<Object>,
 }
 
@@ -101,26 +101,26 @@ impl NewKeyBody {
 #[schema(as = KeyChange)]
 pub struct KeyChangeBody {
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::key_name, required = false)]
+    #[schema(value_type = field::Name, required = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::grants_or_null, required = false)]
+    #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<Option<Vec<String>>>,
     /// In the future, at most 100 years; `null`: never.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::time_or_null, required = false)]
+    #[schema(value_type = Option<field::Moment>, required = false)]
     expires_at: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::truth, required = false)]
+    #[schema(value_type = bool, required = false)]
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::ranges_or_null, required = false)]
+    #[schema(value_type = Option<field::Ranges>, required = false)]
     allowed_ips: Option<Option<Vec<String>>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Option<Fields<RateLimitBody>>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::metadata_or_null, required = false)]
+    #[schema(value_type = Option<field::Metadata>, required = false)]
     metadata: Option<Option<Object>>,
 }
 

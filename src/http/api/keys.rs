@@ -52,10 +52,10 @@ pub struct VerifyBody {
     key: String,
     /// What it must be able to do, all of it.
     #[serde(default)]
-    #[schema(schema_with = field::needs, required = false)]
+    #[schema(value_type = Vec<field::PlainScope>, required = false)]
     scopes: Vec<String>,
     /// The address that the key is used from, for keys with address ranges.
-    #[schema(schema_with = field::address_or_null, required = false)]
+    #[schema(value_type = Option<field::Address>, required = false)]
     ip: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub struct VerifyBody {
 pub struct VerdictJson {
     valid: bool,
     /// `valid`, or why it is not.
-    #[schema(schema_with = codes)]
+    #[schema(value_type = VerdictCode)]
     code: &'static str,
     /// Of a good key.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,9 +73,19 @@ pub struct VerdictJson {
     key: Option<KeyJson>,
 }
 
-fn codes() -> utoipa::openapi::Object {
-    field::one_of(Refusal::ALL.map(Refusal::code).into_iter().chain(["valid"]))
+/// `valid`, or why a key is refused.
+struct VerdictCode;
+
+impl utoipa::PartialSchema for VerdictCode {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::Schema::from(field::one_of(
+            Refusal::ALL.map(Refusal::code).into_iter().chain(["valid"]),
+        ))
+        .into()
+    }
 }
+
+impl ToSchema for VerdictCode {}
 
 /// Judges another key. The answer is 200 either way; only this caller learns the reason.
 pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {

@@ -17,7 +17,6 @@ use crate::auth::{KeyList, Made};
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::body::Json;
-use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::{Cursor, KeyId, KeyRecord};
 
@@ -25,7 +24,7 @@ use crate::model::{Cursor, KeyId, KeyRecord};
 pub struct KeyPage {
     keys: Vec<KeyJson>,
     /// For the next page; null on the last one.
-    #[schema(schema_with = field::cursor_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
 

@@ -11,11 +11,11 @@ use crate::model::{KeyId, KeyRecord, Networks, Owner, RateLimit, ScopeSet, Time}
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
 pub struct KeyJson {
-    #[schema(schema_with = field::id)]
+    #[schema(value_type = field::Id)]
     id: KeyId,
     name: String,
     /// What the key begins with; null for one of another system.
-    #[schema(schema_with = field::text_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     prefix: Option<String>,
     /// Enough to recognise the key, useless as one.
     hint: String,
@@ -25,13 +25,13 @@ pub struct KeyJson {
     #[schema(value_type = Vec<String>)]
     scopes: ScopeSet,
     enabled: bool,
-    #[schema(schema_with = field::time)]
+    #[schema(value_type = field::Moment)]
     created_at: Time,
     /// null: never.
-    #[schema(schema_with = field::time_or_null)]
+    #[schema(value_type = Option<field::Moment>, required = true)]
     expires_at: Option<Time>,
     /// null: never yet.
-    #[schema(schema_with = field::time_or_null)]
+    #[schema(value_type = Option<field::Moment>, required = true)]
     last_used_at: Option<Time>,
     /// Where it may be used from; empty: anywhere.
     #[schema(value_type = Vec<String>)]
@@ -47,7 +47,7 @@ pub struct KeyJson {
 #[schema(as = Owner)]
 #[expect(dead_code, reason = "the shape of the model's Owner, which knows no OpenAPI")]
 struct OwnerSchema {
-    #[schema(schema_with = field::id)]
+    #[schema(value_type = field::Id)]
     id: String,
     email: String,
 }

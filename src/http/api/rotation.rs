@@ -22,7 +22,7 @@ use crate::model::{KeyId, Overlap};
 pub struct RotateBody {
     /// How long the old key goes on, such as `24h`; at most 90 days. Without it, it is revoked at once.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::overlap, required = false)]
+    #[schema(value_type = field::Overlap, required = false)]
     overlap: Option<String>,
 }
 

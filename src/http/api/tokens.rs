@@ -22,18 +22,18 @@ use crate::model::ScopeSet;
 #[schema(as = TokenRequest)]
 pub struct TokenBody {
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::any_text, required = false)]
+    #[schema(value_type = String, required = false)]
     email: Option<String>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::any_password, required = false)]
+    #[schema(value_type = String, format = Password, required = false)]
     password: Option<String>,
     /// What the token shall be able to do; without it, all that it may.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::grants, required = false)]
+    #[schema(value_type = field::Scopes, required = false)]
     scopes: Option<Vec<String>>,
     /// Alone.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::any_text, required = false)]
+    #[schema(value_type = String, required = false)]
     refresh_token: Option<String>,
 }
 

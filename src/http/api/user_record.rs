@@ -10,20 +10,20 @@ use crate::model::{Email, Role, Time, User, UserId};
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserJson {
-    #[schema(schema_with = field::id)]
+    #[schema(value_type = field::Id)]
     id: UserId,
     #[schema(value_type = String)]
     email: Email,
-    #[schema(schema_with = field::role)]
+    #[schema(value_type = field::Role)]
     role: Role,
     /// Whether the user and the user's keys are accepted.
     active: bool,
     /// How many there are.
     keys: u64,
-    #[schema(schema_with = field::time)]
+    #[schema(value_type = field::Moment)]
     created_at: Time,
     /// null: never yet.
-    #[schema(schema_with = field::time_or_null)]
+    #[schema(value_type = Option<field::Moment>, required = true)]
     last_login_at: Option<Time>,
 }
 

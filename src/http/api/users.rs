@@ -21,7 +21,7 @@ use crate::store::UserFilter;
 pub struct UserPage {
     users: Vec<UserJson>,
     /// For the next page; null on the last one.
-    #[schema(schema_with = field::cursor_or_null)]
+    #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
 
@@ -44,15 +44,15 @@ pub async fn list(manager: UsersManager, query: Parameters) -> Result<HttpRespon
 #[serde(deny_unknown_fields)]
 #[schema(as = NewUser)]
 pub struct NewUserBody {
-    #[schema(schema_with = field::email)]
+    #[schema(value_type = field::EmailAddress)]
     email: String,
     /// `member` without it.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::role, required = false)]
+    #[schema(value_type = field::Role, required = false)]
     role: Option<String>,
     /// Not one that a word list finds. Without it the user cannot log in yet.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::password, required = false)]
+    #[schema(value_type = field::NewPassword, required = false)]
     password: Option<String>,
 }
 
@@ -77,15 +77,15 @@ pub async fn show(manager: UsersManager, id: Path<String>) -> Result<HttpRespons
 #[schema(as = UserChange)]
 pub struct UserChangeBody {
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::role, required = false)]
+    #[schema(value_type = field::Role, required = false)]
     role: Option<String>,
     /// `false` ends the user's sessions and tokens, and refuses the keys until it is `true` again.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::truth, required = false)]
+    #[schema(value_type = bool, required = false)]
     active: Option<bool>,
     /// A new one; ends the user's sessions and tokens.
     #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = field::password, required = false)]
+    #[schema(value_type = field::NewPassword, required = false)]
     password: Option<String>,
 }
 

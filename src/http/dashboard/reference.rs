@@ -81,7 +81,7 @@ fn entry(document: &Value, path: &str, method: &str, operation: &Value) -> Opera
     let parameter = |parameter: &Value| Entry {
         name: text(&parameter["name"]),
         place: text(&parameter["in"]),
-        kind: kind(&parameter["schema"]),
+        kind: kind(document, &parameter["schema"]),
         record: None,
         is_required: parameter["required"] == true,
         description: prose(&parameter["description"]),
@@ -121,10 +121,10 @@ fn record(document: &Value, name: &str, schema: &Value) -> Record {
         map(&part["properties"]).map(move |(field, schema)| Entry {
             name: field.clone(),
             place: String::new(),
-            kind: kind(schema),
+            kind: kind(document, schema),
             record: reference(schema),
             is_required: list(&part["required"]).any(|required| required == field),
-            description: prose(&schema["description"]),
+            description: prose(described(schema)),
         })
     });
     Record {
@@ -132,30 +132,42 @@ fn record(document: &Value, name: &str, schema: &Value) -> Record {
         name: name.to_owned(),
         description: prose(&schema["description"]),
         fields: fields.collect(),
+        kind: kind(document, schema),
+        pattern: schema["pattern"].as_str().map(str::to_owned),
     }
 }
 
+/// A schema's description, or that of what it may be instead of `null`.
+fn described(schema: &Value) -> &Value {
+    let within = list(&schema["oneOf"]).map(|inner| &inner["description"]).find(|text| text.is_string());
+    within.unwrap_or(&schema["description"])
+}
+
 /// A schema's type in words.
-fn kind(schema: &Value) -> String {
-    if schema["$ref"].is_string() {
-        return "object".to_owned();
+fn kind(document: &Value, schema: &Value) -> String {
+    let schema = resolved(document, schema);
+    if let Some(values) = schema["enum"].as_array() {
+        return values.iter().map(text).collect::<Vec<_>>().join(", ");
     }
-    let alternatives = list(&schema["oneOf"]).chain(list(&schema["anyOf"])).map(kind);
     let types: Vec<String> = match &schema["type"] {
         Value::String(one) => vec![one.clone()],
         Value::Array(many) => many.iter().map(text).collect(),
-        _ => alternatives.collect(),
+        _ => {
+            let mut kinds = Vec::new();
+            for inner in list(&schema["oneOf"]).chain(list(&schema["anyOf"])) {
+                let kind = kind(document, inner);
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+            kinds
+        }
     };
-    let mut words = types.join(" or ");
-    if let Some(values) = schema["enum"].as_array() {
-        let values: Vec<String> = values.iter().map(text).collect();
-        return values.join(" | ");
+    let words = types.join(" or ");
+    let format = schema["format"].as_str().filter(|format| !format.starts_with("int"));
+    match (format, schema["items"].is_object()) {
+        (Some(format), _) => format!("{words} ({format})"),
+        (None, true) => format!("{words} of {}", kind(document, &schema["items"])),
+        (None, false) => words,
     }
-    if let Some(format) = schema["format"].as_str().filter(|format| !format.starts_with("int")) {
-        words = format!("{words} ({format})");
-    }
-    if schema["items"].is_object() {
-        words = format!("{words} of {}", kind(&schema["items"]));
-    }
-    words
 }

@@ -3,12 +3,45 @@
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
-    AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType,
-    Type,
+    AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaFormat, Type,
 };
 
-use crate::model::key::Metadata;
+use utoipa::{PartialSchema, ToSchema};
+
 use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet};
+
+/// Names a schema in the document, so that fields can refer to it and say what they are beside it.
+macro_rules! named {
+    ($($name:ident = $function:ident;)*) => {$(
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                Schema::from($function()).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+named! {
+    Id = id;
+    Moment = time;
+    Name = key_name;
+    Prefix = prefix;
+    EmailAddress = email;
+    NewPassword = password;
+    Scopes = grants;
+    PlainScope = plain_scope;
+    Address = address;
+    Ranges = ranges;
+    Span = span;
+    Overlap = overlap;
+    Expiry = expiry;
+    Metadata = metadata;
+    Role = role;
+}
 
 /// Control characters and marks that change the writing direction.
 macro_rules! deceptive {
@@ -24,13 +57,6 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn or_null(mut object: Object) -> Object {
-    if let SchemaType::Type(own) = object.schema_type {
-        object.schema_type = SchemaType::from_iter([own, Type::Null]);
-    }
-    object
-}
-
 fn list(items: impl Into<RefOr<Schema>>, most: usize) -> Array {
     ArrayBuilder::new().items(items.into()).max_items(Some(most)).build()
 }
@@ -40,23 +66,11 @@ pub fn id() -> Object {
     text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).pattern(Some(lower_case)).build()
 }
 
-pub fn id_or_null() -> Object {
-    or_null(id())
-}
-
 pub fn time() -> Object {
     text().format(Some(SchemaFormat::Custom("date-time".to_owned()))).build()
 }
 
-pub fn time_or_null() -> Object {
-    or_null(time())
-}
-
-pub fn text_or_null() -> Object {
-    or_null(text().build())
-}
-
-pub fn key_name() -> Object {
+fn key_name() -> Object {
     let pattern = concat!("^[^", deceptive!(), "]*[^\\s", deceptive!(), "][^", deceptive!(), "]*$");
     text().min_length(Some(1)).max_length(Some(KeyName::MAX)).pattern(Some(pattern)).build()
 }
@@ -65,22 +79,13 @@ fn prefix() -> Object {
     text().max_length(Some(KeyPrefix::MAX)).pattern(Some("^[a-z][a-z0-9]*(_[a-z0-9]+)*$")).build()
 }
 
-pub fn prefix_or_null() -> Object {
-    or_null(prefix())
-}
-
-pub fn email() -> Object {
+fn email() -> Object {
     text().format(Some(SchemaFormat::Custom("email".to_owned()))).max_length(Some(Email::MAX)).build()
 }
 
-pub fn password() -> Object {
+fn password() -> Object {
     let format = SchemaFormat::Custom("password".to_owned());
     text().format(Some(format)).min_length(Some(Password::MIN)).max_length(Some(Password::MAX)).build()
-}
-
-/// For somebody who logs in: the rules of today may not be those of then.
-pub fn any_password() -> Object {
-    text().format(Some(SchemaFormat::Custom("password".to_owned()))).build()
 }
 
 pub fn any_text() -> Object {
@@ -88,40 +93,28 @@ pub fn any_text() -> Object {
 }
 
 /// A grant: it may end in `*`.
-pub fn grants() -> Array {
+fn grants() -> Array {
     let pattern = r"^([A-Za-z0-9][A-Za-z0-9._:/-]{0,63}|[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}\*|\*)$";
     list(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build(), ScopeSet::MAX)
 }
 
-pub fn grants_or_null() -> Array {
-    let mut grants = grants();
-    grants.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
-    grants
-}
-
 /// A need: plain.
-pub fn needs() -> Array {
-    let pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$";
-    ArrayBuilder::new().items(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build()).build()
+fn plain_scope() -> Object {
+    text().max_length(Some(Scope::MAX)).pattern(Some(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")).build()
 }
 
-pub fn address_or_null() -> Schema {
+fn address() -> Schema {
     let known = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned()))).build();
-    AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).item(null()).build().into()
+    AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).build().into()
 }
 
 /// In a form: empty is as good as not there.
 pub fn address_or_empty() -> Schema {
-    let known = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned()))).build();
-    AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).item(one_of([""])).build().into()
-}
-
-fn null() -> Object {
-    ObjectBuilder::new().schema_type(Type::Null).build()
+    AnyOfBuilder::new().item(address()).item(one_of([""])).build().into()
 }
 
 /// CIDR, or one address.
-pub fn ranges() -> Array {
+fn ranges() -> Array {
     let v4 = format!("^{V4}(/(3[0-2]|[12]?[0-9]))?$");
     let v6 = SchemaFormat::Custom("ipv6".to_owned());
     let range = AnyOfBuilder::new()
@@ -132,53 +125,36 @@ pub fn ranges() -> Array {
     list(Schema::from(range), Networks::MAX)
 }
 
-pub fn ranges_or_null() -> Array {
-    let mut ranges = ranges();
-    ranges.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
-    ranges
-}
-
 /// `90d`, `12h`, `15m`, `30s`.
-pub fn span() -> Object {
+fn span() -> Object {
     text().pattern(Some("^[1-9][0-9]{0,3}[smhd]$")).build()
 }
 
 /// At most 90 days.
-pub fn overlap() -> Object {
+fn overlap() -> Object {
     let hours = "[1-9][0-9]{0,2}|1[0-9]{3}|20[0-9]{2}|21[0-5][0-9]|2160";
     let days = "[1-9]|[1-8][0-9]|90";
     text().pattern(Some(format!("^(0|[1-9][0-9]{{0,3}}[sm]|({hours})h|({days})d)$"))).build()
 }
 
-pub fn span_or_null() -> Object {
-    or_null(span())
-}
-
 /// `90d`, `never` or a time.
-pub fn expiry_or_null() -> Schema {
+fn expiry() -> Schema {
     let never = text().enum_values(Some(["never"])).build();
-    AnyOfBuilder::new().item(span()).item(never).item(time()).item(null()).build().into()
+    AnyOfBuilder::new().item(span()).item(never).item(time()).build().into()
 }
 
 fn metadata() -> Object {
-    let description = format!("At most {} bytes as compact JSON, and 32 levels deep.", Metadata::MAX);
+    let description =
+        format!("At most {} bytes as compact JSON, and 32 levels deep.", crate::model::key::Metadata::MAX);
     ObjectBuilder::new()
         .description(Some(description))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))
         .build()
 }
 
-pub fn metadata_or_null() -> Object {
-    or_null(metadata())
-}
-
 /// Empty for the first page.
 pub fn cursor() -> Object {
     text().pattern(Some("^([A-Za-z0-9_-]{21}[AQgw])?$")).build()
-}
-
-pub fn cursor_or_null() -> Object {
-    or_null(text().build())
 }
 
 pub fn role() -> Object {

@@ -76,10 +76,14 @@ pub struct AnswerEntry {
     pub is_problem: bool,
 }
 
-/// An object of a body or an answer.
+/// An object of a body or an answer, or a single value with rules of its own.
 pub struct Record {
     pub anchor: String,
     pub name: String,
     pub description: Prose,
+    /// None for a single value.
     pub fields: Vec<Entry>,
+    pub kind: String,
+    /// The regular expression of a single value.
+    pub pattern: Option<String>,
 }

@@ -68,14 +68,20 @@ impl Journal {
         // In this order: a file that replaces a journal that is still there is recognised by its header.
         let finished = self.finished_path(number);
         fs::rename(self.aside(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))?;
-        self.forget_current()
+        self.current = None;
+        // The sums are finished now, whatever becomes of the journal that they replace: it is written
+        // over by the next one, or recognised after a crash.
+        let _ = fs::remove_file(self.path());
+        Ok(())
     }
 
     /// Finishes the journal as it is.
     pub fn finish_unchanged(&mut self) -> Result<()> {
-        let Some(current) = self.current.take() else { return Ok(()) };
+        let Some(current) = &self.current else { return Ok(()) };
         let finished = self.finished_path(current.number);
-        fs::rename(self.path(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))
+        fs::rename(self.path(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))?;
+        self.current = None;
+        Ok(())
     }
 
     /// What a crashed process left: finishes its journal, unless its sums were finished already.
@@ -114,11 +120,6 @@ impl Journal {
             appended.map_err(|error| trouble(&aside, "cannot be written", error))?;
         }
         Ok(written)
-    }
-
-    fn forget_current(&mut self) -> Result<()> {
-        self.current = None;
-        remove(&self.path())
     }
 
     fn aside(&self) -> PathBuf {
@@ -318,5 +319,32 @@ mod tests {
         journal.finish_unchanged().unwrap();
         let mut finished = journal.next_finished().unwrap().unwrap();
         assert_eq!((finished.number, counts(&mut finished)), (2, vec![5, 5]));
+    }
+
+    #[test]
+    fn sums_that_are_finished_count_even_if_the_journal_cannot_be_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::beside(&directory.path().join("k.db"));
+        let (clients, uses) = batch(5, u32::MAX);
+        journal.append(&clients, &uses, 1).unwrap();
+        fs::remove_file(journal.path()).unwrap();
+        fs::create_dir(journal.path()).unwrap();
+        // Told that this failed, the caller would keep its counts, and finish them once more.
+        journal.finish(&mut std::iter::once(Ok(batch(1, 5))), 2).unwrap();
+        assert_eq!(counts(&mut journal.next_finished().unwrap().unwrap()), [5]);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_finished_now_is_finished_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::beside(&directory.path().join("k.db"));
+        let (clients, uses) = batch(5, u32::MAX);
+        journal.append(&clients, &uses, 1).unwrap();
+        fs::create_dir(journal.finished_path(1)).unwrap();
+        assert!(journal.finish_unchanged().is_err());
+        fs::remove_dir(journal.finished_path(1)).unwrap();
+        journal.append(&clients, &uses, 2).unwrap();
+        journal.finish_unchanged().unwrap();
+        assert_eq!(counts(&mut journal.next_finished().unwrap().unwrap()), [5, 5]);
     }
 }

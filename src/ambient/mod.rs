@@ -1,12 +1,14 @@
 //! The only place that touches ambient time, randomness and threads; clippy forbids them elsewhere.
 //! Everything above takes a [`Clock`] and an [`Entropy`], so a test can set both by hand.
 
+pub mod background;
 pub mod clock;
 pub mod entropy;
 pub mod histogram;
 pub mod pool;
 pub mod slot;
 
+pub use background::Background;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
 pub use histogram::Histogram;

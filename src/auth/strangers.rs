@@ -38,7 +38,7 @@ impl Strangers {
 
     /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
     /// held back: it is the operator, or a gateway that speaks for everybody.
-    pub fn note(&self, address: Option<IpAddr>, presented: &[u8], now: Duration) -> Option<Duration> {
+    pub fn note(&self, address: Option<IpAddr>, digest: impl FnOnce() -> Digest, now: Duration) -> Option<Duration> {
         let address = address.filter(|address| self.limit > 0 && !address.is_loopback())?;
         let window = now.as_secs() / WINDOW.as_secs();
         let mut watched = self.watched.own().lock().ok()?;
@@ -52,7 +52,7 @@ impl Strangers {
         if suspect.window != window {
             *suspect = Suspect::new(window);
         }
-        suspect.see(presented);
+        suspect.see(&digest());
         let left = Duration::from_secs((window + 1) * WINDOW.as_secs()).saturating_sub(now);
         (suspect.set > self.limit).then_some(left)
     }
@@ -69,8 +69,7 @@ impl Suspect {
         Suspect { window, bits: Box::new([0; BITS / 64]), set: 0 }
     }
 
-    fn see(&mut self, presented: &[u8]) {
-        let digest = Digest::of(presented);
+    fn see(&mut self, digest: &Digest) {
         let bit = usize::from(u16::from_le_bytes([digest.as_bytes()[0], digest.as_bytes()[1]])) % BITS;
         let (word, mask) = (&mut self.bits[bit / 64], 1 << (bit % 64));
         if *word & mask == 0 {
@@ -89,15 +88,18 @@ mod tests {
         let strangers = Strangers::new(100);
         let (one, near, far) = ("2001:db8::1".parse().ok(), "2001:db8::2".parse().ok(), "2001:db8:1::1".parse().ok());
         for _ in 0..1000 {
-            assert_eq!(strangers.note(one, b"the same", Duration::ZERO), None);
+            assert_eq!(strangers.note(one, || Digest::of(b"the same"), Duration::ZERO), None);
         }
-        let held =
-            (0..300_u32).filter(|n| strangers.note(one, &n.to_le_bytes(), Duration::from_secs(20)).is_some()).count();
+        let held = (0..300_u32)
+            .filter(|n| strangers.note(one, || Digest::of(&n.to_le_bytes()), Duration::from_secs(20)).is_some())
+            .count();
         assert!((150..250).contains(&held), "{held}");
-        assert_eq!(strangers.note(near, b"x", Duration::from_secs(20)), Some(Duration::from_secs(40)));
-        assert_eq!(strangers.note(far, b"x", Duration::from_secs(20)), None);
-        assert_eq!(strangers.note(one, b"x", Duration::from_secs(60)), None);
+        assert_eq!(strangers.note(near, || Digest::of(b"x"), Duration::from_secs(20)), Some(Duration::from_secs(40)));
+        assert_eq!(strangers.note(far, || Digest::of(b"x"), Duration::from_secs(20)), None);
+        assert_eq!(strangers.note(one, || Digest::of(b"x"), Duration::from_secs(60)), None);
         let loopback = "127.0.0.1".parse().ok();
-        assert!((0..2000_u32).all(|n| strangers.note(loopback, &n.to_le_bytes(), Duration::ZERO).is_none()));
+        assert!(
+            (0..2000_u32).all(|n| strangers.note(loopback, || Digest::of(&n.to_le_bytes()), Duration::ZERO).is_none())
+        );
     }
 }

@@ -68,17 +68,7 @@ mod tests {
     #[test]
     fn each_refusal_is_counted_under_its_own_code() {
         let tally = Tally::default();
-        let all = [
-            Refusal::Malformed,
-            Refusal::NotFound,
-            Refusal::Expired,
-            Refusal::Disabled,
-            Refusal::OwnerDeactivated,
-            Refusal::InsufficientScope,
-            Refusal::IpNotAllowed,
-            Refusal::RateLimited,
-        ];
-        for refusal in all {
+        for refusal in Refusal::ALL {
             tally.count::<()>(&Ok(Err(Bad { refusal, allowance: None, held_back: None })));
             assert_eq!(CODES[place(refusal)], refusal.code());
         }

@@ -86,11 +86,11 @@ impl Auth {
     ) -> Option<Result<Verdict<T>>> {
         let now = self.clock.now();
         let Some(candidate) = self.candidate(presented) else {
-            return Some(Ok(Err(self.refuse(Refusal::Malformed, presented, demand))));
+            return Some(Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(presented), demand))));
         };
         match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
-            Lookup::Found(judged) => Some(Ok(self.settle(judged, presented, demand, now))),
-            Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, presented, demand)))),
+            Lookup::Found(judged) => Some(Ok(self.settle(judged, candidate.digest, demand, now))),
+            Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)))),
             Lookup::Unsure => None,
             Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
         }
@@ -103,26 +103,26 @@ impl Auth {
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         let Some(candidate) = self.candidate(presented) else {
-            return Ok(Err(self.refuse(Refusal::Malformed, presented, demand)));
+            return Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(presented), demand)));
         };
         let Some(key) = self.store.find_by_digest(candidate.digest).await? else {
-            return Ok(Err(self.refuse(candidate.if_absent, presented, demand)));
+            return Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)));
         };
         let now = self.clock.now();
         let view =
             KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
-        Ok(self.settle(judge(&view, now, demand, &tell), presented, demand, now))
+        Ok(self.settle(judge(&view, now, demand, &tell), candidate.digest, demand, now))
     }
 
     /// The key's facts are good or not; its rate limit is counted, and so is the use.
     fn settle<T>(
         &self,
         judged: std::result::Result<Judged<T>, Refusal>,
-        presented: Presented<'_>,
+        digest: Digest,
         demand: &Demand<'_>,
         now: Time,
     ) -> Verdict<T> {
-        let judged = judged.map_err(|refusal| self.refuse(refusal, presented, demand))?;
+        let judged = judged.map_err(|refusal| self.refuse(refusal, || digest, demand))?;
         let allowance = judged.limit.map(|limit| self.limits.take(judged.id, limit)).transpose();
         let allowance = allowance.map_err(|allowance| Bad {
             refusal: Refusal::RateLimited,
@@ -133,10 +133,9 @@ impl Auth {
         Ok(Good { told: judged.told, allowance })
     }
 
-    fn refuse(&self, refusal: Refusal, presented: Presented<'_>, demand: &Demand<'_>) -> Bad {
+    fn refuse(&self, refusal: Refusal, digest: impl FnOnce() -> Digest, demand: &Demand<'_>) -> Bad {
         let is_guess = matches!(refusal, Refusal::Malformed | Refusal::NotFound);
-        let held_back =
-            if is_guess { self.strangers.note(demand.address, presented, self.clock.steady()) } else { None };
+        let held_back = if is_guess { self.strangers.note(demand.address, digest, self.clock.steady()) } else { None };
         Bad { refusal, allowance: None, held_back }
     }
 

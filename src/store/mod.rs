@@ -41,7 +41,7 @@ use crate::model::Digest;
 use announce::Announcement;
 pub use events::{ChainReport, EventFilter};
 pub use import::Rows;
-pub use journal::{Finished, Journal, Row as UsageRow};
+pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
 pub use key_search::KeyFilter;
 pub use keys::{Created, KeyWrite, Reach};
 pub use rotation::Successor;

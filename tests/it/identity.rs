@@ -113,10 +113,7 @@ async fn an_operator_may_have_it_signed_by_rsa() {
 #[tokio::test]
 async fn many_keys_at_once_have_each_their_own() {
     let server = Server::start();
-    let mut keys = Vec::new();
-    for _ in 0..16 {
-        keys.push(server.key(&[]).await);
-    }
+    let keys = server.keys(16).await;
     let clients = keys.iter().map(|(id, key)| {
         let bearer = server.bearer(key);
         async move {

@@ -98,10 +98,7 @@ async fn only_a_key_with_the_scope_may_verify() {
 #[tokio::test]
 async fn answers_of_many_keys_at_once_are_never_mixed() {
     let server = Server::start();
-    let mut keys = Vec::new();
-    for _ in 0..16 {
-        keys.push(server.key(&[]).await);
-    }
+    let keys = server.keys(16).await;
     let clients = keys.iter().map(|(id, key)| {
         let bearer = server.bearer(key);
         async move {

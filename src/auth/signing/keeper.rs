@@ -2,14 +2,13 @@
 //! second when somebody else has changed their file, so that no request needs to look.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
-use crate::ambient::Clock;
-use crate::error::{Error, Result};
+use crate::ambient::background::Orders;
+use crate::ambient::{Background, Clock};
+use crate::error::Result;
 use crate::model::signing::Keyring;
 use crate::model::{Action, Origin, Time};
 use crate::store::{Stamp, Store};
@@ -18,11 +17,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// After a failure: making RSA keys is dear, and a full disk does not mend in a second.
 const RETRY_TURNS: u32 = 60;
 
-/// Stops the thread when told so.
-pub struct Keeper {
-    order: SyncSender<()>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+pub struct Keeper(Background);
 
 impl Keeper {
     pub fn start(
@@ -31,7 +26,6 @@ impl Keeper {
         clock: Arc<dyn Clock>,
         settings: &SigningSettings,
     ) -> Result<Self> {
-        let (order, orders) = sync_channel::<()>(1);
         let file = settings.file.clone().unwrap_or_else(|| store.signing_file());
         let mut work = Work {
             signing,
@@ -44,31 +38,19 @@ impl Keeper {
             next_end: None,
             patience: 0,
         };
-        let run = move || {
-            // Verifications come first, as in the usage thread.
-            let _ = rustix::process::nice(10);
+        let run = move |orders: Orders| {
             loop {
                 work.turn();
-                if !matches!(orders.recv_timeout(LOOK), Err(RecvTimeoutError::Timeout)) {
+                if orders.to_stop_within(LOOK) {
                     return;
                 }
             }
         };
-        let thread = thread::Builder::new().name("signing".into()).spawn(run).map_err(Error::unavailable)?;
-        Ok(Keeper { order, thread: Mutex::new(Some(thread)) })
+        Background::start("signing", run).map(Keeper)
     }
 
     pub fn stop(&self) {
-        let _ = self.order.try_send(()); // told already
-        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
-            let _ = thread.join(); // its panic is in the log
-        }
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.stop();
     }
 }
 

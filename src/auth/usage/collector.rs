@@ -1,20 +1,19 @@
 //! The usage thread: collects what threads noted, appends it to the journal, adds it to the counts,
 //! finishes journals when it is time, folds them, and prunes what is older than it is kept.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use futures_executor::block_on;
 
 use super::fold::{FEW, Fold};
 use super::{Usage, lock};
-use crate::ambient::{Clock, Entropy};
+use crate::ambient::background::Orders;
+use crate::ambient::{Background, Clock, Entropy};
 use crate::error::{Error, Result};
-use crate::model::usage::{Client, Hour, Uses};
-use crate::store::{Journal, Store};
+use crate::model::usage::{Hour, Uses};
+use crate::store::{Journal, Store, UsageSums};
 
 /// What a killed process may lose.
 const COLLECT: Duration = Duration::from_millis(250);
@@ -29,11 +28,8 @@ const ADDED_AT_ONCE: usize = 2048;
 /// A journal is rewritten as sums when it is this large, and four times what the sums take.
 const LARGE: u64 = 64 << 20;
 
-/// Stops the thread, after everything is folded, when told so.
-pub struct Collector {
-    order: SyncSender<()>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+/// Its end is when every count is in the database.
+pub struct Collector(Background);
 
 impl Collector {
     /// `retention`: how long hourly counts are kept.
@@ -44,7 +40,6 @@ impl Collector {
         entropy: Arc<dyn Entropy>,
         retention: Duration,
     ) -> Result<Self> {
-        let (order, orders) = sync_channel::<()>(1);
         let mut work = Work {
             usage,
             journal: store.usage_journal(),
@@ -59,42 +54,25 @@ impl Collector {
             pruned_at: Duration::ZERO,
             complained_at: None,
         };
-        let run = move || {
-            // Verifications come first: on Linux this is the thread's own priority. Refused, it only
-            // competes as an equal.
-            let _ = rustix::process::nice(10);
+        let run = move |orders: Orders| {
             work.told("what a crash left", |work| work.journal.recover());
             let mut steps = 0;
-            loop {
-                let pause = COLLECT / (steps + 1);
-                let is_last = !matches!(orders.recv_timeout(pause), Err(RecvTimeoutError::Timeout));
-                if is_last {
-                    return work.finish_up();
-                }
+            while !orders.to_stop_within(COLLECT / (steps + 1)) {
                 if steps > 0 {
                     steps -= 1;
                     work.fold_some(1);
-                    continue;
+                } else {
+                    steps = work.turn();
                 }
-                steps = work.turn();
             }
+            work.finish_up();
         };
-        let thread = thread::Builder::new().name("usage".into()).spawn(run).map_err(Error::unavailable)?;
-        Ok(Collector { order, thread: Mutex::new(Some(thread)) })
+        Background::start("usage", run).map(Collector)
     }
 
     /// Returns when every count is in the database.
     pub fn stop(&self) {
-        let _ = self.order.try_send(()); // told already
-        if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
-            let _ = thread.join(); // its panic is in the log
-        }
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.stop();
+        self.0.stop();
     }
 }
 
@@ -199,18 +177,14 @@ impl Work {
         }
     }
 
-    /// Whether the journal should be finished: when the hour ends, and when it is time to fold.
+    /// Whether the journal should be finished: when the hour ends, and when it is time to fold, but not
+    /// before the one before it is folded.
     fn is_due(&self) -> bool {
         let counts = lock(&self.usage.0.counts);
         let Some(hour) = counts.hour() else { return false };
         let since = self.clock.steady().saturating_sub(self.finished_at);
-        let is_few = counts.rows() <= FEW && self.fold.left() == 0;
-        hour != Hour::of(self.clock.now()) || since >= if is_few { FOLD_SOON } else { FOLD_LATE + self.backlog() }
-    }
-
-    /// A journal is not finished before the one before it is folded.
-    fn backlog(&self) -> Duration {
-        if self.fold.left() > 0 { Duration::from_secs(3600) } else { Duration::ZERO }
+        let pause = if counts.rows() <= FEW { FOLD_SOON } else { FOLD_LATE };
+        hour != Hour::of(self.clock.now()) || (self.fold.left() == 0 && since >= pause)
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -236,10 +210,7 @@ impl Work {
     }
 
     /// Hands the sums of all counts to `write`, chunk by chunk; fails if the index starts over meanwhile.
-    fn with_sums<T>(
-        &mut self,
-        write: impl FnOnce(&mut Journal, &mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>) -> Result<T>,
-    ) -> Result<T> {
+    fn with_sums<T>(&mut self, write: impl FnOnce(&mut Journal, UsageSums<'_>) -> Result<T>) -> Result<T> {
         let (store, usage, resets) = (Arc::clone(&self.store), self.usage.clone(), self.resets);
         let chunks = lock(&usage.0.counts).chunks();
         let of_chunks =

@@ -102,6 +102,15 @@ impl Server {
     }
 
     /// A key of the member: its id and its text.
+    /// Ids and keys without scopes.
+    pub async fn keys(&self, count: usize) -> Vec<(String, String)> {
+        let mut keys = Vec::new();
+        for _ in 0..count {
+            keys.push(self.key(&[]).await);
+        }
+        keys
+    }
+
     pub async fn key(&self, scopes: &[&str]) -> (String, String) {
         self.key_of(MEMBER, scopes, |_| {}).await
     }

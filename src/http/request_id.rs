@@ -6,7 +6,8 @@ use std::cell::Cell;
 use actix_web::http::header::HeaderValue;
 
 pub struct RequestIds {
-    worker: [u8; 8],
+    /// In hex digits.
+    worker: [u8; 16],
     next: Cell<u64>,
 }
 
@@ -15,7 +16,9 @@ pub struct RequestId([u8; 32]);
 
 impl RequestIds {
     pub fn new(worker: [u8; 8]) -> Self {
-        RequestIds { worker, next: Cell::new(0) }
+        let mut text = [0; 16];
+        hex::encode_to_slice(worker, &mut text).expect("eight bytes are sixteen hex digits");
+        RequestIds { worker: text, next: Cell::new(0) }
     }
 
     /// One in sixteen, for what is too dear to do for each.
@@ -27,7 +30,7 @@ impl RequestIds {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
         let mut text = [0; 32];
-        hex::encode_to_slice(self.worker, &mut text[..16]).expect("eight bytes are sixteen hex digits");
+        text[..16].copy_from_slice(&self.worker);
         hex::encode_to_slice(number.to_be_bytes(), &mut text[16..]).expect("eight bytes are sixteen hex digits");
         RequestId(text)
     }

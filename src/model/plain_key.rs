@@ -14,6 +14,18 @@ const CHECKSUM_CHARS: usize = 6;
 const TAIL_CHARS: usize = 1 + SECRET_CHARS + CHECKSUM_CHARS;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// The bytes of base64url; those of the checksum are among them.
+const IN_SECRET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        byte += 1;
+    }
+    table
+};
+
 /// What stands before the last `_` separator: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, at most 32 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyPrefix(String);
@@ -63,13 +75,9 @@ impl PlainKey {
     /// Whether `text` has the shape and the checksum of a key of ours. Garbage stops here,
     /// before any digest or look-up. Allocates nothing.
     pub fn is_well_formed(text: &[u8]) -> bool {
-        let Some(cut) = text.len().checked_sub(TAIL_CHARS) else { return false };
-        let (prefix, tail) = text.split_at(cut);
+        let Some((prefix, tail)) = text.split_last_chunk::<TAIL_CHARS>() else { return false };
         let (body, sum) = text.split_at(text.len() - CHECKSUM_CHARS);
-        tail[0] == b'_'
-            && tail[1..=SECRET_CHARS].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-            && is_prefix(prefix)
-            && checksum(body) == sum
+        tail[0] == b'_' && tail.iter().all(|b| IN_SECRET[usize::from(*b)]) && is_prefix(prefix) && checksum(body) == sum
     }
 
     pub fn parse(text: &str) -> Result<Self> {

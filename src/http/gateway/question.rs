@@ -23,7 +23,8 @@ pub enum Door<'a> {
 impl<'a> Door<'a> {
     /// The path as sent: nothing in it is decoded or resolved, so there is one way to write a door.
     pub fn of(path: &'a str) -> Self {
-        let mut segments = path.splitn(5, '/').skip(2);
+        let Some(rest) = path.strip_prefix("/auth/") else { return Door::Plain };
+        let mut segments = rest.split('/');
         match segments.next() {
             Some("nginx") => Door::Nginx,
             Some("envoy") => Door::Envoy { policy: segments.next().unwrap_or_default() },

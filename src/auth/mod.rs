@@ -34,7 +34,7 @@ pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;
 pub use rotation::Rotation;
 pub use signing::SigningSettings;
-pub use verify::{Bad, Good, Identity, Presented, Verdict};
+pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
 pub const BAD_KEY_LIMIT: u32 = 1000;

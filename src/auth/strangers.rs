@@ -38,8 +38,14 @@ impl Strangers {
 
     /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
     /// held back: it is the operator, or a gateway that speaks for everybody.
-    pub fn note(&self, address: Option<IpAddr>, digest: impl FnOnce() -> Digest, now: Duration) -> Option<Duration> {
+    pub fn note(
+        &self,
+        address: Option<IpAddr>,
+        digest: impl FnOnce() -> Digest,
+        now: impl FnOnce() -> Duration,
+    ) -> Option<Duration> {
         let address = address.filter(|address| self.limit > 0 && !address.is_loopback())?;
+        let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
         let mut watched = self.watched.own().lock().ok()?;
         if watched.len() >= MOST && !watched.contains_key(&neighbourhood(address)) {
@@ -86,20 +92,18 @@ mod tests {
     #[test]
     fn distinct_keys_count_and_repeated_ones_do_not() {
         let strangers = Strangers::new(100);
+        let note =
+            |address, key: &[u8], second| strangers.note(address, || Digest::of(key), || Duration::from_secs(second));
         let (one, near, far) = ("2001:db8::1".parse().ok(), "2001:db8::2".parse().ok(), "2001:db8:1::1".parse().ok());
         for _ in 0..1000 {
-            assert_eq!(strangers.note(one, || Digest::of(b"the same"), Duration::ZERO), None);
+            assert_eq!(note(one, b"the same", 0), None);
         }
-        let held = (0..300_u32)
-            .filter(|n| strangers.note(one, || Digest::of(&n.to_le_bytes()), Duration::from_secs(20)).is_some())
-            .count();
+        let held = (0..300_u32).filter(|n| note(one, &n.to_le_bytes(), 20).is_some()).count();
         assert!((150..250).contains(&held), "{held}");
-        assert_eq!(strangers.note(near, || Digest::of(b"x"), Duration::from_secs(20)), Some(Duration::from_secs(40)));
-        assert_eq!(strangers.note(far, || Digest::of(b"x"), Duration::from_secs(20)), None);
-        assert_eq!(strangers.note(one, || Digest::of(b"x"), Duration::from_secs(60)), None);
+        assert_eq!(note(near, b"x", 20), Some(Duration::from_secs(40)));
+        assert_eq!(note(far, b"x", 20), None);
+        assert_eq!(note(one, b"x", 60), None);
         let loopback = "127.0.0.1".parse().ok();
-        assert!(
-            (0..2000_u32).all(|n| strangers.note(loopback, || Digest::of(&n.to_le_bytes()), Duration::ZERO).is_none())
-        );
+        assert!((0..2000_u32).all(|n| note(loopback, &n.to_le_bytes(), 0).is_none()));
     }
 }

@@ -13,6 +13,12 @@ use crate::model::{Digest, KeyId, Owner, PlainKey, RateLimit, Refusal, ScopeSet,
 /// What anybody presented as a key: bytes, not yet believed.
 pub type Presented<'a> = &'a [u8];
 
+/// What was presented, with the look-up that it is worth.
+pub struct Sought<'a> {
+    presented: Presented<'a>,
+    candidate: Option<Candidate>,
+}
+
 /// `Ok`: the key is good, with what the caller wanted to know of it.
 pub type Verdict<T> = std::result::Result<Good<T>, Bad>;
 
@@ -50,15 +56,32 @@ impl Auth {
     /// The longest text that is looked up at all; imported keys are shorter.
     pub const LONGEST_KEY: usize = 1024;
 
+    /// The first of two steps towards a look-up, both optional: whoever has other work does it in between,
+    /// while memory answers.
+    pub fn seek<'a>(&self, presented: Presented<'a>) -> Sought<'a> {
+        let candidate = self.candidate(presented);
+        if let Some(candidate) = &candidate {
+            self.store.index().fetch_place(&candidate.digest);
+        }
+        Sought { presented, candidate }
+    }
+
+    /// The second.
+    pub fn approach(&self, sought: &Sought<'_>) {
+        if let Some(candidate) = &sought.candidate {
+            self.store.index().fetch_entry(&candidate.digest);
+        }
+    }
+
     /// The verdict, if memory can tell; `None`: ask [`Auth::verify`]. `tell` runs on a good key and
     /// may run twice.
     pub fn verify_in_memory<T>(
         &self,
-        presented: Presented<'_>,
+        sought: &Sought<'_>,
         demand: &Demand<'_>,
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
-        let verdict = self.look(presented, demand, tell)?;
+        let verdict = self.look(sought, demand, tell)?;
         self.tally.count(&verdict);
         Some(verdict)
     }
@@ -70,7 +93,7 @@ impl Auth {
         demand: &Demand<'_>,
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
-        if let Some(verdict) = self.verify_in_memory(presented, demand, &tell) {
+        if let Some(verdict) = self.verify_in_memory(&self.seek(presented), demand, &tell) {
             return verdict;
         }
         let verdict = self.ask_the_store(presented, demand, tell).await;
@@ -80,13 +103,13 @@ impl Auth {
 
     fn look<T>(
         &self,
-        presented: Presented<'_>,
+        sought: &Sought<'_>,
         demand: &Demand<'_>,
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
         let now = self.clock.now();
-        let Some(candidate) = self.candidate(presented) else {
-            return Some(Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(presented), demand))));
+        let Some(candidate) = &sought.candidate else {
+            return Some(Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(sought.presented), demand))));
         };
         match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
             Lookup::Found(judged) => Some(Ok(self.settle(judged, candidate.digest, demand, now))),
@@ -135,7 +158,8 @@ impl Auth {
 
     fn refuse(&self, refusal: Refusal, digest: impl FnOnce() -> Digest, demand: &Demand<'_>) -> Bad {
         let is_guess = matches!(refusal, Refusal::Malformed | Refusal::NotFound);
-        let held_back = if is_guess { self.strangers.note(demand.address, digest, self.clock.steady()) } else { None };
+        let held_back =
+            if is_guess { self.strangers.note(demand.address, digest, || self.clock.steady()) } else { None };
         Bad { refusal, allowance: None, held_back }
     }
 

@@ -9,7 +9,7 @@ use actix_http::{HttpMessage, Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
-use actix_web::http::{Method, StatusCode, Uri, header};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -17,12 +17,7 @@ use futures_util::future::LocalBoxFuture;
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
-use super::{Shared, client, dashboard, gateway, security_headers};
-
-/// All header fields of a request together; more is 431.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
-/// Path and query; more is 414.
-const MOST_URI_BYTES: usize = 8 * 1024;
+use super::{Shared, bounds, client, dashboard, gateway, security_headers};
 
 pub struct Edge<A> {
     app: A,
@@ -86,10 +81,10 @@ where
     fn call(&self, request: Request) -> Self::Future {
         let id = self.ids.next();
         if gateway::is_for_gateways(request.path()) {
-            return match refuse_oversized(&request) {
-                Some(problem) => gateway::refuse_unread(&request, &problem, &id),
-                None if self.ids.is_sample() => timed(&self.site, request, id),
-                None => guarded(&self.site, request, id),
+            return if self.ids.is_sample() {
+                timed(&self.site, request, id)
+            } else {
+                guarded(&self.site, request, id)
             };
         }
         gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))
@@ -101,9 +96,7 @@ fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
     answer.unwrap_or_else(|_| {
         let problem = Problem::from(crate::error::Error::internal("the gateway lane panicked"));
-        let mut response: Response<BoxBody> = problem.respond(&id).into();
-        security_headers::stamp_lean(response.headers_mut(), &id);
-        gateway::Answering::Now(Some(response))
+        gateway::Answering::Now(Some(problem.complete(security_headers::lean(&id), &id)))
     })
 }
 
@@ -131,7 +124,7 @@ where
     let seen = Seen::of(&request, &site);
     let cors = Cors::of(&request, &site.settings.cors_origins);
     request.extensions_mut().insert(id);
-    let (answer, route) = match (refuse_oversized(&request), cors.answer()) {
+    let (answer, route) = match (bounds::refuse(&request), cors.answer()) {
         (Some(problem), _) => (Err(problem), None),
         (None, Some(answer)) => (Ok(answer), None),
         (None, None) => route(app, request).await,
@@ -223,43 +216,7 @@ fn render(site: &Shared, seen: &Seen, problem: &Problem, id: &RequestId) -> Http
     if let Some(cause) = &problem.cause {
         tracing::error!(request_id = id.as_str(), status = problem.status.as_u16(), cause, "a request failed");
     }
-    if seen.is_for_programs { problem.respond(id) } else { dashboard::error_page(site, problem, id) }
-}
-
-/// Requests that no handler shall see.
-fn refuse_oversized(request: &Request) -> Option<Problem> {
-    let headers = request.headers();
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if bytes > MOST_HEADER_BYTES {
-        let detail = "The header fields of a request have at most 16,384 bytes together.";
-        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
-    }
-    if uri_length(request.uri()) > MOST_URI_BYTES {
-        return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "An address has at most 8,192 bytes."));
-    }
-    // RFC 9112 §3.2: exactly one Host that is a host; a `/` or `?` in it would move a rebuilt URL.
-    let mut hosts = headers.get_all(header::HOST);
-    let is_sound = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => is_host(host.as_bytes()),
-        (None, _) => request.version() < actix_web::http::Version::HTTP_11,
-        (Some(_), Some(_)) => false,
-    };
-    (!is_sound).then(|| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "Send one Host header with a host and, if need be, a port.",
-        )
-    })
-}
-
-fn uri_length(uri: &Uri) -> usize {
-    uri.path_and_query().map_or(0, |both| both.as_str().len())
-}
-
-fn is_host(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%'))
+    if seen.is_for_programs { problem.respond(id).into() } else { dashboard::error_page(site, problem, id) }
 }
 
 #[cfg(test)]
@@ -268,6 +225,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
+    use actix_web::http::header;
     use actix_web::{App, web};
 
     use super::*;

@@ -4,6 +4,7 @@ mod api;
 mod basic;
 mod bearer;
 mod body;
+mod bounds;
 mod client;
 pub mod cors;
 mod credential;

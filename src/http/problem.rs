@@ -2,19 +2,41 @@
 //! The only place that knows which status code an error has.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
+use actix_http::Response;
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::request_id::RequestId;
 use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
 use crate::model::Refusal;
 
-const BASIC: &str = "Basic realm=\"keybearer\", charset=\"UTF-8\"";
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", charset=\"UTF-8\"");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
+const INVALID_REQUEST: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_request\"");
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_token\"");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const AFTER_ID: &str = "\"}";
+
+thread_local! {
+    /// Few, for few texts are fixed: a flood of bad keys gets the same ones again and again.
+    static RENDERED: RefCell<Vec<Rendered>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A body that the request's id alone tells from the next one.
+struct Rendered {
+    status: StatusCode,
+    code: &'static str,
+    detail: &'static str,
+    before_id: String,
+}
 
 /// An answer that is an error; the body gets its `request_id` at the edge.
 #[derive(Debug, Clone)]
@@ -26,7 +48,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     /// The input field at fault; nested ones as `rate_limit.window`.
     pub field: Option<Cow<'static, str>>,
-    pub challenge: Option<Cow<'static, str>>,
+    pub challenge: Option<HeaderValue>,
     pub retry_after: Option<u64>,
     pub allowance: Option<Allowance>,
     pub allow: Option<&'static str>,
@@ -69,10 +91,7 @@ impl Problem {
     }
 
     pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
-        Problem {
-            challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\", error=\"invalid_request\"")),
-            ..Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
-        }
+        Problem { challenge: Some(INVALID_REQUEST), ..Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
     }
 
     /// A header, other than the credential, that cannot be taken as it is.
@@ -82,7 +101,7 @@ impl Problem {
 
     pub fn missing_key() -> Self {
         Problem {
-            challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\"")),
+            challenge: Some(BEARER),
             ..Problem::new(StatusCode::UNAUTHORIZED, "missing_key", "Send a key: Authorization: Bearer <key>.")
         }
     }
@@ -90,7 +109,7 @@ impl Problem {
     /// No e-mail and password, where they are asked for (RFC 7617 §2).
     pub fn missing_password() -> Self {
         Problem {
-            challenge: Some(Cow::Borrowed(BASIC)),
+            challenge: Some(BASIC),
             ..Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "missing_credentials",
@@ -101,10 +120,7 @@ impl Problem {
 
     /// Wrong e-mail, password or refresh token, or of somebody who may not log in: which is not told.
     pub fn bad_password(detail: impl Into<Cow<'static, str>>) -> Self {
-        Problem {
-            challenge: Some(Cow::Borrowed(BASIC)),
-            ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
-        }
+        Problem { challenge: Some(BASIC), ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail) }
     }
 
     pub fn unreadable_basic() -> Self {
@@ -140,10 +156,11 @@ impl Problem {
     pub fn refused(refusal: Refusal, scopes: &[&str]) -> Self {
         match refusal {
             Refusal::InsufficientScope => Problem {
-                challenge: Some(Cow::Owned(format!(
+                challenge: HeaderValue::try_from(format!(
                     "Bearer realm=\"keybearer\", error=\"insufficient_scope\", scope=\"{}\"",
                     scopes.join(" ")
-                ))),
+                ))
+                .ok(),
                 ..Problem::new(
                     StatusCode::FORBIDDEN,
                     "insufficient_scope",
@@ -162,7 +179,7 @@ impl Problem {
             | Refusal::Expired
             | Refusal::Disabled
             | Refusal::OwnerDeactivated => Problem {
-                challenge: Some(Cow::Borrowed("Bearer realm=\"keybearer\", error=\"invalid_token\"")),
+                challenge: Some(INVALID_TOKEN),
                 ..Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "invalid_key",
@@ -173,6 +190,25 @@ impl Problem {
     }
 
     pub fn body(&self, id: &RequestId) -> String {
+        let finish = |before_id: &str| [before_id, id.as_str(), AFTER_ID].concat();
+        let (Cow::Borrowed(detail), None, None) = (&self.detail, &self.field, self.oauth) else {
+            return finish(&self.body_before_id());
+        };
+        RENDERED.with_borrow_mut(|rendered| {
+            let is_this = |held: &Rendered| {
+                held.status == self.status && std::ptr::eq(held.detail, *detail) && std::ptr::eq(held.code, self.code)
+            };
+            let at = rendered.iter().position(is_this).unwrap_or_else(|| {
+                let before_id = self.body_before_id();
+                rendered.push(Rendered { status: self.status, code: self.code, detail, before_id });
+                rendered.len() - 1
+            });
+            finish(&rendered[at].before_id)
+        })
+    }
+
+    /// The id is the last member: its value follows.
+    fn body_before_id(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let body = Body {
             kind: "about:blank",
@@ -183,33 +219,39 @@ impl Problem {
             error: self.oauth,
             error_description: self.oauth.map(|_| &*self.detail),
             field: self.field.as_deref(),
-            request_id: id.as_str(),
+            request_id: "",
         };
-        serde_json::to_string(&body).expect("strings and a number always serialise")
+        let mut text = serde_json::to_string(&body).expect("strings and a number always serialise");
+        text.truncate(text.len() - AFTER_ID.len());
+        text
     }
 
-    pub fn respond(&self, id: &RequestId) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        let kind = if self.oauth.is_some() { "application/json" } else { "application/problem+json" };
-        response.insert_header((header::CONTENT_TYPE, kind));
-        self.add_headers(&mut response);
-        response.body(self.body(id))
+    pub fn respond(&self, id: &RequestId) -> Response<BoxBody> {
+        self.complete(Response::with_body(self.status, ()), id)
     }
 
-    pub fn add_headers(&self, response: &mut HttpResponseBuilder) {
-        if let Some(challenge) = self.challenge.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+    /// Makes this problem of an answer that is only begun.
+    pub fn complete(&self, mut response: Response<()>, id: &RequestId) -> Response<BoxBody> {
+        response.head_mut().status = self.status;
+        let headers = response.headers_mut();
+        headers.append(header::CONTENT_TYPE, if self.oauth.is_some() { JSON } else { PROBLEM_JSON });
+        self.add_headers(headers);
+        response.set_body(BoxBody::new(self.body(id)))
+    }
+
+    /// To an answer that has none of these yet. In actix's map `append` is the cheaper of the two.
+    pub fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(challenge) = &self.challenge {
+            headers.append(header::WWW_AUTHENTICATE, challenge.clone());
         }
         if let Some(seconds) = self.retry_after {
-            response.insert_header((header::RETRY_AFTER, seconds));
+            headers.append(header::RETRY_AFTER, seconds.into());
         }
-        if let Some(allowance) = &self.allowance {
-            for header in rate_limit_headers(allowance) {
-                response.insert_header(header);
-            }
+        for (name, value) in self.allowance.iter().flat_map(rate_limit_headers) {
+            headers.append(name, value);
         }
         if let Some(allow) = self.allow {
-            response.insert_header((header::ALLOW, allow));
+            headers.append(header::ALLOW, HeaderValue::from_static(allow));
         }
     }
 }
@@ -291,9 +333,8 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        self.add_headers(&mut response);
-        let mut response = response.finish();
+        let mut response = HttpResponse::new(self.status);
+        self.add_headers(response.headers_mut());
         response.extensions_mut().insert(self.clone());
         response
     }

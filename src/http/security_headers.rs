@@ -1,5 +1,7 @@
 //! What every answer carries, whoever made it.
 
+use actix_http::Response;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::request_id::RequestId;
@@ -8,18 +10,24 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// On answers of the gateway lane, which no browser renders and which are made 100,000 times a second.
-pub fn stamp_lean(headers: &mut HeaderMap, id: &RequestId) {
-    headers.insert(REQUEST_ID, id.header());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+/// The beginning of any answer of the gateway lane, which no browser renders and which are made 100,000
+/// times a second.
+pub fn lean(id: &RequestId) -> Response<()> {
+    let mut response = Response::with_body(StatusCode::OK, ());
+    let headers = response.headers_mut();
+    headers.append(REQUEST_ID, id.header());
+    headers.append(header::CACHE_CONTROL, NO_STORE);
+    headers.append(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
 }
 
 /// On every other answer. An answer's own `Cache-Control` stays (assets); without one nothing is kept.
 pub fn stamp(headers: &mut HeaderMap, id: &RequestId, is_https: bool) {
     if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
     headers.insert(REQUEST_ID, id.header());
     let fixed = [

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, OnceLock};
 
-use super::memory::Words;
+use super::memory::{Words, prefetch};
 use crate::model::{Digest, KeyId, Time};
 
 const CHUNK_BITS: u32 = 16;
@@ -58,6 +58,10 @@ impl Entries {
         let chunk = self.chunks[(number >> CHUNK_BITS) as usize].get();
         let (entries, _) = chunk.expect("a number is handed out after its chunk was made").all().as_chunks();
         &entries[number as usize & (CHUNK - 1)]
+    }
+
+    pub fn fetch(&self, number: u32) {
+        prefetch(&self.entry(number)[0]);
     }
 
     /// Runs `read` between two looks at the version. What `read` follows (owner, grant) was reachable

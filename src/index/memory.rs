@@ -37,6 +37,19 @@ impl Words {
     }
 }
 
+/// Has the processor fetch this word while it does other things: a look-up at random in hundreds of
+/// megabytes waits longer for memory than it computes.
+pub(super) fn prefetch(word: &AtomicU64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch is a hint; it reads nothing that the program sees.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = word;
+}
+
 /// A table's part of a block of words that several tables share, so that small ones lie on large
 /// pages too.
 pub(super) struct Part {

@@ -127,6 +127,20 @@ impl Index {
         }
     }
 
+    /// Has the processor fetch what a look-up of this digest will read first. Changes nothing else.
+    pub fn fetch_place(&self, digest: &Digest) {
+        let place = Place::of(digest);
+        self.shards[place.shard].table().fetch(place);
+    }
+
+    /// Has it fetch what the look-up will read next.
+    pub fn fetch_entry(&self, digest: &Digest) {
+        let place = Place::of(digest);
+        if let Some(number) = self.shards[place.shard].table().candidates(place).next() {
+            self.entries.fetch(number);
+        }
+    }
+
     /// Runs `look` on the key with this digest. `look` sees one consistent state of the key; it may
     /// run twice and must only read. Waits for nobody.
     pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {

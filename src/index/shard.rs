@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::memory::{Blocks, Part};
+use super::memory::{Blocks, Part, prefetch};
 use arc_swap::{ArcSwap, Guard};
 
 use crate::model::Digest;
@@ -52,6 +52,11 @@ impl Table {
             .take_while(|value| *value != EMPTY)
             .filter(move |value| (*value >> 32) as u32 == place.mark && *value as u32 != GONE as u32)
             .map(|value| value as u32 - 1)
+    }
+
+    pub fn fetch(&self, place: Place) {
+        let slots = self.slots();
+        prefetch(&slots[place.start as usize & (slots.len() - 1)]);
     }
 
     fn probe(&self, place: Place) -> impl Iterator<Item = &AtomicU64> + '_ {

@@ -51,10 +51,10 @@ pub fn error_page(site: &Shared, problem: &Problem, id: &RequestId) -> HttpRespo
         next_step: if is_specific { problem.detail.to_string() } else { general.to_owned() },
         request_id: Some(id.as_str().to_owned()),
     };
-    let mut response = HttpResponse::build(problem.status);
-    problem.add_headers(&mut response);
-    response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
-    response.body(page.render().unwrap_or_else(|_| title.to_owned()))
+    let text = page.render().unwrap_or_else(|_| title.to_owned());
+    let mut response = HttpResponse::build(problem.status).content_type("text/html; charset=utf-8").body(text);
+    problem.add_headers(response.headers_mut());
+    response
 }
 
 pub fn when(time: Time) -> When {

@@ -1,83 +1,87 @@
 //! The answer that lets a request pass: 200, no body, every identity header.
 
+use std::ops::Range;
+
 use actix_http::Response;
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
-use actix_web::web::BytesMut;
+use actix_web::web::{Bytes, BytesMut};
 
-use super::{IDENTITY, security_headers};
+use super::IDENTITY;
 use crate::auth::Allowance;
 use crate::http::problem::rate_limit_headers;
-use crate::http::request_id::RequestId;
 use crate::index::KeyView;
 
-/// The identity header values of one allowed key, in the order of [`IDENTITY`].
-pub struct Allowed([HeaderValue; 5]);
+/// What the identity headers of one allowed key say: id, owner, owner's id and scopes one after the
+/// other in one text, and the signed identity. Small, for it is handed on often.
+#[derive(Clone)]
+pub struct Allowed {
+    text: Bytes,
+    ends: [u32; 4],
+    identity: HeaderValue,
+}
 
 impl Allowed {
-    /// Five values in one allocation.
     pub fn of(key: &KeyView<'_>) -> Self {
         let mut text = BytesMut::with_capacity(256);
-        let mut ends = [0; 4];
         text.extend_from_slice(&key.id.encoded());
-        ends[0] = text.len();
+        let id = text.len();
         text.extend_from_slice(key.owner.email.as_str().as_bytes());
-        ends[1] = text.len();
+        let owner = text.len();
         text.extend_from_slice(&key.owner.id.encoded());
-        ends[2] = text.len();
+        let owner_id = text.len();
         for (number, scope) in key.grant.scopes.iter().enumerate() {
             if number > 0 {
                 text.extend_from_slice(b" ");
             }
             text.extend_from_slice(scope.as_str().as_bytes());
         }
-        ends[3] = text.len();
-        let text = text.freeze();
-        // Ids, e-mails and scopes are ASCII without control characters by their types.
-        let value = |from: usize, to: usize| {
-            HeaderValue::from_maybe_shared(text.slice(from..to)).unwrap_or(HeaderValue::from_static(""))
-        };
-        Allowed([
-            value(0, ends[0]),
-            value(ends[0], ends[1]),
-            value(ends[1], ends[2]),
-            value(ends[2], ends[3]),
-            HeaderValue::from_static(""),
-        ])
+        let ends = [id, owner, owner_id, text.len()].map(|end| end as u32);
+        Allowed { text: text.freeze(), ends, identity: NOTHING }
     }
 
     /// A request that a policy lets pass without a key: every header is there, and empty.
     pub fn nobody() -> Self {
-        Allowed([const { HeaderValue::from_static("") }; 5])
+        Allowed { text: Bytes::new(), ends: [0; 4], identity: NOTHING }
     }
 
-    /// Each identity header with its value.
-    #[cfg(feature = "grpc")]
-    pub fn headers(&self) -> impl Iterator<Item = (actix_web::http::header::HeaderName, &HeaderValue)> {
-        IDENTITY.into_iter().zip(&self.0)
+    /// In the order of [`IDENTITY`].
+    pub fn values(&self) -> [HeaderValue; 5] {
+        // Ids, e-mails and scopes are ASCII without control characters by their types.
+        let value = |range| HeaderValue::from_maybe_shared(self.text.slice(range)).unwrap_or(NOTHING);
+        let [id, owner, owner_id, scopes] = self.ranges();
+        [value(id), value(owner), value(owner_id), value(scopes), self.identity.clone()]
     }
 
     /// The four facts, in the order of [`IDENTITY`].
-    pub fn facts(&self) -> [&HeaderValue; 4] {
-        [&self.0[0], &self.0[1], &self.0[2], &self.0[3]]
+    pub fn facts(&self) -> [&str; 4] {
+        self.ranges().map(|range| std::str::from_utf8(&self.text[range]).unwrap_or_default())
     }
 
-    pub fn with_identity(self, signed: HeaderValue) -> Self {
-        let [key_id, owner, owner_id, scopes, _] = self.0;
-        Allowed([key_id, owner, owner_id, scopes, signed])
+    fn ranges(&self) -> [Range<usize>; 4] {
+        let [id, owner, owner_id, scopes] = self.ends.map(|end| end as usize);
+        [0..id, id..owner, owner..owner_id, owner_id..scopes]
     }
 
-    pub fn respond(self, id: &RequestId, allowance: Option<&Allowance>) -> Response<BoxBody> {
-        let mut response = Response::with_body(StatusCode::OK, BoxBody::new(()));
-        let headers = response.headers_mut();
-        for (name, value) in IDENTITY.into_iter().zip(self.0) {
-            headers.insert(name, value);
+    /// Whether both say the same, their signed identities aside.
+    pub fn says_what(&self, other: &Allowed) -> bool {
+        self.ends == other.ends && self.text == other.text
+    }
+
+    pub fn with_identity(self, identity: HeaderValue) -> Self {
+        Allowed { identity, ..self }
+    }
+
+    pub fn complete(self, mut answer: Response<()>, allowance: Option<&Allowance>) -> Response<BoxBody> {
+        let headers = answer.headers_mut();
+        for (name, value) in IDENTITY.into_iter().zip(self.values()) {
+            headers.append(name, value);
         }
-        for (name, value) in allowance.map(rate_limit_headers).into_iter().flatten() {
-            headers.insert(name, value);
+        for (name, value) in allowance.into_iter().flat_map(rate_limit_headers) {
+            headers.append(name, value);
         }
-        security_headers::stamp_lean(headers, id);
-        response
+        answer.set_body(BoxBody::new(()))
     }
 }
+
+const NOTHING: HeaderValue = HeaderValue::from_static("");

@@ -25,7 +25,7 @@ type Shard = Mutex<HashMap<KeyId, Signed>>;
 pub struct Identities(Box<[Shard]>);
 
 struct Signed {
-    says: [HeaderValue; 4],
+    says: Allowed,
     expires_at: Option<Time>,
     /// Of the key that signed it.
     kid: String,
@@ -62,16 +62,15 @@ impl Bearing {
             let value = held.value.clone();
             return Ok(self.allowed.with_identity(value));
         }
-        let text = |number: usize| self.allowed.facts()[number].to_str().unwrap_or_default();
-        let says =
-            Says { key_id: text(0), owner: text(1), owner_id: text(2), scopes: text(3), expires_at: self.expires_at };
+        let [key_id, owner, owner_id, scopes] = self.allowed.facts();
+        let says = Says { key_id, owner, owner_id, scopes, expires_at: self.expires_at };
         let value = HeaderValue::try_from(site.auth.sign_identity(&ring, &says, now)?).map_err(Error::internal)?;
         if shard.len() >= MOST {
             shard.retain(|_, held| held.is_fresh(now));
         }
         if shard.len() < MOST {
             let signed = Signed {
-                says: self.allowed.facts().map(HeaderValue::clone),
+                says: self.allowed.clone(),
                 expires_at: self.expires_at,
                 kid: kid.to_owned(),
                 at: now,
@@ -88,7 +87,7 @@ impl Signed {
         self.is_fresh(now)
             && self.kid == kid
             && self.expires_at == bearing.expires_at
-            && self.says.iter().eq(bearing.allowed.facts())
+            && self.says.says_what(&bearing.allowed)
     }
 
     /// A clock that was set back makes nothing fresh.

@@ -24,8 +24,9 @@ use futures_util::future::LocalBoxFuture;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::{Shared, client, security_headers};
-use crate::auth::{Good, Verdict};
+use super::security_headers::lean;
+use super::{Shared, bounds, client};
+use crate::auth::{Good, Sought, Verdict};
 use crate::error::Result as Outcome;
 use crate::model::Refusal;
 use crate::model::verdict::Demand;
@@ -65,27 +66,40 @@ pub fn is_for_gateways(path: &str) -> bool {
 }
 
 pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
+    let credential = credential(request.headers());
+    // First, so that all that follows fills the time in which memory answers.
+    let sought = match credential {
+        Credential::Key(key) => Some(site.auth.seek(key)),
+        _ => None,
+    };
+    let begun = lean(&id);
+    if let Some(sought) = &sought {
+        site.auth.approach(sought);
+    }
     let door = Door::of(request.path());
-    let now = |problem: Problem| Answering::Now(Some(refuse(door, &problem, &id)));
+    let now = |begun, problem: Problem| Answering::Now(Some(refuse(begun, door, &problem, &id)));
+    if let Some(problem) = bounds::refuse(&request) {
+        return now(begun, problem);
+    }
     let question = match Question::parse(door, request.uri(), &site.settings.policies) {
         Ok(question) => question,
-        Err(problem) => return now(problem),
+        Err(problem) => return now(begun, problem),
     };
-    let presented = match credential(request.headers()) {
+    let presented = match credential {
         Credential::Key(key) => key,
         Credential::None if question.allows_anonymous() => {
-            return Answering::Now(Some(Allowed::nobody().respond(&id, None)));
+            return Answering::Now(Some(Allowed::nobody().complete(begun, None)));
         }
-        Credential::None => return now(Problem::missing_key()),
-        Credential::Garbled => return now(Problem::refused(Refusal::Malformed, &[])),
-        Credential::Ambiguous => return now(Problem::invalid_request("Send one key, in one header.")),
+        Credential::None => return now(begun, Problem::missing_key()),
+        Credential::Garbled => return now(begun, Problem::refused(Refusal::Malformed, &[])),
+        Credential::Ambiguous => return now(begun, Problem::invalid_request("Send one key, in one header.")),
     };
     let (needs, signature) = (question.needs(), question.signature());
     let address = client::address(&site.settings, request.headers(), request.peer_addr());
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
-    if let Some(verdict) = judge_in_memory(site, presented, &demand, signature) {
-        return Answering::Now(Some(respond(door, verdict, &needs, &id)));
+    if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {
+        return Answering::Now(Some(respond(begun, door, verdict, &needs, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
     let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
@@ -94,20 +108,20 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;
-        Ok(respond(Door::of(request.path()), verdict, &needs, &id))
+        Ok(respond(begun, Door::of(request.path()), verdict, &needs, &id))
     }))
 }
 
 fn judge_in_memory(
     site: &Shared,
-    presented: &[u8],
+    sought: &Sought<'_>,
     demand: &Demand<'_>,
     signature: Signature,
 ) -> Option<Outcome<Verdict<Allowed>>> {
     match signature {
-        Signature::None => site.auth.verify_in_memory(presented, demand, Allowed::of),
+        Signature::None => site.auth.verify_in_memory(sought, demand, Allowed::of),
         Signature::Wanted => {
-            site.auth.verify_in_memory(presented, demand, Bearing::of).map(|verdict| signed(site, verdict?))
+            site.auth.verify_in_memory(sought, demand, Bearing::of).map(|verdict| signed(site, verdict?))
         }
     }
 }
@@ -131,19 +145,20 @@ fn signed(site: &Shared, verdict: Verdict<Bearing>) -> Outcome<Verdict<Allowed>>
     })
 }
 
-/// For a request that no question is read from.
-pub fn refuse_unread(request: &Request, problem: &Problem, id: &RequestId) -> Answering {
-    Answering::Now(Some(refuse(Door::of(request.path()), problem, id)))
-}
-
-fn respond(door: Door<'_>, verdict: Outcome<Verdict<Allowed>>, needs: &[&str], id: &RequestId) -> Response<BoxBody> {
+fn respond(
+    begun: Response<()>,
+    door: Door<'_>,
+    verdict: Outcome<Verdict<Allowed>>,
+    needs: &[&str],
+    id: &RequestId,
+) -> Response<BoxBody> {
     match verdict {
-        Ok(Ok(good)) => good.told.respond(id, good.allowance.as_ref()),
-        Ok(Err(bad)) => refuse(door, &Problem::of(&bad, needs), id),
+        Ok(Ok(good)) => good.told.complete(begun, good.allowance.as_ref()),
+        Ok(Err(bad)) => refuse(begun, door, &Problem::of(&bad, needs), id),
         Err(error) => {
             let problem = Problem::from(error);
             tracing::error!(request_id = id.as_str(), cause = problem.cause, "no verdict");
-            refuse(door, &problem, id)
+            refuse(begun, door, &problem, id)
         }
     }
 }

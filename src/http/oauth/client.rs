@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64;
 use futures_util::future::LocalBoxFuture;
@@ -21,7 +21,7 @@ use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, KeyId, Origin, Refusal};
 
-const BASIC: &str = "Basic realm=\"keybearer\"";
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
 pub trait Door {
     /// A key as such, in a header, beside the ways of a client.
@@ -111,7 +111,7 @@ impl Proof {
             (None, None) if takes_bearer => Err(Problem { oauth: Some("invalid_client"), ..Problem::missing_key() }),
             (None, None) => Err(Problem {
                 oauth: Some("invalid_client"),
-                challenge: Some(Cow::Borrowed(BASIC)),
+                challenge: Some(BASIC),
                 detail: Cow::Borrowed("Send the key's id and the key: HTTP Basic, or client_id and client_secret."),
                 ..Problem::missing_key()
             }),
@@ -173,7 +173,7 @@ fn unknown_client() -> Problem {
 fn as_oauth(problem: Problem, is_bearer: bool) -> Problem {
     match problem.status.as_u16() {
         401 if is_bearer => Problem { oauth: Some("invalid_token"), ..problem },
-        401 => Problem { oauth: Some("invalid_client"), challenge: Some(Cow::Borrowed(BASIC)), ..problem },
+        401 => Problem { oauth: Some("invalid_client"), challenge: Some(BASIC), ..problem },
         403 => Problem { oauth: Some("unauthorized_client"), ..problem },
         _ => problem,
     }

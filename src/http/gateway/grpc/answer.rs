@@ -10,20 +10,23 @@ use super::message::{
     OkHttpResponse, RpcStatus,
 };
 use crate::auth::Allowance;
+use crate::http::gateway::IDENTITY;
 use crate::http::gateway::allow::Allowed;
 use crate::http::gateway::question::Door;
 use crate::http::gateway::refusal::refuse;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::request_id::RequestId;
+use crate::http::security_headers::lean;
 
 /// The credential stays here: an API needs no keys.
 const SPENT: [&str; 2] = ["authorization", "x-api-key"];
 
 pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>) -> CheckResponse {
+    let headers = IDENTITY.into_iter().zip(allowed.values());
     let told = allowance.map(rate_limit_headers).into_iter().flatten();
     let ok = OkHttpResponse {
         // All of them, empty ones too: each replaces what the client wrote.
-        headers: allowed.headers().map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
+        headers: headers.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
         headers_to_remove: SPENT.map(str::to_owned).to_vec(),
         response_headers_to_add: told.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
     };
@@ -35,7 +38,7 @@ pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>) -> CheckResponse 
 }
 
 pub fn deny(problem: &Problem, id: &RequestId) -> CheckResponse {
-    let response = refuse(Door::Plain, problem, id);
+    let response = refuse(lean(id), Door::Plain, problem, id);
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: i32::from(problem.status.as_u16()) }),
         headers: response.headers().iter().map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
@@ -70,7 +73,7 @@ fn set(name: &str, value: &[u8]) -> HeaderValueOption {
 
 /// For filters behind this one (`envoy.filters.http.ext_authz`): none for nobody.
 fn metadata(allowed: &Allowed) -> Option<Struct> {
-    let [id, owner, owner_id, scopes] = allowed.facts().map(|value| value.to_str().unwrap_or_default());
+    let [id, owner, owner_id, scopes] = allowed.facts();
     let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty()).map(text).collect();
     let scopes = Value { kind: Some(Kind::ListValue(ListValue { values: scopes })) };

@@ -18,6 +18,8 @@ use memory::Blocks;
 use shard::{Place, Shard};
 
 const SHARDS: usize = 256;
+/// How many keys earlier the place of one is fetched.
+const AHEAD: usize = 8;
 
 /// Who owns a key, shared by all keys of that user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,8 +43,8 @@ pub struct Grant {
 pub struct IndexedKey {
     pub digest: Digest,
     pub id: KeyId,
-    pub owner: IndexedOwner,
-    pub grant: Grant,
+    pub owner: Arc<IndexedOwner>,
+    pub grant: Arc<Grant>,
     pub expires_at: Option<Time>,
     pub imported: bool,
 }
@@ -238,10 +240,21 @@ pub struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// Many keys: the places of those that come next are fetched meanwhile.
+    pub fn put_all(&mut self, keys: Vec<IndexedKey>) {
+        let digests: Vec<Digest> = keys.iter().map(|key| key.digest).collect();
+        for (at, key) in keys.into_iter().enumerate() {
+            if let Some(digest) = digests.get(at + AHEAD) {
+                self.index.fetch_place(digest);
+            }
+            self.put(key);
+        }
+    }
+
     /// Puts the key in, or makes the one that is there equal to it.
     pub fn put(&mut self, key: IndexedKey) {
         let owner = self.owner_number(&key.owner);
-        let grant = self.grant_number(key.grant);
+        let grant = self.grant_number(&key.grant);
         let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };
         let place = Place::of(&key.digest);
         match self.index.number(&key.digest) {
@@ -257,8 +270,7 @@ impl Writing<'_> {
             }
             None => {
                 let number = self.index.entries.add(&key.digest, content);
-                let rehash = |number| Place::of(&self.index.entries.digest(number));
-                self.index.shards[place.shard].insert(place, number, rehash, &mut self.books.blocks);
+                self.index.shards[place.shard].insert(place, number, &mut self.books.blocks);
                 self.index.keys.fetch_add(1, Ordering::Relaxed);
                 if key.imported {
                     self.index.imported.fetch_add(1, Ordering::Release);
@@ -320,27 +332,26 @@ impl Writing<'_> {
         self.index.revision.store(revision, Ordering::Release);
     }
 
-    fn owner_number(&mut self, owner: &IndexedOwner) -> u32 {
+    fn owner_number(&mut self, owner: &Arc<IndexedOwner>) -> u32 {
         if let Some(&number) = self.books.owner_numbers.get(&owner.id) {
-            if self.index.owners.get(number).is_none_or(|held| held.as_deref() != Some(owner)) {
-                self.index.owners.replace(number, Arc::new(owner.clone()));
+            if self.index.owners.get(number).is_none_or(|held| held.as_ref() != Some(owner)) {
+                self.index.owners.replace(number, Arc::clone(owner));
             }
             self.index.owners.retain(number);
             return number;
         }
-        let number = self.index.owners.add(Arc::new(owner.clone()));
+        let number = self.index.owners.add(Arc::clone(owner));
         self.books.owner_numbers.insert(owner.id, number);
         number
     }
 
-    fn grant_number(&mut self, grant: Grant) -> u32 {
-        if let Some(&number) = self.books.grant_numbers.get(&grant) {
+    fn grant_number(&mut self, grant: &Arc<Grant>) -> u32 {
+        if let Some(&number) = self.books.grant_numbers.get(grant) {
             self.index.grants.retain(number);
             return number;
         }
-        let grant = Arc::new(grant);
-        let number = self.index.grants.add(Arc::clone(&grant));
-        self.books.grant_numbers.insert(grant, number);
+        let number = self.index.grants.add(Arc::clone(grant));
+        self.books.grant_numbers.insert(Arc::clone(grant), number);
         number
     }
 

@@ -15,23 +15,23 @@ const EMPTY: u64 = 0;
 const GONE: u64 = u32::MAX as u64;
 const SMALLEST: usize = 16;
 
-/// Where a digest belongs: shard (first byte), slot, and 32 more bits to tell neighbours apart.
+/// Where a digest belongs: shard (first byte), and 32 more bits. The higher of those say from which slot on
+/// it is found, all of them tell it from its neighbours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub shard: usize,
-    start: u32,
     mark: u32,
 }
 
 impl Place {
     pub fn of(digest: &Digest) -> Self {
-        let bytes = digest.as_bytes();
-        let four = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        Place { shard: bytes[0] as usize, start: four(1), mark: four(5) }
+        let [shard, a, b, c, d, ..] = *digest.as_bytes();
+        Place { shard: shard as usize, mark: u32::from_le_bytes([a, b, c, d]) }
     }
 }
 
-/// Slots of `mark << 32 | (number + 1)`, linear probing, a power of two, at most three quarters used.
+/// Slots of `mark << 32 | (number + 1)`, in the order of their marks but for linear probing; a power of
+/// two, at most three quarters used.
 pub(super) struct Table {
     slots: Part,
 }
@@ -47,7 +47,7 @@ impl Table {
 
     /// Entries whose mark fits; the caller compares the digest.
     pub fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
-        self.probe(place)
+        self.probe(place.mark)
             .map(|slot| slot.load(Ordering::Acquire))
             .take_while(|value| *value != EMPTY)
             .filter(move |value| (*value >> 32) as u32 == place.mark && *value as u32 != GONE as u32)
@@ -56,21 +56,18 @@ impl Table {
 
     pub fn fetch(&self, place: Place) {
         let slots = self.slots();
-        prefetch(&slots[place.start as usize & (slots.len() - 1)]);
+        prefetch(&slots[start(place.mark, slots.len())]);
     }
 
-    fn probe(&self, place: Place) -> impl Iterator<Item = &AtomicU64> + '_ {
-        let slots = self.slots();
-        let mask = slots.len() - 1;
-        let start = place.start as usize & mask;
-        (0..slots.len()).map(move |step| &slots[(start + step) & mask])
+    fn probe(&self, mark: u32) -> impl Iterator<Item = &AtomicU64> + '_ {
+        let (before, from) = self.slots().split_at(start(mark, self.slots().len()));
+        from.iter().chain(before)
     }
 
     /// True when an empty slot (not a gone one) was used.
-    fn insert(&self, place: Place, number: u32) -> bool {
-        let value = u64::from(place.mark) << 32 | u64::from(number + 1);
+    fn insert(&self, value: u64) -> bool {
         let mut gone = None;
-        for slot in self.probe(place) {
+        for slot in self.probe((value >> 32) as u32) {
             match slot.load(Ordering::Relaxed) {
                 EMPTY => {
                     gone.unwrap_or(slot).store(value, Ordering::Release);
@@ -107,21 +104,21 @@ impl Shard {
         self.table.load()
     }
 
-    pub fn insert(&self, place: Place, number: u32, rehash: impl Fn(u32) -> Place, blocks: &mut Blocks) {
+    pub fn insert(&self, place: Place, number: u32, blocks: &mut Blocks) {
         let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
         let slots = self.table.load().slots().len();
         if (self.used.load(Ordering::Relaxed) as usize + 1) * 4 > slots * 3 {
-            self.rebuild(live as usize, rehash, blocks);
+            self.rebuild(live as usize, blocks);
         }
-        if self.table.load().insert(place, number) {
+        if self.table.load().insert(slot_value(place, number)) {
             self.used.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub fn remove(&self, place: Place, number: u32) {
-        let value = u64::from(place.mark) << 32 | u64::from(number + 1);
+        let value = slot_value(place, number);
         let table = self.table.load();
-        if let Some(slot) = table.probe(place).find(|slot| slot.load(Ordering::Relaxed) == value) {
+        if let Some(slot) = table.probe(place.mark).find(|slot| slot.load(Ordering::Relaxed) == value) {
             slot.store(u64::from(place.mark) << 32 | GONE, Ordering::Release);
             self.live.fetch_sub(1, Ordering::Relaxed);
         }
@@ -132,16 +129,16 @@ impl Shard {
         let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST, blocks)));
         self.used.store(0, Ordering::Relaxed);
         self.live.store(0, Ordering::Relaxed);
-        live_numbers(&old).collect()
+        live(&old).map(|value| value as u32 - 1).collect()
     }
 
     /// A table with room for `keys`, without the gone slots of the old one.
-    fn rebuild(&self, keys: usize, rehash: impl Fn(u32) -> Place, blocks: &mut Blocks) {
+    fn rebuild(&self, keys: usize, blocks: &mut Blocks) {
         let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST), blocks);
         let old = self.table.load_full();
         let mut used = 0;
-        for number in live_numbers(&old) {
-            grown.insert(rehash(number), number);
+        for value in live(&old) {
+            grown.insert(value);
             used += 1;
         }
         self.used.store(used, Ordering::Relaxed);
@@ -149,7 +146,17 @@ impl Shard {
     }
 }
 
-fn live_numbers(table: &Table) -> impl Iterator<Item = u32> + '_ {
+/// The slot in which a mark is looked for first, of `count`.
+fn start(mark: u32, count: usize) -> usize {
+    ((u64::from(mark) * count as u64) >> 32) as usize
+}
+
+fn slot_value(place: Place, number: u32) -> u64 {
+    u64::from(place.mark) << 32 | u64::from(number + 1)
+}
+
+/// The slots in use, as they are: a table grows without a look at its entries.
+fn live(table: &Table) -> impl Iterator<Item = u64> + '_ {
     let values = table.slots().iter().map(|slot| slot.load(Ordering::Relaxed));
-    values.filter(|value| *value != EMPTY && *value as u32 != GONE as u32).map(|value| value as u32 - 1)
+    values.filter(|value| *value != EMPTY && *value as u32 != GONE as u32)
 }

@@ -9,8 +9,8 @@ use super::*;
 /// Few of everything, so that keys meet each other: equal marks, shared owners, used-again entries.
 fn digest(number: u8) -> Digest {
     let mut bytes = [0; 32];
-    // One shard, one start slot for all; half of them with the same mark.
-    bytes[5] = number % 2;
+    // One shard and one of two marks for all; the slots lie side by side in any table.
+    bytes[1] = number % 2;
     bytes[31] = number;
     Digest::from_bytes(bytes)
 }
@@ -35,8 +35,8 @@ fn key(number: u8, owner: IndexedOwner, grant_number: u8, imported: bool) -> Ind
     IndexedKey {
         digest: digest(number),
         id: KeyId::from_bytes([number; 16]),
-        owner,
-        grant: grant(grant_number),
+        owner: Arc::new(owner),
+        grant: Arc::new(grant(grant_number)),
         expires_at,
         imported,
     }
@@ -79,7 +79,7 @@ struct Model {
 impl Model {
     fn renew(&mut self, owner: &IndexedOwner) {
         for key in self.keys.values_mut().filter(|key| key.owner.id == owner.id) {
-            key.owner = owner.clone();
+            key.owner = Arc::new(owner.clone());
         }
     }
 
@@ -112,7 +112,7 @@ impl Model {
 
     fn expected(&self, number: u8) -> Lookup<Seen> {
         match self.keys.get(&number) {
-            Some(key) => Lookup::Found((key.id, key.owner.clone(), key.grant.clone(), key.expires_at)),
+            Some(key) => Lookup::Found((key.id, (*key.owner).clone(), (*key.grant).clone(), key.expires_at)),
             None if self.full => Lookup::Absent,
             None => Lookup::Unsure,
         }

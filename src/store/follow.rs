@@ -119,9 +119,7 @@ impl Follower {
                 self.filling = keys.last().map(|key| *key.id.as_bytes()).filter(|_| keys.len() == PAGE);
                 let is_full = self.filling.is_none();
                 self.write(|writing| {
-                    for key in keys {
-                        writing.put(key);
-                    }
+                    writing.put_all(keys);
                     if is_full {
                         writing.set_full();
                     }
@@ -160,13 +158,21 @@ fn newest_revision(db: &Connection) -> Result<i64> {
 
 pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey>> {
     let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = :digest")).map_err(sql)?;
-    query.query_row(named_params! {":digest": digest.as_bytes()}, key).optional().map_err(sql)
+    query
+        .query_row(named_params! {":digest": digest.as_bytes()}, |row| Latest::default().key(row))
+        .optional()
+        .map_err(sql)
 }
 
 fn page(db: &Connection, after: &[u8; 16]) -> Result<Vec<IndexedKey>> {
     let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id > :after ORDER BY k.id LIMIT :page")).map_err(sql)?;
-    let rows = query.query_map(named_params! {":after": after, ":page": PAGE as i64}, key).map_err(sql)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(sql)
+    let mut latest = Latest::default();
+    let mut keys = Vec::with_capacity(PAGE);
+    let mut rows = query.query(named_params! {":after": after, ":page": PAGE as i64}).map_err(sql)?;
+    while let Some(row) = rows.next().map_err(sql)? {
+        keys.push(latest.key(row).map_err(sql)?);
+    }
+    Ok(keys)
 }
 
 fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
@@ -182,18 +188,69 @@ fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
     })
 }
 
-fn key(row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
-    Ok(IndexedKey {
-        id: KeyId::from_bytes(row.get(0)?),
-        digest: Digest::from_bytes(row.get(1)?),
-        grant: Grant {
+/// The owner and the grant of the row before. Most rows have the same, and share them then.
+#[derive(Default)]
+struct Latest {
+    owner: Option<Arc<IndexedOwner>>,
+    grant: Option<(GrantText, Arc<Grant>)>,
+}
+
+/// A grant as it stands in a row.
+struct GrantText {
+    scopes: String,
+    enabled: bool,
+    allowed_ips: String,
+    rate_limit: Option<String>,
+}
+
+impl Latest {
+    fn key(&mut self, row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
+        Ok(IndexedKey {
+            id: KeyId::from_bytes(row.get(0)?),
+            digest: Digest::from_bytes(row.get(1)?),
+            grant: self.grant(row)?,
+            expires_at: row.get::<_, Option<i64>>(4)?.map(time),
+            imported: row.get(7)?,
+            owner: self.owner(row)?,
+        })
+    }
+
+    fn owner(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<IndexedOwner>> {
+        let (id, active) = (UserId::from_bytes(row.get(8)?), row.get::<_, bool>(10)?);
+        let email = row.get_ref(9)?.as_str()?;
+        let is_same =
+            |held: &&Arc<IndexedOwner>| held.id == id && held.active == active && held.email.as_str() == email;
+        if let Some(held) = self.owner.as_ref().filter(is_same) {
+            return Ok(Arc::clone(held));
+        }
+        let owner = Arc::new(owner_at(row, 8)?);
+        self.owner = Some(Arc::clone(&owner));
+        Ok(owner)
+    }
+
+    fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
+        let enabled = row.get(3)?;
+        let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
+        let limit = row.get_ref(6)?.as_str_or_null()?;
+        if let Some((text, grant)) = &self.grant
+            && (text.enabled, &*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref())
+                == (enabled, joined, ips, limit)
+        {
+            return Ok(Arc::clone(grant));
+        }
+        let grant = Arc::new(Grant {
             scopes: scopes(row, 2)?,
-            enabled: row.get(3)?,
+            enabled,
             allowed_ips: networks(row, 5)?,
             rate_limit: rate_limit(row, 6)?,
-        },
-        expires_at: row.get::<_, Option<i64>>(4)?.map(time),
-        imported: row.get(7)?,
-        owner: owner_at(row, 8)?,
-    })
+        });
+        let text = GrantText {
+            scopes: joined.to_owned(),
+            enabled,
+            allowed_ips: ips.to_owned(),
+            rate_limit: limit.map(str::to_owned),
+        };
+        self.grant = Some((text, Arc::clone(&grant)));
+        Ok(grant)
+    }
 }

@@ -16,7 +16,7 @@ use crate::model::usage::{Hour, Uses};
 use crate::store::{Journal, Store, UsageSums};
 
 /// What a killed process may lose.
-const COLLECT: Duration = Duration::from_millis(250);
+const COLLECT: Duration = Duration::from_millis(125);
 /// Few rows are folded soon, many seldom, so that a row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
@@ -209,14 +209,14 @@ impl Work {
         self.store.index().resets() != self.resets
     }
 
-    /// Hands the sums of all counts to `write`, chunk by chunk; fails if the index starts over meanwhile.
+    /// Hands the sums of all counts to `write`, piece by piece; fails if the index starts over meanwhile.
     fn with_sums<T>(&mut self, write: impl FnOnce(&mut Journal, UsageSums<'_>) -> Result<T>) -> Result<T> {
         let (store, usage, resets) = (Arc::clone(&self.store), self.usage.clone(), self.resets);
-        let chunks = lock(&usage.0.counts).chunks();
-        let of_chunks =
-            (0..chunks).map(|chunk| lock(&usage.0.counts).sums(chunk, |number| store.index().key_at(number)));
+        let pieces = lock(&usage.0.counts).pieces();
+        let of_pieces =
+            (0..pieces).map(|piece| lock(&usage.0.counts).sums(piece, |number| store.index().key_at(number)));
         let strays = std::iter::once_with(|| lock(&usage.0.counts).stray_sums());
-        let batches = of_chunks.chain(strays).filter(|(_, uses)| !uses.is_empty()).map(Ok);
+        let batches = of_pieces.chain(strays).filter(|(_, uses)| !uses.is_empty()).map(Ok);
         let proof = std::iter::once_with(|| {
             let is_sound = store.index().resets() == resets;
             if is_sound { Ok((Vec::new(), Uses::default())) } else { Err(Error::unavailable("the index started over")) }

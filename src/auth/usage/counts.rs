@@ -10,6 +10,9 @@ use crate::model::{KeyId, Time};
 
 /// Keys of one chunk, which is allocated when the first of them is used.
 const CHUNK: usize = LARGE_PAGE / 16;
+/// Keys whose sums are told at once: what is read of a finished journal at a time, and held in rows of
+/// five times the size.
+const PIECE: usize = 8192;
 /// Uses of keys without a number (seen while the index was filling) by key and hour.
 const MOST_STRAYS: usize = 500_000;
 /// No number: the key was judged by the store.
@@ -65,8 +68,8 @@ impl Counts {
         self.hour.filter(|_| self.rows() > 0)
     }
 
-    pub fn chunks(&self) -> usize {
-        self.chunks.len()
+    pub fn pieces(&self) -> usize {
+        self.chunks.len() * (CHUNK / PIECE)
     }
 
     /// Takes over a thread's clients: their numbers here, by their numbers there.
@@ -134,11 +137,13 @@ impl Counts {
         counted.into_iter().chain(strayed).max_by_key(|(at, _)| *at)
     }
 
-    /// The sums of one chunk, with the clients that they name. `key_at` tells the key at a number.
-    pub fn sums(&self, chunk: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
+    /// The sums of one piece, with the clients that they name. `key_at` tells the key at a number.
+    pub fn sums(&self, piece: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
         let (mut clients, mut uses) = (Clients::default(), Uses::default());
+        let (chunk, start) = (piece * PIECE / CHUNK, piece * PIECE % CHUNK);
         let slots = self.chunks.get(chunk).and_then(Option::as_ref).map_or(&[][..], slots);
-        for (at, slot) in slots.iter().map(Slot::read).enumerate().filter(|(_, slot)| slot.uses > 0) {
+        let piece = slots.iter().enumerate().skip(start).take(PIECE).map(|(at, slot)| (at, Slot::read(slot)));
+        for (at, slot) in piece.filter(|(_, slot)| slot.uses > 0) {
             // Another key, or none: the one that was counted is revoked.
             let Some(key) = key_at((chunk * CHUNK + at) as u32).filter(|key| tail(key) == slot.tail) else { continue };
             let client = clients.add(self.clients.get(slot.client));
@@ -207,8 +212,8 @@ mod tests {
 
     /// Every sum as (key, hour, uses), in order.
     fn sums(counts: &Counts, key_at: impl Fn(u32) -> Option<KeyId> + Copy) -> Vec<(KeyId, u32, u32)> {
-        let chunks = (0..counts.chunks()).map(|chunk| counts.sums(chunk, key_at).1);
-        let all = chunks.chain([counts.stray_sums().1]);
+        let pieces = (0..counts.pieces()).map(|piece| counts.sums(piece, key_at).1);
+        let all = pieces.chain([counts.stray_sums().1]);
         let mut rows: Vec<_> = all
             .flat_map(|uses| uses.iter().map(|row| (row.key, Hour::of(row.at).0, row.number)).collect::<Vec<_>>())
             .collect();

@@ -1,4 +1,4 @@
-//! Who used which key, when: noted by each thread for itself, collected four times a second into counts
+//! Who used which key, when: noted by each thread for itself, collected eight times a second into counts
 //! beside the index and into a journal, folded into the database little by little. Nothing on the way
 //! of a request waits.
 

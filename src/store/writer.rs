@@ -37,6 +37,15 @@ pub(super) enum Urgency {
     Withdrawal,
 }
 
+/// How the verbs of one transaction stand to each other. Almost all succeed, or fail before they change
+/// anything; a savepoint for each would copy every page that it touches, for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verbs {
+    Together,
+    /// Each in a savepoint of its own.
+    Apart,
+}
+
 /// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
 trait Job: Send {
     fn run(&mut self, db: &Connection) -> bool;
@@ -375,8 +384,18 @@ impl WriterLoop {
         self.reserve.as_mut().is_some_and(Reserve::give_back)
     }
 
-    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
+    /// One transaction for all jobs. Tells whether it wrote anything.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
+        if let Some(wrote) = self.attempt(jobs, Verbs::Together)? {
+            return Ok(wrote);
+        }
+        self.say("ROLLBACK")?;
+        let wrote = self.attempt(jobs, Verbs::Apart)?;
+        Ok(wrote.expect("a verb in a savepoint is undone alone"))
+    }
+
+    /// `None`, in the middle of a transaction: a verb failed that had changed something already.
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], verbs: Verbs) -> Result<Option<bool>> {
         let moved = || Error::unavailable("the database file was moved, deleted or replaced");
         if !self.is_in_place() {
             return Err(moved());
@@ -389,16 +408,23 @@ impl WriterLoop {
         }
         let before = self.db.total_changes();
         for job in jobs.iter_mut() {
-            self.say("SAVEPOINT verb")?;
+            if verbs == Verbs::Apart {
+                self.say("SAVEPOINT verb")?;
+            }
+            let so_far = self.db.total_changes();
             let is_ok = job.run(&self.db);
             // A full disk or an I/O error may have ended the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back"));
             }
-            if !is_ok {
-                self.say("ROLLBACK TO verb")?;
+            if verbs == Verbs::Apart {
+                if !is_ok {
+                    self.say("ROLLBACK TO verb")?;
+                }
+                self.say("RELEASE verb")?;
+            } else if !is_ok && self.db.total_changes() != so_far {
+                return Ok(None);
             }
-            self.say("RELEASE verb")?;
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
@@ -418,7 +444,7 @@ impl WriterLoop {
             follower.apply(delta);
             self.freshness.seen.store(announced, Ordering::Release);
         }
-        Ok(wrote)
+        Ok(Some(wrote))
     }
 
     /// A statement that is parsed once, not for each transaction.
@@ -450,4 +476,51 @@ impl WriterLoop {
 #[expect(clippy::disallowed_methods, reason = "a stopwatch, not a time")]
 fn stopwatch() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn note(bucket: &'static str) -> impl Fn(&Connection) -> Result<()> + Send + Copy {
+        move |db| {
+            let text = "INSERT INTO login_throttle (bucket, failures, last_at) VALUES (?1, 1, 0)";
+            changed(db, text, [bucket.as_bytes()]).map(drop)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_verb_that_fails_half_way_is_undone_and_its_neighbours_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
+        // While the first one takes its time, the others gather behind it.
+        let slow = store.write(|_| {
+            thread::sleep(Duration::from_millis(300));
+            Ok(())
+        });
+        let later = tokio::time::sleep(Duration::from_millis(100));
+        let half = |db: &Connection| note("half")(db).and(Err::<(), _>(Error::conflict("no further")));
+        let panicking = |db: &Connection| -> Result<()> { note("panicking")(db).map(|()| panic!("a bug")) };
+        let others = async {
+            later.await;
+            tokio::join!(
+                store.write(note("before")),
+                store.write(half),
+                store.write(panicking),
+                store.write(note("after"))
+            )
+        };
+        let (_, (before, half, panicking, after)) = tokio::join!(slow, others);
+        assert!(before.is_ok() && after.is_ok());
+        assert_eq!((half.unwrap_err().kind, panicking.unwrap_err().kind), (Kind::Conflict, Kind::Internal));
+        let kept = store.read(|db| {
+            let mut query = db.prepare("SELECT CAST(bucket AS TEXT) FROM login_throttle ORDER BY 1").unwrap();
+            let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            Ok(rows.collect::<rusqlite::Result<Vec<_>>>().unwrap())
+        });
+        assert_eq!(kept.await.unwrap(), ["after", "before"]);
+        let shared = store.writer_state().batch_sizes.buckets.iter().find(|(bound, _)| *bound == Some(4)).cloned();
+        assert_eq!(shared, Some((Some(4), 1)), "the four shared a transaction");
+    }
 }

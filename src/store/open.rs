@@ -116,7 +116,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         ("synchronous", "FULL"),
         ("journal_size_limit", "67108864"),
         ("wal_autocheckpoint", "4000"),
-        ("cache_size", "-4096"),
+        ("cache_size", "-2048"),
     ] {
         db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
     }
@@ -125,7 +125,10 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 
 pub(super) fn reader(path: &Path) -> Result<Connection> {
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    db.pragma_update(None, "query_only", "ON").map_err(|error| at(path, error))?;
+    // Small: what it does not hold, the system's cache does.
+    for (pragma, value) in [("query_only", "ON"), ("cache_size", "-512")] {
+        db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
+    }
     Ok(db)
 }
 

@@ -119,7 +119,7 @@ impl Auth {
 
     /// For good, unless it was changed since the caller looked.
     pub async fn revoke_key_as_seen(&self, asking: &Asking, id: KeyId, seen: Basis) -> Result<()> {
-        let judge = move |key: &KeyRecord| seen.must_hold(key.version(), "key");
+        let judge = move |key: &KeyRecord| seen.must_hold(|| key.version(), "key");
         self.store.revoke_key(id, asking.caller.reach(), judge, self.now(), asking.origin.clone()).await
     }
 
@@ -129,7 +129,7 @@ impl Auth {
         let (caller, scopes) = (asking.caller.clone(), change.scopes.clone());
         let only_disables = change.only_disables();
         let judge = move |key: &KeyRecord| {
-            seen.must_hold(key.version(), "key")?;
+            seen.must_hold(|| key.version(), "key")?;
             if key.is_token && !only_disables {
                 return Err(Error::conflict(
                     "This is a short-lived token: it can be disabled or revoked, not changed.",

@@ -40,7 +40,7 @@ impl Auth {
         };
         let caller = asking.caller.clone();
         let judge = move |key: &KeyRecord| {
-            seen.must_hold(key.version(), "key")?;
+            seen.must_hold(|| key.version(), "key")?;
             caller.may_grant(&key.scopes)
         };
         let rotated = self.store.rotate_key(old, reach, new, judge, now, asking.origin.clone());

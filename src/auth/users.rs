@@ -57,7 +57,7 @@ impl Auth {
             Some(typed) => Some(self.new_password(&self.store.user(id).await?, typed).await?),
             None => None,
         };
-        let judge = move |user: &User| seen.must_hold(user.version(), "user");
+        let judge = move |user: &User| seen.must_hold(|| user.version(), "user");
         self.store.change_user(id, change, password, judge, self.now(), asking.origin.clone()).await
     }
 
@@ -86,7 +86,7 @@ impl Auth {
         if asking.caller.is(id) {
             return Err(Error::conflict("You cannot remove yourself. Ask another admin."));
         }
-        let judge = move |user: &User| seen.must_hold(user.version(), "user");
+        let judge = move |user: &User| seen.must_hold(|| user.version(), "user");
         self.store.remove_user(id, judge, self.now(), asking.origin.clone()).await.map(drop)
     }
 

@@ -22,13 +22,14 @@ pub const ARGUMENT: &str = "--bare-reference";
 /// actix-web writes these by itself, for the product and for the bare handler alike.
 const WRITTEN_BY_ACTIX: [&str; 4] = ["content-length", "date", "connection", "transfer-encoding"];
 
-/// Starts a bare server that answers `route` as the product did.
-pub fn start(route: &Route, like: &Response, name: &str, directory: &Path, core: usize) -> io::Result<Server> {
+/// Starts a bare server that answers `route` as the product did, with a worker for each of `cores`.
+pub fn start(route: &Route, like: &Response, name: &str, directory: &Path, cores: &[usize]) -> io::Result<Server> {
     let port = process::free_port()?;
     let file = directory.join(format!("bare-{name}.json"));
     let headers: Vec<_> = like.headers.iter().filter(|(name, _)| !WRITTEN_BY_ACTIX.contains(&name.as_str())).collect();
     let answer = json!({
         "port": port,
+        "workers": cores.len(),
         "method": route.method(),
         "path": route.path(),
         "status": like.status,
@@ -38,7 +39,7 @@ pub fn start(route: &Route, like: &Response, name: &str, directory: &Path, core:
     fs::write(&file, answer.to_string())?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(ARGUMENT).arg(&file);
-    Server::start(command, port, core, &directory.join(format!("bare-{name}.log")))
+    Server::start(command, port, cores, &directory.join(format!("bare-{name}.log")))
 }
 
 /// Until it listens; then it rests.
@@ -68,13 +69,14 @@ impl FixedAnswer {
     }
 }
 
-/// What the re-executed binary does: serves the answer in `file` with one worker until it is ended.
+/// What the re-executed binary does: serves the answer in `file` until it is ended.
 pub fn serve(file: &Path) -> io::Result<()> {
     let stored: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
     let answer = parse(&stored).ok_or_else(|| io::Error::other("the file does not describe an answer"))?;
     let path = stored["path"].as_str().unwrap_or("/").to_owned();
     let posts = stored["method"] == "POST";
     let port = stored["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+    let workers = stored["workers"].as_u64().and_then(|workers| usize::try_from(workers).ok()).unwrap_or(1);
     rt::System::new().block_on(async move {
         HttpServer::new(move || {
             let answer = answer.clone();
@@ -86,7 +88,7 @@ pub fn serve(file: &Path) -> io::Result<()> {
             };
             App::new().route(&path, route)
         })
-        .workers(1)
+        .workers(workers)
         .bind((Ipv4Addr::LOCALHOST, port))?
         .run()
         .await

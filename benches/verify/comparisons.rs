@@ -152,10 +152,10 @@ impl<'a> Comparisons<'a> {
 }
 
 /// All peers, started if they can be; the others with the reason.
-pub fn start_peers(directory: &Path, core: usize, mut say: impl FnMut(&str)) -> Vec<(Peer, io::Result<Running>)> {
+pub fn start_peers(directory: &Path, cores: &[usize], mut say: impl FnMut(&str)) -> Vec<(Peer, io::Result<Running>)> {
     let start = |peer: Peer| {
         say(&format!("installing {}", peer.name));
-        let running = peer.run(directory, core);
+        let running = peer.run(directory, cores);
         (peer, running)
     };
     PEERS.into_iter().map(start).collect()

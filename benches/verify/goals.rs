@@ -68,7 +68,7 @@ pub struct VerificationRows<'a> {
 }
 
 const MILLION: u64 = 1_000_000;
-/// A server's share of its core below which something else was the limit.
+/// A server's share of its cores below which something else was the limit.
 pub const SATURATED: f64 = 0.95;
 
 impl VerificationRows<'_> {
@@ -138,10 +138,10 @@ fn unless_below(share: f64, verdict: Verdict) -> Verdict {
     if share >= SATURATED {
         return verdict;
     }
-    Verdict::NotJudged(format!("a server had only {share:.3} of its core"))
+    Verdict::NotJudged(format!("a server had only {share:.3} of its cores"))
 }
 
-/// The median of the rounds' shares of the server's core.
+/// The median of the rounds' shares of the server's cores.
 fn share(slices: &[Slice]) -> f64 {
     Spread::of(slices.iter().map(Slice::server_share)).map_or(0.0, |share| share.median)
 }

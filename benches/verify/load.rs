@@ -22,6 +22,8 @@ const STATUSES: usize = 600;
 #[derive(Clone, Copy)]
 pub struct Load {
     pub port: u16,
+    /// How many the server runs on.
+    pub cores: usize,
     pub connections: usize,
     pub warm_up: Duration,
     pub measured: Duration,
@@ -29,6 +31,7 @@ pub struct Load {
 
 /// What one uninterrupted measurement saw, the warm-up not counted.
 pub struct Slice {
+    cores: usize,
     pub requests: u64,
     pub wall: Duration,
     pub server_cpu: Duration,
@@ -48,9 +51,9 @@ impl Slice {
         self.server_cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
     }
 
-    /// The share of the time in which the server was on its core: near 1 when it, not the generator, was the limit.
+    /// The share of the time in which the server was on its cores: near 1 when it, not the generator, was the limit.
     pub fn server_share(&self) -> f64 {
-        self.server_cpu.as_secs_f64() / self.wall.as_secs_f64()
+        self.server_cpu.as_secs_f64() / self.wall.as_secs_f64() / self.cores as f64
     }
 
     pub fn generator_share(&self) -> f64 {
@@ -80,6 +83,7 @@ impl Load {
         let tally = self.pump(&mut poll, &mut connections, schedule, self.measured)?;
         let (server_after, generator_after) = (server_cpu()?, process::own_cpu_time()?);
         Ok(Slice {
+            cores: self.cores,
             requests: tally.latency.total(),
             wall: tally.wall,
             server_cpu: server_after.saturating_sub(server_before),

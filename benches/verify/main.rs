@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> io::Result<()> {
-    process::pin_this_thread(options.load_core)?;
+    process::pin_this_thread(&[options.load_core])?;
     let temporary = tempfile::tempdir()?;
     let directory = options.keep.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(directory)?;
@@ -93,7 +93,8 @@ fn measure(options: &Options) -> io::Result<()> {
 fn report(options: &Options, directory: &Path) -> io::Result<Report> {
     let plan = Plan { rounds: options.rounds, measured: options.measured, connections: options.connections };
     let stage = Stage::set(options, directory, say)?;
-    let peers = if options.peers { comparisons::start_peers(directory, options.server_core, say) } else { Vec::new() };
+    let peers =
+        if options.peers { comparisons::start_peers(directory, &options.server_cores, say) } else { Vec::new() };
     let Comparisons { pairs, missing } = Comparisons::of(&stage, &peers, options.only.as_deref());
     let mut rows = rounds::run(&pairs, &plan, say)?;
     rows.extend(missing);
@@ -114,7 +115,7 @@ fn setting(options: &Options) -> serde_json::Value {
     serde_json::json!({
         "processor": model.map_or("unknown", |(_, model)| model.trim()),
         "Linux": read("/proc/sys/kernel/osrelease").trim(),
-        "server core": options.server_core,
+        "server cores": options.server_cores,
         "generator core": options.load_core,
         "connections": options.connections,
         "rounds": options.rounds,

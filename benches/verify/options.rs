@@ -12,7 +12,7 @@ Usage: cargo bench --bench verify -- [options]
   --rounds N           rounds of every pair (default 5)
   --seconds S          measured seconds of a slice, after a warm-up of a fifth (default 3)
   --connections N      keep-alive connections of the generator (default 32)
-  --server-core N      the core of the servers (default 0)
+  --server-cores LIST  the cores of the servers, with a worker for each (default 0)
   --load-core N        the core of the generator (default 1)
   --quick              1k,100k keys, 2 rounds of 1 second; options after it override
   --only TEXT          only measurements whose name contains TEXT (their goals alone are judged)
@@ -24,7 +24,8 @@ Usage: cargo bench --bench verify -- [options]
 
 Example: everything that the goals name, databases kept for the next time
   cargo bench --bench verify -- --keys 1k,1M,10M --peers --keep target/bench-data --json bench.json
-The two cores must have nothing else to do: a ratio from a starved server is shown, but not judged.
+The cores must have nothing else to do: a ratio from a starved server is shown, but not judged. Where the generator
+has no core of its own, as with --server-cores 0,1 on two, compare the processor time a request.
 ";
 
 pub struct Options {
@@ -33,7 +34,8 @@ pub struct Options {
     pub rounds: usize,
     pub measured: Duration,
     pub connections: usize,
-    pub server_core: usize,
+    /// One at least.
+    pub server_cores: Vec<usize>,
     pub load_core: usize,
     /// Part of the names of the measurements to take; the other goals are left out.
     pub only: Option<String>,
@@ -65,7 +67,7 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
         rounds: 5,
         measured: Duration::from_secs(3),
         connections: 32,
-        server_core: 0,
+        server_cores: vec![0],
         load_core: 1,
         only: None,
         peers: false,
@@ -82,7 +84,10 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
             "--rounds" => options.rounds = parse_number(flag, value()?, 1, 1_000)?,
             "--seconds" => options.measured = Duration::from_secs(parse_number(flag, value()?, 1, 600)? as u64),
             "--connections" => options.connections = parse_number(flag, value()?, 1, 10_000)?,
-            "--server-core" => options.server_core = parse_number(flag, value()?, 0, 1023)?,
+            "--server-cores" => {
+                let cores = value()?.split(',').map(|core| parse_number(flag, core, 0, 1023));
+                options.server_cores = cores.collect::<Result<_, _>>()?;
+            }
             "--load-core" => options.load_core = parse_number(flag, value()?, 0, 1023)?,
             "--quick" => {
                 options.populations = vec![1_000, 100_000];
@@ -98,8 +103,8 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
             _ => return Err(format!("unknown option {flag}; see --help")),
         }
     }
-    if options.server_core == options.load_core {
-        return Err("--server-core and --load-core must differ, or the generator would measure itself".into());
+    if options.server_cores == [options.load_core] {
+        return Err("--server-cores and --load-core must differ, or the generator would measure itself".into());
     }
     Ok(Request::Measure(options))
 }
@@ -178,5 +183,6 @@ mod tests {
             assert!(error.contains(named), "{line}: {error}");
         }
         assert!(measure("--load-core 0").is_err());
+        assert_eq!(measure("--server-cores 0,1").ok().unwrap().server_cores, [0, 1]);
     }
 }

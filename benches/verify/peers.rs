@@ -61,7 +61,7 @@ pub struct Running {
 
 impl Peer {
     /// Installs the peer below `directory` and starts it. The error says why it cannot take part.
-    pub fn run(&self, directory: &Path, core: usize) -> io::Result<Running> {
+    pub fn run(&self, directory: &Path, cores: &[usize]) -> io::Result<Running> {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         let place = directory.join("peers");
         fs::create_dir_all(&place)?;
@@ -77,7 +77,7 @@ impl Peer {
         let log = place.join(format!("{}.log", self.start));
         let mut command = Command::new(scripts.join("start"));
         command.arg(&place).arg(self.start).arg(port.to_string()).arg(&credentials);
-        let mut server = Server::start(command, port, core, &log)?;
+        let mut server = Server::start(command, port, cores, &log)?;
         let credentials = self.wait(&mut server, &credentials)?;
         server.meet_family()?;
         Ok(Running { server, credentials })

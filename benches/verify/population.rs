@@ -26,10 +26,17 @@ pub struct Population {
 }
 
 impl Keybearer<'_> {
-    /// `keybearer serve` on `port` with one worker.
-    pub fn serve(&self, database: &Path, port: u16) -> Command {
+    pub fn serve(&self, database: &Path, port: u16, workers: usize) -> Command {
         let mut command = Command::new(self.binary);
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--workers", "1", "--database"]).arg(database);
+        command.args([
+            "serve",
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--workers",
+            &workers.to_string(),
+            "--database",
+        ]);
+        command.arg(database);
         command
     }
 

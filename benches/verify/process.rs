@@ -1,4 +1,4 @@
-//! Servers as processes: started on one core, their processor time and memory read from `/proc`, stopped while others
+//! Servers as processes: started on cores of their own, their processor time and memory read from `/proc`, stopped while others
 //! are measured, and ended with everything that they started.
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,6 +20,8 @@ pub struct Server {
     family: Vec<Pid>,
     log: PathBuf,
     pub port: u16,
+    /// How many it may run on.
+    pub cores: usize,
 }
 
 /// Resident memory in bytes: all of it, and the part that no file backs.
@@ -30,14 +32,14 @@ pub struct Memory {
 }
 
 impl Server {
-    /// Starts `command`, which will listen on `port`, on `core`; what it prints goes to the file `log`.
-    pub fn start(mut command: Command, port: u16, core: usize, log: &Path) -> io::Result<Self> {
+    /// Starts `command`, which will listen on `port`, on `cores`; what it prints goes to the file `log`.
+    pub fn start(mut command: Command, port: u16, cores: &[usize], log: &Path) -> io::Result<Self> {
         let output = File::create(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // A child inherits the cores of the thread that starts it.
         let started = thread::scope(|scope| {
             let starter = scope.spawn(|| {
-                pin_this_thread(core)?;
+                pin_this_thread(cores)?;
                 command.spawn()
             });
             starter.join().expect("starting a process does not panic")
@@ -46,7 +48,7 @@ impl Server {
         let child =
             started.map_err(|error| io::Error::new(error.kind(), format!("cannot start {program}: {error}")))?;
         let family = vec![pid_of(&child)];
-        Ok(Self { child, family, log: log.to_owned(), port })
+        Ok(Self { child, family, log: log.to_owned(), port, cores: cores.len() })
     }
 
     /// How the server ended although nobody asked it to, with the last line that it wrote.
@@ -113,11 +115,11 @@ impl Drop for Server {
     }
 }
 
-pub fn pin_this_thread(core: usize) -> io::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores)
-        .map_err(|error| io::Error::other(format!("cannot run on core {core} alone: {error}")))
+pub fn pin_this_thread(cores: &[usize]) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    cores.iter().for_each(|core| set.set(*core));
+    sched_setaffinity(None, &set)
+        .map_err(|error| io::Error::other(format!("cannot run on the cores {cores:?} alone: {error}")))
 }
 
 /// Processor time of the calling thread so far.

@@ -134,6 +134,7 @@ fn measure_pair(pair: &Pair, plan: &Plan, schedule: &mut Schedule, seed: u64, in
 fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::Result<(Slice, Option<Written>)> {
     let load = Load {
         port: side.server.port,
+        cores: side.server.cores,
         connections: plan.connections,
         warm_up: plan.measured / 5,
         measured: plan.measured,

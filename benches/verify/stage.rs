@@ -35,7 +35,7 @@ impl Product {
         let admin_key = keybearer.create_admin_key(&population.database).map_err(|error| error.to_string());
         let (mut answering, mut full) = (Vec::new(), Vec::new());
         let last = loop {
-            let started = startup::start(keybearer, &population, options.server_core, directory)?;
+            let started = startup::start(keybearer, &population, &options.server_cores, directory)?;
             answering.push(started.answering.as_secs_f64());
             full.extend(started.full.map(|full| full.as_secs_f64()));
             if answering.len() == STARTS {
@@ -111,9 +111,9 @@ const MILLION: u64 = 1_000_000;
 impl Stage {
     pub fn set(options: &Options, directory: &Path, mut say: impl FnMut(&str)) -> io::Result<Self> {
         let keybearer = Keybearer { binary: &options.keybearer };
-        let core = options.server_core;
+        let cores = &options.server_cores[..];
         let nobody = keybearer.populate(0, directory)?;
-        let empty = startup::start(&keybearer, &nobody, core, directory)?.memory;
+        let empty = startup::start(&keybearer, &nobody, cores, directory)?.memory;
         let mut products = Vec::new();
         for keys in &options.populations {
             say(&format!("preparing {} keys", show_population(*keys)));
@@ -122,7 +122,7 @@ impl Stage {
         let principal = principal(&products);
         let largest = products.last().expect("there is at least one population");
         let mirror = |product: &Product, route: &Route, key: &str, wanted: u16, name: &str| {
-            let server = bare::start(route, &product.answer(route, key, wanted)?, name, directory, core)?;
+            let server = bare::start(route, &product.answer(route, key, wanted)?, name, directory, cores)?;
             bare::wait(server)
         };
         let live = principal.live_key();
@@ -133,7 +133,7 @@ impl Stage {
             let route = Route::Verify { verifier: key.to_owned() };
             Ok((mirror(principal, &route, &live, 200, "verify")?, route))
         });
-        let nginx = gateway::start(principal.server.port, directory, core);
+        let nginx = gateway::start(principal.server.port, directory, cores);
         Ok(Self { nginx, products, empty, bare, bare_refusal, bare_current, bare_verify })
     }
 

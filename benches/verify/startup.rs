@@ -25,11 +25,11 @@ pub struct Started {
 }
 
 /// Starts the product on `population` and waits until it is ready for measurement.
-pub fn start(keybearer: &Keybearer, population: &Population, core: usize, directory: &Path) -> io::Result<Started> {
+pub fn start(keybearer: &Keybearer, population: &Population, cores: &[usize], directory: &Path) -> io::Result<Started> {
     let port = process::free_port()?;
     let log = directory.join(format!("keybearer-{}.log", population.keys));
     let begin = Instant::now();
-    let mut server = Server::start(keybearer.serve(&population.database, port), port, core, &log)?;
+    let mut server = Server::start(keybearer.serve(&population.database, port, cores.len()), port, cores, &log)?;
     let mut client = Client::new(port);
     let mut probe = Vec::new();
     Route::Auth.render(Series::ISSUED.text(population.keys / 2).as_bytes(), &mut probe);

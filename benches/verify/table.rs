@@ -150,7 +150,7 @@ impl Report {
                     let generator = slice.generator_share();
                     let limit = if generator > SATURATED { "the generator" } else { "something else" };
                     warnings.push(format!(
-                        "{what}{side}: the server had only {:.3} of its core, the generator {generator:.2}: {limit} was the limit",
+                        "{what}{side}: the server had only {:.3} of its cores, the generator {generator:.2}: {limit} was the limit",
                         slice.server_share(),
                     ));
                 }

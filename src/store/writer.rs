@@ -37,15 +37,6 @@ pub(super) enum Urgency {
     Withdrawal,
 }
 
-/// How the verbs of one transaction stand to each other. Almost all succeed, or fail before they change
-/// anything; a savepoint for each would copy every page that it touches, for nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verbs {
-    Together,
-    /// Each in a savepoint of its own.
-    Apart,
-}
-
 /// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
 trait Job: Send {
     fn run(&mut self, db: &Connection) -> bool;
@@ -384,18 +375,8 @@ impl WriterLoop {
         self.reserve.as_mut().is_some_and(Reserve::give_back)
     }
 
-    /// One transaction for all jobs. Tells whether it wrote anything.
+    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
-        if let Some(wrote) = self.attempt(jobs, Verbs::Together)? {
-            return Ok(wrote);
-        }
-        self.say("ROLLBACK")?;
-        let wrote = self.attempt(jobs, Verbs::Apart)?;
-        Ok(wrote.expect("a verb in a savepoint is undone alone"))
-    }
-
-    /// `None`, in the middle of a transaction: a verb failed that had changed something already.
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], verbs: Verbs) -> Result<Option<bool>> {
         let moved = || Error::unavailable("the database file was moved, deleted or replaced");
         if !self.is_in_place() {
             return Err(moved());
@@ -408,23 +389,16 @@ impl WriterLoop {
         }
         let before = self.db.total_changes();
         for job in jobs.iter_mut() {
-            if verbs == Verbs::Apart {
-                self.say("SAVEPOINT verb")?;
-            }
-            let so_far = self.db.total_changes();
+            self.say("SAVEPOINT verb")?;
             let is_ok = job.run(&self.db);
             // A full disk or an I/O error may have ended the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back"));
             }
-            if verbs == Verbs::Apart {
-                if !is_ok {
-                    self.say("ROLLBACK TO verb")?;
-                }
-                self.say("RELEASE verb")?;
-            } else if !is_ok && self.db.total_changes() != so_far {
-                return Ok(None);
+            if !is_ok {
+                self.say("ROLLBACK TO verb")?;
             }
+            self.say("RELEASE verb")?;
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
@@ -444,7 +418,7 @@ impl WriterLoop {
             follower.apply(delta);
             self.freshness.seen.store(announced, Ordering::Release);
         }
-        Ok(Some(wrote))
+        Ok(wrote)
     }
 
     /// A statement that is parsed once, not for each transaction.

@@ -104,6 +104,10 @@ async fn a_bulk_import_reaches_a_running_server() {
         assert_eq!(server.tries(key).await, 200, "{key}");
     }
     assert_eq!(server.tries("bulk-50000").await, 401);
+    // Once more: the first line is refused, and with it all that was prepared for the import.
+    let again = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
+    let told = String::from_utf8(again.stderr).unwrap();
+    assert!(!again.status.success() && told.contains("Nothing was imported"), "{told}");
     // The feed goes on after the gap.
     let (id, after) = home.create_key(ADMIN, "after");
     assert_eq!(server.tries(&after).await, 200);

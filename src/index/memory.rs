@@ -39,7 +39,7 @@ impl Words {
 
 /// Has the processor fetch this word while it does other things: a look-up at random in hundreds of
 /// megabytes waits longer for memory than it computes.
-pub(super) fn prefetch(word: &AtomicU64) {
+pub fn prefetch(word: &AtomicU64) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint; it reads nothing that the program sees.
     unsafe {

@@ -25,7 +25,10 @@ const PRUNE: Duration = Duration::from_secs(600);
 const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock: those who look for a last use wait no longer than that takes.
 const ADDED_AT_ONCE: usize = 2048;
-/// A journal is rewritten as sums when it is this large, and four times what the sums take.
+/// How many uses earlier the place of one is fetched.
+const AHEAD: usize = 16;
+/// A journal is rewritten as sums when it is this large, four times what the sums take without their
+/// clients, and twice what was left of it the last time.
 const LARGE: u64 = 64 << 20;
 
 /// Its end is when every count is in the database.
@@ -52,6 +55,7 @@ impl Collector {
             retention,
             finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
+            rewritten: 0,
             complained_at: None,
         };
         let run = move |orders: Orders| {
@@ -90,6 +94,8 @@ struct Work {
     recycled: u64,
     finished_at: Duration,
     pruned_at: Duration,
+    /// What the last rewriting left of this journal, in bytes.
+    rewritten: u64,
     /// When a failure was last logged.
     complained_at: Option<Duration>,
 }
@@ -154,10 +160,13 @@ impl Work {
             lock(buffer).give_back(noted);
         }
         self.recycled = recycled;
-        if self.journal.bytes() > LARGE.max(lock(&usage.0.counts).rows() * 4 * Uses::BYTES as u64) {
+        let sums = lock(&usage.0.counts).rows() * Uses::BYTES as u64;
+        if self.journal.bytes() > LARGE.max(4 * sums).max(2 * self.rewritten) {
             self.told("the usage journal", |work| {
                 let number = work.number()?;
-                work.with_sums(|journal, sums| journal.rewrite(sums, number))
+                work.with_sums(|journal, sums| journal.rewrite(sums, number))?;
+                work.rewritten = work.journal.bytes();
+                Ok(())
             });
         }
     }
@@ -167,10 +176,14 @@ impl Work {
         let clients = lock(&self.usage.0.counts).translate(clients);
         // While no entry was given up since the last turn began, there is no need to look whose it is.
         let is_steady = index.recycled() == self.recycled;
+        let mut ahead = uses.iter().skip(AHEAD);
         let mut uses = uses.iter().peekable();
         while uses.peek().is_some() {
             let mut counts = lock(&self.usage.0.counts);
             for used in uses.by_ref().take(ADDED_AT_ONCE) {
+                if let Some(later) = ahead.next() {
+                    counts.fetch(later.number);
+                }
                 let client = clients.get(used.client as usize).copied().unwrap_or_default();
                 counts.add(&used, client, |number, key| is_steady || index.key_at(number) == Some(*key));
             }
@@ -189,6 +202,7 @@ impl Work {
 
     fn finish(&mut self) -> Result<()> {
         self.finished_at = self.clock.steady();
+        self.rewritten = 0;
         if lock(&self.usage.0.counts).rows() == 0 {
             return Ok(());
         }

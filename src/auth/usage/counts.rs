@@ -4,14 +4,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clients::{Clients, NOBODY};
-use crate::index::memory::{LARGE_PAGE, Words};
+use crate::index::memory::{LARGE_PAGE, Words, prefetch};
 use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
 use crate::model::{KeyId, Time};
 
 /// Keys of one chunk, which is allocated when the first of them is used.
 const CHUNK: usize = LARGE_PAGE / 16;
-/// Keys whose sums are told at once: what is read of a finished journal at a time, and held in rows of
-/// five times the size.
+/// Keys whose sums are told at once, and read of a finished journal at a time.
 const PIECE: usize = 8192;
 /// Uses of keys without a number (seen while the index was filling) by key and hour.
 const MOST_STRAYS: usize = 500_000;
@@ -104,6 +103,13 @@ impl Counts {
         }
         slot.write(place);
         self.counted += u64::from(!had_uses);
+    }
+
+    /// Has the processor fetch what an addition for this number will read.
+    pub fn fetch(&self, number: u32) {
+        if let Some(chunk) = self.chunks.get(number as usize / CHUNK).and_then(Option::as_ref) {
+            prefetch(&slots(chunk)[number as usize % CHUNK][0]);
+        }
     }
 
     fn slot(&mut self, number: u32) -> &[AtomicU64; 2] {

@@ -13,7 +13,7 @@ use std::time::Instant;
 pub const OPEN: &str = "/open/";
 pub const GUARDED: &str = "/guarded/";
 
-/// nginx on `cores`, asking the product at `product` for each request to [`GUARDED`].
+/// nginx, which has one worker, on the first of `cores`, asking the product at `product` for each request to [`GUARDED`].
 pub fn start(product: u16, directory: &Path, cores: &[usize]) -> io::Result<Server> {
     let place = directory.join("gateway");
     fs::create_dir_all(&place)?;
@@ -24,7 +24,7 @@ pub fn start(product: u16, directory: &Path, cores: &[usize]) -> io::Result<Serv
     let nginx = nginx.ok_or_else(|| io::Error::other("nginx is not installed"))?;
     let mut command = Command::new(nginx);
     command.arg("-p").arg(&place).arg("-c").arg(&file);
-    let mut server = Server::start(command, port, cores, &place.join("nginx.log"))?;
+    let mut server = Server::start(command, port, &cores[..1], &place.join("nginx.log"))?;
     let mut client = Client::new(port);
     startup::wait(&mut server, Instant::now(), "an answer of nginx", || {
         let probe = format!("GET {OPEN} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");

@@ -87,6 +87,8 @@ pub fn parse(arguments: &[String]) -> Result<Request, String> {
             "--server-cores" => {
                 let cores = value()?.split(',').map(|core| parse_number(flag, core, 0, 1023));
                 options.server_cores = cores.collect::<Result<_, _>>()?;
+                options.server_cores.sort_unstable();
+                options.server_cores.dedup();
             }
             "--load-core" => options.load_core = parse_number(flag, value()?, 0, 1023)?,
             "--quick" => {
@@ -183,6 +185,6 @@ mod tests {
             assert!(error.contains(named), "{line}: {error}");
         }
         assert!(measure("--load-core 0").is_err());
-        assert_eq!(measure("--server-cores 0,1").ok().unwrap().server_cores, [0, 1]);
+        assert_eq!(measure("--server-cores 1,0,1").ok().unwrap().server_cores, [0, 1]);
     }
 }

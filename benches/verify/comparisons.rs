@@ -95,7 +95,7 @@ impl<'a> Comparisons<'a> {
         let pause = Duration::from_secs_f64(WRITING_CLIENTS as f64 / KEYS_A_SECOND);
         let writers = product.admin_key().and_then(|admin_key| {
             let writers = Writers { port: product.server.port, admin_key, clients: WRITING_CLIENTS, pause };
-            product.server.wake()?;
+            product.server.wake_up()?;
             let mut client = Client::new(product.server.port);
             let tried = writers.create(&mut client).and_then(|id| writers.revoke(&mut client, &id));
             product.server.rest()?;

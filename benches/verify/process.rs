@@ -88,6 +88,14 @@ impl Server {
         self.signal(Signal::CONT)
     }
 
+    /// For whoever asks only once. A server that was stopped goes by the time of then for half a second, and may
+    /// call its first request late (408).
+    pub fn wake_up(&self) -> io::Result<()> {
+        self.wake()?;
+        thread::sleep(Duration::from_secs(1));
+        Ok(())
+    }
+
     fn signal(&self, signal: Signal) -> io::Result<()> {
         for pid in &self.family {
             kill_process(*pid, signal)?;

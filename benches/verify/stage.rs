@@ -64,7 +64,7 @@ impl Product {
     pub fn answer(&self, route: &Route, key: &str, wanted: u16) -> io::Result<Response> {
         let mut request = Vec::new();
         route.render(key.as_bytes(), &mut request);
-        self.server.wake()?;
+        self.server.wake_up()?;
         let answer = Client::new(self.server.port).send(&request);
         self.server.rest()?;
         let answer = answer?;

@@ -33,11 +33,11 @@ pub fn all(
     say("managing keys");
     let (principal, largest) = (stage.principal(), stage.largest());
     if is_wanted(management::DURABLE) {
-        principal.server.wake()?;
+        principal.server.wake_up()?;
         goals.push(management::durable_writes(principal, plan));
         principal.server.rest()?;
     }
-    largest.server.wake()?;
+    largest.server.wake_up()?;
     if is_wanted(management::REVOKE) {
         goals.push(management::revoke_by_id(largest));
     }

@@ -350,3 +350,26 @@ pub fn is_for_programs(path: &str) -> bool {
 pub async fn unknown_route(_: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::not_found())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::request_id::RequestIds;
+
+    #[test]
+    fn a_body_that_was_rendered_before_tells_its_own_request_and_problem() {
+        let ids = RequestIds::new([7; 8]);
+        let unreadable = Problem::unreadable();
+        // The same words under another status.
+        let other = Problem { status: StatusCode::METHOD_NOT_ALLOWED, ..unreadable.clone() };
+        let field = Problem { field: Some(Cow::Borrowed("name")), ..unreadable.clone() };
+        for problem in [&unreadable, &other, &field, &unreadable, &Problem::missing_key(), &other] {
+            let id = ids.next();
+            let body: serde_json::Value = serde_json::from_str(&problem.body(&id)).unwrap();
+            assert_eq!(body["request_id"], id.as_str());
+            assert_eq!(body["status"], problem.status.as_u16());
+            assert_eq!((&body["code"], &body["detail"]), (&problem.code.into(), &(*problem.detail).into()));
+            assert_eq!(body.get("field").and_then(|field| field.as_str()), problem.field.as_deref());
+        }
+    }
+}

@@ -241,18 +241,17 @@ pub struct Writing<'a> {
 
 impl Writing<'_> {
     /// Many keys: the places of those that come next are fetched meanwhile.
-    pub fn put_all(&mut self, keys: Vec<IndexedKey>) {
-        let digests: Vec<Digest> = keys.iter().map(|key| key.digest).collect();
-        for (at, key) in keys.into_iter().enumerate() {
-            if let Some(digest) = digests.get(at + AHEAD) {
-                self.index.fetch_place(digest);
+    pub fn put_all(&mut self, keys: &[IndexedKey]) {
+        for (at, key) in keys.iter().enumerate() {
+            if let Some(later) = keys.get(at + AHEAD) {
+                self.index.fetch_place(&later.digest);
             }
             self.put(key);
         }
     }
 
     /// Puts the key in, or makes the one that is there equal to it.
-    pub fn put(&mut self, key: IndexedKey) {
+    pub fn put(&mut self, key: &IndexedKey) {
         let owner = self.owner_number(&key.owner);
         let grant = self.grant_number(&key.grant);
         let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };

@@ -89,7 +89,7 @@ impl Model {
                 let key = key(number, owner(of, active), grant, imported);
                 self.renew(&key.owner);
                 self.keys.insert(number, key.clone());
-                writing.put(key);
+                writing.put(&key);
             }
             Step::Remove(number) => {
                 self.keys.remove(&number);
@@ -142,7 +142,7 @@ proptest! {
 fn a_broken_index_tells_nothing() {
     let index = Index::new();
     let mut writing = index.write().unwrap();
-    writing.put(key(1, owner(1, true), 1, false));
+    writing.put(&key(1, owner(1, true), 1, false));
     writing.set_full();
     writing.set_broken(true);
     assert_eq!((look(&index, &digest(1)), look(&index, &digest(2))), (Lookup::Broken, Lookup::Broken));
@@ -157,7 +157,7 @@ fn many_keys_are_all_found() {
     let texts: Vec<String> = (0..30_000).map(|number| format!("key {number}")).collect();
     for text in &texts {
         let digest = Digest::of(text.as_bytes());
-        writing.put(IndexedKey { digest, ..key(1, owner(1, true), 1, false) });
+        writing.put(&IndexedKey { digest, ..key(1, owner(1, true), 1, false) });
     }
     writing.set_full();
     for text in texts.iter().step_by(2) {
@@ -211,7 +211,7 @@ fn a_reader_never_sees_a_mixture() {
                 let (number, generation) = ((round % 11) as u8, (round % 7) as u8);
                 match round % 3 {
                     0 => writing.remove(&digest(number)),
-                    _ => writing.put(key(number, owner(generation, true), generation, false)),
+                    _ => writing.put(&key(number, owner(generation, true), generation, false)),
                 }
             }
         },
@@ -224,7 +224,7 @@ fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
     let index = Index::new();
     let kept = 200;
     let mut writing = index.write().unwrap();
-    writing.put(key(kept, owner(9, true), 1, false));
+    writing.put(&key(kept, owner(9, true), 1, false));
     writing.set_full();
     drop(writing);
     // Where the writer is: even before a removal, odd from when it was answered.
@@ -234,8 +234,8 @@ fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
             let mut writing = index.write().unwrap();
             for round in 0..rounds {
                 // Neighbours come and go, so that the table is rebuilt and entries are used again.
-                writing.put(key(1, owner(1, true), 1, false));
-                writing.put(key((round % 90) as u8 + 2, owner(2, true), 2, false));
+                writing.put(&key(1, owner(1, true), 1, false));
+                writing.put(&key((round % 90) as u8 + 2, owner(2, true), 2, false));
                 writing.remove(&digest(1));
                 removed.fetch_add(1, Ordering::SeqCst);
                 writing.remove(&digest((round * 7 % 90) as u8 + 2));
@@ -258,7 +258,7 @@ fn an_index_that_starts_over_calls_no_live_key_absent() {
     let index = Index::new();
     let fill = |writing: &mut Writing<'_>| {
         for number in 0..20 {
-            writing.put(key(number, owner(1, true), 1, true));
+            writing.put(&key(number, owner(1, true), 1, true));
         }
         writing.set_full();
     };
@@ -285,7 +285,7 @@ fn a_deactivated_owner_is_seen_on_every_key_when_the_writer_returns() {
     let index = Index::new();
     let state = AtomicUsize::new(0);
     let mut writing = index.write().unwrap();
-    (0..10).for_each(|number| writing.put(key(number, owner(1, true), number, false)));
+    (0..10).for_each(|number| writing.put(&key(number, owner(1, true), number, false)));
     writing.set_full();
     drop(writing);
     race(

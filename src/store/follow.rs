@@ -99,7 +99,7 @@ impl Follower {
         self.write(|writing| {
             for (digest, key) in delta.keys {
                 match key {
-                    Some(key) => writing.put(key),
+                    Some(key) => writing.put(&key),
                     None => writing.remove(&digest),
                 }
             }
@@ -119,7 +119,7 @@ impl Follower {
                 self.filling = keys.last().map(|key| *key.id.as_bytes()).filter(|_| keys.len() == PAGE);
                 let is_full = self.filling.is_none();
                 self.write(|writing| {
-                    writing.put_all(keys);
+                    writing.put_all(&keys);
                     if is_full {
                         writing.set_full();
                     }

@@ -28,6 +28,8 @@ struct Written {
     file: File,
     number: i64,
     bytes: u64,
+    /// Of `bytes`, the sums that it was rewritten as.
+    rewritten: u64,
 }
 
 impl Journal {
@@ -44,6 +46,11 @@ impl Journal {
         self.current.as_ref().map_or(0, |current| current.bytes)
     }
 
+    /// How many of them it had when it was last rewritten.
+    pub fn rewritten(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.rewritten)
+    }
+
     /// `number` names the file for good, if a new one is begun.
     pub fn append(&mut self, clients: &[Client], uses: &Uses, number: i64) -> Result<()> {
         let path = self.path();
@@ -56,8 +63,9 @@ impl Journal {
 
     /// Replaces the journal by the sums that stand for all of it.
     pub fn rewrite(&mut self, sums: Sums<'_>, number: i64) -> Result<()> {
-        let written = self.write_aside(sums, number)?;
+        let mut written = self.write_aside(sums, number)?;
         fs::rename(self.aside(), self.path()).map_err(|error| trouble(&self.path(), "cannot be replaced", error))?;
+        written.rewritten = written.bytes;
         self.current = Some(written);
         Ok(())
     }
@@ -162,7 +170,7 @@ impl Written {
             Ok(file)
         };
         let file = open().map_err(|error| trouble(path, "cannot be written", error))?;
-        Ok(Written { file, number, bytes: HEADER as u64 })
+        Ok(Written { file, number, bytes: HEADER as u64, rewritten: 0 })
     }
 
     fn append(&mut self, clients: &[Client], uses: &Uses, counted: Counted) -> io::Result<()> {

@@ -55,7 +55,6 @@ impl Collector {
             retention,
             finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
-            rewritten: 0,
             complained_at: None,
         };
         let run = move |orders: Orders| {
@@ -94,8 +93,6 @@ struct Work {
     recycled: u64,
     finished_at: Duration,
     pruned_at: Duration,
-    /// What the last rewriting left of this journal, in bytes.
-    rewritten: u64,
     /// When a failure was last logged.
     complained_at: Option<Duration>,
 }
@@ -161,12 +158,10 @@ impl Work {
         }
         self.recycled = recycled;
         let sums = lock(&usage.0.counts).rows() * Uses::BYTES as u64;
-        if self.journal.bytes() > LARGE.max(4 * sums).max(2 * self.rewritten) {
+        if self.journal.bytes() > LARGE.max(4 * sums).max(2 * self.journal.rewritten()) {
             self.told("the usage journal", |work| {
                 let number = work.number()?;
-                work.with_sums(|journal, sums| journal.rewrite(sums, number))?;
-                work.rewritten = work.journal.bytes();
-                Ok(())
+                work.with_sums(|journal, sums| journal.rewrite(sums, number))
             });
         }
     }
@@ -202,7 +197,6 @@ impl Work {
 
     fn finish(&mut self) -> Result<()> {
         self.finished_at = self.clock.steady();
-        self.rewritten = 0;
         if lock(&self.usage.0.counts).rows() == 0 {
             return Ok(());
         }

@@ -107,9 +107,15 @@ impl Counts {
 
     /// Has the processor fetch what an addition for this number will read.
     pub fn fetch(&self, number: u32) {
-        if let Some(chunk) = self.chunks.get(number as usize / CHUNK).and_then(Option::as_ref) {
-            prefetch(&slots(chunk)[number as usize % CHUNK][0]);
+        if let Some(words) = self.held(number) {
+            prefetch(&words[0]);
         }
+    }
+
+    /// The slot of this number, if its chunk is there.
+    fn held(&self, number: u32) -> Option<&[AtomicU64; 2]> {
+        let chunk = self.chunks.get(number as usize / CHUNK)?.as_ref()?;
+        Some(&slots(chunk)[number as usize % CHUNK])
     }
 
     fn slot(&mut self, number: u32) -> &[AtomicU64; 2] {
@@ -131,8 +137,7 @@ impl Counts {
     /// A key's last use, as far as it is known here.
     pub fn last_use(&self, number: Option<u32>, key: &KeyId, now: Time) -> Option<(Time, Client)> {
         let counted = number.and_then(|number| {
-            let chunk = self.chunks.get(number as usize / CHUNK)?.as_ref()?;
-            let slot = Slot::read(&slots(chunk)[number as usize % CHUNK]);
+            let slot = Slot::read(self.held(number)?);
             let is_known = slot.tail == tail(key) && slot.at > 0 && slot.client != NOBODY;
             is_known.then(|| (Time::from_millis(i64::from(slot.at) * 1000), self.clients.get(slot.client).clone()))
         });

@@ -195,9 +195,7 @@ impl Problem {
             return finish(&self.body_before_id());
         };
         RENDERED.with_borrow_mut(|rendered| {
-            let is_this = |held: &Rendered| {
-                held.status == self.status && std::ptr::eq(held.detail, *detail) && std::ptr::eq(held.code, self.code)
-            };
+            let is_this = |held: &Rendered| (held.status, held.code, held.detail) == (self.status, self.code, *detail);
             let at = rendered.iter().position(is_this).unwrap_or_else(|| {
                 let before_id = self.body_before_id();
                 rendered.push(Rendered { status: self.status, code: self.code, detail, before_id });

@@ -13,7 +13,8 @@ use std::time::Instant;
 pub const OPEN: &str = "/open/";
 pub const GUARDED: &str = "/guarded/";
 
-/// nginx, which has one worker, on the first of `cores`, asking the product at `product` for each request to [`GUARDED`].
+/// nginx, which has one worker, on the first of `cores`, asking the product at `product` for each request to
+/// [`GUARDED`].
 pub fn start(product: u16, directory: &Path, cores: &[usize]) -> io::Result<Server> {
     let place = directory.join("gateway");
     fs::create_dir_all(&place)?;

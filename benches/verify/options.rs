@@ -12,7 +12,7 @@ Usage: cargo bench --bench verify -- [options]
   --rounds N           rounds of every pair (default 5)
   --seconds S          measured seconds of a slice, after a warm-up of a fifth (default 3)
   --connections N      keep-alive connections of the generator (default 32)
-  --server-cores LIST  the cores of the servers, with a worker for each (default 0)
+  --server-cores LIST  the cores of the servers, with a worker for each (default 0); nginx and the peers have one worker
   --load-core N        the core of the generator (default 1)
   --quick              1k,100k keys, 2 rounds of 1 second; options after it override
   --only TEXT          only measurements whose name contains TEXT (their goals alone are judged)

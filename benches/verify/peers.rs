@@ -60,7 +60,8 @@ pub struct Running {
 }
 
 impl Peer {
-    /// Installs the peer below `directory` and starts it on the first of `cores`: it has one worker. The error says why it cannot take part.
+    /// Installs the peer below `directory` and starts it on the first of `cores`: it has one worker. The error says
+    /// why it cannot take part.
     pub fn run(&self, directory: &Path, cores: &[usize]) -> io::Result<Running> {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         let place = directory.join("peers");

@@ -1,5 +1,5 @@
-//! Servers as processes: started on cores of their own, their processor time and memory read from `/proc`, stopped while others
-//! are measured, and ended with everything that they started.
+//! Servers as processes: started on cores of their own, their processor time and memory read from `/proc`, stopped
+//! while others are measured, and ended with everything that they started.
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};

@@ -14,6 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
+use super::connection::Life;
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
@@ -120,6 +121,7 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
 {
+    let _answering = Life::answering(&request);
     let started = Instant::now();
     let seen = Seen::of(&request, &site);
     let cors = Cors::of(&request, &site.settings.cors_origins);

@@ -2,22 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 
 use super::edge::Edge;
 use super::gateway::grpc::Grpc;
+use super::listen::{self, Limits};
 use super::settings::PublicUrl;
 use super::{HttpSettings, Shared, Site, routes, tls};
 use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
 
-/// A request's head must be here within this time.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// An idle connection is closed after this time.
-const IDLE: Duration = Duration::from_secs(75);
 /// How long requests in flight may take to finish after the order to stop.
 const STOP_SECONDS: u64 = 8;
 
@@ -44,25 +40,13 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
         settings.public_url = PublicUrl::local(address, tls.is_some());
     }
     auth.start_signing(settings.signing.clone(), settings.public_url.as_str())?;
-    let (workers, connections) = (settings.workers, settings.connections);
+    let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
     let site = web::Data::new(Site::new(auth, settings));
     let shared = site.clone();
-    let server = HttpServer::new(move || {
-        let app = App::new().app_data(shared.clone()).configure(routes::configure);
-        Edge::around(app, shared.clone())
-    })
-    .workers(workers)
-    .max_connections((connections / workers).max(1))
-    .client_request_timeout(HEAD_DEADLINE)
-    .client_disconnect_timeout(Duration::from_secs(2))
-    .keep_alive(IDLE)
-    .shutdown_timeout(STOP_SECONDS)
-    .disable_signals();
-    let bound = match tls {
-        Some(config) => server.listen_rustls_0_23(listener, config),
-        None => server.listen(listener),
-    };
-    let server = bound.map_err(Error::unavailable)?.run();
+    let limits = Limits { workers, connections: (connections / workers).max(1), deadlines, stop_seconds: STOP_SECONDS };
+    let server = listen::serve(listener, tls, limits, move || {
+        Edge::around(App::new().app_data(shared.clone()).configure(routes::configure), shared.clone())
+    })?;
     let metrics = metrics_listener.map(|listener| serve_metrics(listener, site.clone())).transpose()?;
     let grpc = grpc_listener.map(|listener| Grpc::start(listener, site.clone())).transpose()?;
     Ok(Running { server, metrics, grpc, address, site })
@@ -76,12 +60,10 @@ fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener> {
 
 /// `/metrics` on a listener of its own, for whoever reaches it.
 fn serve_metrics(listener: TcpListener, site: Shared) -> Result<Server> {
-    let server = HttpServer::new(move || {
-        let app = App::new().app_data(site.clone()).configure(routes::configure_metrics);
-        Edge::around(app, site.clone())
-    });
-    let bound = server.workers(1).max_connections(64).disable_signals().listen(listener);
-    Ok(bound.map_err(Error::unavailable)?.run())
+    let limits = Limits { workers: 1, connections: 64, deadlines: site.settings.deadlines, stop_seconds: STOP_SECONDS };
+    listen::serve(listener, None, limits, move || {
+        Edge::around(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
+    })
 }
 
 /// Not ready any more, then no new connections, then the end of what is in flight, then the store.

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::connection::Deadlines;
 use super::cors::CorsOrigin;
 use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
@@ -38,6 +39,8 @@ pub struct HttpSettings {
     /// What a gateway can ask for by name.
     pub policies: Policies,
     pub signing: SigningSettings,
+    /// How long a peer may keep a connection waiting.
+    pub deadlines: Deadlines,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ impl HttpSettings {
             cors_origins: Vec::new(),
             policies: Policies::default(),
             signing: SigningSettings::default(),
+            deadlines: Deadlines::default(),
         }
     }
 

@@ -16,6 +16,7 @@ mod cors;
 mod crash;
 mod csrf;
 mod database;
+mod deadlines;
 mod events;
 mod framing;
 #[cfg(feature = "grpc")]

@@ -21,6 +21,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
 
+use super::connection::Life;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -105,6 +106,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
     Answering::Later(Box::pin(async move {
+        let _answering = Life::answering(&request);
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;

@@ -1,0 +1,170 @@
+//! Whatever a peer can make the server wait for has an end, in every phase of every request.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use keybearer::http::HttpSettings;
+use keybearer::http::connection::Deadlines;
+use keybearer::http::settings::TlsFiles;
+
+use crate::harness::{Server, raw};
+
+const SHORT: Duration = Duration::from_millis(400);
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(120);
+const ASK: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn start(idle: Duration, head: Duration, unread: Duration) -> Server {
+    Server::with(|settings: &mut HttpSettings| settings.deadlines = Deadlines { idle, head, unread })
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let socket = TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket
+}
+
+/// Asks and reads the whole, short answer.
+fn ask(socket: &mut TcpStream) {
+    socket.write_all(ASK).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut piece = [0; 512];
+        let read = socket.read(&mut piece).unwrap();
+        assert!(read > 0, "closed in an answer: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..read]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
+    let server = start(SHORT, LONG, LONG);
+    let mut socket = connect(&server);
+    for _ in 0..6 {
+        ask(&mut socket);
+        thread::sleep(SHORT / 4);
+    }
+    ask(&mut socket);
+    let since = Instant::now();
+    let end = raw::read(&mut socket);
+    assert!(end.closed && end.text.is_empty(), "{}", end.text);
+    assert!(since.elapsed() >= SHORT.mul_f32(0.9), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn no_head_of_a_connection_may_come_drop_by_drop() {
+    // Not as short: actix-http takes the time from a clock that it sets twice a second.
+    let server = start(LONG, SHORT * 3, LONG);
+    for asked_before in [0, 1, 3] {
+        let mut socket = connect(&server);
+        (0..asked_before).for_each(|_| ask(&mut socket));
+        let mut drops = socket.try_clone().unwrap();
+        let dripping = thread::spawn(move || {
+            let head = b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Slow: ".iter().chain(std::iter::repeat(&b'x'));
+            head.take(2000)
+                .take_while(|byte| {
+                    thread::sleep(Duration::from_millis(10));
+                    drops.write_all(&[**byte]).is_ok()
+                })
+                .count()
+        });
+        let end = raw::read(&mut socket);
+        assert!(end.closed && [0, 408].contains(&end.status()), "after {asked_before}: {}", end.text);
+        drop(socket);
+        assert!(dripping.join().unwrap() < 2000, "the server took every drop");
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_a_deadline_of_its_own_with_and_without_a_continue() {
+    let server = start(SHORT, SHORT, SHORT);
+    let (_, key) = server.key(&["keybearer:verify"]).await;
+    let body = format!(r#"{{"key":"{key}"}}"#);
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut socket = connect(&server);
+        let head = format!(
+            "POST /api/v1/keys/verify HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n{expect}\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        for byte in body.bytes() {
+            thread::sleep(SHORT * 4 / body.len() as u32);
+            socket.write_all(&[byte]).unwrap();
+        }
+        let answer = raw::read(&mut socket);
+        assert!(answer.text.contains("HTTP/1.1 200 OK") && answer.text.contains(r#""valid":true"#), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
+    let server = start(LONG, LONG, SHORT);
+    let (_, key) = server.key(&[]).await;
+    let large = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n\r\n");
+    let count = 200;
+    let mut slow = connect(&server);
+    let mut asking = slow.try_clone().unwrap();
+    // From a thread: the server takes no more than it can answer.
+    let request = large.clone();
+    let asked = thread::spawn(move || {
+        (0..count).for_each(|_| asking.write_all(request.as_bytes()).unwrap());
+        asking.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    let (mut answers, mut piece) = (Vec::new(), vec![0; 1 << 20]);
+    loop {
+        thread::sleep(SHORT / 8);
+        match slow.read(&mut piece).unwrap() {
+            0 => break,
+            read => answers.extend_from_slice(&piece[..read]),
+        }
+    }
+    asked.join().unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), count + 1, "{} bytes", answers.len());
+
+    let mut deaf = connect(&server);
+    let error =
+        (0..100_000).find_map(|_| deaf.write_all(large.as_bytes()).err()).expect("nobody takes that many requests");
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    ask(&mut connect(&server));
+}
+
+#[tokio::test]
+async fn an_idle_connection_under_tls_is_closed_by_the_book() {
+    let files = tempfile::tempdir().unwrap();
+    let (cert, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=keys.test -keyout".split(' '))
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let server = Server::with(|settings| {
+        settings.deadlines = Deadlines { idle: SHORT, head: LONG, unread: LONG };
+        settings.tls = Some(TlsFiles { cert: cert.clone(), key: key.clone() });
+    });
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", "-servername", "keys.test", "-connect"])
+        .arg(server.address.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut asking = client.stdin.take().unwrap();
+    asking.write_all(ASK).unwrap();
+    let mut told = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with('}'), "{told}");
+    // It ends with an error when the connection breaks off without the alert that TLS has for an end.
+    assert!(client.wait().unwrap().success());
+    drop(asking);
+}

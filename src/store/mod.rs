@@ -51,7 +51,6 @@ pub use standing::Standing;
 pub use submissions::Submission;
 pub use throttle::Failures;
 pub use tokens::{NewFamily, NewToken, Refreshed};
-pub use usage::CHUNK as USAGE_CHUNK;
 pub use user_changes::NewPassword;
 pub use users::{NewUser, UserFilter};
 pub use writer::WriterState;

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::model::KeyId;
 use crate::model::usage::{Hour, Tally};
 
-/// Rows of one transaction; small, so that a revocation never waits long behind it.
-pub const CHUNK: usize = 256;
+/// Rows removed in one transaction; few, so that a revocation never waits long behind it.
+const CHUNK: usize = 256;
 /// Lines that the change feed keeps for followers.
 const KEPT_CHANGES: i64 = 100_000;
 

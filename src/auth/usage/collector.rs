@@ -17,6 +17,10 @@ use crate::store::{Journal, Store, UsageSums};
 
 /// What a killed process may lose.
 const COLLECT: Duration = Duration::from_millis(125);
+/// How many uses are collected at once, about: more often under load, so that a request on the same core
+/// waits for less, and what was noted is still in the cache.
+const HANDFUL: usize = 4096;
+const COLLECT_SOONEST: Duration = Duration::from_millis(20);
 /// Few rows are folded soon, many seldom, so that a row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
@@ -53,20 +57,15 @@ impl Collector {
             clock,
             entropy,
             retention,
+            pause: COLLECT,
             finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
             complained_at: None,
         };
         let run = move |orders: Orders| {
             work.told("what a crash left", |work| work.journal.recover());
-            let mut steps = 0;
-            while !orders.to_stop_within(COLLECT / (steps + 1)) {
-                if steps > 0 {
-                    steps -= 1;
-                    work.fold_some(1);
-                } else {
-                    steps = work.turn();
-                }
+            while !orders.to_stop_within(work.pause) {
+                work.turn();
             }
             work.finish_up();
         };
@@ -91,6 +90,8 @@ struct Work {
     resets: u64,
     /// Entries that the index had given up when the last turn began.
     recycled: u64,
+    /// Until the next turn.
+    pause: Duration,
     finished_at: Duration,
     pruned_at: Duration,
     /// When a failure was last logged.
@@ -98,45 +99,41 @@ struct Work {
 }
 
 impl Work {
-    /// Every turn. Returns how many steps of folding to spread over the time until the next.
-    fn turn(&mut self) -> u32 {
+    fn turn(&mut self) {
+        let since = self.pause;
         self.collect();
         if self.is_due() {
             self.told("usage counts", Work::finish);
         }
         self.prune_if_due();
-        let is_open = self.told("finished usage counts", |work| work.fold.open(&work.journal)).unwrap_or(false);
-        self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
-        match self.fold.pace(COLLECT) {
-            _ if !is_open => 0,
-            u32::MAX => {
-                self.fold_some(u32::MAX);
-                0
-            }
-            steps => steps.min(100),
+        if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
+            match self.fold.due(since) {
+                Some(steps) => self.fold_some(steps, Fold::small_step),
+                None => self.fold_some(u32::MAX, Fold::step),
+            };
         }
+        self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
     }
 
     fn finish_up(&mut self) {
         self.collect();
         self.told("usage counts", Work::finish);
         while self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
-            if !self.fold_some(u32::MAX) {
+            if !self.fold_some(u32::MAX, Fold::step) {
                 return;
             }
         }
     }
 
     /// False when it failed.
-    fn fold_some(&mut self, steps: u32) -> bool {
+    fn fold_some(&mut self, steps: u32, step: impl Fn(&mut Fold) -> Result<bool>) -> bool {
         for _ in 0..steps {
-            match self.told("usage counts in the database", |work| work.fold.step()) {
+            match self.told("usage counts in the database", |work| step(&mut work.fold)) {
                 None => return false,
                 Some(false) => break,
                 Some(true) => {}
             }
         }
-        self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
         true
     }
 
@@ -144,8 +141,10 @@ impl Work {
         // A handle of its own, so that the buffers can be walked while the work changes.
         let usage = self.usage.clone();
         let recycled = self.store.index().recycled();
+        let mut collected = 0;
         for buffer in usage.0.buffers.all() {
             let noted = lock(buffer).take();
+            collected += noted.uses.len();
             if !noted.uses.is_empty() {
                 self.told("usage counts", |work| {
                     // Names a journal for good: what is folded of it is noted under this number.
@@ -157,6 +156,8 @@ impl Work {
             lock(buffer).give_back(noted);
         }
         self.recycled = recycled;
+        let handfuls = (collected as f64 / HANDFUL as f64).max(0.25);
+        self.pause = self.pause.div_f64(handfuls).clamp(COLLECT_SOONEST, COLLECT);
         let sums = lock(&usage.0.counts).rows() * Uses::BYTES as u64;
         if self.journal.bytes() > LARGE.max(4 * sums).max(2 * self.journal.rewritten()) {
             self.told("the usage journal", |work| {

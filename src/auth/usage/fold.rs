@@ -7,12 +7,16 @@ use std::time::Duration;
 use futures_executor::block_on;
 
 use crate::error::Result;
-use crate::store::{Finished, Journal, Store, USAGE_CHUNK, UsageRow};
+use crate::store::{Finished, Journal, Store, UsageRow};
 
 /// A large journal is spread over this long.
 const SPREAD: Duration = Duration::from_secs(900);
 /// So few rows are folded at once.
 pub const FEW: u64 = 2_000;
+/// Rows of one transaction: a revocation never waits long behind it.
+const CHUNK: usize = 256;
+/// And where verifications go on meanwhile: a server with one core answers nobody for as long as it takes.
+const SMALL_CHUNK: usize = 64;
 
 pub struct Fold {
     store: Arc<Store>,
@@ -28,6 +32,10 @@ struct Open {
     folded: usize,
     /// Of the whole file, in the database from an earlier try.
     known: usize,
+    /// Rows that it had when it was opened, about.
+    rows_in_all: u64,
+    /// For how long none were folded.
+    idle: Duration,
 }
 
 impl Fold {
@@ -46,24 +54,44 @@ impl Fold {
             && let Some(finished) = journal.next_finished()?
         {
             let known = block_on(self.store.folded_rows(finished.number))?;
-            self.file = Some(Open { finished, rows: Vec::new(), taken: 0, folded: 0, known });
+            self.file = Some(Open {
+                finished,
+                rows: Vec::new(),
+                taken: 0,
+                folded: 0,
+                known,
+                rows_in_all: 0,
+                idle: Duration::ZERO,
+            });
         }
         Ok(self.file.is_some())
     }
 
-    /// How many transactions should follow each other in `span`, for the file to be done in time.
-    pub fn pace(&self, span: Duration) -> u32 {
+    /// How many small transactions are due after another `span`, for the file to be done in time; `None`:
+    /// all that is left, at once.
+    pub fn due(&mut self, span: Duration) -> Option<u32> {
         let rows = self.left();
-        if rows <= FEW {
-            return u32::MAX;
-        }
-        let spans = (SPREAD.as_millis() / span.as_millis().max(1)).max(1) as u64;
-        u32::try_from(rows.div_ceil(spans).div_ceil(USAGE_CHUNK as u64)).unwrap_or(u32::MAX)
+        let file = self.file.as_mut().filter(|_| rows > FEW)?;
+        file.rows_in_all = file.rows_in_all.max(rows);
+        let pause = SPREAD.mul_f64(SMALL_CHUNK as f64 / file.rows_in_all as f64);
+        file.idle += span;
+        let steps = (file.idle.as_nanos() / pause.as_nanos().max(1)) as u32;
+        file.idle -= pause * steps;
+        Some(steps)
+    }
+
+    /// A small transaction, among verifications. Returns as [`Fold::step`] does.
+    pub fn small_step(&mut self) -> Result<bool> {
+        self.fold_rows(SMALL_CHUNK)
     }
 
     /// One transaction. What fails is tried again at the next turn; the note of how far it came goes
     /// with each, so nothing is counted twice. Returns whether there is more in this file.
     pub fn step(&mut self) -> Result<bool> {
+        self.fold_rows(CHUNK)
+    }
+
+    fn fold_rows(&mut self, most: usize) -> Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         while file.taken == file.rows.len() {
             match file.finished.next_batch()? {
@@ -74,7 +102,7 @@ impl Fold {
             file.taken = skipped;
             file.folded += skipped;
         }
-        let end = (file.taken + USAGE_CHUNK).min(file.rows.len());
+        let end = (file.taken + most).min(file.rows.len());
         let chunk = file.rows[file.taken..end].to_vec();
         let folded = file.folded + chunk.len();
         block_on(self.store.fold_usage(file.finished.number, folded, chunk))?;

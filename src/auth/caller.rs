@@ -2,8 +2,11 @@
 
 use super::{Auth, Identity};
 use crate::error::{Error, Result};
+use crate::index::Lookup;
 use crate::model::verdict::Demand;
-use crate::model::{Actor, KeyChange, KeyId, Networks, Origin, Owner, Refusal, Role, ScopeSet, User, UserId};
+use crate::model::{
+    Actor, Digest, Facts, KeyChange, KeyId, Networks, Origin, Owner, PlainKey, Refusal, Role, ScopeSet, User, UserId,
+};
 use crate::store::Reach;
 
 /// Somebody whose identity is proved.
@@ -16,6 +19,19 @@ pub enum Caller {
     Key { identity: Identity, hint: String, owner_role: Role },
     /// The operator at the command line: may do everything.
     Operator,
+}
+
+/// What a request proved its key with, kept to judge the key once more.
+pub struct Proof {
+    digest: Digest,
+    /// Of a key in our shape.
+    hint: Option<String>,
+}
+
+impl Proof {
+    pub fn of(presented: &[u8]) -> Self {
+        Proof { digest: Digest::of(presented), hint: PlainKey::hint_of(presented) }
+    }
 }
 
 impl Caller {
@@ -85,9 +101,12 @@ impl Caller {
 }
 
 impl Auth {
-    /// The key as a manager, judged once more by what is stored now: the body of its request may have
+    /// The key as a manager, judged once more by what is true now: the body of its request may have
     /// taken its time to arrive.
-    pub async fn manager(&self, key: KeyId, need: &str) -> Result<std::result::Result<Caller, Refusal>> {
+    pub async fn manager(&self, key: KeyId, proof: &Proof, need: &str) -> Result<std::result::Result<Caller, Refusal>> {
+        if let Some(caller) = self.manager_in_memory(proof, need) {
+            return Ok(caller);
+        }
         let Some(standing) = self.store.standing(key).await? else { return Ok(Err(Refusal::NotFound)) };
         let demand = Demand { scopes: &[need], address: None, user_agent: b"" };
         if let Err(refusal) = standing.facts(&Networks::default()).judge(self.now(), &demand) {
@@ -95,6 +114,26 @@ impl Auth {
         }
         let identity = Identity { id: key, owner: standing.owner, scopes: standing.scopes };
         Ok(Ok(Caller::Key { identity, hint: standing.hint, owner_role: standing.owner_role }))
+    }
+
+    /// `None`: memory cannot tell, or does not know what the key is called in the log.
+    fn manager_in_memory(&self, proof: &Proof, need: &str) -> Option<std::result::Result<Caller, Refusal>> {
+        let hint = proof.hint.as_ref()?;
+        let demand = Demand { scopes: &[need], address: None, user_agent: b"" };
+        // Its address ranges were judged when the request came in.
+        let (now, anywhere) = (self.now(), Networks::default());
+        let judged = self.store.look(&proof.digest, |key| {
+            let facts = Facts { allowed_ips: &anywhere, ..key.facts() };
+            facts.judge(now, &demand).map(|()| (Identity::of(key), key.owner.role))
+        });
+        match judged {
+            Lookup::Found(Ok((identity, owner_role))) => {
+                Some(Ok(Caller::Key { identity, hint: hint.clone(), owner_role }))
+            }
+            Lookup::Found(Err(refusal)) => Some(Err(refusal)),
+            Lookup::Absent => Some(Err(Refusal::NotFound)),
+            Lookup::Unsure | Lookup::Broken => None,
+        }
     }
 }
 

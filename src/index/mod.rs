@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, ScopeSet, Time, UserId};
+use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
 use entry::{Content, Entries, Reading};
 use interned::Interned;
 use memory::Blocks;
@@ -26,6 +26,7 @@ const AHEAD: usize = 8;
 pub struct IndexedOwner {
     pub id: UserId,
     pub email: Email,
+    pub role: Role,
     pub active: bool,
 }
 

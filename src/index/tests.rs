@@ -17,7 +17,7 @@ fn digest(number: u8) -> Digest {
 
 fn owner(number: u8, active: bool) -> IndexedOwner {
     let email = Email::parse(&format!("owner{number}@example.com")).unwrap();
-    IndexedOwner { id: UserId::from_bytes([number; 16]), email, active }
+    IndexedOwner { id: UserId::from_bytes([number; 16]), email, role: Role::Member, active }
 }
 
 fn grant(number: u8) -> Grant {

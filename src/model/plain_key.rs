@@ -101,7 +101,12 @@ impl PlainKey {
 
     /// Prefix, `…`, last four characters: enough to recognise a key, useless as one.
     pub fn hint(&self) -> String {
-        format!("{}_…{}", self.prefix(), &self.0[self.0.len() - 4..])
+        hint(&self.0)
+    }
+
+    /// The hint of what was presented, if it has the shape and the checksum of a key of ours.
+    pub fn hint_of(presented: &[u8]) -> Option<String> {
+        Self::is_well_formed(presented).then(|| std::str::from_utf8(presented).ok().map(hint)).flatten()
     }
 }
 
@@ -109,6 +114,11 @@ impl fmt::Debug for PlainKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PlainKey")
     }
+}
+
+/// Of a well-formed key, all of it ASCII.
+fn hint(key: &str) -> String {
+    format!("{}_…{}", &key[..key.len() - TAIL_CHARS], &key[key.len() - 4..])
 }
 
 /// CRC-32 (IEEE) as base 62, zero-padded on the left to six characters (62^6 > 2^32).

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::rows::{networks, parsed, rate_limit, scopes, sql, time};
 use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
-use crate::model::{Digest, Email, KeyId, UserId};
+use crate::model::{Digest, Email, KeyId, Role, UserId};
 
 /// Changes read at once while catching up; keys read at once while filling.
 const PAGE: usize = 4096;
 
 const KEY: &str = "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
-    u.id, u.email, u.active FROM keys k JOIN users u ON u.id = k.owner_id";
+    u.id, u.email, u.role, u.active FROM keys k JOIN users u ON u.id = k.owner_id";
 
 pub(super) struct Follower {
     index: Arc<Index>,
@@ -176,7 +176,7 @@ fn page(db: &Connection, after: &[u8; 16]) -> Result<Vec<IndexedKey>> {
 }
 
 fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
-    let mut query = db.prepare_cached("SELECT id, email, active FROM users WHERE id = ?1").map_err(sql)?;
+    let mut query = db.prepare_cached("SELECT id, email, role, active FROM users WHERE id = ?1").map_err(sql)?;
     query.query_row([id], |row| owner_at(row, 0)).optional().map_err(sql)
 }
 
@@ -184,7 +184,8 @@ fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
     Ok(IndexedOwner {
         id: UserId::from_bytes(row.get(first)?),
         email: parsed(first + 1, Email::parse(row.get_ref(first + 1)?.as_str()?))?,
-        active: row.get(first + 2)?,
+        role: parsed(first + 2, Role::parse(row.get_ref(first + 2)?.as_str()?))?,
+        active: row.get(first + 3)?,
     })
 }
 
@@ -216,10 +217,11 @@ impl Latest {
     }
 
     fn owner(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<IndexedOwner>> {
-        let (id, active) = (UserId::from_bytes(row.get(8)?), row.get::<_, bool>(10)?);
-        let email = row.get_ref(9)?.as_str()?;
-        let is_same =
-            |held: &&Arc<IndexedOwner>| held.id == id && held.active == active && held.email.as_str() == email;
+        let (id, active) = (UserId::from_bytes(row.get(8)?), row.get::<_, bool>(11)?);
+        let (email, role) = (row.get_ref(9)?.as_str()?, row.get_ref(10)?.as_str()?);
+        let is_same = |held: &&Arc<IndexedOwner>| {
+            held.id == id && held.active == active && held.email.as_str() == email && held.role.as_str() == role
+        };
         if let Some(held) = self.owner.as_ref().filter(is_same) {
             return Ok(Arc::clone(held));
         }

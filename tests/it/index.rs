@@ -8,7 +8,7 @@ use std::time::Duration;
 use keybearer::model::{KeyId, Role, Time};
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Client, Home, MEMBER, Process, Server, eventually, rounds};
+use crate::harness::{ADMIN, Client, Home, MEMBER, Process, Server, eventually, rounds};
 
 /// A hand-made change is noticed within a second, on a busy machine a little later.
 const SOON: Duration = Duration::from_millis(1500);
@@ -114,6 +114,7 @@ async fn every_change_that_can_alter_a_verdict_leaves_a_line_in_the_feed() {
         "UPDATE keys SET rate_limit = '1/1/1'",
         "UPDATE keys SET digest = zeroblob(32)",
         "UPDATE users SET active = 0",
+        "UPDATE users SET role = 'admin'",
         "DELETE FROM keys",
     ] {
         let before = newest();
@@ -145,6 +146,18 @@ async fn a_change_by_hand_is_in_force_within_a_second() {
     ] {
         assert!(db.execute(change, []).unwrap() > 0);
         becomes(path, status, change).await;
+    }
+}
+
+#[tokio::test]
+async fn an_owner_demoted_by_hand_manages_only_their_own_within_a_second() {
+    let server = Server::start();
+    server.user(ADMIN, Role::Admin).await;
+    let (_, key) = server.key_of(ADMIN, &["keybearer:users"], |_| {}).await;
+    for (role, status) in [("member", 403), ("admin", 200)] {
+        let change = format!("UPDATE users SET role = '{role}'");
+        assert!(server.home.sqlite().execute(&change, []).unwrap() > 0);
+        eventually(SOON, role, async || server.bearer(&key).get("/api/v1/users").await.status == status).await;
     }
 }
 

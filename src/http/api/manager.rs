@@ -46,7 +46,7 @@ pub struct Manager<N> {
 impl<N: Need> Manager<N> {
     /// Who asks, by what is stored at this moment: to be called when the request is here as a whole.
     pub async fn asking(&self) -> Result<Asking, Problem> {
-        let manager = self.site.auth.manager(self.bearer.id(), N::SCOPE).await?;
+        let manager = self.site.auth.manager(self.bearer.id(), &self.bearer.proof, N::SCOPE).await?;
         let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
         let origin = Origin { actor: caller.actor(), ..self.bearer.origin() };
         Ok(Asking { caller, origin })

@@ -85,9 +85,10 @@ impl Uses {
         self.0.is_empty()
     }
 
-    /// Keeps the memory for the next ones.
-    pub fn clear(&mut self) {
+    /// Keeps the memory for at most `room` others.
+    pub fn clear(&mut self, room: usize) {
         self.0.clear();
+        self.0.shrink_to(room);
     }
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Use> + '_ {

@@ -10,6 +10,8 @@ use crate::model::{KeyId, Time};
 
 /// Uses that a thread notes at most between two collections.
 const MOST: usize = 2_000_000;
+/// Uses for which room is kept from one collection to the next.
+const ROOM: usize = 32_768;
 /// How many of the newest a look at one key goes through; older ones show after the collection.
 const SEARCHED: usize = 512;
 
@@ -42,9 +44,9 @@ impl Buffer {
         std::mem::replace(&mut self.noted, spare)
     }
 
-    /// For the next turn.
+    /// For the next turn, with no more room than an ordinary one needs.
     pub fn give_back(&mut self, mut noted: Noted) {
-        noted.uses.clear();
+        noted.uses.clear(ROOM);
         noted.clients.clear();
         self.spare = Some(noted);
     }

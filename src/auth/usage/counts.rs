@@ -11,7 +11,7 @@ use crate::model::{KeyId, Time};
 /// Keys of one chunk, which is allocated when the first of them is used.
 const CHUNK: usize = LARGE_PAGE / 16;
 /// Keys whose sums are told at once, and read of a finished journal at a time.
-const PIECE: usize = 8192;
+const PIECE: usize = 2048;
 /// Uses of keys without a number (seen while the index was filling) by key and hour.
 const MOST_STRAYS: usize = 500_000;
 /// No number: the key was judged by the store.

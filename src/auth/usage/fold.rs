@@ -9,8 +9,9 @@ use futures_executor::block_on;
 use crate::error::Result;
 use crate::store::{Finished, Journal, Store, UsageRow};
 
-/// A large journal is spread over this long.
-const SPREAD: Duration = Duration::from_secs(900);
+/// A large journal is spread over this long: half of the hour in which the next one is due. Last uses do
+/// not wait for it, they are told from memory.
+const SPREAD: Duration = Duration::from_secs(1800);
 /// So few rows are folded at once.
 pub const FEW: u64 = 2_000;
 /// Rows of one transaction: a revocation never waits long behind it.

@@ -74,13 +74,13 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         _ => None,
     };
     let begun = lean(&id);
-    if let Some(sought) = &sought {
-        site.auth.approach(sought);
-    }
     let door = Door::of(request.path());
     let now = |begun, problem: Problem| Answering::Now(Some(refuse(begun, door, &problem, &id)));
     if let Some(problem) = bounds::refuse(&request) {
         return now(begun, problem);
+    }
+    if let Some(sought) = &sought {
+        site.auth.approach(sought);
     }
     let question = match Question::parse(door, request.uri(), &site.settings.policies) {
         Ok(question) => question,

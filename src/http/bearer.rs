@@ -11,7 +11,6 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Shared, client};
-use crate::auth::caller::Proof;
 use crate::auth::{Allowance, Identity};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, KeyId, Origin};
@@ -19,8 +18,6 @@ use crate::model::{Actor, KeyId, Origin};
 /// A live key's identity and the request's origin.
 pub struct Bearer {
     pub identity: Identity,
-    /// Of what was presented.
-    pub proof: Proof,
     pub address: Option<IpAddr>,
     pub request_id: RequestId,
     pub allowance: Option<Allowance>,
@@ -66,8 +63,7 @@ impl FromRequest for Bearer {
             match site.auth.identify(presented, &demand).await? {
                 Ok(good) => {
                     let allowance = good.allowance;
-                    let (proof, request_id) = (Proof::of(presented), request_id(&request));
-                    Ok(Bearer { identity: good.told, proof, address, request_id, allowance })
+                    Ok(Bearer { identity: good.told, address, request_id: request_id(&request), allowance })
                 }
                 Err(bad) => Err(Problem::of(&bad, &[])),
             }

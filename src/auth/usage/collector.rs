@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 
-use super::fold::{FEW, Fold};
+use super::fold::{CHUNK, FEW, Fold, SMALL_CHUNK};
 use super::{Usage, lock};
 use crate::ambient::background::Orders;
 use crate::ambient::{Background, Clock, Entropy};
@@ -109,8 +109,8 @@ impl Work {
         self.prune_if_due();
         if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             match self.fold.due(since) {
-                Some(steps) => self.fold_some(steps, Fold::small_step),
-                None => self.fold_some(u32::MAX, Fold::step),
+                Some(steps) => self.fold_some(steps, SMALL_CHUNK),
+                None => self.fold_some(u32::MAX, CHUNK),
             };
         }
         self.usage.0.folding.store(self.fold.left(), Ordering::Relaxed);
@@ -120,16 +120,16 @@ impl Work {
         self.collect();
         self.told("usage counts", Work::finish);
         while self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
-            if !self.fold_some(u32::MAX, Fold::step) {
+            if !self.fold_some(u32::MAX, CHUNK) {
                 return;
             }
         }
     }
 
     /// False when it failed.
-    fn fold_some(&mut self, steps: u32, step: impl Fn(&mut Fold) -> Result<bool>) -> bool {
+    fn fold_some(&mut self, steps: u32, rows: usize) -> bool {
         for _ in 0..steps {
-            match self.told("usage counts in the database", |work| step(&mut work.fold)) {
+            match self.told("usage counts in the database", |work| work.fold.step(rows)) {
                 None => return false,
                 Some(false) => break,
                 Some(true) => {}

@@ -15,9 +15,9 @@ const SPREAD: Duration = Duration::from_secs(1800);
 /// So few rows are folded at once.
 pub const FEW: u64 = 2_000;
 /// Rows of one transaction: a revocation never waits long behind it.
-const CHUNK: usize = 256;
+pub const CHUNK: usize = 256;
 /// And where verifications go on meanwhile: a server with one core answers nobody for as long as it takes.
-const SMALL_CHUNK: usize = 64;
+pub const SMALL_CHUNK: usize = 64;
 
 pub struct Fold {
     store: Arc<Store>,
@@ -81,18 +81,9 @@ impl Fold {
         Some(steps)
     }
 
-    /// A small transaction, among verifications. Returns as [`Fold::step`] does.
-    pub fn small_step(&mut self) -> Result<bool> {
-        self.fold_rows(SMALL_CHUNK)
-    }
-
-    /// One transaction. What fails is tried again at the next turn; the note of how far it came goes
+    /// One transaction of at most this many rows. What fails is tried again at the next turn; the note of how far it came goes
     /// with each, so nothing is counted twice. Returns whether there is more in this file.
-    pub fn step(&mut self) -> Result<bool> {
-        self.fold_rows(CHUNK)
-    }
-
-    fn fold_rows(&mut self, most: usize) -> Result<bool> {
+    pub fn step(&mut self, most: usize) -> Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         while file.taken == file.rows.len() {
             match file.finished.next_batch()? {

@@ -7,9 +7,10 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use crate::auth::caller::Asking;
+use crate::auth::caller::{Asking, Proof};
 use crate::http::Shared;
 use crate::http::bearer::{Bearer, site};
+use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
 use crate::model::{KeyId, Origin, Scope};
 
@@ -40,13 +41,14 @@ pub type EventsManager = Manager<Events>;
 pub struct Manager<N> {
     pub site: Shared,
     bearer: Bearer,
+    proof: Option<Proof>,
     need: PhantomData<N>,
 }
 
 impl<N: Need> Manager<N> {
     /// Who asks, by what is stored at this moment: to be called when the request is here as a whole.
     pub async fn asking(&self) -> Result<Asking, Problem> {
-        let manager = self.site.auth.manager(self.bearer.id(), &self.bearer.proof, N::SCOPE).await?;
+        let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), N::SCOPE).await?;
         let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
         let origin = Origin { actor: caller.actor(), ..self.bearer.origin() };
         Ok(Asking { caller, origin })
@@ -63,10 +65,15 @@ impl<N: Need + 'static> FromRequest for Manager<N> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (site, bearer) = (site(request), Bearer::from_request(request, payload));
+        let request = request.clone();
         Box::pin(async move {
             let bearer = bearer.await?;
             bearer.needs(&[N::SCOPE])?;
-            Ok(Manager { site: site?, bearer, need: PhantomData })
+            let proof = match credential(request.headers()) {
+                Credential::Key(key) => Some(Proof::of(key)),
+                _ => None, // no bearer comes of it
+            };
+            Ok(Manager { site: site?, bearer, proof, need: PhantomData })
         })
     }
 }

@@ -1,8 +1,6 @@
 //! Tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and what can be said about any
 //! token (RFC 7662). A key is judged as everywhere; a JWT of ours is good for as long as its key is.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::signing::LONGEST_TOKEN;
@@ -11,7 +9,7 @@ use super::{Auth, Presented, Verdict};
 use crate::error::{Error, Result};
 use crate::index::KeyView;
 use crate::model::verdict::Demand;
-use crate::model::{Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
+use crate::model::{ClientAddress, Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
 
 /// The type of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
@@ -142,7 +140,7 @@ impl Auth {
         &self,
         client: &Client,
         token: Presented<'_>,
-        address: Option<IpAddr>,
+        address: Option<ClientAddress>,
     ) -> Result<std::result::Result<Option<Introspection>, Refusal>> {
         let claims = self.own_jwt(token);
         let is_own = match &claims {
@@ -158,7 +156,11 @@ impl Auth {
         }
     }
 
-    async fn introspect_key(&self, token: Presented<'_>, address: Option<IpAddr>) -> Result<Option<Introspection>> {
+    async fn introspect_key(
+        &self,
+        token: Presented<'_>,
+        address: Option<ClientAddress>,
+    ) -> Result<Option<Introspection>> {
         let demand = Demand { scopes: &[], address, user_agent: b"" };
         let tell = |key: &KeyView<'_>| Introspection {
             scopes: key.grant.scopes.clone(),

@@ -3,15 +3,12 @@
 //! key is judged before anybody looks here.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::ambient::PerThread;
-use crate::model::Digest;
-use crate::model::network::neighbourhood;
+use crate::model::network::Neighbourhood;
+use crate::model::{ClientAddress, Digest};
 
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses (IPv6: /64s) that one thread watches at a time.
@@ -21,7 +18,7 @@ const BITS: usize = 4096;
 pub struct Strangers {
     /// Distinct bad keys a minute from one address; 0: no limit.
     limit: u32,
-    watched: PerThread<Mutex<HashMap<IpNet, Suspect>>>,
+    watched: PerThread<Mutex<HashMap<Neighbourhood, Suspect>>>,
 }
 
 /// Linear counting: each key sets one of 4,096 bits; how many are set tells how many keys there were.
@@ -37,24 +34,25 @@ impl Strangers {
     }
 
     /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
-    /// held back: it is the operator, or a gateway that speaks for everybody.
+    /// held back: it is the operator, or a gateway that speaks for everybody. An unknown address may be.
     pub fn note(
         &self,
-        address: Option<IpAddr>,
+        address: Option<ClientAddress>,
         digest: impl FnOnce() -> Digest,
         now: impl FnOnce() -> Duration,
     ) -> Option<Duration> {
-        let address = address.filter(|address| self.limit > 0 && !address.is_loopback())?;
+        let is_loopback = |address: &ClientAddress| address.known().is_some_and(|address| address.is_loopback());
+        let from = address.filter(|address| self.limit > 0 && !is_loopback(address))?.neighbourhood();
         let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
         let mut watched = self.watched.own().lock().ok()?;
-        if watched.len() >= MOST && !watched.contains_key(&neighbourhood(address)) {
+        if watched.len() >= MOST && !watched.contains_key(&from) {
             watched.retain(|_, suspect| suspect.window == window);
             if watched.len() >= MOST {
                 return None;
             }
         }
-        let suspect = watched.entry(neighbourhood(address)).or_insert_with(|| Suspect::new(window));
+        let suspect = watched.entry(from).or_insert_with(|| Suspect::new(window));
         if suspect.window != window {
             *suspect = Suspect::new(window);
         }
@@ -94,7 +92,8 @@ mod tests {
         let strangers = Strangers::new(100);
         let note =
             |address, key: &[u8], second| strangers.note(address, || Digest::of(key), || Duration::from_secs(second));
-        let (one, near, far) = ("2001:db8::1".parse().ok(), "2001:db8::2".parse().ok(), "2001:db8:1::1".parse().ok());
+        let at = |text: &str| Some(ClientAddress::read(text.as_bytes()));
+        let (one, near, far) = (at("2001:db8::1"), at("2001:db8::2"), at("2001:db8:1::1"));
         for _ in 0..1000 {
             assert_eq!(note(one, b"the same", 0), None);
         }
@@ -103,7 +102,8 @@ mod tests {
         assert_eq!(note(near, b"x", 20), Some(Duration::from_secs(40)));
         assert_eq!(note(far, b"x", 20), None);
         assert_eq!(note(one, b"x", 60), None);
-        let loopback = "127.0.0.1".parse().ok();
+        let loopback = at("127.0.0.1");
         assert!((0..2000_u32).all(|n| note(loopback, &n.to_le_bytes(), 0).is_none()));
+        assert!((0..300_u32).any(|n| note(at("unknown"), &n.to_le_bytes(), 0).is_some()));
     }
 }

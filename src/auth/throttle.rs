@@ -2,11 +2,9 @@
 //! account from this neighbourhood, the account from anywhere, and, for a browser that has logged in
 //! to it before, that browser alone. So strangers slow themselves and each other down, not the owner.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::network::neighbourhood;
-use crate::model::{Digest, Time};
+use crate::model::{ClientAddress, Digest, Time};
 use crate::store::Failures;
 
 /// Failures that cost nothing.
@@ -30,12 +28,12 @@ pub enum Bucket {
 pub type Counted = (Bucket, Digest);
 
 /// The buckets of one try. `account` is the canonical e-mail, or whatever stranger text was typed.
-pub fn buckets(account: &str, address: Option<IpAddr>, device: Option<&Digest>) -> Vec<Counted> {
+pub fn buckets(account: &str, address: Option<ClientAddress>, device: Option<&Digest>) -> Vec<Counted> {
     let name = |kind: &str, rest: &str| Digest::of(format!("{kind}\0{account}\0{rest}").as_bytes());
     match device {
         Some(device) => vec![(Bucket::KnownBrowser, name("device", &hex::encode(device.as_bytes())))],
         None => {
-            let from = address.map_or_else(String::new, |address| neighbourhood(address).to_string());
+            let from = address.map_or_else(String::new, |address| address.neighbourhood().to_string());
             vec![(Bucket::Nearby, name("nearby", &from)), (Bucket::Anywhere, name("anywhere", ""))]
         }
     }
@@ -88,9 +86,11 @@ mod tests {
 
     #[test]
     fn spellings_and_neighbours_share_a_bucket() {
-        let of = |account: &str, address: &str| buckets(account, Some(address.parse().unwrap()), None);
+        let of = |account: &str, address: &str| buckets(account, Some(ClientAddress::read(address.as_bytes())), None);
         assert_eq!(of("a@x.y", "2001:db8::1"), of("a@x.y", "2001:db8::2"));
         assert_ne!(of("a@x.y", "10.0.0.1")[0], of("a@x.y", "10.0.0.2")[0]);
         assert_eq!(of("a@x.y", "10.0.0.1")[1], of("a@x.y", "10.0.0.2")[1]);
+        assert_eq!(of("a@x.y", "unknown"), of("a@x.y", "_hidden"));
+        assert_ne!(of("a@x.y", "unknown")[0], buckets("a@x.y", None, None)[0]);
     }
 }

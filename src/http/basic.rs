@@ -1,7 +1,6 @@
 //! HTTP Basic (RFC 7617): e-mail and password of somebody's program, for the token endpoint alone.
 
 use std::future::{Ready, ready};
-use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -13,7 +12,7 @@ use super::client;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use crate::model::{Actor, Origin};
+use crate::model::{Actor, ClientAddress, Origin};
 
 /// As sent; not yet believed. No `Debug`: it holds a password.
 pub struct Basic {
@@ -25,13 +24,17 @@ pub struct Basic {
 pub struct Visitor {
     pub basic: Option<Basic>,
     brings_key: bool,
-    address: Option<IpAddr>,
+    address: ClientAddress,
     request_id: RequestId,
 }
 
 impl Visitor {
     pub fn origin(&self) -> Origin {
-        Origin { actor: Actor::Anonymous, address: self.address, request_id: Some(self.request_id.as_str().to_owned()) }
+        Origin {
+            actor: Actor::Anonymous,
+            address: Some(self.address),
+            request_id: Some(self.request_id.as_str().to_owned()),
+        }
     }
 
     /// Two credentials of two kinds in one request: nobody can tell whose it is.

@@ -1,8 +1,6 @@
 //! The extractor for routes that a key opens: `Bearer` in a handler's signature is the proof that a
 //! live key came with the request.
 
-use std::net::IpAddr;
-
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
@@ -13,12 +11,12 @@ use super::request_id::RequestId;
 use super::{Shared, client};
 use crate::auth::{Allowance, Identity};
 use crate::model::verdict::Demand;
-use crate::model::{Actor, KeyId, Origin};
+use crate::model::{Actor, ClientAddress, KeyId, Origin};
 
 /// A live key's identity and the request's origin.
 pub struct Bearer {
     pub identity: Identity,
-    pub address: Option<IpAddr>,
+    pub address: ClientAddress,
     pub request_id: RequestId,
     pub allowance: Option<Allowance>,
 }
@@ -35,7 +33,7 @@ impl Bearer {
     /// For acts of the key on itself; the store adds its hint.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.id(), hint: String::new() };
-        Origin { actor, address: self.address, request_id: Some(self.request_id.as_str().to_owned()) }
+        Origin { actor, address: Some(self.address), request_id: Some(self.request_id.as_str().to_owned()) }
     }
 
     pub fn id(&self) -> KeyId {
@@ -59,7 +57,7 @@ impl FromRequest for Bearer {
             };
             let address = client::address(&site.settings, request.headers(), request.peer_addr());
             let user_agent = client::user_agent(request.headers());
-            let demand = Demand { scopes: &[], address, user_agent };
+            let demand = Demand { scopes: &[], address: Some(address), user_agent };
             match site.auth.identify(presented, &demand).await? {
                 Ok(good) => {
                     let allowance = good.allowance;

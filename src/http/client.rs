@@ -1,29 +1,41 @@
 //! The client's address: the peer's, or, from a trusted proxy only, what `X-Forwarded-For` says,
 //! counted from the right past trusted proxies. No other header and no other spelling counts.
 
-use std::net::{IpAddr, SocketAddr};
-
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::HttpSettings;
+use crate::model::ClientAddress;
 
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<IpAddr> {
-    let mut client = peer?.ip().to_canonical();
-    if !settings.is_trusted_proxy(client) {
-        return Some(client);
+/// The first address from the right that is not a trusted proxy's; unknown if what stands there cannot be
+/// read. Without the header a trusted proxy speaks for itself: it checks our health, or the operator uses
+/// its machine. A proxy that passes on clients' requests must set the header on each.
+pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: impl Into<ClientAddress>) -> ClientAddress {
+    let peer = peer.into();
+    if !is_trusted(settings, peer) {
+        return peer;
     }
-    let lines: Vec<&str> = headers.get_all(X_FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        // What no proxy of ours could have written ends what can be believed.
-        let Some(address) = parse(hop.trim()) else { break };
-        client = address;
-        if !settings.is_trusted_proxy(client) {
-            break;
+    // As if all lines were one (RFC 9110 §5.3): later lines were added by proxies nearer to us, and an
+    // earlier one counts where all hops of the later ones are trusted.
+    let lines = headers.get_all(X_FORWARDED_FOR);
+    lines.fold(None, |earlier, line| Some(nearest(settings, line.as_bytes(), earlier))).unwrap_or(peer)
+}
+
+/// Of one line, from the right; `earlier` is what the lines before it say.
+fn nearest(settings: &HttpSettings, line: &[u8], earlier: Option<ClientAddress>) -> ClientAddress {
+    let mut leftmost = ClientAddress::Unknown;
+    for hop in line.rsplit(|byte| *byte == b',') {
+        leftmost = ClientAddress::read(hop);
+        if !is_trusted(settings, leftmost) {
+            return leftmost;
         }
     }
-    Some(client)
+    earlier.unwrap_or(leftmost)
+}
+
+fn is_trusted(settings: &HttpSettings, address: ClientAddress) -> bool {
+    address.known().is_some_and(|address| settings.is_trusted_proxy(address))
 }
 
 /// As sent, at most 200 bytes of it.
@@ -32,20 +44,15 @@ pub fn user_agent(headers: &HeaderMap) -> &[u8] {
     &value[..value.len().min(200)]
 }
 
-/// `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::1`, `[2001:db8::1]:8080`.
-fn parse(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
-    address.map(|address| address.to_canonical())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::http::settings::PublicUrl;
     use crate::model::Networks;
     use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
-    fn seen(trusted: &[&str], peer: &str, lines: &[(&'static str, &'static str)]) -> String {
+    fn seen(trusted: &[&str], peer: &str, lines: &[(&'static str, &[u8])]) -> String {
         let public_url = PublicUrl::parse("http://127.0.0.1").unwrap();
         let settings = HttpSettings {
             trusted_proxies: Networks::parse(trusted.iter().copied()).unwrap(),
@@ -53,25 +60,73 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
         }
-        address(&settings, &headers, Some(SocketAddr::new(peer.parse().unwrap(), 1))).unwrap().to_string()
+        address(&settings, &headers, ClientAddress::read(peer.as_bytes())).to_string()
+    }
+
+    fn forwarded(lines: &[&[u8]]) -> String {
+        let lines: Vec<(&'static str, &[u8])> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
+        seen(&["10.0.0.0/8"], "10.0.0.1", &lines)
     }
 
     #[test]
     fn only_trusted_proxies_are_believed_and_from_the_right() {
-        let forged = ("x-forwarded-for", "1.1.1.1, 203.0.113.7, 10.0.0.2");
+        let forged = ("x-forwarded-for", &b"1.1.1.1, 203.0.113.7, 10.0.0.2"[..]);
         assert_eq!(seen(&[], "10.0.0.1", &[forged]), "10.0.0.1");
         assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[forged]), "203.0.113.7");
         assert_eq!(seen(&["10.0.0.0/8"], "9.9.9.9", &[forged]), "9.9.9.9");
-        assert_eq!(
-            seen(&["10.0.0.0/8"], "10.0.0.1", &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")]),
-            "2.2.2.2"
-        );
-        assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[("x-forwarded-for", "1.1.1.1, junk")]), "10.0.0.1");
+        assert_eq!(seen(&["10.0.0.0/8"], "unknown", &[forged]), "unknown");
+        assert_eq!(forwarded(&[b"1.1.1.1", b"2.2.2.2"]), "2.2.2.2");
+        assert_eq!(forwarded(&[b"1.1.1.1", b"10.0.0.3, 10.0.0.2"]), "1.1.1.1");
         for other in ["x-real-ip", "x_forwarded_for", "forwarded", "true-client-ip", "cf-connecting-ip", "x-client-ip"]
         {
-            assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[(other, "1.1.1.1")]), "10.0.0.1");
+            assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[(other, b"1.1.1.1")]), "10.0.0.1");
+        }
+    }
+
+    #[test]
+    fn clients_among_the_proxies_are_where_they_are() {
+        assert_eq!(forwarded(&[]), "10.0.0.1");
+        assert_eq!(forwarded(&[b"10.0.0.7"]), "10.0.0.7");
+        assert_eq!(forwarded(&[b"10.0.0.7, 10.0.0.3", b"10.0.0.2"]), "10.0.0.7");
+    }
+
+    #[test]
+    fn what_cannot_be_read_makes_the_client_unknown_where_it_would_count() {
+        for line in [&b"unknown"[..], b"", b",", b"203.0.113.9,", b"203.0.113.9, junk", b"203.0.113.9, \xff", b"_x"] {
+            assert_eq!(forwarded(&[line]), "unknown", "{line:?}");
+            assert_eq!(forwarded(&[b"1.1.1.1", line]), "unknown", "{line:?}");
+            assert_eq!(forwarded(&[line, b"10.0.0.2"]), "unknown", "{line:?}");
+            assert_eq!(forwarded(&[line, b"1.1.1.1"]), "1.1.1.1", "{line:?}");
+        }
+        assert_eq!(forwarded(&[b"junk, \xff, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_a_client_of_the_proxy(lines in prop::collection::vec("[0-9a-f.:,\\[\\]\" %\u{80}-\u{ff}]{0,40}", 1..4)) {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            prop_assume!(!lines.iter().any(|line| line.windows(8).any(|part| part == b"10.0.0.1")));
+            prop_assert_ne!(forwarded(&lines), "10.0.0.1");
+        }
+
+        #[test]
+        fn what_a_client_sends_does_not_move_it(
+            sent in prop::collection::vec(prop::collection::vec(32_u8.., 0..40), 0..4),
+            address: std::net::IpAddr,
+        ) {
+            prop_assume!(!seen(&[], &address.to_string(), &[]).starts_with("10."));
+            let sent: Vec<Vec<u8>> =
+                sent.into_iter().map(|line| line.into_iter().filter(|byte| *byte != 127).collect()).collect();
+            let added = address.to_string();
+            let mut lines: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
+            lines.push(added.as_bytes());
+            prop_assert_eq!(forwarded(&lines), ClientAddress::from(address).to_string());
+            let Some(last) = sent.last() else { return Ok(()) };
+            // As nginx does: one line, with the peer's address at its end.
+            let joined = [last, b", ".as_slice(), added.as_bytes()].concat();
+            prop_assert_eq!(forwarded(&[&joined]), ClientAddress::from(address).to_string());
         }
     }
 }

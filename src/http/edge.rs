@@ -159,7 +159,7 @@ where
 struct Seen {
     method: Option<Method>,
     is_for_programs: bool,
-    address: Option<String>,
+    address: String,
 }
 
 const STANDARD: [Method; 9] = [
@@ -179,7 +179,7 @@ impl Seen {
         Seen {
             method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
             is_for_programs: is_for_programs(request.path()),
-            address: client::address(&site.settings, request.headers(), request.peer_addr()).map(|ip| ip.to_string()),
+            address: client::address(&site.settings, request.headers(), request.peer_addr()).to_string(),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Who acts, and from where: an argument of every act that leaves an event.
 
-use std::net::IpAddr;
-
-use super::{KeyId, UserId};
+use super::{ClientAddress, KeyId, UserId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -56,7 +54,8 @@ impl Actor {
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub actor: Actor,
-    pub address: Option<IpAddr>,
+    /// `None` for what comes from no client.
+    pub address: Option<ClientAddress>,
     pub request_id: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 //! by a `parse` whose error a person can act on; verdicts are pure functions of data and `now`.
 
 pub mod actor;
+pub mod client_address;
 pub mod email;
 pub mod event;
 pub mod id;
@@ -25,6 +26,7 @@ pub mod verdict;
 pub mod version;
 
 pub use actor::{Actor, Origin};
+pub use client_address::ClientAddress;
 pub use email::Email;
 pub use event::{Action, Event, NewEvent};
 pub use id::{FamilyId, KeyId, SessionId, TokenId, UserId};

@@ -1,28 +1,44 @@
 //! Address ranges: who may use a key, and which peers are trusted proxies.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::ClientAddress;
 use crate::error::{Error, Result};
 
-/// IPv4-mapped IPv6 addresses judged as the IPv4 addresses they are.
-pub fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+/// What one client can hold cheaply: an IPv4 address, an IPv6 /64. All unknown addresses are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Neighbourhood {
+    Known(IpNet),
+    Unknown,
 }
 
-/// What one client can hold cheaply: an IPv4 address, an IPv6 /64.
-pub fn neighbourhood(address: IpAddr) -> IpNet {
-    match canonical(address) {
-        IpAddr::V4(v4) => IpNet::V4(Ipv4Net::from(v4)),
-        IpAddr::V6(v6) => {
-            let upper = Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX));
-            IpNet::V6(Ipv6Net::new_assert(upper, 64))
+impl Neighbourhood {
+    pub fn of(address: ClientAddress) -> Self {
+        match address {
+            ClientAddress::Known(IpAddr::V4(v4)) => Neighbourhood::Known(IpNet::V4(Ipv4Net::from(v4))),
+            ClientAddress::Known(IpAddr::V6(v6)) => {
+                let upper = Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX));
+                Neighbourhood::Known(IpNet::V6(Ipv6Net::new_assert(upper, 64)))
+            }
+            ClientAddress::Unknown => Neighbourhood::Unknown,
         }
     }
 }
 
-/// CIDR ranges, each truncated to its network; empty means "from anywhere".
+impl fmt::Display for Neighbourhood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Neighbourhood::Known(net) => net.fmt(f),
+            Neighbourhood::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// CIDR ranges, each truncated to its network; empty means "from anywhere". A range of IPv4-mapped IPv6
+/// addresses (RFC 4291 §2.5.5.2) is the range of the IPv4 addresses that they stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Networks(Vec<IpNet>);
 
@@ -44,7 +60,7 @@ impl Networks {
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = canonical(address);
+        let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))
     }
 
@@ -59,15 +75,24 @@ impl Networks {
 
 fn parse_net(text: &str) -> Result<IpNet> {
     let text = text.trim();
-    let net = match text.parse::<IpNet>() {
-        Ok(net) => Some(net.trunc()),
-        Err(_) => text.parse::<IpAddr>().ok().map(IpNet::from),
-    };
-    net.ok_or_else(|| {
+    let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let net = net.ok_or_else(|| {
         Error::invalid(
             "allowed_ips",
             "An address range is written as CIDR: 203.0.113.0/24, 2001:db8::/32 or one address.",
         )
+    })?;
+    unmapped(net).map(|net| net.trunc())
+}
+
+/// No client ever has an IPv4-mapped address, so a range of them would match nobody.
+fn unmapped(net: IpNet) -> Result<IpNet> {
+    let IpNet::V6(v6) = net else { return Ok(net) };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
+    let length = v6.prefix_len().checked_sub(96).and_then(|length| Ipv4Net::new(v4, length).ok());
+    length.map(IpNet::V4).ok_or_else(|| {
+        let detail = format!("{net} reaches beyond the IPv4 addresses that it begins with. Write {v4}/24 or the like.");
+        Error::invalid("allowed_ips", detail)
     })
 }
 
@@ -80,6 +105,8 @@ impl serde::Serialize for Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn mapped_addresses_count_as_ipv4() {
@@ -91,9 +118,43 @@ mod tests {
 
     #[test]
     fn an_ipv6_client_is_its_64() {
-        let of = |text: &str| neighbourhood(text.parse().unwrap());
+        let of = |text: &str| ClientAddress::read(text.as_bytes()).neighbourhood();
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        assert_eq!(of("unknown"), Neighbourhood::Unknown);
+    }
+
+    #[test]
+    fn a_range_of_mapped_addresses_is_the_ipv4_range() {
+        let of = |text: &str| Networks::parse([text]).map(|nets| nets.joined());
+        for (text, range) in [
+            ("::ffff:203.0.113.7", "203.0.113.7/32"),
+            ("::ffff:203.0.113.7/128", "203.0.113.7/32"),
+            ("::FFFF:cb00:7107/120", "203.0.113.0/24"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("::fffe:203.0.113.7", "::fffe:cb00:7107/128"),
+        ] {
+            assert_eq!(of(text).unwrap(), range, "{text}");
+        }
+        for text in ["::ffff:203.0.113.0/24", "::ffff:203.0.113.7/95", "::ffff:0:0/0"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+        assert_eq!(Networks::parse(["203.0.113.7", "::ffff:203.0.113.7"]).unwrap().joined(), "203.0.113.7/32");
+    }
+
+    proptest! {
+        #[test]
+        fn a_mapped_range_holds_what_the_ipv4_range_holds(net: u32, length in 0_u8..=32, other: u32) {
+            let (net, other) = (Ipv4Addr::from(net), IpAddr::from(Ipv4Addr::from(other)));
+            let plain = Networks::parse([format!("{net}/{length}").as_str()]).unwrap();
+            let mapped = Networks::parse([format!("::ffff:{net}/{}", length + 96).as_str()]).unwrap();
+            prop_assert_eq!(&plain, &mapped);
+            prop_assert!(mapped.contains(net.into()));
+            prop_assert_eq!(plain.contains(other), mapped.contains(other));
+            // What is stored is read as it was.
+            prop_assert_eq!(Networks::parse(mapped.joined().split(' ')).unwrap(), mapped);
+        }
     }
 }

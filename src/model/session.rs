@@ -1,12 +1,11 @@
 //! A dashboard log-in. The cookie holds a secret; only its SHA-256 is stored.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 
-use super::{Digest, SessionId, Time, User};
+use super::{ClientAddress, Digest, SessionId, Time, User};
 
 /// Without a request for this long, a session is over.
 pub const IDLE: Duration = Duration::from_secs(8 * 3600);
@@ -52,7 +51,7 @@ pub struct Session {
     pub user: User,
     pub created_at: Time,
     pub last_seen_at: Time,
-    pub address: Option<IpAddr>,
+    pub address: Option<ClientAddress>,
     pub user_agent: String,
 }
 

@@ -1,10 +1,9 @@
 //! How keys were used: counts a key and hour, and the last use of each.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{KeyId, Time};
+use super::{ClientAddress, KeyId, Time};
 
 /// Hours since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +18,7 @@ impl Hour {
 /// Who used a key, as far as it is remembered: at most 200 bytes of user agent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Client {
-    pub address: Option<IpAddr>,
+    pub address: Option<ClientAddress>,
     pub user_agent: Arc<[u8]>,
 }
 

@@ -1,8 +1,6 @@
 //! The verdict on a known key: a pure function of what is stored, `now` and what is asked.
 
-use std::net::IpAddr;
-
-use super::{Networks, ScopeSet, Time};
+use super::{ClientAddress, Networks, ScopeSet, Time};
 
 /// Why a key is refused. The bearer learns little of it (promise 7); a verifier learns it all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,10 +56,16 @@ pub struct Facts<'a> {
 pub struct Demand<'a> {
     /// Plain scopes; all of them must be granted.
     pub scopes: &'a [&'a str],
-    /// The caller's address. Unknown, it fails a key that has ranges.
-    pub address: Option<IpAddr>,
+    /// The caller's address. Unknown or not given, it fails a key that has ranges.
+    pub address: Option<ClientAddress>,
     /// As sent, for the record of last use.
     pub user_agent: &'a [u8],
+}
+
+impl Demand<'_> {
+    fn is_within(&self, ranges: &Networks) -> bool {
+        self.address.and_then(ClientAddress::known).is_some_and(|ip| ranges.contains(ip))
+    }
 }
 
 impl Facts<'_> {
@@ -76,7 +80,7 @@ impl Facts<'_> {
         if self.expires_at.is_some_and(|end| now >= end) {
             return Err(Refusal::Expired);
         }
-        if !self.allowed_ips.is_empty() && !demand.address.is_some_and(|ip| self.allowed_ips.contains(ip)) {
+        if !self.allowed_ips.is_empty() && !demand.is_within(self.allowed_ips) {
             return Err(Refusal::IpNotAllowed);
         }
         if !demand.scopes.iter().all(|need| self.scopes.covers(need)) {
@@ -110,12 +114,17 @@ mod tests {
             (Facts { allowed_ips: &inside, ..good }, ask(&[]), Err(Refusal::IpNotAllowed)),
             (
                 Facts { allowed_ips: &inside, ..good },
-                Demand { scopes: &[], address: Some([10, 1, 1, 1].into()), user_agent: b"" },
+                Demand { scopes: &[], address: Some(ClientAddress::Known([10, 1, 1, 1].into())), user_agent: b"" },
                 Ok(()),
             ),
             (
                 Facts { allowed_ips: &inside, ..good },
-                Demand { scopes: &[], address: Some([9, 1, 1, 1].into()), user_agent: b"" },
+                Demand { scopes: &[], address: Some(ClientAddress::Known([9, 1, 1, 1].into())), user_agent: b"" },
+                Err(Refusal::IpNotAllowed),
+            ),
+            (
+                Facts { allowed_ips: &inside, ..good },
+                Demand { scopes: &[], address: Some(ClientAddress::Unknown), user_agent: b"" },
                 Err(Refusal::IpNotAllowed),
             ),
         ];

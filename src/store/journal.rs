@@ -256,12 +256,12 @@ fn remove(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Time;
     use crate::model::usage::Use;
+    use crate::model::{ClientAddress, Time};
 
     fn batch(count: u32, number: u32) -> (Vec<Client>, Uses) {
-        let clients =
-            vec![Client::default(), Client { address: Some([10, 0, 0, 1].into()), user_agent: (*b"curl/8").into() }];
+        let address = Some(ClientAddress::Known([10, 0, 0, 1].into()));
+        let clients = vec![Client::default(), Client { address, user_agent: (*b"curl/8").into() }];
         let mut uses = Uses::default();
         for _ in 0..count {
             let used = Use { key: KeyId::from_bytes([7; 16]), at: Time::from_millis(5_000_000), client: 1, number };

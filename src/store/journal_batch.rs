@@ -4,11 +4,15 @@
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::model::ClientAddress;
 use crate::model::usage::{Client, Hour, Tallies, Tally, Uses, merge};
 
 const LONGEST_USER_AGENT: usize = 200;
 const SINGLE: u8 = 0;
 const SUMS: u8 = 1;
+const NO_ADDRESS: u8 = 0;
+const KNOWN_ADDRESS: u8 = 1;
+const UNKNOWN_ADDRESS: u8 = 2;
 /// Far more than is ever collected at once; a larger length is damage.
 const LARGEST: u32 = 1 << 30;
 
@@ -24,9 +28,13 @@ pub(super) fn head(clients: &[Client], uses: &Uses, counted: Counted) -> Vec<u8>
     let mut body = Vec::with_capacity(4 + clients.len() * 40);
     body.extend_from_slice(&(clients.len() as u32).to_le_bytes());
     for client in clients {
-        let address = client.address.map(to_v6);
-        body.push(u8::from(address.is_some()));
-        body.extend_from_slice(&address.unwrap_or(Ipv6Addr::UNSPECIFIED).octets());
+        let (kind, address) = match client.address {
+            None => (NO_ADDRESS, Ipv6Addr::UNSPECIFIED),
+            Some(ClientAddress::Known(address)) => (KNOWN_ADDRESS, to_v6(address)),
+            Some(ClientAddress::Unknown) => (UNKNOWN_ADDRESS, Ipv6Addr::UNSPECIFIED),
+        };
+        body.push(kind);
+        body.extend_from_slice(&address.octets());
         let user_agent = &client.user_agent[..client.user_agent.len().min(LONGEST_USER_AGENT)];
         body.push(user_agent.len() as u8);
         body.extend_from_slice(user_agent);
@@ -66,11 +74,15 @@ fn decode(body: &[u8], are_sums: bool) -> Option<Tallies> {
     let (count, mut rest) = body.split_first_chunk::<4>()?;
     let mut clients = Vec::new();
     for _ in 0..u32::from_le_bytes(*count) {
-        let (has_address, after) = rest.split_first()?;
+        let (kind, after) = rest.split_first()?;
         let (address, after) = after.split_first_chunk::<16>()?;
         let (length, after) = after.split_first()?;
         let (user_agent, after) = after.split_at_checked(usize::from(*length))?;
-        let address = (*has_address == 1).then(|| IpAddr::V6(Ipv6Addr::from(*address)).to_canonical());
+        let address = match *kind {
+            KNOWN_ADDRESS => Some(ClientAddress::from(IpAddr::V6(Ipv6Addr::from(*address)))),
+            UNKNOWN_ADDRESS => Some(ClientAddress::Unknown),
+            _ => None,
+        };
         clients.push(Client { address, user_agent: user_agent.into() });
         rest = after;
     }

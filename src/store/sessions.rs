@@ -6,7 +6,7 @@ use super::rows::{USER, changed, sql, time, user};
 use super::{Store, events, throttle, tokens};
 use crate::error::{Error, Result};
 use crate::model::session::{ABSOLUTE, IDLE};
-use crate::model::{Action, Digest, Email, NewEvent, Origin, Session, SessionId, Time, UserId};
+use crate::model::{Action, ClientAddress, Digest, Email, NewEvent, Origin, Session, SessionId, Time, UserId};
 
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -195,7 +195,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         id: SessionId::from_bytes(row.get(0)?),
         created_at: time(row.get(1)?),
         last_seen_at: time(row.get(2)?),
-        address: row.get::<_, Option<String>>(3)?.and_then(|text| text.parse().ok()),
+        address: row.get::<_, Option<String>>(3)?.map(|text| ClientAddress::read(text.as_bytes())),
         user_agent: row.get(4)?,
         user: user(row, 5)?,
     })

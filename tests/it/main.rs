@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod addresses;
 mod architecture;
 mod bad_input;
 mod bearer;

@@ -1,12 +1,10 @@
 //! What one thread saw since the last collection. Two take turns, so that a collection costs the
 //! thread no more than a swap.
 
-use std::net::IpAddr;
-
 use super::clients::Clients;
 use super::counts::UNNUMBERED;
 use crate::model::usage::{Client, Use, Uses};
-use crate::model::{KeyId, Time};
+use crate::model::{ClientAddress, KeyId, Time};
 
 /// Uses that a thread notes at most between two collections.
 const MOST: usize = 2_000_000;
@@ -30,7 +28,14 @@ pub struct Noted {
 }
 
 impl Buffer {
-    pub fn note(&mut self, key: KeyId, number: Option<u32>, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
+    pub fn note(
+        &mut self,
+        key: KeyId,
+        number: Option<u32>,
+        at: Time,
+        address: Option<ClientAddress>,
+        user_agent: &[u8],
+    ) {
         if self.noted.uses.len() >= MOST {
             self.lost += 1;
             return;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::model::ClientAddress;
 use crate::model::usage::Client;
 
 /// Distinct clients remembered at a time; of more only the time of use is known.
@@ -26,7 +27,7 @@ impl Default for Clients {
 
 impl Clients {
     /// The client's number, a new one if need be.
-    pub fn number(&mut self, address: Option<IpAddr>, user_agent: &[u8]) -> u32 {
+    pub fn number(&mut self, address: Option<ClientAddress>, user_agent: &[u8]) -> u32 {
         let place = place(address, user_agent);
         let recent = self.recent[place];
         let held = &self.list[recent as usize];
@@ -66,11 +67,11 @@ impl Clients {
     }
 }
 
-fn place(address: Option<IpAddr>, user_agent: &[u8]) -> usize {
+fn place(address: Option<ClientAddress>, user_agent: &[u8]) -> usize {
     let low = match address {
-        Some(IpAddr::V4(v4)) => v4.octets()[3],
-        Some(IpAddr::V6(v6)) => v6.octets()[15],
-        None => 0,
+        Some(ClientAddress::Known(IpAddr::V4(v4))) => v4.octets()[3],
+        Some(ClientAddress::Known(IpAddr::V6(v6))) => v6.octets()[15],
+        Some(ClientAddress::Unknown) | None => 0,
     };
     (usize::from(low) * 7 + user_agent.len()) % RECENT
 }
@@ -82,14 +83,15 @@ mod tests {
     #[test]
     fn a_client_has_one_number_and_too_many_have_none() {
         let mut clients = Clients::default();
-        let one = clients.number(Some([10, 0, 0, 1].into()), b"curl/8");
-        let other = clients.number(Some([10, 0, 0, 65].into()), b"curl/8");
+        let at = |address: [u8; 4]| Some(ClientAddress::Known(address.into()));
+        let one = clients.number(at([10, 0, 0, 1]), b"curl/8");
+        let other = clients.number(at([10, 0, 0, 65]), b"curl/8");
         assert_eq!(clients.number(None, b""), NOBODY);
         assert_ne!(one, other);
-        assert_eq!(clients.number(Some([10, 0, 0, 1].into()), b"curl/8"), one);
+        assert_eq!(clients.number(at([10, 0, 0, 1]), b"curl/8"), one);
         assert_eq!(&*clients.get(one).user_agent, b"curl/8");
         for n in 0..MOST as u32 {
-            clients.number(Some(n.to_be_bytes().into()), b"many");
+            clients.number(at(n.to_be_bytes()), b"many");
         }
         assert_eq!(clients.number(None, b"one more"), NOBODY);
         clients.clear();

@@ -210,6 +210,7 @@ fn seconds(time: Time) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ClientAddress;
 
     const HOUR: i64 = 3_600_000;
 
@@ -263,12 +264,12 @@ mod tests {
     fn who_was_last_stays_known_until_a_whole_turn_without_use() {
         let mut counts = Counts::default();
         let mut clients = Clients::default();
-        let number = clients.number(Some([10, 0, 0, 9].into()), b"curl/8");
+        let number = clients.number(Some(ClientAddress::Known([10, 0, 0, 9].into())), b"curl/8");
         let client = counts.translate(&clients)[number as usize];
         counts.add(&used(1, 5, HOUR), client, |_, _| true);
         let last = |counts: &Counts| counts.last_use(Some(5), &key(1), Time::from_millis(HOUR));
         counts.start_over();
-        assert_eq!(last(&counts).unwrap().1.address, Some([10, 0, 0, 9].into()));
+        assert_eq!(last(&counts).unwrap().1.address, Some(ClientAddress::Known([10, 0, 0, 9].into())));
         assert!(counts.last_use(Some(5), &key(2), Time::from_millis(HOUR)).is_none());
         counts.start_over();
         assert!(last(&counts).is_none());

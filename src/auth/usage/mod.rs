@@ -8,14 +8,13 @@ mod collector;
 mod counts;
 mod fold;
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::ambient::PerThread;
 use crate::model::key::LastUse;
 use crate::model::usage::Client;
-use crate::model::{KeyId, KeyRecord, Time};
+use crate::model::{ClientAddress, KeyId, KeyRecord, Time};
 use crate::store::Store;
 use buffer::Buffer;
 pub use collector::Collector;
@@ -57,7 +56,7 @@ impl Usage {
     }
 
     /// Counts one use. `number` is the key's in the index, if it was judged there.
-    pub fn record(&self, key: KeyId, number: Option<u32>, at: Time, address: Option<IpAddr>, user_agent: &[u8]) {
+    pub fn record(&self, key: KeyId, number: Option<u32>, at: Time, address: Option<ClientAddress>, user_agent: &[u8]) {
         lock(self.0.buffers.own()).note(key, number, at, address, user_agent);
     }
 

@@ -1,5 +1,7 @@
 //! `/api/v1/keys/current` and `/api/v1/keys/verify`.
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +14,7 @@ use crate::http::body::Json;
 use crate::http::openapi::field;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::model::verdict::Demand;
-use crate::model::{Refusal, Scope};
+use crate::model::{ClientAddress, Refusal, Scope};
 
 /// The bearer's own record.
 pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
@@ -93,9 +95,9 @@ pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Res
     let Json(asked) = body;
     let scopes = asked.scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
     let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
-    let address = match asked.ip.as_deref().map(str::parse) {
+    let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {
         None => None,
-        Some(Ok(address)) => Some(address),
+        Some(Ok(address)) => Some(ClientAddress::from(address)),
         Some(Err(_)) => return Err(Error::invalid("ip", "An address is written as 203.0.113.7 or 2001:db8::1.").into()),
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };

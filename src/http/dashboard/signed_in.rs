@@ -2,7 +2,6 @@
 //! somebody in front of the log-in.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -21,7 +20,7 @@ use crate::http::bearer::{request_id, site};
 use crate::http::client;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
-use crate::model::{Actor, Origin, Session, SessionToken, User};
+use crate::model::{Actor, ClientAddress, Origin, Session, SessionToken, User};
 
 /// A session this young needs no password again for the gravest acts.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -76,7 +75,7 @@ pub fn see_other(to: &str) -> HttpResponse {
 pub struct Landed {
     pub site: Shared,
     pub cookie: SessionToken,
-    pub address: Option<IpAddr>,
+    pub address: ClientAddress,
     pub request_id: RequestId,
     pub user_agent: String,
     pub device: Option<SessionToken>,
@@ -105,7 +104,11 @@ impl Landed {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin { actor: Actor::Anonymous, address: self.address, request_id: Some(self.request_id.as_str().to_owned()) }
+        Origin {
+            actor: Actor::Anonymous,
+            address: Some(self.address),
+            request_id: Some(self.request_id.as_str().to_owned()),
+        }
     }
 }
 
@@ -136,7 +139,7 @@ pub struct SignedIn {
     pub session: Session,
     pub csrf: CsrfSecret,
     pub device: Option<SessionToken>,
-    address: Option<IpAddr>,
+    address: ClientAddress,
     request_id: RequestId,
 }
 
@@ -166,7 +169,7 @@ impl SignedIn {
         let caller = Caller::User(self.user().clone());
         let origin = Origin {
             actor: caller.actor(),
-            address: self.address,
+            address: Some(self.address),
             request_id: Some(self.request_id.as_str().to_owned()),
         };
         Asking { caller, origin }

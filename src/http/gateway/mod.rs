@@ -96,7 +96,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Credential::Ambiguous => return now(begun, Problem::invalid_request("Send one key, in one header.")),
     };
     let (needs, signature) = (question.needs(), question.signature());
-    let address = client::address(&site.settings, request.headers(), request.peer_addr());
+    let address = Some(client::address(&site.settings, request.headers(), request.peer_addr()));
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
     if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderValue};
@@ -19,7 +18,7 @@ use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
 use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
-use crate::model::{Actor, KeyId, Origin, Refusal};
+use crate::model::{Actor, ClientAddress, KeyId, Origin, Refusal};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
@@ -44,7 +43,7 @@ pub struct Asked<D> {
     pub site: Shared,
     pub client: Client,
     pub form: Form,
-    address: Option<IpAddr>,
+    address: ClientAddress,
     request_id: String,
     door: PhantomData<D>,
 }
@@ -53,7 +52,7 @@ impl<D> Asked<D> {
     /// For acts of the key on itself.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.client.id(), hint: String::new() };
-        Origin { actor, address: self.address, request_id: Some(self.request_id.clone()) }
+        Origin { actor, address: Some(self.address), request_id: Some(self.request_id.clone()) }
     }
 }
 
@@ -68,7 +67,8 @@ impl<D: Door + 'static> FromRequest for Asked<D> {
             let form = Form::read(&request, &mut payload).await?;
             let address = client::address(&site.settings, request.headers(), request.peer_addr());
             let proof = Proof::of(&request, &form, D::TAKES_BEARER)?;
-            let demand = Demand { scopes: &[], address, user_agent: client::user_agent(request.headers()) };
+            let demand =
+                Demand { scopes: &[], address: Some(address), user_agent: client::user_agent(request.headers()) };
             let client = proof.judge(&site, &demand).await?;
             let request_id = request_id(&request).as_str().to_owned();
             Ok(Asked { site, client, form, address, request_id, door: PhantomData })

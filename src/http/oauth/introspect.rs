@@ -1,5 +1,7 @@
 //! `POST /oauth/introspect` (RFC 7662): is this token good, and whose is it?
 
+use std::net::IpAddr;
+
 use actix_web::HttpResponse;
 use serde::Serialize;
 
@@ -7,7 +9,7 @@ use super::bad_request;
 use super::client::{Asked, Tokens};
 use crate::auth::Introspection;
 use crate::http::problem::Problem;
-use crate::model::{Refusal, Scope};
+use crate::model::{ClientAddress, Refusal, Scope};
 
 /// RFC 7662 §2.2. Of a token that is not good only the first is told.
 #[derive(Serialize)]
@@ -36,9 +38,9 @@ struct Told<'a> {
 pub async fn introspect(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
     let token = asked.form.must("token")?;
     // RFC 7662 §2.1 leaves room for the context of the request that brought the token.
-    let address = match asked.form.text("ip").map(str::parse) {
+    let address = match asked.form.text("ip").map(str::parse::<IpAddr>) {
         None => None,
-        Some(Ok(address)) => Some(address),
+        Some(Ok(address)) => Some(ClientAddress::from(address)),
         Some(Err(_)) => {
             return Err(bad_request("invalid_request", "An ip is written as 203.0.113.7 or 2001:db8::1."));
         }

@@ -212,6 +212,8 @@ async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_sa
             request.allowed_ips = Networks::parse(["203.0.113.7", "2001:db8::7"]).unwrap();
         })
         .await;
+    let (_, near) =
+        server.key_of(MEMBER, &[], |request| request.allowed_ips = Networks::parse(["10.0.0.0/8"]).unwrap()).await;
     let ask = async |source: &str, forwarded: &str| {
         let question = Question::of("any-key").key(&key).from(source);
         let question = if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) };
@@ -228,13 +230,21 @@ async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_sa
         ("10.0.0.1", "203.0.113.7,10.0.0.9", 200),
         ("10.0.0.1", "203.0.113.7,192.0.2.1", 403),
         ("10.0.0.1", "203.0.113.7,junk", 403),
+        ("10.0.0.1", "[2001:db8::7]:443", 200),
+        ("10.0.0.1", "203.0.113.7,", 403),
         ("10.0.0.1", "", 403),
         ("", "203.0.113.7", 403),
-        ("203.0.113.7:80", "", 403),
+        ("203.0.113.7:80", "", 200),
+        ("203.0.113.7%eth0", "", 403),
         ("localhost", "203.0.113.7", 403),
     ];
     for (source, forwarded, status) in table {
         assert_eq!(ask(source, forwarded).await, status, "{source} {forwarded}");
+    }
+    for line in [&b"unknown"[..], b"203.0.113.9, \xff", b"10.0.0.9\n", b"\n", b""] {
+        let question = Question::of("any-key").key(&near).from("10.0.0.1");
+        let question = question.header("x-forwarded-for", "10.0.0.9").raw("x-forwarded-for", line);
+        assert_eq!(envoy.verdict(question).await, (403, "ip_not_allowed".into()), "{line:?}");
     }
     let nowhere = Question::default().extension("policy", "any-key").key(&key).header("x-forwarded-for", "203.0.113.7");
     assert_eq!(envoy.verdict(nowhere).await, (403, "ip_not_allowed".into()));

@@ -1,22 +1,20 @@
 //! What Envoy asks: the policy that its operator wrote at the route, and of the client's request the
 //! few headers that a verdict depends on. Nothing else of the client's is looked at.
 
-use std::net::{IpAddr, SocketAddr};
-
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::message::{AttributeContext, CheckRequest, HttpRequest};
 use crate::http::client::X_FORWARDED_FOR;
 use crate::http::credential::X_API_KEY;
 use crate::http::problem::Problem;
-use crate::model::Refusal;
+use crate::model::{ClientAddress, Refusal};
 
 pub struct Asked {
     /// Empty where the route names none.
     pub policy: String,
     pub headers: HeaderMap,
     /// Whoever opened the connection to Envoy.
-    pub source: Option<SocketAddr>,
+    pub source: ClientAddress,
 }
 
 impl Asked {
@@ -29,10 +27,11 @@ impl Asked {
     }
 }
 
-fn source(attributes: &AttributeContext) -> Option<SocketAddr> {
-    let socket = attributes.source.as_ref()?.address.as_ref()?.socket_address.as_ref()?;
-    // The port is nobody's business here.
-    socket.address.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, 0))
+/// Unknown where Envoy does not say it, or says something else (a pipe, a listener of its own).
+fn source(attributes: &AttributeContext) -> ClientAddress {
+    let peer = attributes.source.as_ref().and_then(|peer| peer.address.as_ref());
+    let socket = peer.and_then(|address| address.socket_address.as_ref());
+    socket.map_or(ClientAddress::Unknown, |socket| ClientAddress::read(socket.address.as_bytes()))
 }
 
 /// In both forms, whichever Envoy was told to send; a credential that is in both is there twice.
@@ -53,7 +52,8 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
         match HeaderValue::from_bytes(value) {
             Ok(value) => headers.append(name, value),
             Err(_) if is_credential => return Err(Problem::refused(Refusal::Malformed, &[])),
-            // Nothing is believed of a header that cannot be one.
+            // Left out, it would let an earlier line say where the client is.
+            Err(_) if name == X_FORWARDED_FOR => headers.append(name, HeaderValue::from_static("unknown")),
             Err(_) => {}
         }
     }

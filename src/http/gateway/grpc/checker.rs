@@ -67,7 +67,7 @@ impl Checker {
             Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
         };
         let needs = question.needs();
-        let address = client::address(settings, &asked.headers, asked.source);
+        let address = Some(client::address(settings, &asked.headers, asked.source));
         let user_agent = client::user_agent(&asked.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {

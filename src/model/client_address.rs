@@ -1,0 +1,174 @@
+//! Where a client is. What proxies write about it is read here, by one reader for all.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::network::Neighbourhood;
+
+/// Its IP address (never an IPv4-mapped IPv6 one), or that nobody could read one. An unknown address is
+/// in no range, is counted in a bucket of its own, and is written as `unknown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientAddress {
+    Known(IpAddr),
+    Unknown,
+}
+
+impl ClientAddress {
+    /// One address as proxies write it: `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::7`, `[2001:db8::7]`,
+    /// `[2001:db8::7]:443`, each with blanks around it or in double quotes. A zone (RFC 4007 §11) means
+    /// something on one machine only and is left out. All else, an empty text too, is unknown.
+    pub fn read(text: &[u8]) -> Self {
+        let text = std::str::from_utf8(text).ok().map(|text| text.trim_matches([' ', '\t']));
+        text.and_then(unquoted).and_then(address).map_or(ClientAddress::Unknown, ClientAddress::from)
+    }
+
+    pub fn known(self) -> Option<IpAddr> {
+        match self {
+            ClientAddress::Known(address) => Some(address),
+            ClientAddress::Unknown => None,
+        }
+    }
+
+    pub fn neighbourhood(self) -> Neighbourhood {
+        Neighbourhood::of(self)
+    }
+}
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        ClientAddress::Known(address.to_canonical())
+    }
+}
+
+/// Of a peer whose connection may be gone already.
+impl From<Option<SocketAddr>> for ClientAddress {
+    fn from(peer: Option<SocketAddr>) -> Self {
+        peer.map_or(ClientAddress::Unknown, |peer| peer.ip().into())
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientAddress::Known(address) => address.fmt(f),
+            ClientAddress::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Without the quotes around it; `None` if there is one quote.
+fn unquoted(text: &str) -> Option<&str> {
+    match text.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"'),
+        None => Some(text),
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        return (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then(|| v6(address))?;
+    }
+    match text.split_once(':') {
+        None => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        Some((_, rest)) if rest.contains(':') => v6(text),
+        Some((address, port)) => is_port(port).then(|| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))?,
+    }
+}
+
+fn v6(text: &str) -> Option<IpAddr> {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    let is_zone = |zone: &str| {
+        !zone.is_empty() && zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    if !zone.is_none_or(is_zone) {
+        return None;
+    }
+    address.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> String {
+        ClientAddress::read(text.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn the_ways_in_which_proxies_write_an_address_are_read() {
+        for (text, address) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("\t203.0.113.7  ", "203.0.113.7"),
+            ("203.0.113.7:8080", "203.0.113.7"),
+            ("\"203.0.113.7:8080\"", "203.0.113.7"),
+            ("2001:DB8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            (" \"[2001:db8::7]:443\"", "2001:db8::7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("[::ffff:cb00:7107]:1", "203.0.113.7"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("[fe80::1%25eth0.7]:80", "fe80::1"),
+        ] {
+            assert_eq!(read(text), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_unknown() {
+        for text in [
+            "",
+            " ",
+            "unknown",
+            "_hidden",
+            "localhost",
+            "for=203.0.113.7",
+            "203.0.113",
+            "203.0.113.007",
+            "0x7f.1",
+            "203.0.113.7:",
+            "203.0.113.7:+80",
+            "203.0.113.7:65536",
+            "203.0.113.7/32",
+            "203.0.113.7 203.0.113.8",
+            "[203.0.113.7]",
+            "[2001:db8::7",
+            "2001:db8::7]",
+            "[2001:db8::7]443",
+            "[2001:db8::7]:",
+            "[[::1]]",
+            "fe80::1%",
+            "fe80::1%a/b",
+            "\"203.0.113.7",
+            "203.0.113.7\"",
+            "\"\"203.0.113.7\"\"",
+            "203.0.113.7\n",
+            "203.0.113.7\u{a0}",
+        ] {
+            assert_eq!(read(text), "unknown", "{text}");
+        }
+        assert_eq!(ClientAddress::read(b"203.0.113.7\xff"), ClientAddress::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_read_as_it_is_written(address: IpAddr, port: u16) {
+            let known = ClientAddress::from(address);
+            let socket = SocketAddr::new(address, port);
+            for text in [address.to_string(), socket.to_string(), format!("\"{socket}\""), known.to_string()] {
+                prop_assert_eq!(ClientAddress::read(text.as_bytes()), known);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read(text: Vec<u8>) {
+            ClientAddress::read(&text);
+        }
+    }
+}

@@ -20,6 +20,12 @@ pub enum Kind {
     Outdated,
     /// The caller is known and may not do this.
     Forbidden,
+    /// The session, key or password that proved who the caller is does not prove it any more.
+    NoLongerKnown,
+    /// The caller's key does not hold this scope any more.
+    ScopeLost(&'static str),
+    /// The caller's key may not be used from this address any more.
+    AddressLost,
     /// Too many tries; `retry_after` says when the next one is heard.
     Throttled,
     /// We cannot tell, or cannot write, right now. Never a verdict about a key.
@@ -63,6 +69,10 @@ impl Error {
 
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Kind::Forbidden, message)
+    }
+
+    pub fn no_longer_known() -> Self {
+        Error::new(Kind::NoLongerKnown, "Your access ended while this request was on its way. Log in and try again.")
     }
 
     pub fn throttled(wait: Duration) -> Self {

@@ -131,7 +131,20 @@ impl Auth {
         };
         let algorithm = settings.token_algorithm;
         let token = running.signers.run(move |()| ring.sign(algorithm, ACCESS_TOKEN, &claims)).await?;
+        self.must_still_hold(client, &scopes).await?;
         Ok(Issued { token, expires_in: end.seconds() - now.seconds(), scopes })
+    }
+
+    /// The signers may have been busy: a key that was revoked or narrowed meanwhile gets no token.
+    async fn must_still_hold(&self, client: &Client, scopes: &ScopeSet) -> Result<()> {
+        let (now, anywhere) = (self.now(), Networks::default());
+        let demand = Demand { scopes: &[], address: None, user_agent: b"" };
+        match self.store.standing(client.id()).await? {
+            Some(key) if key.facts(&anywhere).judge(now, &demand).is_ok() && scopes.beyond(&key.scopes).is_empty() => {
+                Ok(())
+            }
+            _ => Err(Error::no_longer_known()),
+        }
     }
 
     /// What can be said of a token: nothing of one that is not good. Without `keybearer:verify` a

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::index::Lookup;
 use crate::model::verdict::Demand;
 use crate::model::{
-    Actor, Digest, Facts, KeyChange, KeyId, Networks, Origin, Owner, PlainKey, Refusal, Role, ScopeSet, User, UserId,
+    Actor, Authority, Digest, Facts, JudgedKey, KeyChange, KeyId, Networks, Origin, Owner, PlainKey, Refusal, Role,
+    ScopeSet, SessionId, User, UserId,
 };
 use crate::store::Reach;
 
@@ -13,7 +14,7 @@ use crate::store::Reach;
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// Logged in at the dashboard; the role is read anew for each request.
-    User(User),
+    User { user: User, session: SessionId },
     /// A key that manages: acts for its owner, whose role is read anew for each request, and can pass
     /// on no more than it holds.
     Key { identity: Identity, hint: String, owner_role: Role },
@@ -37,8 +38,8 @@ impl Proof {
 impl Caller {
     pub fn reach(&self) -> Reach {
         match self {
-            Caller::User(user) if user.is_admin() => Reach::Anyone,
-            Caller::User(user) => Reach::Own(user.id),
+            Caller::User { user, .. } if user.is_admin() => Reach::Anyone,
+            Caller::User { user, .. } => Reach::Own(user.id),
             Caller::Key { owner_role: Role::Admin, .. } => Reach::Anyone,
             Caller::Key { identity, .. } => Reach::Own(identity.owner.id),
             Caller::Operator => Reach::Anyone,
@@ -47,7 +48,7 @@ impl Caller {
 
     pub fn actor(&self) -> Actor {
         match self {
-            Caller::User(user) => Actor::User { id: user.id, email: user.email.to_string() },
+            Caller::User { user, .. } => Actor::User { id: user.id, email: user.email.to_string() },
             Caller::Key { identity, hint, .. } => Actor::Key { id: identity.id, hint: hint.clone() },
             Caller::Operator => Actor::Operator,
         }
@@ -56,9 +57,22 @@ impl Caller {
     /// The user who acts, or for whom a key acts.
     pub fn owner(&self) -> Option<Owner> {
         match self {
-            Caller::User(user) => Some(Owner { id: user.id, email: user.email.clone() }),
+            Caller::User { user, .. } => Some(Owner { id: user.id, email: user.email.clone() }),
             Caller::Key { identity, .. } => Some(identity.owner.clone()),
             Caller::Operator => None,
+        }
+    }
+
+    /// What the store judges again inside the act's transaction. `need` is the scope that the route asks
+    /// of a key.
+    pub fn authority(&self, need: Option<&'static str>) -> Authority {
+        match self {
+            Caller::User { user, session } => Authority::Session { id: *session, role: user.role },
+            Caller::Key { identity, owner_role, .. } => {
+                let (owner, scopes) = (identity.owner.id, identity.scopes.clone());
+                Authority::Key(JudgedKey { id: identity.id, need, owner, owner_role: *owner_role, scopes })
+            }
+            Caller::Operator => Authority::None,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::passwords::Match;
 use super::{Auth, throttle};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Actor, Email, Origin, Password, SessionId, SessionToken, User};
+use crate::model::{Actor, Authority, Digest, Email, Origin, Password, SessionId, SessionToken, User};
 use crate::store::NewSession;
 
 /// One try, as the browser sent it.
@@ -34,26 +34,29 @@ pub const WRONG: &str = "E-mail or password is wrong.";
 impl Auth {
     pub async fn log_in(&self, attempt: LoginAttempt<'_>) -> Result<LoggedIn> {
         let password = Password::parse(attempt.password)?;
-        let (user, cleared) =
-            self.check_password(attempt.email, password, attempt.device.as_ref(), &attempt.origin).await?;
+        let proved = self.check_password(attempt.email, password, attempt.device.as_ref(), &attempt.origin).await?;
         let now = self.now();
         let token = SessionToken::new(self.entropy.bytes()?);
         let device = SessionToken::new(self.entropy.bytes()?);
-        let cleared = cleared.into_iter().map(|(_, digest)| digest).collect();
         let new = NewSession {
             id: SessionId::new(now, self.entropy.bytes()?),
             digest: token.digest(),
-            user: user.id,
+            user: proved.user.id,
             user_agent: printable(attempt.user_agent, 200),
             device: device.digest(),
         };
-        let origin = Origin { actor: Actor::User { id: user.id, email: user.email.to_string() }, ..attempt.origin };
         let replaces = attempt.replaces.map(|token| token.digest());
-        match self.store.start_session(new, cleared, replaces, now, origin).await {
-            // Deactivated between the check and the write.
-            Err(error) if error.kind == Kind::NotFound => Err(wrong()),
-            other => other.map(|()| LoggedIn { token, device, user }),
+        let started = self.store.start_session(new, proved.clears(), replaces, now, proved.origin(&attempt.origin));
+        match started.await {
+            Err(error) if error.kind == Kind::NoLongerKnown => Err(self.outrun(&proved.user, &attempt.origin).await?),
+            other => other.map(|()| LoggedIn { token, device, user: proved.user }),
         }
+    }
+
+    /// The password was changed, or its user deactivated, while it was being checked: as wrong as any other.
+    pub(super) async fn outrun(&self, user: &User, origin: &Origin) -> Result<Error> {
+        self.store.refuse_login(user.email.to_string(), self.now(), origin.clone()).await?;
+        Ok(wrong())
     }
 
     /// The user behind e-mail and password, and the buckets that the success clears. Every way in with a
@@ -64,7 +67,7 @@ impl Auth {
         password: Password,
         device: Option<&SessionToken>,
         origin: &Origin,
-    ) -> Result<(User, Vec<throttle::Counted>)> {
+    ) -> Result<Proved> {
         let email = Email::parse(typed).ok();
         let account = email.as_ref().map_or_else(|| typed.trim().to_lowercase(), Email::to_string);
         let device = match (device, &email) {
@@ -84,15 +87,26 @@ impl Auth {
             _ => (None, None),
         };
         let outcome = self.passwords.check(password.clone(), stored.clone()).await?;
-        let Some(user) = user.filter(|_| outcome != Match::No) else {
+        let (Some(user), Some(hash), true) = (user, stored, outcome != Match::No) else {
             self.store.refuse_login(printable(&account, Email::MAX), self.now(), origin.clone()).await?;
             return Err(wrong());
         };
-        if let (Match::YesOutdated, Some(old)) = (outcome, stored) {
-            let new = self.passwords.hash(password, self.entropy.bytes()?).await?;
-            self.store.replace_hash(user.id, old, new).await?;
+        let hash = if outcome == Match::YesOutdated { self.strengthen(&user, password, hash).await? } else { hash };
+        Ok(Proved { user, hash, buckets })
+    }
+
+    /// The hash of this password that is stored from now on.
+    async fn strengthen(&self, user: &User, password: Password, old: String) -> Result<String> {
+        let new = self.passwords.hash(password.clone(), self.entropy.bytes()?).await?;
+        if self.store.replace_hash(user.id, old, new.clone()).await? {
+            return Ok(new);
         }
-        Ok((user, buckets))
+        // Replaced meanwhile: by another log-in with the same password, or by another password.
+        let stored = self.store.credentials(user.email.clone()).await?.and_then(|(_, stored)| stored);
+        match (self.passwords.check(password, stored.clone()).await?, stored) {
+            (Match::Yes | Match::YesOutdated, Some(stored)) => Ok(stored),
+            _ => Err(wrong()),
+        }
     }
 
     async fn begin(&self, buckets: &[throttle::Counted]) -> Result<()> {
@@ -104,6 +118,30 @@ impl Auth {
         match self.store.begin_login(digests, now, judge).await? {
             Some(wait) => Err(Error::throttled(wait)),
             None => Ok(()),
+        }
+    }
+}
+
+/// Somebody whose password was right when it was checked.
+pub(super) struct Proved {
+    pub user: User,
+    /// What it was compared with, or what has replaced that for the same password.
+    hash: String,
+    buckets: Vec<throttle::Counted>,
+}
+
+impl Proved {
+    /// The failures that are forgotten now.
+    pub fn clears(&self) -> Vec<Digest> {
+        self.buckets.iter().map(|(_, digest)| *digest).collect()
+    }
+
+    /// For acts by this password, which is compared once more inside their transaction.
+    pub fn origin(&self, of: &Origin) -> Origin {
+        Origin {
+            actor: Actor::User { id: self.user.id, email: self.user.email.to_string() },
+            authority: Authority::Password { user: self.user.id, hash: self.hash.clone() },
+            ..of.clone()
         }
     }
 }

@@ -27,7 +27,8 @@ impl Auth {
         Ok(Some(session))
     }
 
-    pub async fn log_out(&self, session: &Session, origin: Origin) -> Result<()> {
+    pub async fn log_out(&self, asking: &Asking, session: &Session) -> Result<()> {
+        let origin = asking.origin.on_oneself();
         self.store.end_session(session.id, session.user.id, Action::LoggedOut, self.now(), origin).await
     }
 
@@ -40,13 +41,13 @@ impl Auth {
 
     pub async fn end_session(&self, asking: &Asking, user: UserId, id: SessionId) -> Result<()> {
         self.must_be_self_or_admin(asking, user)?;
-        self.store.end_session(id, user, Action::SessionEnded, self.now(), asking.origin.clone()).await
+        self.store.end_session(id, user, Action::SessionEnded, self.now(), origin_for(asking, user)).await
     }
 
     /// All but `keep`; returns how many.
     pub async fn end_sessions(&self, asking: &Asking, user: UserId, keep: Option<SessionId>) -> Result<usize> {
         self.must_be_self_or_admin(asking, user)?;
-        self.store.end_sessions(user, keep, self.now(), asking.origin.clone()).await
+        self.store.end_sessions(user, keep, self.now(), origin_for(asking, user)).await
     }
 
     fn must_be_self_or_admin(&self, asking: &Asking, user: UserId) -> Result<()> {
@@ -56,4 +57,8 @@ impl Auth {
             asking.caller.must_be_admin().map_err(|_| Error::not_found("session"))
         }
     }
+}
+
+fn origin_for(asking: &Asking, user: UserId) -> Origin {
+    if asking.caller.is(user) { asking.origin.on_oneself() } else { asking.origin.clone() }
 }

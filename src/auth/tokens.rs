@@ -8,7 +8,7 @@ use super::Auth;
 use super::login::wrong;
 use crate::error::{Error, Kind, Result};
 use crate::model::token::RefreshToken;
-use crate::model::{Actor, Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
+use crate::model::{Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
 use crate::store::{NewFamily, NewToken, Refreshed};
 
 /// One try of a program, as it was sent.
@@ -41,21 +41,19 @@ impl Auth {
             return Err(wrong());
         }
         let password = Password::parse(request.password)?;
-        let (user, cleared) = self.check_password(request.email, password, None, &request.origin).await?;
+        let proved = self.check_password(request.email, password, None, &request.origin).await?;
         let (now, fresh) = (self.now(), self.fresh_token()?);
         let new = fresh.row(now);
         let token_ends = new.expires_at;
         let family = NewFamily {
             id: FamilyId::new(now, self.entropy.bytes()?),
-            user: user.id,
+            user: proved.user.id,
             scopes,
-            clears: cleared.into_iter().map(|(_, digest)| digest).collect(),
+            clears: proved.clears(),
         };
-        let origin = Origin { actor: Actor::User { id: user.id, email: user.email.to_string() }, ..request.origin };
-        match self.store.issue_token(family, new, now, origin).await {
+        match self.store.issue_token(family, new, now, proved.origin(&request.origin)).await {
             Ok(family_ends) => Ok(fresh.issued(now, token_ends, family_ends)),
-            // Deactivated between the check and the write.
-            Err(error) if error.kind == Kind::NotFound => Err(wrong()),
+            Err(error) if error.kind == Kind::NoLongerKnown => Err(self.outrun(&proved.user, &request.origin).await?),
             Err(error) => Err(error),
         }
     }

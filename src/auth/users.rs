@@ -3,7 +3,7 @@
 use super::caller::Asking;
 use super::{Auth, throttle};
 use crate::error::{Error, Result};
-use crate::model::{Basis, Digest, Email, Event, Page, Password, Role, SessionToken, User, UserChange, UserId};
+use crate::model::{Basis, Email, Event, Page, Password, Role, SessionToken, User, UserChange, UserId};
 use crate::store::{EventFilter, NewPassword, NewUser, UserFilter};
 
 impl Auth {
@@ -101,7 +101,7 @@ impl Auth {
     async fn new_password(&self, user: &User, typed: &str) -> Result<NewPassword> {
         let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
         let cleared = throttle::buckets(user.email.as_str(), None, None);
-        Ok(NewPassword { hash, cleared: digests(cleared) })
+        Ok(NewPassword { hash, cleared: cleared.into_iter().map(|(_, digest)| digest).collect() })
     }
 
     /// By the user: the current password proves it. Ends every session, this one too.
@@ -117,13 +117,13 @@ impl Auth {
         let current = Password::parse(current).map_err(at("current_password"))?;
         let new = Password::parse_new(new, &user.email).map_err(at("new_password"))?;
         let checked = self.check_password(user.email.as_str(), current, device, &asking.origin).await;
-        let (_, buckets) = checked.map_err(|error| match error.field {
+        let proved = checked.map_err(|error| match error.field {
             Some(_) => Error::invalid("current_password", "This is not your current password."),
             None => error,
         })?;
         let hash = self.passwords.hash(new, self.entropy.bytes()?).await?;
-        let new = NewPassword { hash, cleared: digests(buckets) };
-        self.store.set_password(user.id, new, self.now(), asking.origin.clone()).await.map(drop)
+        let new = NewPassword { hash, cleared: proved.clears() };
+        self.store.set_password(user.id, new, self.now(), asking.origin.on_oneself()).await.map(drop)
     }
 
     /// The user proves once more who they are; counts like a log-in.
@@ -135,8 +135,8 @@ impl Auth {
         device: Option<&SessionToken>,
     ) -> Result<()> {
         let password = Password::parse(typed)?;
-        let (_, buckets) = self.check_password(user.email.as_str(), password, device, &asking.origin).await?;
-        self.store.clear_failures(digests(buckets)).await
+        let proved = self.check_password(user.email.as_str(), password, device, &asking.origin).await?;
+        self.store.clear_failures(proved.clears(), self.now(), asking.origin.clone()).await
     }
 
     /// The audit log, for admins.
@@ -144,8 +144,4 @@ impl Auth {
         asking.caller.must_be_admin()?;
         self.store.events(filter).await
     }
-}
-
-fn digests(buckets: Vec<throttle::Counted>) -> Vec<Digest> {
-    buckets.into_iter().map(|(_, digest)| digest).collect()
 }

@@ -8,7 +8,7 @@ use super::limits::Allowance;
 use crate::error::{Error, Result};
 use crate::index::{KeyView, Lookup};
 use crate::model::verdict::Demand;
-use crate::model::{Digest, KeyId, Owner, PlainKey, RateLimit, Refusal, ScopeSet, Time};
+use crate::model::{Digest, JudgedKey, KeyId, Owner, PlainKey, RateLimit, Refusal, Role, ScopeSet, Time};
 
 /// What anybody presented as a key: bytes, not yet believed.
 pub type Presented<'a> = &'a [u8];
@@ -49,6 +49,12 @@ impl Identity {
     pub(super) fn of(key: &KeyView<'_>) -> Self {
         let owner = Owner { id: key.owner.id, email: key.owner.email.clone() };
         Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
+    }
+
+    /// For acts of the key on itself, which any live key may do.
+    pub fn judged_for_itself(&self) -> JudgedKey {
+        let (id, owner) = (self.id, self.owner.id);
+        JudgedKey { id, need: None, owner, owner_role: Role::Member, scopes: ScopeSet::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use super::client;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use crate::model::{Actor, ClientAddress, Origin};
+use crate::model::{ClientAddress, Origin};
 
 /// As sent; not yet believed. No `Debug`: it holds a password.
 pub struct Basic {
@@ -30,11 +30,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn origin(&self) -> Origin {
-        Origin {
-            actor: Actor::Anonymous,
-            address: Some(self.address),
-            request_id: Some(self.request_id.as_str().to_owned()),
-        }
+        Origin::anonymous(self.address, self.request_id.as_str().to_owned())
     }
 
     /// Two credentials of two kinds in one request: nobody can tell whose it is.

@@ -11,7 +11,7 @@ use super::request_id::RequestId;
 use super::{Shared, client};
 use crate::auth::{Allowance, Identity};
 use crate::model::verdict::Demand;
-use crate::model::{Actor, ClientAddress, KeyId, Origin};
+use crate::model::{Actor, Authority, ClientAddress, KeyId, Origin};
 
 /// A live key's identity and the request's origin.
 pub struct Bearer {
@@ -33,7 +33,8 @@ impl Bearer {
     /// For acts of the key on itself; the store adds its hint.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.id(), hint: String::new() };
-        Origin { actor, address: Some(self.address), request_id: Some(self.request_id.as_str().to_owned()) }
+        let authority = Authority::Key(self.identity.judged_for_itself());
+        Origin { actor, authority, address: Some(self.address), request_id: Some(self.request_id.as_str().to_owned()) }
     }
 
     pub fn id(&self) -> KeyId {

@@ -291,6 +291,9 @@ pub fn rate_limit_headers(allowance: &Allowance) -> [(HeaderName, HeaderValue); 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let (status, code) = match error.kind {
+            Kind::NoLongerKnown => return Problem::refused(Refusal::NotFound, &[]),
+            Kind::ScopeLost(scope) => return Problem::refused(Refusal::InsufficientScope, &[scope]),
+            Kind::AddressLost => return Problem::refused(Refusal::IpNotAllowed, &[]),
             Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field"),
             Kind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             Kind::Conflict => (StatusCode::CONFLICT, "conflict"),

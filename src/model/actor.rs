@@ -1,6 +1,6 @@
 //! Who acts, and from where: an argument of every act that leaves an event.
 
-use super::{ClientAddress, KeyId, UserId};
+use super::{Authority, ClientAddress, KeyId, UserId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -54,6 +54,8 @@ impl Actor {
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub actor: Actor,
+    /// What the act is allowed by; judged again inside its transaction.
+    pub authority: Authority,
     /// `None` for what comes from no client.
     pub address: Option<ClientAddress>,
     pub request_id: Option<String>,
@@ -61,10 +63,22 @@ pub struct Origin {
 
 impl Origin {
     pub fn operator() -> Self {
-        Origin { actor: Actor::Operator, address: None, request_id: None }
+        Origin { actor: Actor::Operator, authority: Authority::None, address: None, request_id: None }
     }
 
     pub fn server() -> Self {
         Origin { actor: Actor::Server, ..Origin::operator() }
+    }
+
+    /// Somebody who has not proved who they are.
+    pub fn anonymous(address: ClientAddress, request_id: String) -> Self {
+        let (address, request_id) = (Some(address), Some(request_id));
+        Origin { actor: Actor::Anonymous, authority: Authority::None, address, request_id }
+    }
+
+    /// For an act on oneself: see [`Authority::without_role`].
+    pub fn on_oneself(&self) -> Self {
+        let own = self.clone();
+        Origin { authority: own.authority.without_role(), ..own }
     }
 }

@@ -2,6 +2,7 @@
 //! by a `parse` whose error a person can act on; verdicts are pure functions of data and `now`.
 
 pub mod actor;
+pub mod authority;
 pub mod client_address;
 pub mod email;
 pub mod event;
@@ -26,6 +27,7 @@ pub mod verdict;
 pub mod version;
 
 pub use actor::{Actor, Origin};
+pub use authority::{Authority, JudgedKey};
 pub use client_address::ClientAddress;
 pub use email::Email;
 pub use event::{Action, Event, NewEvent};

@@ -56,8 +56,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// A clock set back does not revive a session that has ended, nor end one that lives.
     pub fn is_over(&self, now: Time) -> bool {
-        now.since(self.last_seen_at) >= IDLE || now.since(self.created_at) >= ABSOLUTE
+        is_over(self.created_at, self.last_seen_at, now)
     }
+}
+
+/// A clock set back does not revive a session that has ended, nor end one that lives.
+pub fn is_over(created_at: Time, last_seen_at: Time, now: Time) -> bool {
+    now.since(last_seen_at) >= IDLE || now.since(created_at) >= ABSOLUTE
 }

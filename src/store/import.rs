@@ -28,7 +28,7 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<u64> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             // Random inserts into the index of digests: let it stay in memory.
             db.pragma_update(None, "cache_size", if count >= BULK { "-1048576" } else { "-8192" }).map_err(sql)?;
             let imported = if count >= BULK {

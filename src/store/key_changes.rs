@@ -21,7 +21,7 @@ impl Store {
         origin: Origin,
     ) -> Result<KeyRecord> {
         let is_withdrawal = change.only_disables();
-        let verb = move |db: &Connection| {
+        let verb = move |db: &Connection, origin: &Origin| {
             let before = record(db, id, reach)?;
             judge(&before)?;
             let after = with(before.clone(), change.clone());
@@ -31,14 +31,14 @@ impl Store {
             write(db, &after)?;
             if after.enabled != before.enabled {
                 let action = if after.enabled { Action::KeyEnabled } else { Action::KeyDisabled };
-                log(db, action, &after, now, &origin)?;
+                log(db, action, &after, now, origin)?;
             }
             if (KeyRecord { enabled: before.enabled, ..after.clone() }).version() != before.version() {
-                log(db, Action::KeyChanged, &after, now, &origin)?;
+                log(db, Action::KeyChanged, &after, now, origin)?;
             }
             Ok(after)
         };
-        if is_withdrawal { self.withdraw(verb).await } else { self.write(verb).await }
+        if is_withdrawal { self.withdraw(origin, now, verb).await } else { self.write(origin, now, verb).await }
     }
 
     /// For good, if `judge` allows it.
@@ -50,10 +50,10 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<()> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let found = record(db, id, reach)?;
             judge(&found)?;
-            revoke(db, found, now, &origin).map(drop)
+            revoke(db, found, now, origin).map(drop)
         })
         .await
     }

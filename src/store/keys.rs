@@ -53,7 +53,7 @@ pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id,
 
 impl Store {
     pub async fn create_key(&self, key: KeyWrite, now: Time, origin: Origin) -> Result<Created> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             if let Some(submission) = &key.submission
                 && let Some(id) = submissions::earlier(db, submission, now)?
             {
@@ -65,7 +65,7 @@ impl Store {
                 submissions::remember(db, submission, key.id, now)?;
             }
             let record = record(db, key.id, Reach::Anyone)?;
-            log(db, Action::KeyCreated, &record, now, &origin)?;
+            log(db, Action::KeyCreated, &record, now, origin)?;
             Ok(Created::Now(Box::new(record)))
         })
         .await
@@ -100,11 +100,11 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<Vec<KeyRecord>> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let mut ids = ids.clone();
             ids.sort_unstable();
             ids.dedup();
-            ids.iter().map(|id| revoke(db, record(db, *id, reach)?, now, &origin)).collect()
+            ids.iter().map(|id| revoke(db, record(db, *id, reach)?, now, origin)).collect()
         })
         .await
     }
@@ -112,7 +112,7 @@ impl Store {
     /// Revokes every key with one of these digests, and the token of every refresh token; the others are
     /// neither.
     pub async fn revoke_digests(&self, digests: Vec<Digest>, now: Time, origin: Origin) -> Result<Vec<KeyRecord>> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let mut revoked = Vec::new();
             for digest in &digests {
                 let mut query = db.prepare_cached("SELECT id FROM keys WHERE digest = ?1").map_err(sql)?;
@@ -123,7 +123,7 @@ impl Store {
                     None => tokens::token_of_refresh(db, digest)?,
                 };
                 if let Some(id) = id {
-                    revoked.push(revoke(db, record(db, id, Reach::Anyone)?, now, &origin)?);
+                    revoked.push(revoke(db, record(db, id, Reach::Anyone)?, now, origin)?);
                 }
             }
             Ok(revoked)
@@ -133,11 +133,11 @@ impl Store {
 
     /// Disabled: refused until it is enabled again. Saying so twice changes nothing.
     pub async fn disable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
-        self.withdraw(move |db| set_enabled(db, id, reach, Action::KeyDisabled, now, &origin)).await
+        self.withdraw(origin, now, move |db, origin| set_enabled(db, id, reach, Action::KeyDisabled, now, origin)).await
     }
 
     pub async fn enable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
-        self.write(move |db| set_enabled(db, id, reach, Action::KeyEnabled, now, &origin)).await
+        self.write(origin, now, move |db, origin| set_enabled(db, id, reach, Action::KeyEnabled, now, origin)).await
     }
 
     pub async fn rename_key(
@@ -148,11 +148,11 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<KeyRecord> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let before = record(db, id, reach)?;
             if before.name != name.as_str() {
                 changed(db, "UPDATE keys SET name = ?2 WHERE id = ?1", (id.as_bytes(), name.as_str()))?;
-                log(db, Action::KeyChanged, &before, now, &origin)?;
+                log(db, Action::KeyChanged, &before, now, origin)?;
             }
             record(db, id, reach)
         })

@@ -2,6 +2,7 @@
 //! included; no SQL, row, connection or transaction type crosses this line.
 
 mod announce;
+mod authority;
 mod check;
 mod events;
 mod files;
@@ -36,7 +37,7 @@ use rusqlite::Connection;
 use crate::ambient::Pool;
 use crate::error::Result;
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
-use crate::model::Digest;
+use crate::model::{Digest, Origin, Time};
 
 use announce::Announcement;
 pub use events::{ChainReport, EventFilter};
@@ -159,13 +160,43 @@ impl Store {
         self.readers.run(move |db| query(db)).await
     }
 
-    /// One transaction on the writer thread; answered after it is durable and the index knows.
-    async fn write<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
-        self.writer.run(Urgency::Ordinary, verb).await
+    /// An act of somebody: one transaction on the writer thread, in which whoever acts is judged again
+    /// first; answered after it is durable and the index knows.
+    async fn write<T: Send + 'static>(
+        &self,
+        origin: Origin,
+        now: Time,
+        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.act(Urgency::Ordinary, origin, now, verb).await
     }
 
-    /// A write that takes something away: also when the disk is full.
-    async fn withdraw<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
-        self.writer.run(Urgency::Withdrawal, verb).await
+    /// An act that takes something away: also when the disk is full.
+    async fn withdraw<T: Send + 'static>(
+        &self,
+        origin: Origin,
+        now: Time,
+        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.act(Urgency::Withdrawal, origin, now, verb).await
+    }
+
+    async fn act<T: Send + 'static>(
+        &self,
+        urgency: Urgency,
+        origin: Origin,
+        now: Time,
+        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let verb = move |db: &Connection| {
+            authority::must_hold(db, &origin, now)?;
+            verb(db, &origin)
+        };
+        self.writer.run(urgency, verb).await
+    }
+
+    /// A transaction that nobody asked for: bookkeeping of the store's own.
+    async fn maintain<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
+        self.writer.run(Urgency::Ordinary, verb).await
     }
 }

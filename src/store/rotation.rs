@@ -34,7 +34,7 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<Created> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             if let Some(submission) = &new.submission
                 && let Some(id) = submissions::earlier(db, submission, now)?
             {
@@ -43,11 +43,11 @@ impl Store {
             let before = record(db, old, reach)?;
             may_rotate(&before, now)?;
             judge(&before)?;
-            log(db, Action::KeyRotated, &before, now, &origin)?;
+            log(db, Action::KeyRotated, &before, now, origin)?;
             let owner = before.owner.id;
             copy(db, &before, &new, now)?;
             if new.overlap.is_none() {
-                revoke(db, before, now, &origin)?;
+                revoke(db, before, now, origin)?;
             } else {
                 let end = new.overlap.end(&before, now);
                 let sql_text = "UPDATE keys SET expires_at = ?2 WHERE id = ?1";
@@ -58,7 +58,7 @@ impl Store {
                 submissions::remember(db, submission, new.id, now)?;
             }
             let made = record(db, new.id, Reach::Anyone)?;
-            log(db, Action::KeyCreated, &made, now, &origin)?;
+            log(db, Action::KeyCreated, &made, now, origin)?;
             Ok(Created::Now(Box::new(made)))
         })
         .await

@@ -31,7 +31,7 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<()> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let user_id = new.user.as_bytes();
             if let Some(old) = &replaces {
                 changed(db, "DELETE FROM sessions WHERE digest = ?1", [old.as_bytes()])?;
@@ -41,11 +41,10 @@ impl Store {
                 "DELETE FROM sessions WHERE created_at < ?1 OR last_seen_at < ?2",
                 (now.minus(ABSOLUTE).millis(), now.minus(IDLE).millis()),
             )?;
-            // Decided again inside the transaction: deactivated a moment ago is deactivated.
-            let started = changed(
+            changed(
                 db,
                 "INSERT INTO sessions (id, digest, user_id, created_at, last_seen_at, address, user_agent)
-                 SELECT ?1, ?2, id, ?4, ?4, ?5, ?6 FROM users WHERE id = ?3 AND active = 1",
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
                 (
                     new.id.as_bytes(),
                     new.digest.as_bytes(),
@@ -55,20 +54,17 @@ impl Store {
                     &new.user_agent,
                 ),
             )?;
-            if started == 0 {
-                return Err(Error::not_found("user"));
-            }
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user_id, now.millis()))?;
             remember_device(db, &new, now)?;
             throttle::clear(db, &clears)?;
-            log(db, Action::LoggedIn, new.id, now, &origin)
+            log(db, Action::LoggedIn, new.id, now, origin)
         })
         .await
     }
 
     /// A log-in that failed, for the audit log.
     pub async fn refuse_login(&self, email: String, now: Time, origin: Origin) -> Result<()> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let event = NewEvent {
                 at: now,
                 origin: origin.clone(),
@@ -130,7 +126,7 @@ impl Store {
     }
 
     pub async fn touch_session(&self, id: SessionId, now: Time) -> Result<()> {
-        self.write(move |db| {
+        self.maintain(move |db| {
             let sql_text = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2";
             changed(db, sql_text, (id.as_bytes(), now.millis())).map(drop)
         })
@@ -146,20 +142,20 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<()> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let ended =
                 changed(db, "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2", (id.as_bytes(), of.as_bytes()))?;
             if ended == 0 {
                 return Err(Error::not_found("session"));
             }
-            log(db, action, id, now, &origin)
+            log(db, action, id, now, origin)
         })
         .await
     }
 
     /// All of the user's sessions but `keep`, and their programs' tokens. Returns how many sessions ended.
     pub async fn end_sessions(&self, of: UserId, keep: Option<SessionId>, now: Time, origin: Origin) -> Result<usize> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let mut query = db.prepare_cached("SELECT id FROM sessions WHERE user_id = ?1").map_err(sql)?;
             let ids = query.query_map([of.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).map_err(sql)?;
             let ids: Vec<[u8; 16]> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
@@ -167,9 +163,9 @@ impl Store {
                 ids.into_iter().map(SessionId::from_bytes).filter(|id| Some(*id) != keep).collect();
             for id in &ending {
                 changed(db, "DELETE FROM sessions WHERE id = ?1", [id.as_bytes()])?;
-                log(db, Action::SessionEnded, *id, now, &origin)?;
+                log(db, Action::SessionEnded, *id, now, origin)?;
             }
-            tokens::end_all(db, of, now, &origin)?;
+            tokens::end_all(db, of, now, origin)?;
             Ok(ending.len())
         })
         .await

@@ -60,7 +60,7 @@ impl Store {
         origin: Origin,
     ) -> Result<Keyring> {
         let path = self.signing_file();
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let ring = change(read(&path)?.ok_or_else(|| Error::not_found("signing key"))?);
             let (origin, label) = (origin.clone(), ring.label());
             events::append(db, &NewEvent { at: now, origin, action, object: None, label })?;

@@ -1,10 +1,10 @@
 //! What a key is at this moment, from the truth rather than from the index: for acts of management,
 //! which are rare and grave.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
-use super::rows::{parsed, scopes, sql, time};
+use super::rows::{networks, parsed, scopes, sql, time};
 use crate::error::Result;
 use crate::model::{Email, Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
 
@@ -17,10 +17,11 @@ pub struct Standing {
     owner_active: bool,
     enabled: bool,
     expires_at: Option<Time>,
+    pub(super) allowed_ips: Networks,
 }
 
 impl Standing {
-    /// For a verdict; `allowed_ips` were judged when the request came in.
+    /// For a verdict; `allowed_ips` may have been judged when the request came in.
     pub fn facts<'a>(&'a self, allowed_ips: &'a Networks) -> Facts<'a> {
         Facts {
             enabled: self.enabled,
@@ -34,20 +35,21 @@ impl Standing {
 
 impl Store {
     pub async fn standing(&self, id: KeyId) -> Result<Option<Standing>> {
-        self.read(move |db| {
-            let mut query = db
-                .prepare_cached(
-                    "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at
-                     FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
-                )
-                .map_err(sql)?;
-            query.query_row([id.as_bytes()], standing).optional().map_err(sql)
-        })
-        .await
+        self.read(move |db| standing(db, id)).await
     }
 }
 
-fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
+pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
+    let mut query = db
+        .prepare_cached(
+            "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips
+             FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
+        )
+        .map_err(sql)?;
+    query.query_row([id.as_bytes()], standing_of).optional().map_err(sql)
+}
+
+fn standing_of(row: &Row<'_>) -> rusqlite::Result<Standing> {
     Ok(Standing {
         hint: row.get(0)?,
         owner: Owner {
@@ -59,5 +61,6 @@ fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         scopes: scopes(row, 5)?,
         enabled: row.get(6)?,
         expires_at: row.get::<_, Option<i64>>(7)?.map(time),
+        allowed_ips: networks(row, 8)?,
     })
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::Store;
 use super::rows::{changed, sql, time};
 use crate::error::Result;
-use crate::model::{Digest, Time};
+use crate::model::{Digest, Origin, Time};
 
 /// A bucket without a failure for this long is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -29,7 +29,7 @@ impl Store {
         now: Time,
         judge: impl Fn(&[Failures]) -> Option<Duration> + Send + 'static,
     ) -> Result<Option<Duration>> {
-        self.write(move |db| {
+        self.maintain(move |db| {
             let failures = buckets.iter().map(|bucket| read(db, bucket, now)).collect::<Result<Vec<_>>>()?;
             if let Some(wait) = judge(&failures) {
                 return Ok(Some(wait));
@@ -48,8 +48,9 @@ impl Store {
         .await
     }
 
-    pub async fn clear_failures(&self, buckets: Vec<Digest>) -> Result<()> {
-        self.write(move |db| clear(db, &buckets)).await
+    /// For somebody who proved once more who they are.
+    pub async fn clear_failures(&self, buckets: Vec<Digest>, now: Time, origin: Origin) -> Result<()> {
+        self.write(origin, now, move |db, _| clear(db, &buckets)).await
     }
 }
 

@@ -50,25 +50,20 @@ pub enum Refreshed {
 impl Store {
     /// A log-in that succeeded. Returns until when the token can be refreshed.
     pub async fn issue_token(&self, family: NewFamily, new: NewToken, now: Time, origin: Origin) -> Result<Time> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let user = family.user;
             prune(db, now)?;
             let ends = now.whole_second().plus(FAMILY_LIFETIME);
-            // Decided again inside the transaction: deactivated a moment ago is deactivated.
-            let started = changed(
+            changed(
                 db,
-                "INSERT INTO token_families (id, user_id, key_id, created_at, expires_at)
-                 SELECT ?1, id, ?3, ?4, ?5 FROM users WHERE id = ?2 AND active = 1",
+                "INSERT INTO token_families (id, user_id, key_id, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
                 (family.id.as_bytes(), user.as_bytes(), new.id.as_bytes(), now.millis(), ends.millis()),
             )?;
-            if started == 0 {
-                return Err(Error::not_found("user"));
-            }
             insert(db, family.id, user, &family.scopes, &new, now)?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user.as_bytes(), now.millis()))?;
             throttle::clear(db, &family.clears)?;
-            end_oldest(db, user, now, &origin)?;
-            log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, &origin)?;
+            end_oldest(db, user, now, origin)?;
+            log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, origin)?;
             Ok(ends)
         })
         .await
@@ -88,14 +83,14 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<Refreshed> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             prune(db, now)?;
             let Some(found) = find(db, &presented)? else { return Ok(Refreshed::Unknown) };
             let old = record(db, found.key, Reach::Anyone)?;
             let by_owner = Origin { actor: owner_of(&old), ..origin.clone() };
             if found.is_used {
-                log(db, Action::TokenReused, &old, now, &origin)?;
-                revoke(db, old, now, &origin)?;
+                log(db, Action::TokenReused, &old, now, origin)?;
+                revoke(db, old, now, origin)?;
                 return Ok(Refreshed::Reused);
             }
             if now >= found.ends || !old.owner_active || !old.enabled {
@@ -115,14 +110,14 @@ impl Store {
 
     /// Revokes this token and its family; a key that is no token is a conflict.
     pub async fn end_token(&self, id: KeyId, now: Time, origin: Origin) -> Result<()> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let token = record(db, id, Reach::Anyone)?;
             if !token.is_token {
                 return Err(Error::conflict(
                     "This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current.",
                 ));
             }
-            log(db, Action::TokenRevoked, &token, now, &origin)?;
+            log(db, Action::TokenRevoked, &token, now, origin)?;
             delete(db, token.id)
         })
         .await

@@ -32,7 +32,7 @@ impl Store {
     /// Adds these rows, and in the same transaction notes how far the journal is folded. Keys that
     /// were revoked since are left out.
     pub async fn fold_usage(&self, journal: i64, folded: usize, rows: Vec<Row>) -> Result<()> {
-        self.write(move |db| {
+        self.maintain(move |db| {
             for ((key, hour), tally) in &rows {
                 fold(db, key, *hour, tally)?;
             }
@@ -47,13 +47,13 @@ impl Store {
     }
 
     pub async fn forget_folds_but(&self, journal: i64) -> Result<()> {
-        self.write(move |db| changed(db, "DELETE FROM usage_folds WHERE journal <> ?1", [journal]).map(drop)).await
+        self.maintain(move |db| changed(db, "DELETE FROM usage_folds WHERE journal <> ?1", [journal]).map(drop)).await
     }
 
     /// Removes counts of hours before `oldest` and feed lines that no follower needs, some at a time.
     /// Returns whether there may be more.
     pub async fn prune(&self, oldest: Hour) -> Result<bool> {
-        self.write(move |db| {
+        self.maintain(move |db| {
             let hours = changed(
                 db,
                 "DELETE FROM key_hourly_use WHERE (key_id, hour) IN (SELECT key_id, hour FROM key_hourly_use WHERE hour < ?1 LIMIT ?2)",

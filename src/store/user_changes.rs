@@ -28,7 +28,7 @@ impl Store {
         origin: Origin,
     ) -> Result<User> {
         let is_withdrawal = password.is_none() && change.only_withdraws();
-        let verb = move |db: &Connection| {
+        let verb = move |db: &Connection, origin: &Origin| {
             let before = by_id(db, id)?;
             judge(&before)?;
             if change.withdraws_from(&before) {
@@ -38,19 +38,19 @@ impl Store {
                 && role != before.role
             {
                 changed(db, "UPDATE users SET role = ?2 WHERE id = ?1", (id.as_bytes(), role.as_str()))?;
-                log(db, Action::UserChanged, &User { role, ..before.clone() }, now, &origin)?;
+                log(db, Action::UserChanged, &User { role, ..before.clone() }, now, origin)?;
             }
             if let Some(new) = &password {
-                replace_password(db, &before, new, now, &origin)?;
+                replace_password(db, &before, new, now, origin)?;
             }
             match change.active {
-                Some(false) if before.active => deactivate(db, &before, now, &origin)?,
-                Some(true) if !before.active => activate(db, &before, now, &origin)?,
+                Some(false) if before.active => deactivate(db, &before, now, origin)?,
+                Some(true) if !before.active => activate(db, &before, now, origin)?,
                 _ => {}
             }
             by_id(db, id)
         };
-        if is_withdrawal { self.withdraw(verb).await } else { self.write(verb).await }
+        if is_withdrawal { self.withdraw(origin, now, verb).await } else { self.write(origin, now, verb).await }
     }
 }
 

@@ -34,18 +34,18 @@ impl Store {
     }
 
     pub async fn add_user(&self, new: NewUser, now: Time, origin: Origin) -> Result<User> {
-        self.write(move |db| insert(db, &new, now, &origin)).await
+        self.write(origin, now, move |db, origin| insert(db, &new, now, origin)).await
     }
 
     /// Only while there is nobody: of many at once, exactly one succeeds.
     pub async fn add_first_admin(&self, new: NewUser, now: Time, origin: Origin) -> Result<User> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             if has_users(db)? {
                 return Err(Error::conflict(
                     "The first admin has been made already. Log in, or ask an admin for an account.",
                 ));
             }
-            insert(db, &new, now, &origin)
+            insert(db, &new, now, origin)
         })
         .await
     }
@@ -116,30 +116,31 @@ impl Store {
 
     /// Ends what was opened with the old password: sessions and tokens.
     pub async fn set_password(&self, id: UserId, new: NewPassword, now: Time, origin: Origin) -> Result<User> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let user = by_id(db, id)?;
-            user_changes::replace_password(db, &user, &new, now, &origin)?;
+            user_changes::replace_password(db, &user, &new, now, origin)?;
             Ok(user)
         })
         .await
     }
 
-    /// A stronger hash of the same password; changes nothing that anybody can see.
-    pub async fn replace_hash(&self, id: UserId, old: String, new: String) -> Result<()> {
-        self.write(move |db| {
+    /// A stronger hash of the same password; changes nothing that anybody can see. `false`: `old` was
+    /// replaced before.
+    pub async fn replace_hash(&self, id: UserId, old: String, new: String) -> Result<bool> {
+        self.maintain(move |db| {
             let sql_text = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
-            changed(db, sql_text, (id.as_bytes(), &old, &new)).map(drop)
+            changed(db, sql_text, (id.as_bytes(), &old, &new)).map(|rows| rows == 1)
         })
         .await
     }
 
     /// Saying so twice changes nothing.
     pub async fn deactivate_user(&self, id: UserId, now: Time, origin: Origin) -> Result<User> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let user = by_id(db, id)?;
             if user.active {
                 keep_an_admin(db, &user)?;
-                user_changes::deactivate(db, &user, now, &origin)?;
+                user_changes::deactivate(db, &user, now, origin)?;
             }
             Ok(User { active: false, ..user })
         })
@@ -147,10 +148,10 @@ impl Store {
     }
 
     pub async fn activate_user(&self, id: UserId, now: Time, origin: Origin) -> Result<User> {
-        self.write(move |db| {
+        self.write(origin, now, move |db, origin| {
             let user = by_id(db, id)?;
             if !user.active {
-                user_changes::activate(db, &user, now, &origin)?;
+                user_changes::activate(db, &user, now, origin)?;
             }
             Ok(User { active: true, ..user })
         })
@@ -166,7 +167,7 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<u64> {
-        self.withdraw(move |db| {
+        self.withdraw(origin, now, move |db, origin| {
             let user = by_id(db, id)?;
             judge(&user)?;
             keep_an_admin(db, &user)?;
@@ -175,11 +176,11 @@ impl Store {
             let ids: Vec<[u8; 16]> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
             for key in &ids {
                 let record = keys::record(db, KeyId::from_bytes(*key), keys::Reach::Anyone)?;
-                keys::log(db, Action::KeyRevoked, &record, now, &origin)?;
+                keys::log(db, Action::KeyRevoked, &record, now, origin)?;
             }
             changed(db, "DELETE FROM keys WHERE owner_id = ?1", [id.as_bytes()])?;
             changed(db, "DELETE FROM users WHERE id = ?1", [id.as_bytes()])?;
-            log(db, Action::UserRemoved, &user, now, &origin)?;
+            log(db, Action::UserRemoved, &user, now, origin)?;
             Ok(user.keys)
         })
         .await

@@ -469,7 +469,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
         // While the first one takes its time, the others gather behind it.
-        let slow = store.write(|_| {
+        let slow = store.maintain(|_| {
             thread::sleep(Duration::from_millis(300));
             Ok(())
         });
@@ -479,10 +479,10 @@ mod tests {
         let others = async {
             later.await;
             tokio::join!(
-                store.write(note("before")),
-                store.write(half),
-                store.write(panicking),
-                store.write(note("after"))
+                store.maintain(note("before")),
+                store.maintain(half),
+                store.maintain(panicking),
+                store.maintain(note("after"))
             )
         };
         let (_, (before, half, panicking, after)) = tokio::join!(slow, others);

@@ -10,6 +10,7 @@ mod harness;
 
 mod addresses;
 mod architecture;
+mod authority;
 mod bad_input;
 mod bearer;
 mod cli;

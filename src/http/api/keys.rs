@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::KeyJson;
+use super::manager::Verifier;
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::bearer::Bearer;
@@ -90,9 +91,9 @@ impl utoipa::PartialSchema for VerdictCode {
 impl ToSchema for VerdictCode {}
 
 /// Judges another key. The answer is 200 either way; only this caller learns the reason.
-pub async fn verify(site: Shared, bearer: Bearer, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
-    bearer.needs(&[Scope::VERIFY])?;
-    let Json(asked) = body;
+pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
+    verifier.asking().await?;
+    let (site, Json(asked)) = (verifier.site, body);
     let scopes = asked.scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
     let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
     let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {

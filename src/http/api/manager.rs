@@ -24,6 +24,11 @@ impl Need for Keys {
     const SCOPE: &'static str = Scope::KEYS;
 }
 
+pub struct Verify;
+impl Need for Verify {
+    const SCOPE: &'static str = Scope::VERIFY;
+}
+
 pub struct Users;
 impl Need for Users {
     const SCOPE: &'static str = Scope::USERS;
@@ -37,6 +42,7 @@ impl Need for Events {
 pub type KeysManager = Manager<Keys>;
 pub type UsersManager = Manager<Users>;
 pub type EventsManager = Manager<Events>;
+pub type Verifier = Manager<Verify>;
 
 pub struct Manager<N> {
     pub site: Shared,
@@ -50,7 +56,8 @@ impl<N: Need> Manager<N> {
     pub async fn asking(&self) -> Result<Asking, Problem> {
         let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), N::SCOPE).await?;
         let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
-        let origin = Origin { actor: caller.actor(), ..self.bearer.origin() };
+        let origin =
+            Origin { actor: caller.actor(), authority: caller.authority(Some(N::SCOPE)), ..self.bearer.origin() };
         Ok(Asking { caller, origin })
     }
 

@@ -58,9 +58,11 @@ impl FromRequest for SignedForm {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let who = SignedIn::extract(&request).await?;
+            SignedIn::extract(&request).await?;
             csrf::check_origin(&site(&request)?.settings, &request)?;
             let (fields, body) = read(&request, &mut payload).await?;
+            // The body may have taken its time: whoever was signed in when it began may not be any more.
+            let who = SignedIn::extract(&request).await?;
             if !who.csrf.accepts(fields.text("csrf_token")) {
                 return Err(csrf::forged().into());
             }

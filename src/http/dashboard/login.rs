@@ -77,7 +77,7 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, Gate> {
 
 pub async fn log_out(form: SignedForm) -> Result<HttpResponse, Gate> {
     let who = form.who;
-    who.site.auth.log_out(&who.session, who.asking().origin).await?;
+    who.site.auth.log_out(&who.asking(), &who.session).await?;
     let mut response = see_other("/login?notice=logged-out");
     add_cookie(&mut response, &Jar::Session.remove(&who.site.settings))?;
     let name = actix_web::http::header::HeaderName::from_static("clear-site-data");

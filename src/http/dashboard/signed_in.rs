@@ -20,7 +20,7 @@ use crate::http::bearer::{request_id, site};
 use crate::http::client;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
-use crate::model::{Actor, ClientAddress, Origin, Session, SessionToken, User};
+use crate::model::{ClientAddress, Origin, Session, SessionToken, User};
 
 /// A session this young needs no password again for the gravest acts.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -34,7 +34,9 @@ pub enum Gate {
 
 impl<E: Into<Problem>> From<E> for Gate {
     fn from(error: E) -> Self {
-        Gate::Problem(error.into())
+        let problem: Problem = error.into();
+        // To a person, 401 means that the session is over.
+        if problem.status == StatusCode::UNAUTHORIZED { Gate::LogIn { next: None } } else { Gate::Problem(problem) }
     }
 }
 
@@ -104,11 +106,7 @@ impl Landed {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin {
-            actor: Actor::Anonymous,
-            address: Some(self.address),
-            request_id: Some(self.request_id.as_str().to_owned()),
-        }
+        Origin::anonymous(self.address, self.request_id.as_str().to_owned())
     }
 }
 
@@ -166,9 +164,10 @@ impl SignedIn {
     }
 
     pub fn asking(&self) -> Asking {
-        let caller = Caller::User(self.user().clone());
+        let caller = Caller::User { user: self.user().clone(), session: self.session.id };
         let origin = Origin {
             actor: caller.actor(),
+            authority: caller.authority(None),
             address: Some(self.address),
             request_id: Some(self.request_id.as_str().to_owned()),
         };

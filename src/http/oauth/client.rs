@@ -18,7 +18,7 @@ use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
 use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
-use crate::model::{Actor, ClientAddress, KeyId, Origin, Refusal};
+use crate::model::{Actor, Authority, ClientAddress, KeyId, Origin, Refusal};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
@@ -52,7 +52,8 @@ impl<D> Asked<D> {
     /// For acts of the key on itself.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.client.id(), hint: String::new() };
-        Origin { actor, address: Some(self.address), request_id: Some(self.request_id.clone()) }
+        let authority = Authority::Key(self.client.identity.judged_for_itself());
+        Origin { actor, authority, address: Some(self.address), request_id: Some(self.request_id.clone()) }
     }
 }
 
@@ -164,7 +165,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn unknown_client() -> Problem {
+pub(super) fn unknown_client() -> Problem {
     as_oauth(Problem::refused(Refusal::NotFound, &[]), false)
 }
 

@@ -5,7 +5,7 @@ use actix_web::http::Uri;
 use serde::Serialize;
 
 use super::bad_request;
-use super::client::{Asked, Grants};
+use super::client::{Asked, Grants, unknown_client};
 use super::form::Form;
 use crate::error::{Error, Kind};
 use crate::http::problem::Problem;
@@ -31,6 +31,7 @@ pub async fn token(asked: Asked<Grants>) -> Result<HttpResponse, Problem> {
         asked.site.auth.issue_access_token(&asked.client, scopes, audience).await.map_err(|error| {
             match error.kind {
                 Kind::Invalid => invalid_scope(error),
+                Kind::NoLongerKnown => unknown_client(),
                 _ => error.into(),
             }
         })?;

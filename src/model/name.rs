@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
+
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +15,8 @@ impl KeyName {
 
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
-        if text.is_empty() {
-            return Err(Error::invalid("name", "Give the key a name that says what it is for."));
+        if !text.chars().any(is_visible) {
+            return Err(Error::invalid("name", "Give the key a name that can be seen and says what it is for."));
         }
         if text.chars().count() > Self::MAX {
             return Err(Error::invalid("name", "A name has at most 100 characters."));
@@ -23,6 +25,12 @@ impl KeyName {
             return Err(Error::invalid(
                 "name",
                 "A name has no control characters and no marks that change the writing direction.",
+            ));
+        }
+        if !joiners_are_in_place(text) || !tags_are_in_place(text) {
+            return Err(Error::invalid(
+                "name",
+                "The name has an invisible character where it changes nothing that can be seen. Type the name again.",
             ));
         }
         Ok(KeyName(text.to_owned()))
@@ -36,7 +44,87 @@ impl KeyName {
 /// Characters that make text look like other text in a page, a log or a terminal.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER: part of the spelling in some scripts, and what makes one
+/// emoji of several. Elsewhere they cannot be seen.
+pub fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+/// Whether the character leaves a mark of its own on the page. Combining marks need a letter to stand on;
+/// the rest are the Default_Ignorable_Code_Points of Unicode and the letters and symbols that are blank.
+fn is_visible(c: char) -> bool {
+    let is_ignorable = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}');
+    let is_blank = matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}' | '\u{13430}'..='\u{1345f}');
+    !(c.is_whitespace() || c.is_control() || is_combining_mark(c) || is_ignorable || is_blank)
+}
+
+/// Joiners stand after a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 say where
+/// in detail) or between two emoji (UAX #29, GB11), and never last.
+fn joiners_are_in_place(text: &str) -> bool {
+    // The character that the last marks stand on.
+    let mut base = None;
+    let mut before = None;
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if is_joiner(c) {
+            let after = characters.peek().copied().filter(|after| !is_joiner(*after));
+            let follows_virama = before.is_some_and(|before| canonical_combining_class(before) == 9);
+            let joins_emoji = c == '\u{200d}' && base.is_some_and(is_emoji) && after.is_some_and(is_emoji);
+            let joins_letters = follows_virama || base.is_some_and(uses_joiners);
+            if !(joins_emoji || (joins_letters && after.is_some())) {
+                return false;
+            }
+        } else if !is_combining_mark(c) && !is_emoji_modifier(c) {
+            base = Some(c);
+        }
+        before = Some(c);
+    }
+    true
+}
+
+/// The scripts whose letters join or stack: the Arabic family and N'Ko, the Brahmic ones of South and
+/// South-East Asia, Mongolian, Adlam and their historic kin. By blocks.
+fn uses_joiners(c: char) -> bool {
+    matches!(c,
+        '\u{600}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1700}'..='\u{18af}' | '\u{1a00}'..='\u{1c4f}'
+        | '\u{a800}'..='\u{a8ff}' | '\u{a930}'..='\u{a95f}' | '\u{a980}'..='\u{aaff}' | '\u{abc0}'..='\u{abff}'
+        | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10a00}'..='\u{10bff}' | '\u{10d00}'..='\u{10fff}'
+        | '\u{11000}'..='\u{11fff}' | '\u{1e900}'..='\u{1e95f}')
+}
+
+/// Extended_Pictographic, by blocks.
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
+        | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}'
+        | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
+}
+
+fn is_emoji_modifier(c: char) -> bool {
+    matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// Tag characters spell a flag after U+1F3F4 and end with U+E007F (UTS #51, ED-14a); elsewhere they are a
+/// text that nobody sees.
+fn tags_are_in_place(text: &str) -> bool {
+    let mut in_flag = false;
+    for c in text.chars() {
+        in_flag = match c {
+            '\u{1f3f4}' => true,
+            '\u{e0020}'..='\u{e007e}' if in_flag => true,
+            '\u{e007f}' if in_flag => false,
+            '\u{e0000}'..='\u{e007f}' => return false,
+            _ => false,
+        };
+    }
+    true
 }
 
 impl fmt::Display for KeyName {
@@ -48,14 +136,95 @@ impl fmt::Display for KeyName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_are_trimmed_and_bounded_in_characters() {
         assert_eq!(KeyName::parse("  nightly backup ").unwrap().as_str(), "nightly backup");
         assert!(KeyName::parse(&"ü".repeat(100)).is_ok());
         assert!(KeyName::parse("<script>alert(1)</script>").is_ok());
-        for bad in ["", "   ", "a\nb", "a\u{202e}b", "a\0b", &"x".repeat(101)] {
+        for bad in ["", "   ", "a\nb", "a\u{202e}b", "a\u{2066}b", "a\u{200f}b", "a\u{200b}b", "a\0b", &"x".repeat(101)]
+        {
             assert!(KeyName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn joiners_are_kept_where_a_script_or_an_emoji_needs_them() {
+        for good in [
+            "می\u{200c}خواهم",
+            "کار\u{200c}ها",
+            "ه\u{200d}.ش",
+            "क्\u{200d}ष",
+            "क्\u{200c}ष",
+            "র\u{200d}্যাব",
+            "ශ්\u{200d}රී",
+            "👩\u{200d}💻 deploy",
+            "👩🏽\u{200d}🚀",
+            "❤\u{fe0f}\u{200d}🔥",
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦",
+            "🏳\u{fe0f}\u{200d}🌈",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "🇺🇳",
+        ] {
+            assert_eq!(KeyName::parse(good).unwrap().as_str(), good, "{good:?}");
+        }
+        for bad in [
+            "pay\u{200d}pal",
+            "a\u{200c}b",
+            "\u{200d}a",
+            "a\u{200d}",
+            "می\u{200c}",
+            "می\u{200c}\u{200c}خ",
+            "👩\u{200d}",
+            "👩\u{200d}a",
+            "👩\u{200c}💻",
+            "a\u{e0061}\u{e007f}",
+            "🏴 \u{e0067}",
+        ] {
+            assert!(KeyName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_looks_blank_is_refused() {
+        for blank in [
+            "\u{3164}",
+            "\u{3164}\u{3164} \u{3164}",
+            "\u{2800}",
+            "\u{115f}\u{1160}",
+            "\u{ffa0}",
+            "\u{200d}",
+            "\u{200c}\u{200d}",
+            "\u{301}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{fe0f}",
+            "\u{180e}",
+            "\u{a0}\u{2003}\u{3000}",
+            "\u{e0061}",
+        ] {
+            assert!(KeyName::parse(blank).is_err(), "{blank:?}");
+        }
+        assert!(KeyName::parse("e\u{301}\u{2800}").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_and_what_is_taken_can_be_seen_and_reads_the_same_again(text: String) {
+            if let Ok(name) = KeyName::parse(&text) {
+                prop_assert!(name.as_str().chars().any(is_visible));
+                prop_assert!(!name.as_str().chars().any(is_deceptive));
+                let again = KeyName::parse(name.as_str()).unwrap();
+                prop_assert_eq!(again, name);
+            }
+        }
+
+        #[test]
+        fn no_joiner_hides_between_letters_that_do_not_join(left in "[a-zA-Z0-9а-яα-ω]{1,5}", right in "[a-zA-Z0-9а-яα-ω]{1,5}", joiner in "[\u{200c}\u{200d}]{1,3}") {
+            let (hidden, plain) = (format!("{left}{joiner}{right}"), format!("{left}{right}"));
+            prop_assert!(KeyName::parse(&hidden).is_err());
+            prop_assert!(KeyName::parse(&plain).is_ok());
         }
     }
 }

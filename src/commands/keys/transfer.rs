@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::key::Metadata;
-use crate::model::name::is_deceptive;
+use crate::model::name::{is_deceptive, is_joiner};
 use crate::model::{Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, Networks, RateLimit, ScopeSet, Time};
 
 const LONGEST_HINT: usize = 64;
@@ -62,7 +62,7 @@ pub struct CsvLine {
 impl Line {
     pub fn parse(&self) -> Result<ImportedKey> {
         let hint = self.hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty()).unwrap_or("imported");
-        if hint.chars().count() > LONGEST_HINT || hint.chars().any(is_deceptive) {
+        if hint.chars().count() > LONGEST_HINT || hint.chars().any(|c| is_deceptive(c) || is_joiner(c)) {
             return Err(Error::invalid("hint", "A hint has at most 64 characters, none of them a control character."));
         }
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());

@@ -135,6 +135,9 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub cors_origin: Vec<String>,
+    /// Strict-Transport-Security, sent if the public URL is https: its directives, or off [default: max-age=63072000]
+    #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
+    pub hsts: Option<String>,
     /// How long a token of POST /api/v1/tokens lives, at most 24h [default: 1h]
     #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]
     pub token_lifetime: Option<String>,

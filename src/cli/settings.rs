@@ -14,6 +14,7 @@ use crate::auth::signing::LONGEST_TOKEN;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::cors::CorsOrigin;
+use crate::http::hsts::Hsts;
 use crate::http::settings::{PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
 use crate::model::token::LONGEST_TOKEN_LIFETIME;
@@ -21,7 +22,7 @@ use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 22] = [
+const ENVIRONMENT: [&str; 23] = [
     "KEYBEARER_DATABASE",
     "KEYBEARER_CONFIG",
     "KEYBEARER_LISTEN",
@@ -41,6 +42,7 @@ const ENVIRONMENT: [&str; 22] = [
     "KEYBEARER_ACCESS_TOKEN_AUDIENCE",
     "KEYBEARER_IDENTITY_ALGORITHM",
     "KEYBEARER_CORS_ORIGIN",
+    "KEYBEARER_HSTS",
     "KEYBEARER_TOKEN_LIFETIME",
     "KEYBEARER_TLS_CERT",
     "KEYBEARER_TLS_KEY",
@@ -82,6 +84,7 @@ struct File {
     identity_algorithm: Option<String>,
     #[serde(alias = "cors_origin")]
     cors_origin: Option<OneOrMany>,
+    hsts: Option<String>,
     #[serde(alias = "token_lifetime")]
     token_lifetime: Option<String>,
     #[serde(alias = "tls_cert")]
@@ -169,6 +172,7 @@ impl Settings {
                 access_token_audience: given.access_token_audience.clone().or(file.access_token_audience),
                 identity_algorithm: given.identity_algorithm.clone().or(file.identity_algorithm),
                 cors_origin: many(&given.cors_origin, file.cors_origin),
+                hsts: given.hsts.clone().or(file.hsts),
                 token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
                 tls_cert: given.tls_cert.clone().or(file.tls_cert),
                 tls_key: given.tls_key.clone().or(file.tls_key),
@@ -232,6 +236,10 @@ impl Settings {
             cors_origins: (self.serve.cors_origin.iter())
                 .map(|text| CorsOrigin::parse(text).map_err(|error| usage("cors-origin", text, &error)))
                 .collect::<Result<_>>()?,
+            hsts: match &self.serve.hsts {
+                Some(text) => Hsts::parse(text).map_err(|error| usage("hsts", text, &error))?,
+                None => defaults.hsts.clone(),
+            },
             policies: self.policies()?,
             signing: self.signing(&defaults.signing)?,
             ..defaults

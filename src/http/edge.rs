@@ -139,7 +139,7 @@ where
         Err(problem) => render(&site, &seen, &problem, &id),
     };
     let mut response: Response<BoxBody> = response.into();
-    security_headers::stamp(response.headers_mut(), &id, site.settings.public_url.is_https());
+    security_headers::stamp(response.headers_mut(), &id, site.settings.hsts());
     cors.stamp(response.headers_mut());
     tracing::info!(
         request_id = id.as_str(),

@@ -13,6 +13,7 @@ mod dashboard;
 mod edge;
 pub mod gateway;
 mod health;
+pub mod hsts;
 mod json_value;
 mod listen;
 mod metrics;

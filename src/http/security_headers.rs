@@ -25,7 +25,7 @@ pub fn lean(id: &RequestId) -> Response<()> {
 }
 
 /// On every other answer. An answer's own `Cache-Control` stays (assets); without one nothing is kept.
-pub fn stamp(headers: &mut HeaderMap, id: &RequestId, is_https: bool) {
+pub fn stamp(headers: &mut HeaderMap, id: &RequestId, hsts: Option<&HeaderValue>) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
@@ -40,8 +40,7 @@ pub fn stamp(headers: &mut HeaderMap, id: &RequestId, is_https: bool) {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if is_https {
-        headers
-            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
 }

@@ -5,8 +5,11 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actix_web::http::header::HeaderValue;
+
 use super::connection::Deadlines;
 use super::cors::CorsOrigin;
+use super::hsts::Hsts;
 use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::token::TOKEN_LIFETIME;
@@ -34,6 +37,8 @@ pub struct HttpSettings {
     pub bad_key_limit: u32,
     /// How long a token of a log-in by a program lives.
     pub token_lifetime: Duration,
+    /// Sent where the public URL is https.
+    pub hsts: Hsts,
     /// Pages that may read what `/api` answers.
     pub cors_origins: Vec<CorsOrigin>,
     /// What a gateway can ask for by name.
@@ -64,11 +69,17 @@ impl HttpSettings {
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             token_lifetime: TOKEN_LIFETIME,
+            hsts: Hsts::default(),
             cors_origins: Vec::new(),
             policies: Policies::default(),
             signing: SigningSettings::default(),
             deadlines: Deadlines::default(),
         }
+    }
+
+    /// The value of `Strict-Transport-Security`, where it is sent.
+    pub fn hsts(&self) -> Option<&HeaderValue> {
+        self.hsts.header().filter(|_| self.public_url.is_https())
     }
 
     pub fn is_trusted_proxy(&self, peer: IpAddr) -> bool {

@@ -40,19 +40,13 @@ impl Expiry {
         Self::at(now.whole_second().plus(span), now)
     }
 
-    /// `2027-01-31`, from a date field: the end of that day in UTC.
-    pub fn parse_day(text: &str, now: Time) -> Result<Self> {
-        let day: jiff::civil::Date = text
-            .parse()
-            .ok()
-            .filter(|_| text.len() == 10)
-            .ok_or_else(|| Error::invalid("expires_on", "Choose a date, written as 2027-01-31."))?;
-        let end = day
-            .tomorrow()
-            .and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC))
-            .map_err(|_| Error::invalid("expires_on", "Choose a date, written as 2027-01-31."))?;
-        Self::at(Time::from_millis(end.timestamp().as_millisecond()), now)
-            .map_err(|error| Error { field: Some("expires_on"), ..error })
+    /// `2027-01-31`, from a date field: the end of that day where UTC is `offset` minutes behind.
+    pub fn parse_day(text: &str, offset: UtcOffset, now: Time) -> Result<Self> {
+        let wrong = || Error::invalid("expires_on", "Choose a date, written as 2027-01-31.");
+        let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10).ok_or_else(wrong)?;
+        let end = day.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC)).map_err(|_| wrong())?;
+        let end = Time::from_millis(end.timestamp().as_millisecond() - i64::from(offset.0) * 60_000);
+        Self::at(end, now).map_err(|error| Error { field: Some("expires_on"), ..error })
     }
 
     /// In the future, and not absurdly so.
@@ -74,6 +68,26 @@ impl Expiry {
             Expiry::Never => None,
             Expiry::At(time) => Some(time),
         }
+    }
+}
+
+/// How far a person's clock is ahead of UTC, in minutes; behind it, negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UtcOffset(i32);
+
+impl UtcOffset {
+    /// From UTC-12:00 (ships) to UTC+14:00 (Kiritimati).
+    const RANGE: std::ops::RangeInclusive<i32> = -12 * 60..=14 * 60;
+
+    /// As the dashboard's script writes it: `-420`, `840`. Empty, where no script ran: UTC.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Ok(UtcOffset::default());
+        }
+        let minutes = text.parse().ok().filter(|minutes| Self::RANGE.contains(minutes));
+        minutes.map(UtcOffset).ok_or_else(|| {
+            Error::invalid("expires_on", "Your time zone could not be read. Reload the page and choose the day again.")
+        })
     }
 }
 
@@ -260,9 +274,43 @@ mod tests {
         ] {
             assert!(at(bad).is_err(), "{bad}");
         }
-        assert_eq!(Expiry::parse_day("2026-11-23", now).unwrap().time().unwrap().to_string(), "2026-11-24T00:00:00Z");
-        for bad in ["", "2026-11-22", "2026-13-01", "20270101", "tomorrow"] {
-            assert!(Expiry::parse_day(bad, now).is_err(), "{bad}");
+    }
+
+    #[test]
+    fn a_day_ends_at_the_midnight_of_its_time_zone() {
+        let now = Time::parse("2026-11-24T00:30:00Z").unwrap();
+        let end = |day: &str, offset: &str| {
+            let expiry = Expiry::parse_day(day, UtcOffset::parse(offset)?, now)?;
+            Ok::<_, Error>(expiry.time().unwrap().to_string())
+        };
+        assert_eq!(end("2026-11-24", "").unwrap(), "2026-11-25T00:00:00Z");
+        assert_eq!(end("2026-11-23", "-480").unwrap(), "2026-11-24T08:00:00Z", "Los Angeles, 16:30 the day before");
+        assert_eq!(end("2026-11-24", "840").unwrap(), "2026-11-24T10:00:00Z", "Kiritimati, 14:30 of this day");
+        assert_eq!(end("2026-11-24", "345").unwrap(), "2026-11-24T18:15:00Z", "Kathmandu");
+        for (day, offset) in [
+            ("2026-11-23", ""),
+            ("2026-11-23", "840"),
+            ("2026-11-24", "841"),
+            ("2026-11-24", "-721"),
+            ("2026-11-24", "1e2"),
+            ("2026-11-24", "99999999999"),
+            ("", ""),
+            ("2026-13-01", ""),
+            ("20270101", ""),
+            ("9999-12-31", "-720"),
+            ("-9999-01-01", "840"),
+            ("tomorrow", ""),
+        ] {
+            assert_eq!(end(day, offset).unwrap_err().field, Some("expires_on"), "{day} {offset}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_day_and_any_time_zone_are_read(day: String, offset: String) {
+            if let Ok(offset) = UtcOffset::parse(&offset) {
+                let _ = Expiry::parse_day(&day, offset, Time::from_millis(0));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::signed_in::SignedIn;
 use super::view::field;
 use crate::auth::KeyRequest;
 use crate::error::{Error, Result};
-use crate::model::key::{Expiry, Metadata};
+use crate::model::key::{Expiry, Metadata, UtcOffset};
 use crate::model::{KeyName, Networks, Scope, ScopeSet, Time};
 use crate::store::Submission;
 
@@ -46,7 +46,11 @@ pub fn parse(
 ) -> Option<KeyRequest> {
     let name = keep(&mut page.name, KeyName::parse(fields.text("name")));
     let expiry = match page.expires.value.clone().as_str() {
-        "custom" => keep(&mut page.expires_on, Expiry::parse_day(fields.text("expires_on"), now)),
+        "custom" => {
+            let day = UtcOffset::parse(fields.text("utc_offset"))
+                .and_then(|offset| Expiry::parse_day(fields.text("expires_on"), offset, now));
+            keep(&mut page.expires_on, day)
+        }
         choice if CHOICES.contains(&choice) => keep(&mut page.expires, Expiry::parse(choice, now)),
         _ => keep(&mut page.expires, Err(Error::invalid("expires", "Choose when the key expires."))),
     };

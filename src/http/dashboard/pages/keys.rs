@@ -57,9 +57,10 @@ pub struct NewKeyPage {
     pub name: Field,
     /// One of `EXPIRIES`, by its value.
     pub expires: Field,
-    /// `YYYY-MM-DD`, read when `expires` is `custom`; the key works until the end of that day, UTC.
+    /// `YYYY-MM-DD`, read when `expires` is `custom`: the key works until the end of that day, in the time zone
+    /// that the script sends along, else in UTC.
     pub expires_on: Field,
-    /// Earliest day of `expires_on`, `YYYY-MM-DD`.
+    /// Earliest day of `expires_on` in UTC, `YYYY-MM-DD`.
     pub earliest_day: Option<String>,
     /// The scopes to keep; three empty inputs follow them.
     pub scopes: Vec<Field>,

@@ -20,6 +20,9 @@ for (const button of all("[data-copy]")) {
   });
 }
 
+// Over plain HTTP no cookie of a server that is reached by https is kept: say so before anything is typed.
+if (location.protocol === "http:") for (const notice of all("[data-over-http]")) notice.hidden = false;
+
 // A shown key leaves with the page, so that the back/forward cache never shows it again.
 addEventListener("pagehide", () => {
   for (const part of all("[data-once]")) part.remove();
@@ -59,6 +62,21 @@ for (const [number, details] of all("details.confirm").entries()) {
   open.addEventListener("click", () => dialog.showModal());
   cancel.addEventListener("click", () => dialog.close());
   if (wasOpen || location.hash === `#${question.id}`) dialog.showModal();
+}
+
+// A day ends at midnight where the person is: the form says how many minutes that is from UTC's midnight.
+for (const input of all("[data-local-day]")) {
+  const hint = document.getElementById(`${input.id}-hint`);
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const now = new Date();
+  const two = (number) => String(number).padStart(2, "0");
+  input.min = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+  hint.textContent = `The key works until the end of this day, your time (${zone}).`;
+  input.form.addEventListener("submit", () => {
+    const [year, month, day] = input.value.split("-").map(Number);
+    const offset = (Date.UTC(year, month - 1, day + 1) - new Date(year, month - 1, day + 1)) / 60000;
+    input.form.elements.utc_offset.value = Number.isNaN(offset) ? "" : Math.round(offset);
+  });
 }
 
 // One post per press. The time-out gives the button back if the answer never came.

@@ -40,6 +40,21 @@ fn a_user_changes_the_password() {
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
+fn a_log_in_over_http_names_the_https_address_before_anything_is_typed() {
+    browse(&[], |browser| async move {
+        let server = Server::with_admin_and(&["--public-url", "https://keys.test"]);
+        browser.goto(&format!("{}/login", server.url)).await;
+        assert!(browser.text().await.contains("Open https://keys.test/login instead"), "{}", browser.text().await);
+        browser.fill("email", ADMIN).await;
+        browser.fill("password", PASSWORD).await;
+        browser.follow("Log in").await;
+        browser.sees_heading("Open the server’s own address").await;
+        assert!(browser.text().await.contains("Open https://keys.test and"), "{}", browser.text().await);
+    });
+}
+
+#[test]
+#[ignore = "needs Chromium: tests/run runs it"]
 fn a_user_ends_the_other_sessions() {
     browse(&[], |here| async move {
         let server = Server::with_admin();

@@ -16,5 +16,6 @@ mod people;
 mod screenshot;
 mod server;
 mod story;
+mod time_zones;
 mod visit;
 mod without_script;

@@ -26,20 +26,26 @@ pub struct Server {
 impl Server {
     /// A server without any user.
     pub fn empty() -> Self {
-        Self::start(TempDir::new().unwrap(), |line| line.contains("/setup?token="))
+        Self::start(TempDir::new().unwrap(), &[], |line| line.contains("/setup?token="))
     }
 
     /// A server with [`ADMIN`], whose password is [`PASSWORD`].
     pub fn with_admin() -> Self {
-        let directory = TempDir::new().unwrap();
-        command(&directory, &["users", "add", ADMIN, "--admin", "--password-stdin"], PASSWORD);
-        Self::start(directory, |line| line.contains("keybearer is up"))
+        Self::with_admin_and(&[])
     }
 
-    fn start(directory: TempDir, is_last_line: impl Fn(&str) -> bool) -> Self {
+    /// The same, started with these flags too.
+    pub fn with_admin_and(flags: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        command(&directory, &["users", "add", ADMIN, "--admin", "--password-stdin"], PASSWORD);
+        Self::start(directory, flags, |line| line.contains("keybearer is up"))
+    }
+
+    fn start(directory: TempDir, flags: &[&str], is_last_line: impl Fn(&str) -> bool) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = program(&directory)
             .args(["serve", "--workers", "1", "--listen", &format!("127.0.0.1:{port}")])
+            .args(flags)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,5 +1,8 @@
 //! Forms that another site, another session or another time made change nothing.
 
+use keybearer::http::settings::PublicUrl;
+use keybearer::model::Role;
+
 use crate::harness::{Client, MEMBER, PASSWORD, Server};
 
 fn form(token: &str) -> Vec<(&'static str, &str)> {
@@ -87,6 +90,74 @@ async fn what_another_site_sends_is_refused_even_with_a_good_token() {
     let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
     let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&log_in);
     assert_eq!(stranger.send(request).await.status, 403, "nobody logs a visitor in from elsewhere");
+}
+
+#[tokio::test]
+async fn a_page_that_may_send_no_referrer_still_sends_its_forms() {
+    let server = Server::start();
+    let member = server.member().await;
+    let own = member.csrf_token().await;
+    for (site, token, status) in [
+        (Some("same-origin"), own.as_str(), 200),
+        (Some("same-origin"), "x", 403),
+        (Some("none"), &own, 403),
+        (Some("same-site"), &own, 403),
+        (Some("cross-site"), &own, 403),
+        (None, &own, 403),
+    ] {
+        let request = member.request("POST", "/keys").header("origin", "null").form(&form(token));
+        let request = site.into_iter().fold(request, |request, site| request.header("sec-fetch-site", site));
+        assert_eq!(member.send(request).await.status, status, "{site:?} {token}");
+    }
+    let twice = member.request("POST", "/keys").header("origin", "null").form(&form(&own));
+    let twice = twice.header("sec-fetch-site", "same-origin").header("sec-fetch-site", "cross-site");
+    assert_eq!(member.send(twice).await.status, 403);
+    let visitor = server.anon();
+    let token = visitor.csrf_token().await;
+    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let request = visitor.request("POST", "/login").header("origin", "null").header("sec-fetch-site", "same-origin");
+    assert_eq!(visitor.send(request.form(&log_in)).await.status, 303);
+}
+
+/// Over plain HTTP a browser sends back none of the cookies that are `Secure`.
+#[tokio::test]
+async fn a_form_that_was_opened_over_http_names_the_https_address() {
+    let server = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
+    server.user(MEMBER, Role::Member).await;
+    let setup = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
+    let link = setup.site.auth.open_setup().await.unwrap().unwrap().expose();
+    for (server, page, path) in
+        [(&server, "/login".to_owned(), "/login"), (&setup, format!("/setup?token={link}"), "/setup")]
+    {
+        let browser = server.anon();
+        let shown = browser.get(&page).await;
+        assert!(shown.body.contains(&format!("https://keys.test{path}\"")), "{shown:?}");
+        let token = shown.input("csrf_token");
+        let fields = [("csrf_token", token.as_str()), ("token", &link), ("email", MEMBER), ("password", PASSWORD)];
+        let (host, other) = (format!("http://{}", server.address), "http://keys.test");
+        let kept = browser.cookies.lock().unwrap().clone();
+        for (origin, keeps_cookie) in
+            [(None, false), (Some(host.as_str()), false), (Some(&host), true), (Some(other), false)]
+        {
+            *browser.cookies.lock().unwrap() = if keeps_cookie { kept.clone() } else { Default::default() };
+            let request = browser.request("POST", path).form(&fields);
+            let request = match origin {
+                // A proxy passes on both as the browser wrote them.
+                Some("http://keys.test") => request.header("origin", other).header("host", "keys.test"),
+                Some(origin) => request.header("origin", origin),
+                None => request,
+            };
+            let refused = browser.send(request).await;
+            assert_eq!(refused.status, 403, "{path} {origin:?}");
+            assert!(refused.body.contains("Open https://keys.test and"), "{path} {origin:?}: {refused:?}");
+        }
+        browser.cookies.lock().unwrap().clear();
+        let expired =
+            browser.send(browser.request("POST", path).header("origin", "https://keys.test").form(&fields)).await;
+        assert!(expired.status == 403 && expired.body.contains("has expired"), "{path}: {expired:?}");
+    }
+    let plain = Server::start().anon().get("/login").await;
+    assert!(!plain.body.contains("over plain HTTP"), "{plain:?}");
 }
 
 #[tokio::test]

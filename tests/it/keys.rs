@@ -1,8 +1,10 @@
 //! Keys in the dashboard: made, shown once, listed, changed, revoked; own ones, and an admin's view.
 
+use std::time::Duration;
+
 use keybearer::model::Role;
 
-use crate::harness::{MEMBER, Server};
+use crate::harness::{ADMIN, Client, MEMBER, Server};
 
 #[tokio::test]
 async fn a_key_is_shown_once() {
@@ -191,4 +193,65 @@ async fn the_list_is_paged_without_loss() {
         let status = member.get(&format!("/keys?after={forged}")).await.status;
         assert!([200, 422].contains(&status), "{forged}: {status}");
     }
+}
+
+const PERSIAN: &str = "می\u{200c}خواهم";
+const EMOJI: &str = "👩\u{200d}💻 deploy";
+
+#[tokio::test]
+async fn names_are_taken_in_every_script_and_refused_when_nobody_can_see_them() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, _) = member.make_key("plain").await;
+    let manager = server.bearer(&server.key_of(ADMIN, &["keybearer:keys"], |_| {}).await.1);
+    let blank = ["\u{3164}", "\u{2800}\u{2800}", "\u{115f}", "\u{200d}", "\u{301}", "\u{fe0f}", "\u{3164} \u{ffa0}"];
+    let hidden = ["pay\u{200d}pal", "a\u{200c}b", "a\u{202e}b", "a\u{2067}b", "a\u{200f}", "a\u{e0061}\u{e007f}"];
+    for (name, status) in [PERSIAN, "क्\u{200d}ष", EMOJI, "👨\u{200d}👩\u{200d}👧", "nützlich"]
+        .map(|name| (name, 200))
+        .into_iter()
+        .chain(blank.into_iter().chain(hidden).map(|name| (name, 422)))
+    {
+        let made = member.form("/keys", &[("name", name), ("expires", "90d")]).await;
+        assert_eq!(made.status, status, "{name:?}");
+        let renamed = member.form(&format!("/keys/{id}/edit"), &[("name", name)]).await;
+        assert_eq!(renamed.status, if status == 200 { 303 } else { 422 }, "{name:?}");
+        let made =
+            manager.json("/api/v1/keys", serde_json::json!({ "name": name, "expires_in": "1h" }).to_string()).await;
+        assert_eq!(made.status, if status == 200 { 201 } else { 422 }, "{name:?}: {made:?}");
+        let words = ["keys", "create", "--owner", MEMBER, "--name", name];
+        assert_eq!(server.home.keybearer(&words).assert().get_output().status.success(), status == 200, "{name:?}");
+    }
+    let listed = server.home.run(&["keys", "list", "--owner", MEMBER]);
+    assert!(listed.contains(PERSIAN) && listed.contains(EMOJI), "a terminal shows them as they are: {listed}");
+    assert!(member.get("/keys").await.body.contains(PERSIAN));
+}
+
+/// When a key ends that is made now and works until the end of a day, where that is so many minutes from UTC.
+async fn end_of_day(member: &Client, day: &str, offset: Option<&str>) -> Result<String, u16> {
+    let fields = [("name", "n"), ("expires", "custom"), ("expires_on", day)];
+    let offset = offset.map(|offset| ("utc_offset", offset));
+    let made = member.form("/keys", &fields.into_iter().chain(offset).collect::<Vec<_>>()).await;
+    let Some(key) = made.new_key() else { return Err(made.status) };
+    let client = Client::bearer(member.address(), &key);
+    Ok(client.get("/api/v1/keys/current").await.json()["expires_at"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_day_ends_where_the_person_is() {
+    let server = Server::start();
+    // 2026-11-24, 01:30 UTC: 17:30 of the day before in Los Angeles, 15:30 in Kiritimati.
+    server.clock.advance(Duration::from_secs(17 * 3600 + 30 * 60));
+    let member = server.member().await;
+    let end = |day, offset| end_of_day(&member, day, offset);
+    assert_eq!(end("2026-11-23", Some("-480")).await, Ok("2026-11-24T08:00:00Z".into()), "today in Los Angeles");
+    assert_eq!(end("2026-11-24", Some("840")).await, Ok("2026-11-24T10:00:00Z".into()), "today in Kiritimati");
+    assert_eq!(end("2026-11-24", Some("")).await, Ok("2026-11-25T00:00:00Z".into()), "without a script: UTC");
+    assert_eq!(end("2026-11-24", None).await, Ok("2026-11-25T00:00:00Z".into()));
+    assert_eq!(end("2026-11-23", None).await, Err(422), "over in UTC");
+    assert_eq!(end("2026-11-23", Some("840")).await, Err(422), "over in Kiritimati");
+    for nonsense in ["841", "-721", "x", "1.5", "99999999999999999999"] {
+        assert_eq!(end("2026-12-24", Some(nonsense)).await, Err(422), "{nonsense}");
+    }
+    let form = member.get("/keys/new").await.body;
+    assert!(form.contains("min=\"2026-11-24\"") && form.contains("the end of this day, UTC"), "{form}");
 }

@@ -42,9 +42,9 @@ impl CsrfSecret {
 pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let foreign = || Err(forged());
-    if let Some(site) = headers.get(SEC_FETCH_SITE)
-        && !matches!(site.as_bytes(), b"same-origin" | b"none")
-    {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    let site = sites.next();
+    if sites.next().is_some() || !matches!(site, None | Some(b"same-origin" | b"none")) {
         return foreign();
     }
     let mut origins = headers.get_all(header::ORIGIN);
@@ -53,13 +53,37 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
         return foreign();
     }
     let origin = origin.as_bytes();
+    // A page that may send no referrer names no origin either (Fetch, "append a request Origin header");
+    // where the form came from is then the browser's other word.
+    if origin == b"null" {
+        return if site == Some(b"same-origin") { Ok(()) } else { foreign() };
+    }
     let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
-    let is_ours = origin.eq_ignore_ascii_case(settings.public_url.as_str().as_bytes())
-        || origin
-            .strip_prefix(b"http://")
-            .is_some_and(|authority| !settings.public_url.is_https() && authority == host)
+    let is_plain = origin.strip_prefix(b"http://").is_some_and(|authority| authority == host);
+    if is_plain && settings.public_url.is_https() {
+        return Err(wrong_address(settings));
+    }
+    let is_ours = is_plain
+        || origin.eq_ignore_ascii_case(settings.public_url.as_str().as_bytes())
         || origin.strip_prefix(b"https://").is_some_and(|authority| authority == host);
     if is_ours { Ok(()) } else { foreign() }
+}
+
+/// The browser did not send back the cookie of this form: too late, or over plain HTTP, where it keeps no
+/// cookie that is `Secure`.
+pub fn no_cookie(settings: &HttpSettings, request: &HttpRequest) -> Problem {
+    let is_at_public_url = (request.headers().get(header::ORIGIN))
+        .is_some_and(|origin| origin.as_bytes().eq_ignore_ascii_case(settings.public_url.as_str().as_bytes()));
+    if settings.public_url.is_https() && !is_at_public_url { wrong_address(settings) } else { forged() }
+}
+
+fn wrong_address(settings: &HttpSettings) -> Problem {
+    let url = settings.public_url.as_str();
+    let detail = format!(
+        "This page was not opened at {url}, the address of this server, so the browser did not keep its cookie. \
+         Nothing was changed. Open {url} and do it again there."
+    );
+    Problem::new(actix_web::http::StatusCode::FORBIDDEN, "wrong_address", detail)
 }
 
 pub fn forged() -> Problem {

@@ -12,7 +12,7 @@ use super::signed_in::{Gate, Landed, SignedIn};
 use crate::http::bearer::site;
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::model::{Digest, SessionToken};
+use crate::model::Digest;
 use crate::store::Submission;
 
 /// The fields of a form as they were sent, in order; a name may come more than once.
@@ -108,7 +108,8 @@ impl FromRequest for OpenForm {
             let site = site(&request)?;
             csrf::check_origin(&site.settings, &request)?;
             let (fields, _) = read(&request, &mut payload).await?;
-            let cookie: SessionToken = Jar::Form.read(&site.settings, &request).ok_or_else(csrf::forged)?;
+            let cookie =
+                Jar::Form.read(&site.settings, &request).ok_or_else(|| csrf::no_cookie(&site.settings, &request))?;
             if !CsrfSecret::of(&cookie).accepts(fields.text("csrf_token")) {
                 return Err(csrf::forged().into());
             }

@@ -23,6 +23,7 @@ pub struct LoginQuery {
 pub async fn show(landed: Landed, query: Query<LoginQuery>) -> Result<HttpResponse, Gate> {
     let page = LoginPage {
         shell: super::pages::Shell { notice: notice(query.notice.as_deref()), ..landed.shell("Log in")? },
+        secure_url: landed.secure_url("/login"),
         email: String::new(),
         next: query.into_inner().next.filter(|path| is_own_path(path)),
         problem: None,
@@ -46,6 +47,7 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, Gate> {
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {
             let page = LoginPage {
                 shell: landed.shell("Log in")?,
+                secure_url: landed.secure_url("/login"),
                 email: email.chars().take(254).collect(),
                 next: Some(next.to_owned()).filter(|path| is_own_path(path)),
                 problem: Some(error.message.to_string()),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::form::OpenForm;
 use super::login::with_form_cookie;
-use super::pages::SetupPage;
+use super::pages::{Field, SetupPage};
 use super::signed_in::{Gate, Landed, see_other};
 use super::view::{self, field};
 use crate::error::Kind;
@@ -23,8 +23,7 @@ pub async fn show(landed: Landed, query: Query<SetupQuery>) -> Result<HttpRespon
     if !landed.site.auth.is_setup_open(&token).await? {
         return Err(closed().into());
     }
-    let page = SetupPage { shell: landed.shell("Set up")?, token, email: field(""), password: field("") };
-    with_form_cookie(&landed, view::ok(&page)?)
+    with_form_cookie(&landed, view::ok(&page(&landed, token, field(""))?)?)
 }
 
 pub async fn set_up(form: OpenForm) -> Result<HttpResponse, Gate> {
@@ -37,11 +36,16 @@ pub async fn set_up(form: OpenForm) -> Result<HttpResponse, Gate> {
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => return Err(closed().into()),
         Err(error) => return Err(error.into()),
     };
-    let mut page =
-        SetupPage { shell: landed.shell("Set up")?, token: token.to_owned(), email: field(email), password: field("") };
+    let mut page = page(&landed, token.to_owned(), field(email))?;
     let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
     at.error = Some(error.message.to_string());
     with_form_cookie(&landed, view::unprocessable(&page)?)
+}
+
+fn page(landed: &Landed, token: String, email: Field) -> Result<SetupPage, Gate> {
+    // Without the token: an address that is shown may be read over a shoulder.
+    let secure_url = landed.secure_url("/setup");
+    Ok(SetupPage { shell: landed.shell("Set up")?, secure_url, token, email, password: field("") })
 }
 
 fn closed() -> Problem {

@@ -105,6 +105,12 @@ impl Landed {
         Ok(Shell { title: title.to_owned(), assets, csrf_token, me: None, here: Nav::None, notice: None })
     }
 
+    /// The right address of this page, where plain HTTP is a wrong one.
+    pub fn secure_url(&self, path: &str) -> Option<String> {
+        let url = &self.site.settings.public_url;
+        url.is_https().then(|| format!("{}{path}", url.as_str()))
+    }
+
     pub fn origin(&self) -> Origin {
         Origin::anonymous(self.address, self.request_id.as_str().to_owned())
     }

@@ -35,7 +35,10 @@ pub fn unprocessable(page: &impl Template) -> Result<HttpResponse, Problem> {
 /// A problem as a page, for people. It knows nobody, so that it can always be made.
 pub fn error_page(site: &Shared, problem: &Problem, id: &RequestId) -> HttpResponse {
     let status = problem.status.as_u16();
-    let (title, general) = ErrorPage::words(status);
+    let (title, general) = match problem.code {
+        "wrong_address" => ("Open the server’s own address", ""),
+        _ => ErrorPage::words(status),
+    };
     let is_specific = matches!(status, 403 | 409 | 413 | 415 | 422 | 429) || problem.code == "form_expired";
     let page = ErrorPage {
         shell: Shell {

@@ -10,6 +10,7 @@ use super::{Answer, PASSWORD};
 
 pub struct Client {
     http: reqwest::Client,
+    address: SocketAddr,
     base: String,
     key: Option<String>,
     /// As a browser keeps them.
@@ -19,7 +20,12 @@ pub struct Client {
 impl Client {
     pub fn anon(address: SocketAddr) -> Self {
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-        Client { http, base: format!("http://{address}"), key: None, cookies: Mutex::default() }
+        Client { http, address, base: format!("http://{address}"), key: None, cookies: Mutex::default() }
+    }
+
+    /// Of the server that it talks to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn bearer(address: SocketAddr, key: &str) -> Self {

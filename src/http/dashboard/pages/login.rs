@@ -9,6 +9,8 @@ use super::shell::{Field, FieldError, Shell, errors_of};
 #[template(path = "login.html")]
 pub struct LoginPage {
     pub shell: Shell,
+    /// Where to go if this page came over plain HTTP, which keeps no `Secure` cookie; the script can tell.
+    pub secure_url: Option<String>,
     pub email: String,
     /// Own relative path to go to afterwards.
     pub next: Option<String>,
@@ -21,6 +23,8 @@ pub struct LoginPage {
 #[template(path = "setup.html")]
 pub struct SetupPage {
     pub shell: Shell,
+    /// As on the log-in page.
+    pub secure_url: Option<String>,
     pub token: String,
     pub email: Field,
     pub password: Field,

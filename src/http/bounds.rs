@@ -1,5 +1,7 @@
 //! Requests that no handler shall see: too large, or without the one host that a request has.
 
+use std::net::Ipv6Addr;
+
 use actix_http::{HttpMessage, Request};
 use actix_web::http::{StatusCode, Uri, header};
 
@@ -21,13 +23,15 @@ pub fn refuse(request: &Request) -> Option<Problem> {
     if uri_length(request.uri()) > MOST_URI_BYTES {
         return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "An address has at most 8,192 bytes."));
     }
-    // RFC 9112 §3.2: exactly one Host that is a host; a `/` or `?` in it would move a rebuilt URL.
+    // RFC 9112 §3.2: exactly one Host that is a host; a `/` or `?` in it would move a rebuilt URL. A target
+    // in absolute form has a host of its own (§3.2.2).
     let mut hosts = headers.get_all(header::HOST);
-    let is_sound = match (hosts.next(), hosts.next()) {
+    let has_host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => is_host(host.as_bytes()),
         (None, _) => request.version() < actix_web::http::Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
+    let is_sound = has_host && request.uri().authority().is_none_or(|own| is_host(own.as_str().as_bytes()));
     (!is_sound).then(|| {
         Problem::new(
             StatusCode::BAD_REQUEST,
@@ -41,7 +45,113 @@ fn uri_length(uri: &Uri) -> usize {
     uri.path_and_query().map_or(0, |both| both.as_str().len())
 }
 
-fn is_host(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%'))
+/// `host[:port]` (RFC 9110 §7.2) of a name, an IPv4 address or an IPv6 address in brackets. Escapes, which
+/// RFC 3986 §3.2.2 allows in names, are not in any that DNS has; nor are zones, which end at a machine.
+fn is_host(text: &[u8]) -> bool {
+    if let [b'[', rest @ ..] = text {
+        let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+        let (address, port) = (&rest[..end], &rest[end + 1..]);
+        let is_address = std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+        return is_address && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port));
+    }
+    let length = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+    let (name, port) = text.split_at(length);
+    !name.is_empty() && name.iter().all(|byte| IN_NAME[usize::from(*byte)]) && (port.is_empty() || is_port(&port[1..]))
+}
+
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
+
+/// Empty, as RFC 3986 §3.2.3 allows it, it is the scheme's own.
+fn is_port(text: &[u8]) -> bool {
+    let number = |sum: u32, digit: &u8| sum * 10 + u32::from(digit - b'0');
+    text.len() <= 5 && text.iter().all(u8::is_ascii_digit) && text.iter().fold(0, number) <= u32::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for good in [
+            "x",
+            "keys.example.com",
+            "keys.example.com:443",
+            "x:",
+            "x:65535",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:8080",
+            "[2001:db8::7]:",
+            "xn--bcher-kva.example",
+            "my_host-1.",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            ":",
+            ":80",
+            "x:80:80",
+            "x:a",
+            "x:80a",
+            "x:-1",
+            "x:65536",
+            "x:000080",
+            "x%00",
+            "x%41",
+            "a b",
+            " x",
+            "u@x",
+            "u:p@x",
+            "x/",
+            "x?",
+            "x#",
+            "x\\y",
+            "x,y",
+            "x;y",
+            "é",
+            "::1",
+            "[::1",
+            "::1]",
+            "[::1]x",
+            "[::1]80",
+            "[]",
+            "[x]",
+            "[127.0.0.1]",
+            "[fe80::1%25eth0]",
+            "[v1.x]",
+            "[[::1]]",
+            "[::1]:80:80",
+            "http://x",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_and_ports_are_hosts_and_nothing_breaks_out_of_one(address: std::net::SocketAddr, text: Vec<u8>) {
+            let written = match address {
+                std::net::SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),
+                v4 => v4.to_string(),
+            };
+            prop_assert!(is_host(written.as_bytes()));
+            if is_host(&text) {
+                let text = String::from_utf8(text).unwrap();
+                let uri: Uri = format!("http://{text}/path?query").parse().unwrap();
+                prop_assert_eq!((uri.authority().unwrap().as_str(), uri.path()), (text.as_str(), "/path"));
+            }
+        }
+    }
 }

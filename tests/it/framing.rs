@@ -65,6 +65,17 @@ async fn a_host_is_one_host() {
         &["Host: a@b"],
         &["Host:"],
         &["Host: a,b"],
+        &["Host: a:80:80"],
+        &["Host: a:b"],
+        &["Host: a:65536"],
+        &["Host: :80"],
+        &["Host: a%00"],
+        &["Host: [::1"],
+        &["Host: ::1"],
+        &["Host: [a]"],
+        &["Host: [::1]b"],
+        &["Host: b@a:80"],
+        &["Host: a\\b"],
     ] {
         for path in ["/livez", "/auth", "/keys"] {
             let lines: String = hosts.iter().map(|host| format!("{host}\r\n")).collect();
@@ -74,9 +85,18 @@ async fn a_host_is_one_host() {
         }
     }
     for host in ["a", "a:8080", "[::1]:80", "keys.example.com"] {
-        let answer =
-            raw::exchange(server.address, format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
-        assert_eq!(answer.status(), 200, "{host}: {}", answer.text);
+        for target in ["/livez".to_owned(), format!("http://{host}/livez")] {
+            let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = raw::exchange(server.address, request);
+            assert_eq!(answer.status(), 200, "{target} {host}: {}", answer.text);
+        }
+    }
+    for own in ["a:80:80", "[::1", "a%00", "b@a", ":80", "a:b", "", "a b", "[a]"] {
+        for path in ["/livez", "/auth", "/keys"] {
+            let request = format!("GET http://{own}{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = raw::exchange(server.address, request);
+            assert_eq!(answer.status(), 400, "{own} {path}: {}", answer.text);
+        }
     }
 }
 

@@ -23,6 +23,16 @@ use super::{Shared, bounds, client, dashboard, gateway, security_headers};
 pub struct Edge<A> {
     app: A,
     site: Shared,
+    serves: Serves,
+}
+
+/// What a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Serves {
+    /// Gateways, programs and people.
+    All,
+    /// Prometheus: no gateway lane, no pages, nothing for other sites.
+    Metrics,
 }
 
 impl<A> Edge<A> {
@@ -31,7 +41,16 @@ impl<A> Edge<A> {
         F: IntoServiceFactory<A, Request>,
         A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError>,
     {
-        Edge { app: app.into_factory(), site }
+        Edge { app: app.into_factory(), site, serves: Serves::All }
+    }
+
+    /// Of the metrics listener: `app` is all that it serves.
+    pub fn around_metrics<F, B>(app: F, site: Shared) -> Self
+    where
+        F: IntoServiceFactory<A, Request>,
+        A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError>,
+    {
+        Edge { serves: Serves::Metrics, ..Edge::around(app, site) }
     }
 }
 
@@ -51,12 +70,12 @@ where
 
     fn new_service(&self, config: AppConfig) -> Self::Future {
         let app = self.app.new_service(config);
-        let site = self.site.clone();
+        let (site, serves) = (self.site.clone(), self.serves);
         Box::pin(async move {
             let app = app.await?;
             // Without randomness at start the ids are only less unlike those of other workers.
             let worker = site.auth.entropy().bytes().unwrap_or_default();
-            Ok(EdgeService { app: Rc::new(app), site, ids: RequestIds::new(worker) })
+            Ok(EdgeService { app: Rc::new(app), site, serves, ids: RequestIds::new(worker) })
         })
     }
 }
@@ -64,6 +83,7 @@ where
 pub struct EdgeService<S> {
     app: Rc<S>,
     site: Shared,
+    serves: Serves,
     ids: RequestIds,
 }
 
@@ -81,14 +101,15 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let id = self.ids.next();
-        if gateway::is_for_gateways(request.path()) {
+        if gateway::is_for_gateways(request.path()) && self.serves == Serves::All {
             return if self.ids.is_sample() {
                 timed(&self.site, request, id)
             } else {
                 guarded(&self.site, request, id)
             };
         }
-        gateway::Answering::later(Box::pin(dispatch(Rc::clone(&self.app), self.site.clone(), request, id)))
+        let (app, site, serves) = (Rc::clone(&self.app), self.site.clone(), self.serves);
+        gateway::Answering::later(Box::pin(dispatch(app, site, serves, request, id)))
     }
 }
 
@@ -114,6 +135,7 @@ fn timed(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
 async fn dispatch<S, B>(
     app: Rc<S>,
     site: Shared,
+    serves: Serves,
     request: Request,
     id: RequestId,
 ) -> Result<Response<BoxBody>, ActixError>
@@ -123,8 +145,11 @@ where
 {
     let _answering = Life::answering(&request);
     let started = Instant::now();
-    let seen = Seen::of(&request, &site);
-    let cors = Cors::of(&request, &site.settings.cors_origins);
+    let seen = Seen::of(&request, &site, serves);
+    let cors = match serves {
+        Serves::All => Cors::of(&request, &site.settings.cors_origins),
+        Serves::Metrics => Cors::Off,
+    };
     request.extensions_mut().insert(id);
     let (answer, route) = match (bounds::refuse(&request), cors.answer()) {
         (Some(problem), _) => (Err(problem), None),
@@ -175,10 +200,10 @@ const STANDARD: [Method; 9] = [
 ];
 
 impl Seen {
-    fn of(request: &Request, site: &Shared) -> Self {
+    fn of(request: &Request, site: &Shared, serves: Serves) -> Self {
         Seen {
             method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
-            is_for_programs: is_for_programs(request.path()),
+            is_for_programs: serves == Serves::Metrics || is_for_programs(request.path()),
             address: client::address(&site.settings, request.headers(), request.peer_addr()).to_string(),
         }
     }

@@ -16,21 +16,11 @@ pub struct Liveness {
     status: &'static str,
 }
 
+/// Strangers ask, so it has no figures; those are in `/metrics`.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
     /// `ready`, or why it is not: `stopping`, `database_gone`, `writes_failing`.
     status: &'static str,
-    index: IndexState,
-}
-
-/// The keys in memory.
-#[derive(Serialize, ToSchema)]
-pub struct IndexState {
-    /// Until it is, SQLite answers for the rest.
-    full: bool,
-    keys: u64,
-    /// Of the newest change that it holds.
-    revision: u64,
 }
 
 /// The process runs and its workers answer.
@@ -58,6 +48,5 @@ pub async fn readyz(site: Shared) -> HttpResponse {
     if problem.is_some() {
         response.insert_header((header::RETRY_AFTER, 1));
     }
-    let index = IndexState { full: index.is_full(), keys: index.keys(), revision: index.revision() };
-    response.json(Readiness { status: problem.unwrap_or("ready"), index })
+    response.json(Readiness { status: problem.unwrap_or("ready") })
 }

@@ -62,7 +62,7 @@ fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener> {
 fn serve_metrics(listener: TcpListener, site: Shared) -> Result<Server> {
     let limits = Limits { workers: 1, connections: 64, deadlines: site.settings.deadlines, stop_seconds: STOP_SECONDS };
     listen::serve(listener, None, limits, move || {
-        Edge::around(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
+        Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })
 }
 

@@ -51,11 +51,9 @@ async fn while_the_index_is_filling_every_verdict_is_right() {
         let unknown = format!("kb_{}{}", "A".repeat(43), "4gH3Qs");
         assert_eq!(server.bearer(&unknown).get("/auth").await.status, 401);
     }
-    eventually(Duration::from_secs(30), "the index fills", async || {
-        server.anon().get("/readyz").await.json()["index"]["full"] == true
-    })
-    .await;
-    assert_eq!(server.anon().get("/readyz").await.json()["index"]["keys"], 20_000);
+    let index = server.site.auth.store().index();
+    eventually(Duration::from_secs(30), "the index fills", async || index.is_full()).await;
+    assert_eq!(index.keys(), 20_000);
     for key in keys.iter().step_by(997) {
         assert_eq!(server.bearer(key).get("/auth").await.status, 200);
     }
@@ -74,7 +72,7 @@ async fn a_key_revoked_while_the_index_is_filling_stays_revoked() {
         assert_eq!(server.bearer(key).call("DELETE", "/api/v1/keys/current").await.status, 204);
         assert_eq!(server.tries(key).await, 401);
     }
-    let full = async || server.anon().get("/readyz").await.json()["index"]["full"] == true;
+    let full = async || server.site.auth.store().index().is_full();
     eventually(Duration::from_secs(30), "the index fills", full).await;
     for key in dead {
         assert_eq!(server.tries(key).await, 401);
@@ -93,10 +91,10 @@ async fn once_full_the_index_holds_what_the_database_holds() {
         admin.form(&format!("/keys/{id}/revoke"), &[]).await;
     }
     let in_database: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
-    let ready = server.anon().get("/readyz").await.json();
-    assert_eq!((&ready["index"]["full"], &ready["index"]["keys"]), (&true.into(), &in_database.into()));
+    let index = server.site.auth.store().index();
+    assert_eq!((index.is_full(), index.keys()), (true, in_database as u64));
     let newest: i64 = server.home.sqlite().query_row("SELECT max(rev) FROM changes", [], |row| row.get(0)).unwrap();
-    assert_eq!(ready["index"]["revision"], newest);
+    assert_eq!(index.revision(), newest as u64);
 }
 
 #[tokio::test]

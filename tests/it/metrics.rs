@@ -2,6 +2,8 @@
 
 use crate::harness::{ADMIN, Client, Home, Process, Server};
 
+const CURRENT: &str = "/api/v1/keys/current";
+
 #[tokio::test]
 async fn figures_are_for_those_who_may_verify() {
     let server = Server::start();
@@ -40,11 +42,72 @@ async fn the_metrics_listener_serves_metrics_and_nothing_else() {
     let (_, key) = home.create_key(ADMIN, "one");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let at = free.to_string();
-    let server = Process::of(home.command(&["serve", "--listen", "127.0.0.1:0", "--metrics-listen", &at]));
+    let words = ["serve", "--listen", "127.0.0.1:0", "--metrics-listen", &at, "--cors-origin", "https://app.test"];
+    let server = Process::of(home.command(&words));
     assert_eq!(server.tries(&key).await, 200);
-    let metrics = Client::anon(free);
+    let metrics = Client::bearer(free, &key);
     assert!(metrics.get("/metrics").await.body.contains("keybearer_verdicts_total{code=\"valid\"} 1\n"));
-    for path in ["/login", "/api/v1/keys/current", "/keys", "/readyz"] {
-        assert_eq!(metrics.get(path).await.status, 404, "{path}");
+    for path in ["/login", CURRENT, "/keys", "/readyz", "/auth", "/auth/nginx", "/auth/envoy/any", "/auth?scope=x", "/"]
+    {
+        let answer = metrics.get(path).await;
+        assert_eq!(answer.problem(), (404, "not_found".to_owned()), "{path}");
+        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("x-auth")), "{path}: {answer:?}");
     }
+    let question = metrics.request("OPTIONS", CURRENT).header("origin", "https://app.test");
+    let answer = metrics.send(question.header("access-control-request-method", "GET")).await;
+    assert_eq!(answer.problem(), (404, "not_found".to_owned()));
+    assert_eq!(metrics.call("POST", "/metrics").await.status, 405);
+    assert!(metrics.get("/metrics").await.body.contains("keybearer_verdicts_total{code=\"valid\"} 1\n"));
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_that_is_asked_for() {
+    let server = Server::start();
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let ask = async |accept: &str| verifier.send(verifier.request("GET", "/metrics").header("accept", accept)).await;
+    for (accept, kind) in [
+        ("text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain", "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            "application/openmetrics-text;q=0.2,text/plain;version=0.0.4;q=0.3",
+            "text/plain; version=0.0.4; charset=utf-8",
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+             text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        ("application/openmetrics-text;version=0.0.1", "application/openmetrics-text; version=0.0.1; charset=utf-8"),
+        ("*/*", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    ] {
+        let answer = ask(accept).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{accept}");
+        assert_eq!(answer.header("vary"), "Accept", "{accept}");
+        let is_text = kind.starts_with("text/");
+        assert_ne!(is_text, answer.body.ends_with("# EOF\n"), "{accept}");
+        let typed =
+            if is_text { "# TYPE keybearer_verdicts_total counter" } else { "# TYPE keybearer_verdicts counter" };
+        assert!(answer.body.contains(typed), "{accept}: {}", answer.body);
+        assert_eq!(is_text, !answer.body.contains("# UNIT "), "{accept}");
+    }
+    // As promtool reads it: each sample belongs to the metric that was named last.
+    let mut named = String::new();
+    for line in ask("text/plain;version=0.0.4").await.body.lines() {
+        match line.strip_prefix("# TYPE ") {
+            Some(typed) => named = typed.split(' ').next().unwrap().to_owned(),
+            None if line.starts_with("# ") => assert!(line.starts_with("# HELP "), "{line}"),
+            None => assert!(line.starts_with(&named), "{line} after {named}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_learn_from_readiness_only_whether_there_is_some() {
+    let server = Server::start();
+    server.keys(3).await;
+    let answer = server.anon().get("/readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "{\"status\":\"ready\"}"));
+    server.site.stopping.store(true, std::sync::atomic::Ordering::Release);
+    let answer = server.anon().get("/readyz").await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "{\"status\":\"stopping\"}"));
 }

@@ -136,9 +136,9 @@ pub fn operations() -> Vec<Operation> {
             "What the server offers",
         )
         .told("RFC 8414.")
-        .answers_as(200, "The metadata.", "application/json", object()),
+        .answers_as(200, "The metadata.", &["application/json"], object()),
         Operation::new(OAUTH, "get", "/.well-known/jwks.json", "getSigningKeys", "The public keys of our JWTs")
             .told("RFC 7517. May be kept for five minutes.")
-            .answers_as(200, "The keys.", "application/json", object()),
+            .answers_as(200, "The keys.", &["application/json"], object()),
     ]
 }

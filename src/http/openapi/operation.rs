@@ -163,9 +163,11 @@ impl Operation {
         self.answer(status, description, headers, None)
     }
 
-    pub fn answers_as(self, status: u16, description: &str, kind: &str, schema: impl Into<Schema>) -> Self {
+    /// In the first of these media types, or another that the request's `Accept` prefers.
+    pub fn answers_as(self, status: u16, description: &str, kinds: &[&str], schema: impl Into<Schema>) -> Self {
         let schema: Schema = schema.into();
-        self.answer(status, description, &[], Some(json!({ kind: { "schema": to_json(&schema) } })))
+        let content = kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": to_json(&schema) })));
+        self.answer(status, description, &[], Some(content.collect()))
     }
 
     fn answer(mut self, status: u16, description: &str, headers: &[&str], content: Option<Value>) -> Self {

@@ -1,10 +1,13 @@
-//! `/metrics` for Prometheus, in the OpenMetrics text format. Every label has few values, fixed here:
+//! `/metrics` for Prometheus, in the format that it asks for. Every label has few values, fixed here:
 //! nothing that a stranger sends becomes one.
+
+mod format;
+mod text;
 
 use std::fmt;
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -16,22 +19,29 @@ use super::problem::Problem;
 use crate::ambient::histogram::Snapshot;
 use crate::error::Error;
 use crate::model::Scope;
+use format::Format;
 
 /// On the main listener: for a key that may verify.
-pub async fn protected(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+pub async fn protected(site: Shared, bearer: Bearer, request: HttpRequest) -> Result<HttpResponse, Problem> {
     bearer.needs(&[Scope::VERIFY])?;
-    scrape(site).await
+    scrape(site, request).await
 }
 
 /// On the metrics listener: for whoever reaches it.
-pub async fn scrape(site: Shared) -> Result<HttpResponse, Problem> {
+pub async fn scrape(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let figures = Figures::take(&site).await?;
     let mut registry = Registry::with_prefix("keybearer");
     registry.register_collector(Box::new(figures));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).map_err(Error::internal)?;
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, kind)).body(text))
+    let format = Format::wanted(request.headers());
+    if let Format::Text { .. } = format {
+        text = text::from_openmetrics(&text);
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, format.content_type()))
+        .insert_header((header::VARY, "Accept"))
+        .body(text))
 }
 
 /// All figures at one moment.

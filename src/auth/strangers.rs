@@ -1,24 +1,28 @@
 //! Addresses that try many different bad keys: counted by distinct key, not by request, so that one
 //! misconfigured client retrying is not taken for a guesser. Only bad keys are ever held back; a good
-//! key is judged before anybody looks here.
+//! key is judged before anybody looks here. All threads count together; by address in one of several maps,
+//! so that they seldom wait for each other.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::ambient::PerThread;
 use crate::model::network::Neighbourhood;
 use crate::model::{ClientAddress, Digest};
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses (IPv6: /64s) that one thread watches at a time.
-const MOST: usize = 4096;
+/// Addresses (IPv6: /64s) that one of the maps holds at a time.
+const MOST: usize = 256;
+const MAPS: usize = 64;
 const BITS: usize = 4096;
 
 pub struct Strangers {
     /// Distinct bad keys a minute from one address; 0: no limit.
     limit: u32,
-    watched: PerThread<Mutex<HashMap<Neighbourhood, Suspect>>>,
+    /// Which map an address is in, nobody can tell from outside.
+    hasher: RandomState,
+    watched: [Mutex<HashMap<Neighbourhood, Suspect>>; MAPS],
 }
 
 /// Linear counting: each key sets one of 4,096 bits; how many are set tells how many keys there were.
@@ -30,7 +34,11 @@ struct Suspect {
 
 impl Strangers {
     pub fn new(limit: u32) -> Self {
-        Strangers { limit: threshold(limit), watched: PerThread::new(Mutex::default) }
+        Strangers {
+            limit: threshold(limit),
+            hasher: RandomState::new(),
+            watched: std::array::from_fn(|_| Mutex::default()),
+        }
     }
 
     /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
@@ -45,7 +53,8 @@ impl Strangers {
         let from = address.filter(|address| self.limit > 0 && !is_loopback(address))?.neighbourhood();
         let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
-        let mut watched = self.watched.own().lock().ok()?;
+        // A full map or a poisoned one holds nobody back.
+        let mut watched = self.watched[self.hasher.hash_one(from) as usize % MAPS].lock().ok()?;
         if watched.len() >= MOST && !watched.contains_key(&from) {
             watched.retain(|_, suspect| suspect.window == window);
             if watched.len() >= MOST {

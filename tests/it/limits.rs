@@ -5,7 +5,7 @@ use std::time::Duration;
 use keybearer::model::{Networks, RateLimit};
 use serde_json::json;
 
-use crate::harness::{MEMBER, Server};
+use crate::harness::{Home, MEMBER, Process, Server};
 
 #[tokio::test]
 async fn a_key_over_its_limit_waits_and_others_do_not() {
@@ -68,4 +68,22 @@ async fn many_different_bad_keys_are_held_back_and_a_good_one_never() {
     assert_eq!(bad.send(from(&bad, "203.0.113.10", Some("one-more"))).await.status, 401);
     server.clock.advance(Duration::from_secs(60));
     assert_eq!(bad.send(from(&bad, "203.0.113.9", Some("one-more"))).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_limit_of_bad_keys_is_one_for_all_workers() {
+    let home = Home::new();
+    let words = ["serve", "--listen", "127.0.0.1:0", "--workers", "4", "--bad-key-limit", "100"];
+    let server = Process::of(home.command(&[&words[..], &["--trusted-proxy", "127.0.0.1"]].concat()));
+    // Connections go to the workers in turn.
+    let strangers: Vec<_> = (0..8).map(|_| server.anon()).collect();
+    let mut held_back = 0;
+    for number in 0..320 {
+        let stranger = &strangers[number % strangers.len()];
+        let request = stranger.request("GET", "/auth").header("x-forwarded-for", "203.0.113.9");
+        let answer = stranger.send(request.header("x-api-key", format!("guess-{number}"))).await;
+        held_back += usize::from(answer.status == 429);
+    }
+    // A minute may end in between, and the count is an estimate.
+    assert!((60..=240).contains(&held_back), "{held_back}");
 }

@@ -15,6 +15,7 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     start_logging();
     actix_web::rt::System::new().block_on(async move {
         survive_the_file_size_limit()?;
+        keep_memory_to_ourselves()?;
         // Before anything listens: whoever was answered may also tell the server to stop.
         let mut orders = Orders::listen()?;
         let auth = context.auth(Purpose::Serve, prefixes)?;
@@ -56,6 +57,16 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
 fn survive_the_file_size_limit() -> Result<()> {
     const SIGXFSZ: i32 = 25; // on Linux and macOS alike
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop).map_err(Error::internal)
+}
+
+/// Keys pass through memory: no core dump, and no debugger of the same user (prctl(2), PR_SET_DUMPABLE).
+/// Files of the process below `/proc` belong to root from here on; those that it needs itself stay open
+/// to it.
+fn keep_memory_to_ourselves() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(|error| Error::internal(format!("PR_SET_DUMPABLE: {error}")))?;
+    Ok(())
 }
 
 /// The orders to stop: SIGTERM (a supervisor) and SIGINT (Ctrl+C).

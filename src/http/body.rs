@@ -49,6 +49,19 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes,
     Ok(body.freeze())
 }
 
+/// Fields that a form or a query may have: the longest form of the dashboard has some sixty.
+pub const MOST_FIELDS: usize = 100;
+
+/// The fields of a form or a query, counted before any is parsed.
+pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
+    let ends = text.iter().filter(|byte| **byte == b'&').count();
+    if ends >= MOST_FIELDS {
+        let detail = format!("A form or a query has at most {MOST_FIELDS} fields. Send fewer.");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail));
+    }
+    Ok(form_urlencoded::parse(text))
+}
+
 /// The media type without its parameters, in lower case.
 pub fn media_type(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
@@ -166,6 +179,8 @@ fn shape_of(message: &str) -> (String, Option<String>) {
             let named = text.split('`').nth(1).map(str::to_owned);
             (format!("{}.", text.chars().take(200).collect::<String>()), named)
         }
+        // Of `json_value::List`.
+        Some(text) if text.starts_with("a list has at most") => (format!("{text}."), None),
         _ => ("a field has the wrong type.".to_owned(), None),
     }
 }

@@ -16,6 +16,37 @@ pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<
     T::deserialize(from).map(Some)
 }
 
+/// A list of texts; one that is too long is refused where it becomes so.
+#[derive(Debug, Default)]
+pub struct List<const MOST: usize>(pub Vec<String>);
+
+impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Texts<const MOST: usize>;
+
+        impl<'de, const MOST: usize> Visitor<'de> for Texts<MOST> {
+            type Value = List<MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<MOST>, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    if texts.len() == MOST {
+                        return Err(A::Error::custom(format_args!("a list has at most {MOST} members")));
+                    }
+                    texts.push(text);
+                }
+                Ok(List(texts))
+            }
+        }
+
+        from.deserialize_seq(Texts)
+    }
+}
+
 /// A JSON object of any content.
 #[derive(Debug)]
 pub struct Object(pub Map<String, Value>);
@@ -111,6 +142,16 @@ impl<'de> Visitor<'de> for Strict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_ends_at_its_limit() {
+        let read = |text: &str| serde_json::from_str::<List<2>>(text).map(|List(texts)| texts);
+        assert_eq!(read(r#"["a","b"]"#).unwrap(), ["a", "b"]);
+        assert!(read(r#"["a","b","c"]"#).unwrap_err().to_string().starts_with("a list has at most 2 members"));
+        for bad in ["{}", "null", "\"a\"", "[1]", "[null]", "[[]]"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn free_form_objects_are_read_strictly() {

@@ -1,5 +1,6 @@
 //! Address ranges: who may use a key, and which peers are trusted proxies.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -46,13 +47,15 @@ impl Networks {
     pub const MAX: usize = 50;
 
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let mut nets = texts.into_iter().map(parse_net).collect::<Result<Vec<_>>>()?;
-        nets.sort_unstable();
-        nets.dedup();
-        if nets.len() > Self::MAX {
-            return Err(Error::invalid("allowed_ips", "A key has at most 50 address ranges."));
+        let mut nets = BTreeSet::new();
+        for text in texts {
+            nets.insert(parse_net(text)?);
+            // Here, not at the end: the text may be a long one.
+            if nets.len() > Self::MAX {
+                return Err(Error::invalid("allowed_ips", "A key has at most 50 address ranges."));
+            }
         }
-        Ok(Networks(nets))
+        Ok(Networks(nets.into_iter().collect()))
     }
 
     pub fn is_empty(&self) -> bool {

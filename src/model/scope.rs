@@ -1,5 +1,6 @@
 //! Scopes: what a key may do, as grants that a request's needs are held against.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::{Error, Result};
@@ -89,13 +90,15 @@ impl ScopeSet {
     pub const MAX: usize = 50;
 
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let mut scopes = texts.into_iter().map(Scope::parse).collect::<Result<Vec<_>>>()?;
-        scopes.sort_unstable();
-        scopes.dedup();
-        if scopes.len() > Self::MAX {
-            return Err(Error::invalid("scopes", "A key has at most 50 scopes."));
+        let mut scopes = BTreeSet::new();
+        for text in texts {
+            scopes.insert(Scope::parse(text)?);
+            // Here, not at the end: the text may be a long one.
+            if scopes.len() > Self::MAX {
+                return Err(Error::invalid("scopes", "A key has at most 50 scopes."));
+            }
         }
-        Ok(ScopeSet(scopes))
+        Ok(ScopeSet(scopes.into_iter().collect()))
     }
 
     pub fn covers(&self, need: &str) -> bool {

@@ -258,3 +258,59 @@ async fn a_member_holds_at_most_a_thousand_keys() {
     assert_eq!((refused.status, refused.new_key()), (409, None));
     assert!(refused.body.contains("1,000"), "it says what to do: {refused:?}");
 }
+
+#[tokio::test]
+async fn forms_queries_and_lists_of_any_length_are_refused_before_they_are_read() {
+    let server = Server::start();
+    let member = server.member().await;
+    let token = member.csrf_token().await;
+    let form = async |body: String| {
+        let request = member.request("POST", "/keys").header("content-type", "application/x-www-form-urlencoded");
+        member.send(request.body(format!("csrf_token={token}&name=n&expires=90d{body}"))).await
+    };
+    for body in [
+        "&scopes=a".repeat(6000),
+        "&".repeat(60_000),
+        format!("&scopes={}", "a!+".repeat(20_000)),
+        format!("&scopes={}", (0..9000).map(|n| format!("s{n}+")).collect::<String>()),
+        (0..80).map(|n| format!("&scopes=s{n}")).collect(),
+        format!("&allowed_ips={}", (0..4000).map(|n| format!("10.0.{}.{}+", n / 250, n % 250)).collect::<String>()),
+        format!("&allowed_ips={}", "x%0A".repeat(10_000)),
+    ] {
+        let answer = form(body.clone()).await;
+        assert_eq!(answer.status, 422, "{:.40}: {answer:?}", body);
+        let inputs = answer.body.matches("name=\"scopes\"").count();
+        assert!(inputs <= 60 && answer.body.len() < 200_000, "{:.40}: {inputs} {}", body, answer.body.len());
+    }
+    // As many as a key may have come back as they were typed.
+    let page = form(format!("{}&scopes=!", (0..49).map(|n| format!("&scopes=s{n}")).collect::<String>())).await;
+    assert!(page.status == 422 && page.body.contains("value=\"s48\""), "{page:?}");
+
+    let verifier = verifier(&server).await;
+    let list = |length: usize| format!("[{}]", vec!["\"a\""; length].join(","));
+    let verify = async |length| verifier.json(VERIFY, format!("{{\"key\":\"x\",\"scopes\":{}}}", list(length))).await;
+    assert_eq!(verify(50).await.status, 200);
+    for length in [51, 15_000] {
+        let answer = verify(length).await;
+        assert_eq!(answer.problem(), (422, "invalid_field".to_owned()));
+        assert_eq!(answer.json()["field"], "scopes");
+        assert!(answer.body.contains("at most 50 members") && answer.body.len() < 1000, "{answer:?}");
+    }
+    server.user(crate::harness::ADMIN, keybearer::model::Role::Admin).await;
+    let manager = server.key_of(crate::harness::ADMIN, &["keybearer:keys"], |_| {}).await.1;
+    let manager = server.bearer(&manager);
+    for field in ["scopes", "allowed_ips"] {
+        let body = format!("{{\"name\":\"n\",\"{field}\":{}}}", list(51));
+        let answer = manager.json("/api/v1/keys", body).await;
+        assert_eq!((answer.status, &answer.json()["field"]), (422, &field.into()), "{answer:?}");
+    }
+    let query = format!("/api/v1/keys?{}", "limit=1&".repeat(900));
+    assert_eq!(manager.get(&query).await.problem(), (422, "invalid_field".to_owned()));
+    let scopes = "a+".repeat(3000);
+    assert_eq!(manager.get(&format!("/auth?scope={scopes}")).await.problem(), (400, "invalid_request".to_owned()));
+    let many = (0..9000).map(|n| format!("p{n}=&")).collect::<String>();
+    let request =
+        verifier.request("POST", "/oauth/introspect").header("content-type", "application/x-www-form-urlencoded");
+    let answer = verifier.send(request.body(format!("{many}token=x"))).await;
+    assert_eq!((answer.status, &answer.json()["error"]), (400, &"invalid_request".into()), "{answer:?}");
+}

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::idempotency::RepeatableBody;
 use crate::auth::KeyRequest;
 use crate::error::{Error, Result};
-use crate::http::json_value::{Fields, Object, given};
+use crate::http::json_value::{Fields, List, Object, given};
 use crate::http::openapi::field;
 use crate::model::key::{Expiry, Metadata, parse_span};
 use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
@@ -33,7 +33,7 @@ pub struct NewKeyBody {
     /// What it may do; only what the caller may pass on.
     #[serde(default)]
     #[schema(value_type = field::Scopes, required = false)]
-    scopes: Vec<String>,
+    scopes: List<{ ScopeSet::MAX }>,
     /// In the future, at most 100 years; `null`: never. One of `expires_at`, `expires_in` and `expires`; 90 days
     /// without any.
     #[serde(default, deserialize_with = "given")]
@@ -48,7 +48,7 @@ pub struct NewKeyBody {
     /// Where it may be used from; empty: anywhere.
     #[serde(default)]
     #[schema(value_type = field::Ranges, required = false)]
-    allowed_ips: Vec<String>,
+    allowed_ips: List<{ Networks::MAX }>,
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
     #[schema(value_type = Option<field::Metadata>, required = false)]
@@ -105,7 +105,7 @@ pub struct KeyChangeBody {
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Scopes>, required = false)]
-    scopes: Option<Option<Vec<String>>>,
+    scopes: Option<Option<List<{ ScopeSet::MAX }>>>,
     /// In the future, at most 100 years; `null`: never.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Moment>, required = false)]
@@ -115,7 +115,7 @@ pub struct KeyChangeBody {
     enabled: Option<bool>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Ranges>, required = false)]
-    allowed_ips: Option<Option<Vec<String>>>,
+    allowed_ips: Option<Option<List<{ Networks::MAX }>>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Option<Fields<RateLimitBody>>>,
@@ -166,11 +166,11 @@ fn prefix(text: &str) -> Result<KeyPrefix> {
     KeyPrefix::parse(text).map_err(|error| Error { field: Some("prefix"), ..error })
 }
 
-fn scopes(texts: &[String]) -> Result<ScopeSet> {
+fn scopes(List(texts): &List<{ ScopeSet::MAX }>) -> Result<ScopeSet> {
     ScopeSet::parse(texts.iter().map(String::as_str))
 }
 
-fn networks(texts: &[String]) -> Result<Networks> {
+fn networks(List(texts): &List<{ Networks::MAX }>) -> Result<Networks> {
     Networks::parse(texts.iter().map(String::as_str))
 }
 

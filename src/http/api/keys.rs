@@ -12,10 +12,11 @@ use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::bearer::Bearer;
 use crate::http::body::Json;
+use crate::http::json_value::List;
 use crate::http::openapi::field;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::model::verdict::Demand;
-use crate::model::{ClientAddress, Refusal, Scope};
+use crate::model::{ClientAddress, Refusal, Scope, ScopeSet};
 
 /// The bearer's own record.
 pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
@@ -55,8 +56,8 @@ pub struct VerifyBody {
     key: String,
     /// What it must be able to do, all of it.
     #[serde(default)]
-    #[schema(value_type = Vec<field::PlainScope>, required = false)]
-    scopes: Vec<String>,
+    #[schema(value_type = field::Needs, required = false)]
+    scopes: List<{ ScopeSet::MAX }>,
     /// The address that the key is used from, for keys with address ranges.
     #[schema(value_type = Option<field::Address>, required = false)]
     ip: Option<String>,
@@ -94,7 +95,7 @@ impl ToSchema for VerdictCode {}
 pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
     verifier.asking().await?;
     let (site, Json(asked)) = (verifier.site, body);
-    let scopes = asked.scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
+    let scopes = asked.scopes.0.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
     let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
     let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {
         None => None,

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::error::{Error, Result};
+use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::Page;
 
@@ -43,8 +44,11 @@ impl FromRequest for Parameters {
     type Future = Ready<std::result::Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-        ready(Ok(Parameters(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())))
+        let fields = body::fields(request.query_string().as_bytes());
+        let owned = |fields: form_urlencoded::Parse<'_>| {
+            Parameters(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        };
+        ready(fields.map(owned))
     }
 }
 

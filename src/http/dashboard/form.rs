@@ -20,8 +20,9 @@ use crate::store::Submission;
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn parse(body: &[u8]) -> Self {
-        Fields(form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let fields = body::fields(body)?.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        Ok(Fields(fields.collect()))
     }
 
     /// The first value of this name; empty when there is none.
@@ -40,7 +41,7 @@ async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<(Fields, D
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
     let bytes = body::read(request, payload).await?;
-    Ok((Fields::parse(&bytes), Digest::of(&bytes)))
+    Ok((Fields::parse(&bytes)?, Digest::of(&bytes)))
 }
 
 /// A form of somebody who is signed in.

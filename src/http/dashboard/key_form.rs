@@ -1,5 +1,7 @@
 //! The form for a new key: what was typed, kept, and what it means, parsed.
 
+use std::collections::HashSet;
+
 use super::form::Fields;
 use super::pages::{Field, NewKeyPage, Shell, keybearer_scopes};
 use super::signed_in::SignedIn;
@@ -14,7 +16,7 @@ const CHOICES: [&str; 5] = ["7d", "30d", "90d", "365d", "never"];
 
 /// The form with what was typed so far.
 pub async fn page(who: &SignedIn, fields: &Fields, shell: Shell) -> Result<NewKeyPage> {
-    let typed: Vec<String> = scopes(fields).map(str::to_owned).collect();
+    let typed = shown(fields);
     let expires = fields.all("expires").next();
     let known = who.site.auth.store().scopes_in_use(who.user().id).await?;
     Ok(NewKeyPage {
@@ -34,6 +36,12 @@ pub async fn page(who: &SignedIn, fields: &Fields, shell: Shell) -> Result<NewKe
 
 fn scopes(fields: &Fields) -> impl Iterator<Item = &str> {
     fields.all("scopes").flat_map(|line| line.split([' ', ',', '\r', '\n'])).filter(|scope| !scope.is_empty())
+}
+
+/// As many of the scopes as a key may have, each once: a page does not repeat a text of any length.
+fn shown(fields: &Fields) -> Vec<String> {
+    let mut seen = HashSet::new();
+    scopes(fields).filter(|scope| seen.insert(*scope)).take(ScopeSet::MAX).map(str::to_owned).collect()
 }
 
 /// The request behind the form; or each error at its field of `page`.

@@ -87,11 +87,12 @@ impl<'a> Question<'a> {
         };
         let scopes = scopes.unwrap_or_default();
         let needs = scopes.split([' ', ',']).filter(|part| !part.is_empty()).map(Scope::parse_need);
-        Ok(Question {
-            policy: policy.map(|name| find(policies, &name)).transpose()?,
-            scopes: needs.collect::<Outcome<_>>().map_err(|error| Problem::invalid_request(error.message))?,
-            identity,
-        })
+        let needs = needs.take(Policy::MAX_SCOPES + 1).collect::<Outcome<Vec<_>>>();
+        let scopes = needs.map_err(|error| Problem::invalid_request(error.message))?;
+        if scopes.len() > Policy::MAX_SCOPES {
+            return Err(Problem::invalid_request("The parameter scope of /auth has at most 50 scopes."));
+        }
+        Ok(Question { policy: policy.map(|name| find(policies, &name)).transpose()?, scopes, identity })
     }
 
     pub fn needs(&self) -> Vec<&str> {

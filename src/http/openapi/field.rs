@@ -33,7 +33,7 @@ named! {
     EmailAddress = email;
     NewPassword = password;
     Scopes = grants;
-    PlainScope = plain_scope;
+    Needs = needs;
     Address = address;
     Ranges = ranges;
     Span = span;
@@ -98,9 +98,10 @@ fn grants() -> Array {
     list(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build(), ScopeSet::MAX)
 }
 
-/// A need: plain.
-fn plain_scope() -> Object {
-    text().max_length(Some(Scope::MAX)).pattern(Some(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")).build()
+/// Plain scopes.
+fn needs() -> Array {
+    let need = text().max_length(Some(Scope::MAX)).pattern(Some(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"));
+    list(need.build(), ScopeSet::MAX)
 }
 
 fn address() -> Schema {

@@ -12,13 +12,16 @@ pub fn run(context: &Context) -> Result<()> {
         if let ChainReport::Broken { seq } = store.verify_events().await? {
             findings.push(format!("audit log: line {seq} does not follow from the line before it"));
         }
+        let revoked = store.count_tombstones().await?;
         if context.json {
-            output::json(&serde_json::json!({ "sound": findings.is_empty(), "findings": findings }))?;
+            output::json(
+                &serde_json::json!({ "sound": findings.is_empty(), "findings": findings, "revoked_keys": revoked }),
+            )?;
         } else {
             findings.iter().try_for_each(|finding| output::print(finding))?;
         }
         if findings.is_empty() {
-            output::say(&format!("{} is sound.", context.database.display()));
+            output::say(&format!("{} is sound. It remembers {revoked} revoked keys.", context.database.display()));
             return Ok(());
         }
         Err(Error::conflict(format!(

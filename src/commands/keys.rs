@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{Basis, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
-use crate::store::Purpose;
+use crate::store::{Purpose, Revoked};
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -85,7 +85,12 @@ pub enum KeysCommand {
     #[command(
         after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": e-mail, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"},\nor CSV with those columns (scopes separated by blanks).\n\nExample:\n  keybearer keys import keys.jsonl"
     )]
-    Import { file: PathBuf },
+    Import {
+        file: PathBuf,
+        /// Bring back keys that were revoked here, each with an event in the audit log
+        #[arg(long)]
+        allow_revoked: bool,
+    },
     /// Write all keys in the format of import: digests and settings, never a key
     #[command(after_help = "Example:\n  keybearer keys export keys.jsonl\n  keybearer keys export > keys.jsonl")]
     Export { file: Option<PathBuf> },
@@ -130,7 +135,10 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 let made = auth.rotate_key(&asking, rotation).await?;
                 show_made(context, made)
             }
-            KeysCommand::Import { file } => import::run(context, &auth, &asking, &file).await,
+            KeysCommand::Import { file, allow_revoked } => {
+                let revoked = if allow_revoked { Revoked::Revive } else { Revoked::Refuse };
+                import::run(context, &auth, &asking, &file, revoked).await
+            }
             KeysCommand::Export { file } => export::run(&auth, file.as_deref()).await,
             KeysCommand::Disable { id } => {
                 let record = auth.disable_key(&asking, KeyId::parse(&id)?).await?;

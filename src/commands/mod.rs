@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod events;
+pub mod input;
 pub mod keys;
 pub mod output;
 pub mod password;

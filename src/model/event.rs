@@ -16,6 +16,7 @@ pub enum Action {
     KeyEnabled,
     KeyChanged,
     KeysImported,
+    KeyRevived,
     UserAdded,
     UserChanged,
     UserDeactivated,
@@ -35,7 +36,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 23] = [
+    pub const ALL: [Action; 24] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -43,6 +44,7 @@ impl Action {
         Action::KeyEnabled,
         Action::KeyChanged,
         Action::KeysImported,
+        Action::KeyRevived,
         Action::UserAdded,
         Action::UserChanged,
         Action::UserDeactivated,
@@ -77,6 +79,7 @@ impl Action {
             Action::KeyEnabled => "key.enabled",
             Action::KeyChanged => "key.changed",
             Action::KeysImported => "keys.imported",
+            Action::KeyRevived => "key.revived",
             Action::UserAdded => "user.added",
             Action::UserChanged => "user.changed",
             Action::UserDeactivated => "user.deactivated",

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::keys::{self, record_of};
 use super::rows::{is_unique_violation, sql};
-use super::{Store, events};
+use super::{Store, events, tombstones};
 use crate::error::{Error, Result};
 use crate::model::{Action, Digest, Email, ImportedKey, KeyId, KeyRecord, NewEvent, Origin, Time};
 
@@ -16,26 +16,51 @@ const BULK: u64 = 50_000;
 /// Reads the rows anew at each call: a failed transaction may be run again.
 pub type Rows = Box<dyn Fn() -> Result<Box<dyn Iterator<Item = Result<(u64, ImportedKey)>>>> + Send>;
 
+/// What becomes of a line whose key was revoked here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// The import is refused.
+    Refuse,
+    /// The key is brought back, each with an event.
+    Revive,
+}
+
+/// Keys brought back by one import: their events are written in one transaction.
+const MOST_REVIVED: usize = 10_000;
+
+/// What to import: `count` rows, each with its line number for errors.
+pub struct Input {
+    pub count: u64,
+    pub rows: Rows,
+    pub revoked: Revoked,
+}
+
 impl Store {
-    /// `count` rows, each with its line number for errors; `id` makes the ids, `tick` is told of
+    /// `id` makes the ids, `tick` is told of
     /// every thousandth row. One transaction with one event.
     pub async fn import_keys(
         &self,
-        count: u64,
-        rows: Rows,
+        input: Input,
         id: impl Fn(u64) -> Result<KeyId> + Send + 'static,
         tick: impl Fn(u64) + Send + 'static,
         now: Time,
         origin: Origin,
     ) -> Result<u64> {
+        let Input { count, rows, revoked } = input;
         self.write(origin, now, move |db, origin| {
             // Random inserts into the index of digests: let it stay in memory.
             db.pragma_update(None, "cache_size", if count >= BULK { "-1048576" } else { "-8192" }).map_err(sql)?;
             let imported = if count >= BULK {
-                without_feed(db, || insert_all(db, &rows, &id, &tick, now))?
+                without_feed(db, || insert_all(db, &rows, revoked, &id, &tick, now))?
             } else {
-                insert_all(db, &rows, &id, &tick, now)?
+                insert_all(db, &rows, revoked, &id, &tick, now)?
             };
+            let (imported, revived) = imported;
+            for id in revived {
+                let record = keys::record(db, id, keys::Reach::Anyone)?;
+                tombstones::remove(db, &record.digest)?;
+                keys::log(db, Action::KeyRevived, &record, now, origin)?;
+            }
             let label = format!("{imported} keys");
             events::append(
                 db,
@@ -88,10 +113,12 @@ fn without_feed<T>(db: &Connection, insert: impl FnOnce() -> Result<T>) -> Resul
 fn insert_all(
     db: &Connection,
     rows: &Rows,
+    revoked: Revoked,
     id: &impl Fn(u64) -> Result<KeyId>,
     tick: &impl Fn(u64),
     now: Time,
-) -> Result<u64> {
+) -> Result<(u64, Vec<KeyId>)> {
+    let mut revived = Vec::new();
     let mut owners = HashMap::new();
     let mut statement = db
         .prepare(
@@ -102,8 +129,23 @@ fn insert_all(
     let mut number = 0;
     for row in rows()? {
         let (line, key) = row?;
+        let key_id = id(number)?;
+        if let Some(at) = tombstones::revoked_at(db, &key.digest)? {
+            if revoked == Revoked::Refuse {
+                return Err(Error::conflict(format!(
+                    "line {line}: this key was revoked on {}. Leave the line out, or bring the key back with --allow-revoked. Nothing was imported.",
+                    at.for_people()
+                )));
+            }
+            revived.push(key_id);
+            if revived.len() > MOST_REVIVED {
+                return Err(Error::conflict(format!(
+                    "line {line}: one import brings back at most {MOST_REVIVED} revoked keys. Split the file. Nothing was imported."
+                )));
+            }
+        }
         let inserted = statement.execute(named_params! {
-            ":id": id(number)?.as_bytes(),
+            ":id": key_id.as_bytes(),
             ":digest": key.digest.as_bytes(),
             ":owner": owner(db, &mut owners, &key.owner, line)?,
             ":name": key.name.as_str(),
@@ -130,7 +172,7 @@ fn insert_all(
             tick(number);
         }
     }
-    Ok(number)
+    Ok((number, revived))
 }
 
 fn owner(db: &Connection, known: &mut HashMap<Email, [u8; 16]>, email: &Email, line: u64) -> Result<[u8; 16]> {

@@ -23,6 +23,7 @@ mod standing;
 mod submissions;
 mod throttle;
 mod tokens;
+mod tombstones;
 mod usage;
 mod user_changes;
 mod users;
@@ -41,7 +42,7 @@ use crate::model::{Digest, Origin, Time};
 
 use announce::Announcement;
 pub use events::{ChainReport, EventFilter};
-pub use import::Rows;
+pub use import::{Input, Revoked, Rows};
 pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
 pub use key_search::KeyFilter;
 pub use keys::{Created, KeyWrite, Reach};

@@ -4,7 +4,7 @@ use std::fs;
 
 use keybearer::model::Digest;
 
-use crate::harness::{ADMIN, Home, Process};
+use crate::harness::{ADMIN, Home, MEMBER, PASSWORD, Process};
 
 fn digest(key: &str) -> String {
     hex::encode(Digest::of(key.as_bytes()).as_bytes())
@@ -113,4 +113,64 @@ async fn a_bulk_import_reaches_a_running_server() {
     assert_eq!(server.tries(&after).await, 200);
     home.run(&["keys", "revoke", &id]);
     assert_eq!(server.tries(&after).await, 401);
+}
+
+/// How many keys there are, and how many revoked ones are remembered.
+fn counts(home: &Home) -> (i64, i64) {
+    let count = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM tombstones)";
+    home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[tokio::test]
+async fn no_export_brings_a_revoked_key_back_unnoticed() {
+    let home = Home::new();
+    home.add_admin();
+    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    let server = Process::serve(&home);
+    let made: Vec<(String, String)> =
+        ["command", "itself", "rotated", "shell"].iter().map(|name| home.create_key(ADMIN, name)).collect();
+    let (_, leavers) = home.create_key(MEMBER, "leaver's");
+    let file = home.path("keys.jsonl");
+    home.run(&["keys", "export", file.to_str().unwrap()]);
+    home.run(&["keys", "revoke", &made[0].0]);
+    assert_eq!(server.bearer(&made[1].1).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    home.run(&["keys", "rotate", &made[2].0]);
+    home.sqlite().execute("DELETE FROM keys WHERE hex(id) = upper(?1)", [made[3].0.replace('-', "")]).unwrap();
+    home.run(&["users", "remove", MEMBER]);
+    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    let revoked = [&made[0].1, &made[1].1, &made[2].1, &made[3].1, &leavers];
+    let before = counts(&home);
+    assert_eq!(before, (1, 5));
+    for (at, line) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+        let file = home.path("one.jsonl");
+        fs::write(&file, format!("\n{line}\n")).unwrap();
+        let refused = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
+        let message = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{message}");
+        assert!(message.contains("line 2: this key was revoked on 2"), "{message}");
+        assert_eq!(server.tries(revoked[at]).await, 401);
+    }
+    assert_eq!(counts(&home), before);
+    home.run(&["keys", "import", "--allow-revoked", file.to_str().unwrap()]);
+    for key in revoked {
+        assert_eq!(server.tries(key).await, 200);
+    }
+    assert_eq!(counts(&home), (6, 0));
+    let events = home.run(&["events", "list", "--limit", "20"]);
+    assert_eq!(events.matches("key.revived").count(), 5, "{events}");
+    // Revoked again, it is remembered again.
+    assert_eq!(server.bearer(revoked[0]).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    assert_eq!(counts(&home), (5, 1));
+    assert!(home.run(&["check", "--json"]).contains("\"revoked_keys\": 1"));
+}
+
+#[tokio::test]
+async fn short_tokens_leave_no_tombstone() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let request = server.anon().request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
+    let token = server.anon().send(request).await.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(server.bearer(&token).call("DELETE", "/api/v1/tokens").await.status, 204);
+    assert_eq!(counts(&home), (0, 0));
 }

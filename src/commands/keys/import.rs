@@ -12,11 +12,12 @@ use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
 use crate::model::{ImportedKey, KeyId};
+use crate::store::{Input, Revoked};
 
 /// Errors shown before giving up.
 const MOST_ERRORS: usize = 20;
 
-pub async fn run(context: &Context, auth: &Auth, asking: &Asking, file: &Path) -> Result<()> {
+pub async fn run(context: &Context, auth: &Auth, asking: &Asking, file: &Path, revoked: Revoked) -> Result<()> {
     let count = check(file)?;
     let bar = bar("importing", count);
     let (path, ticking, entropy) = (file.to_owned(), bar.clone(), auth.shared_entropy());
@@ -25,7 +26,13 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, file: &Path) -
     let id = move |number| Ok(KeyId::in_sequence(now, number, entropy.bytes()?));
     let imported = auth
         .store()
-        .import_keys(count, rows, id, move |done| ticking.set_position(done), now, asking.origin.clone())
+        .import_keys(
+            Input { count, rows, revoked },
+            id,
+            move |done| ticking.set_position(done),
+            now,
+            asking.origin.clone(),
+        )
         .await?;
     bar.finish_and_clear();
     output::say(&format!("Imported {imported} keys."));

@@ -1,0 +1,31 @@
+//! Tombstones: the digests of revoked keys, left by a trigger however a key's row is deleted, so that
+//! no import brings a revoked key back unnoticed.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Store;
+use super::rows::{changed, sql, time};
+use crate::error::Result;
+use crate::model::{Digest, Time};
+
+impl Store {
+    /// How many revoked keys are remembered.
+    pub async fn count_tombstones(&self) -> Result<u64> {
+        self.read(|db| {
+            let count: i64 = db.query_row("SELECT count(*) FROM tombstones", [], |row| row.get(0)).map_err(sql)?;
+            Ok(count.unsigned_abs())
+        })
+        .await
+    }
+}
+
+/// When the key with this digest was revoked, if it was.
+pub(super) fn revoked_at(db: &Connection, digest: &Digest) -> Result<Option<Time>> {
+    let mut query = db.prepare_cached("SELECT revoked_at FROM tombstones WHERE digest = ?1").map_err(sql)?;
+    query.query_row([digest.as_bytes()], |row| row.get(0).map(time)).optional().map_err(sql)
+}
+
+/// For a key that is brought back on purpose.
+pub(super) fn remove(db: &Connection, digest: &Digest) -> Result<()> {
+    changed(db, "DELETE FROM tombstones WHERE digest = ?1", [digest.as_bytes()]).map(drop)
+}

@@ -200,7 +200,8 @@ impl Auth {
         if now.seconds() >= claims.exp || standing.facts(&Networks::default()).judge(now, &demand).is_err() {
             return Ok(None);
         }
-        let said = ScopeSet::parse(claims.scope.split(' ').filter(|part| !part.is_empty()))?;
+        let wrong = || Error::internal("a token that we signed says what is no scope");
+        let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
         Ok(Some(Introspection {
             scopes: said.only(|scope| standing.scopes.covers(scope.as_str())),
             client,

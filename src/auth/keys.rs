@@ -8,7 +8,7 @@ use crate::model::{
     Actor, Basis, Cursor, Digest, Email, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, NewKey, Origin,
     Page, PlainKey, RateLimit, ScopeSet, UserId,
 };
-use crate::store::{Created, KeyFilter, KeyWrite, Reach, Submission};
+use crate::store::{Batch, Created, KeyFilter, KeyWrite, Reach, Submission};
 
 /// What a person or program asks of a new key; already parsed.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Auth {
 
     /// For good, and in force before this returns.
     pub async fn revoke_key(&self, asking: &Asking, id: KeyId) -> Result<()> {
-        self.revoke_keys(asking, vec![id]).await.map(drop)
+        self.revoke_keys(asking, vec![id]).await.and_then(one)
     }
 
     /// For good, unless it was changed since the caller looked.
@@ -162,8 +162,8 @@ impl Auth {
         found.map(|user| user.id).map_err(unknown_owner)
     }
 
-    /// All of them or, if one is not there, none.
-    pub async fn revoke_keys(&self, asking: &Asking, ids: Vec<KeyId>) -> Result<Vec<KeyRecord>> {
+    /// Those that are there; the others are named.
+    pub async fn revoke_keys(&self, asking: &Asking, ids: Vec<KeyId>) -> Result<Batch> {
         self.store.revoke_keys(ids, asking.caller.reach(), self.now(), asking.origin.clone()).await
     }
 
@@ -171,7 +171,18 @@ impl Auth {
     pub async fn revoke_own(&self, id: KeyId, origin: Origin) -> Result<()> {
         let hint = self.store.key(id, Reach::Anyone).await?.hint;
         let origin = Origin { actor: Actor::Key { id, hint }, ..origin };
-        self.store.revoke_keys(vec![id], Reach::Anyone, self.now(), origin).await.map(drop)
+        self.store.revoke_keys(vec![id], Reach::Anyone, self.now(), origin).await.and_then(one)
+    }
+
+    /// A key that nobody can judge, because its record is damaged, is revoked by whoever has its text. Returns
+    /// whether there is such a key.
+    pub async fn revoke_damaged(
+        &self,
+        digest: Digest,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        origin: Origin,
+    ) -> Result<bool> {
+        self.store.revoke_damaged(digest, judge, self.now(), origin).await
     }
 
     /// Revokes every live key with one of these digests: for text in which keys leaked.
@@ -199,6 +210,10 @@ impl Auth {
             Some(_) => Err(Error::invalid("prefix", "This prefix is not configured on this server (--key-prefix).")),
         }
     }
+}
+
+fn one(revoked: Batch) -> Result<()> {
+    if revoked.missing.is_empty() { Ok(()) } else { Err(Error::not_found("key")) }
 }
 
 fn unknown_owner(error: Error) -> Error {

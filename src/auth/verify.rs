@@ -140,6 +140,14 @@ impl Auth {
         let now = self.clock.now();
         let view =
             KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
+        if key.grant.is_unreadable {
+            // What can be read may refuse it; nothing can accept it.
+            let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
+            return match view.facts().judge(now, &nothing) {
+                Err(refusal) => Ok(Err(self.refuse(refusal, || candidate.digest, demand))),
+                Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; keybearer check", key.id))),
+            };
+        }
         Ok(self.settle(judge(&view, now, demand, &tell), candidate.digest, demand, now))
     }
 

@@ -25,7 +25,8 @@ pub fn run(context: &Context) -> Result<()> {
             return Ok(());
         }
         Err(Error::conflict(format!(
-            "{} is damaged ({} findings). Stop the server, keep a copy of the files, restore a backup.",
+            "{} is damaged ({} findings). Keep a copy of the files. Revoke or change the keys and users that are named; \
+             if anything else is named, stop the server and put a sound copy in its place.",
             context.database.display(),
             findings.len()
         )))

@@ -3,6 +3,7 @@
 mod export;
 mod import;
 mod leaked;
+mod revoke;
 mod transfer;
 
 use std::io;
@@ -14,7 +15,7 @@ use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, KeyList, KeyRequest, Made, Rotation};
 use crate::error::{Error, Result};
-use crate::http::KeyJson;
+use crate::http::{KeyJson, MadeKeyJson};
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{Basis, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
 use crate::store::{Purpose, Revoked};
@@ -121,13 +122,10 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             }
             KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
-            KeysCommand::Revoke { ids, stdin: false } => {
-                let ids = ids.iter().map(|id| KeyId::parse(id)).collect::<Result<Vec<_>>>()?;
-                report(context, auth.revoke_keys(&asking, ids).await?)
-            }
+            KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
             KeysCommand::Revoke { stdin: true, .. } => {
                 let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
-                report(context, found)
+                revoke::report(context, found, &[])
             }
             KeysCommand::Rotate { id, overlap } => {
                 let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
@@ -166,9 +164,7 @@ fn show_made(context: &Context, made: Made) -> Result<()> {
     if !context.json {
         return output::print(key.expose());
     }
-    let mut shown = serde_json::to_value(KeyJson::from(*record)).map_err(Error::internal)?;
-    shown["key"] = key.expose().into();
-    output::json(&shown)
+    output::json(&MadeKeyJson::new(*record, &key))
 }
 
 async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {
@@ -198,7 +194,7 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
             record.owner.email.to_string(),
             record.scopes.joined(),
             expires,
-            state(record, now).to_owned(),
+            state_with_damage(record, now),
         ]
     };
     output::table(&["ID", "NAME", "HINT", "OWNER", "SCOPES", "EXPIRES", "STATE"], records.iter().map(row))
@@ -209,7 +205,15 @@ fn state(record: &KeyRecord, now: crate::model::Time) -> &'static str {
         () if !record.owner_active => "owner deactivated",
         () if record.is_expired(now) => "expired",
         () if !record.enabled => "disabled",
+        () if record.is_beyond_judging() => "damaged",
         () => "active",
+    }
+}
+
+fn state_with_damage(record: &KeyRecord, now: crate::model::Time) -> String {
+    match record.unreadable.join(", ") {
+        fields if fields.is_empty() => state(record, now).to_owned(),
+        fields => format!("{}, unreadable: {fields}", state(record, now)),
     }
 }
 
@@ -218,7 +222,8 @@ fn show(context: &Context, record: KeyRecord) -> Result<()> {
         return output::json(&KeyJson::from(record));
     }
     let or = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
-    output::facts(&[
+    let damage = record.unreadable.join(", ");
+    let mut facts = vec![
         ("id", record.id.to_string()),
         ("name", record.name.clone()),
         ("hint", record.hint.clone()),
@@ -230,13 +235,9 @@ fn show(context: &Context, record: KeyRecord) -> Result<()> {
         ("last used", or(record.last_use.map(|last| last.at.to_string()), "never")),
         ("allowed ips", or(Some(record.allowed_ips.joined()).filter(|ips| !ips.is_empty()), "any")),
         ("rate limit", or(record.rate_limit.map(|limit| limit.text()), "none")),
-    ])
-}
-
-fn report(context: &Context, revoked: Vec<KeyRecord>) -> Result<()> {
-    output::say(&format!("Revoked {} {}.", revoked.len(), if revoked.len() == 1 { "key" } else { "keys" }));
-    if context.json {
-        return output::json(&revoked.into_iter().map(KeyJson::from).collect::<Vec<_>>());
+    ];
+    if !damage.is_empty() {
+        facts.push(("unreadable", damage));
     }
-    revoked.iter().try_for_each(|record| output::print(&format!("{}  {}", record.id, record.hint)))
+    output::facts(&facts)
 }

@@ -7,7 +7,7 @@ use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
 use crate::http::UserJson;
-use crate::model::{Role, User};
+use crate::model::{Role, User, UserId};
 use crate::store::Purpose;
 
 #[derive(Debug, Subcommand)]
@@ -65,7 +65,7 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
                 if context.json { output::json(&UserJson::from(user)) } else { Ok(()) }
             }
             UsersCommand::List => list(context, auth.users(&asking).await?),
-            UsersCommand::Show { email } => show(context, &auth.user_by_email(&asking, &email).await?),
+            UsersCommand::Show { email } => show(context, &find(&auth, &asking, &email).await?),
             UsersCommand::SetPassword { email, password_stdin } => {
                 let user = auth.user_by_email(&asking, &email).await?;
                 let typed = password::read(password_stdin)?;
@@ -95,8 +95,12 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
     })
 }
 
-async fn find(auth: &Auth, asking: &Asking, email: &str) -> Result<User> {
-    auth.user_by_email(asking, email).await
+/// By id too: a user whose e-mail is damaged has no other name.
+async fn find(auth: &Auth, asking: &Asking, name: &str) -> Result<User> {
+    match UserId::parse(name) {
+        Ok(id) => auth.user(asking, id).await,
+        Err(_) => auth.user_by_email(asking, name).await,
+    }
 }
 
 fn list(context: &Context, users: Vec<User>) -> Result<()> {
@@ -105,10 +109,11 @@ fn list(context: &Context, users: Vec<User>) -> Result<()> {
     }
     let row = |user: &User| {
         let state = if user.active { "active" } else { "deactivated" };
+        let damage = user.unreadable.join(", ");
         vec![
             user.email.to_string(),
             user.role.as_str().into(),
-            state.into(),
+            if damage.is_empty() { state.into() } else { format!("{state}, unreadable: {damage}") },
             user.keys.to_string(),
             user.created_at.to_string(),
         ]

@@ -2,16 +2,18 @@
 //! live key came with the request.
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::{Shared, client};
+use super::{Shared, Site, client};
 use crate::auth::{Allowance, Identity};
+use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
-use crate::model::{Actor, Authority, ClientAddress, KeyId, Origin};
+use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, KeyRecord, Origin};
 
 /// A live key's identity and the request's origin.
 pub struct Bearer {
@@ -66,6 +68,52 @@ impl FromRequest for Bearer {
                 }
                 Err(bad) => Err(Problem::of(&bad, &[])),
             }
+        })
+    }
+}
+
+/// Who may revoke the key that came with the request: its bearer, or whoever has the text of a key that nobody can
+/// judge, because its record is damaged.
+pub enum Holder {
+    Bearer(Bearer),
+    OfDamaged(Box<Held>),
+}
+
+/// A key in somebody's hands, as nobody could say whether it is good.
+pub struct Held {
+    digest: Digest,
+    origin: Origin,
+    /// What it gets for everything else.
+    unjudged: Problem,
+}
+
+impl Held {
+    /// If it is true that its record is damaged, and `judge` allows it.
+    pub async fn revoke(
+        self,
+        site: &Site,
+        judge: impl Fn(&KeyRecord) -> Outcome<()> + Send + 'static,
+    ) -> Result<(), Problem> {
+        if site.auth.revoke_damaged(self.digest, judge, self.origin).await? { Ok(()) } else { Err(self.unjudged) }
+    }
+}
+
+impl FromRequest for Holder {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, bearer) = (request.clone(), Bearer::from_request(request, payload));
+        Box::pin(async move {
+            let unjudged = match bearer.await {
+                Ok(bearer) => return Ok(Holder::Bearer(bearer)),
+                Err(problem) if problem.status == StatusCode::SERVICE_UNAVAILABLE => problem,
+                Err(problem) => return Err(problem),
+            };
+            let Credential::Key(key) = credential(request.headers()) else { return Err(unjudged) };
+            let address = client::address(&site(&request)?.settings, request.headers(), request.peer_addr());
+            let origin = Origin::anonymous(address, request_id(&request).as_str().to_owned());
+            Ok(Holder::OfDamaged(Box::new(Held { digest: Digest::of(key), origin, unjudged })))
         })
     }
 }

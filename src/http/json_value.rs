@@ -49,7 +49,7 @@ impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
 
 /// A JSON object of any content.
 #[derive(Debug)]
-pub struct Object(pub Map<String, Value>);
+struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

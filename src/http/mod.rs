@@ -29,7 +29,7 @@ mod tls;
 
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
-pub use api::{KeyJson, UserJson};
+pub use api::{KeyJson, MadeKeyJson, UserJson};
 pub use settings::HttpSettings;
 
 /// What every worker shares.

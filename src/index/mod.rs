@@ -37,6 +37,9 @@ pub struct Grant {
     pub scopes: ScopeSet,
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
+    /// What is stored of it breaks a rule, so that nobody can judge the key: the store is asked each time, and fails.
+    /// Then the other parts are empty, but for `enabled`.
+    pub is_unreadable: bool,
 }
 
 /// A key as the writer hands it in.
@@ -158,14 +161,14 @@ impl Index {
             let reading = self.entries.read(number, digest, |content| {
                 let owner = self.owners.get(content.owner)?;
                 let grant = self.grants.get(content.grant)?;
-                let (owner, grant) = (owner.as_ref()?, grant.as_ref()?);
+                let (owner, grant) = (owner.as_ref()?, grant.as_ref().filter(|grant| !grant.is_unreadable)?);
                 let view =
                     KeyView { number: Some(number), id: content.id, owner, grant, expires_at: content.expires_at };
                 Some(look(&view))
             });
             match reading {
                 Reading::Same(Some(seen)) => return Lookup::Found(seen),
-                // Being changed at this instant: the store knows.
+                // Being changed at this instant, or damaged: the store knows.
                 Reading::Same(None) | Reading::Moving => return Lookup::Unsure,
                 Reading::Other => {}
             }

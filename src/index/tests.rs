@@ -23,6 +23,7 @@ fn owner(number: u8, active: bool) -> IndexedOwner {
 fn grant(number: u8) -> Grant {
     let scope = format!("scope:{number}");
     Grant {
+        is_unreadable: false,
         enabled: !number.is_multiple_of(3),
         scopes: ScopeSet::parse([scope.as_str()]).unwrap(),
         allowed_ips: Networks::default(),

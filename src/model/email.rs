@@ -38,6 +38,18 @@ impl Email {
         Ok(Email(text.to_ascii_lowercase()))
     }
 
+    /// As it stands in the database; in its second part whether it is an address. What could break a header or a
+    /// terminal is replaced by `?`, and then it is the address of nobody.
+    pub fn stored(text: &str) -> (Self, bool) {
+        match Self::parse(text) {
+            Ok(email) if email.0 == text => (email, true),
+            _ => {
+                let harmless = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+                (Email(text.chars().map(harmless).collect()), false)
+            }
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,6 +75,17 @@ mod tests {
     fn one_person_has_one_spelling() {
         for text in ["ada@example.com", " Ada@Example.COM ", "ADA@EXAMPLE.COM\n"] {
             assert_eq!(Email::parse(text).unwrap().as_str(), "ada@example.com");
+        }
+    }
+
+    #[test]
+    fn a_stored_address_is_always_read_and_a_wrong_one_is_told() {
+        assert_eq!(Email::stored("ada@example.com"), (Email::parse("ada@example.com").unwrap(), true));
+        for (damaged, read) in
+            [("Ada@example.com", "Ada@example.com"), ("a b\r\n", "a?b??"), ("", ""), ("mıke@x.y", "m?ke@x.y")]
+        {
+            let (email, is_address) = Email::stored(damaged);
+            assert_eq!((email.as_str(), is_address), (read, false));
         }
     }
 

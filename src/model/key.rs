@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
+pub use super::metadata::Metadata;
 use super::{Digest, Email, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId, Version};
 use crate::error::{Error, Result};
 
@@ -146,30 +145,17 @@ impl KeyChange {
             && self.rate_limit.is_none()
             && self.metadata.is_none()
     }
-}
 
-/// A small JSON object of the caller's own.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
-#[serde(transparent)]
-pub struct Metadata(Map<String, Value>);
-
-impl Metadata {
-    /// In bytes of compact JSON.
-    pub const MAX: usize = 4096;
-
-    pub fn parse(value: Value) -> Result<Self> {
-        let Value::Object(map) = value else {
-            return Err(Error::invalid("metadata", "Metadata is a JSON object."));
-        };
-        let metadata = Metadata(map);
-        if metadata.text().len() > Self::MAX {
-            return Err(Error::invalid("metadata", "Metadata has at most 4,096 bytes as compact JSON."));
+    /// Whether it gives this field of a record a new value.
+    pub fn sets(&self, field: &str) -> bool {
+        match field {
+            "name" => self.name.is_some(),
+            "scopes" => self.scopes.is_some(),
+            "allowed_ips" => self.allowed_ips.is_some(),
+            "rate_limit" => self.rate_limit.is_some(),
+            "metadata" => self.metadata.is_some(),
+            _ => false,
         }
-        Ok(metadata)
-    }
-
-    pub fn text(&self) -> String {
-        serde_json::to_string(&self.0).expect("a map of JSON values always serialises")
     }
 }
 
@@ -209,6 +195,9 @@ pub struct KeyRecord {
     pub last_use: Option<LastUse>,
     /// Short-lived, of a log-in by a program.
     pub is_token: bool,
+    /// The fields whose stored value breaks a rule, by their names in the API; what can be read of them is in
+    /// its place. Empty, unless somebody changed the database by hand or its file is damaged.
+    pub unreadable: Vec<&'static str>,
 }
 
 impl KeyRecord {
@@ -216,9 +205,15 @@ impl KeyRecord {
         self.expires_at.is_some_and(|end| now >= end)
     }
 
+    /// Whether what is unreadable decides what the key may do, so that nobody can judge it.
+    pub fn is_beyond_judging(&self) -> bool {
+        self.unreadable.iter().any(|field| ["scopes", "allowed_ips", "rate_limit"].contains(field))
+    }
+
     /// Of everything that can be changed; being used is no change.
     pub fn version(&self) -> Version {
-        Version::of(&[
+        let unreadable = self.unreadable.join(" ");
+        let parts = [
             &self.id.to_string(),
             &self.name,
             &self.scopes.joined(),
@@ -226,8 +221,11 @@ impl KeyRecord {
             &self.enabled.to_string(),
             &self.allowed_ips.joined(),
             &self.rate_limit.map_or_else(String::new, |limit| limit.text()),
-            &self.metadata.text(),
-        ])
+            self.metadata.text(),
+            &unreadable,
+        ];
+        // A sound record has the version that it had before damage was told.
+        Version::of(if unreadable.is_empty() { &parts[..8] } else { &parts })
     }
 }
 

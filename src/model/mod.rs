@@ -8,6 +8,7 @@ pub mod email;
 pub mod event;
 pub mod id;
 pub mod key;
+pub mod metadata;
 pub mod name;
 pub mod network;
 pub mod page;

@@ -58,6 +58,16 @@ impl Networks {
         Ok(Networks(nets.into_iter().collect()))
     }
 
+    /// As it stands in the database, however many there are: limits are for input. `None`: a part of it is no range,
+    /// so that nobody can tell what it allowed.
+    pub fn stored(joined: &str) -> Option<Self> {
+        let parts = joined.split(' ').filter(|part| !part.is_empty());
+        let mut nets = parts.map(|part| parse_net(part).ok()).collect::<Option<Vec<_>>>()?;
+        nets.sort_unstable();
+        nets.dedup();
+        Some(Networks(nets))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -117,6 +127,16 @@ mod tests {
         assert_eq!(nets.joined(), "10.0.0.0/8 2001:db8::1/128");
         assert!(nets.contains("::ffff:10.9.9.9".parse().unwrap()));
         assert!(!nets.contains("11.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn limits_bind_input_and_not_what_is_stored() {
+        let many = (0..60).map(|n| format!("10.0.{n}.0/24")).collect::<Vec<_>>().join(" ");
+        assert_eq!(Networks::stored(&many).unwrap().joined().split(' ').count(), 60);
+        assert_eq!(Networks::stored(""), Some(Networks::default()));
+        for damaged in ["10.0.0.0/33", "10.0.0.0/8,11.0.0.0/8", "anywhere", "10.0.0.0/8 \0"] {
+            assert_eq!(Networks::stored(damaged), None, "{damaged:?}");
+        }
     }
 
     #[test]

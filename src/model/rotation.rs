@@ -40,6 +40,13 @@ pub fn may_rotate(old: &KeyRecord, now: Time) -> Result<()> {
     if old.is_token {
         return Err(Error::conflict("This is a short-lived token. Its program refreshes it, or asks for another one."));
     }
+    if !old.unreadable.is_empty() {
+        return Err(Error::conflict(format!(
+            "The record of this key is damaged ({}), and so would that of the new one be. Make another key and revoke \
+             this one.",
+            old.unreadable.join(", ")
+        )));
+    }
     if old.is_expired(now) {
         return Err(Error::conflict("This key has expired, and so would the new one. Make another key."));
     }

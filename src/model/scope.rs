@@ -101,6 +101,19 @@ impl ScopeSet {
         Ok(ScopeSet(scopes.into_iter().collect()))
     }
 
+    /// As it stands in the database, however many there are and however long: limits are for input. `None`: a part
+    /// of it is no scope.
+    pub fn stored(joined: &str) -> Option<Self> {
+        let scope = |text: &str| {
+            let is_grant = text == "*" || is_scope(text.strip_suffix('*').unwrap_or(text));
+            is_grant.then(|| Scope(text.to_owned()))
+        };
+        let mut scopes = joined.split(' ').filter(|part| !part.is_empty()).map(scope).collect::<Option<Vec<_>>>()?;
+        scopes.sort_unstable();
+        scopes.dedup();
+        Some(ScopeSet(scopes))
+    }
+
     pub fn covers(&self, need: &str) -> bool {
         self.0.iter().any(|grant| grant.covers(need))
     }
@@ -173,5 +186,19 @@ mod tests {
             assert!(Scope::parse(bad).is_err(), "{bad}");
         }
         assert!(Scope::parse_need("orders:*").is_err());
+    }
+
+    #[test]
+    fn limits_bind_input_and_not_what_is_stored() {
+        let many = (0..60).map(|n| format!("s{n:02}")).collect::<Vec<_>>().join(" ");
+        let long = "a".repeat(65);
+        for stored in ["", "b a a", "orders:* *", "keybearer:root", &many, &long] {
+            let read = ScopeSet::stored(stored).unwrap();
+            assert_eq!(ScopeSet::stored(&read.joined()), Some(read));
+        }
+        assert_eq!(ScopeSet::stored("b a a").unwrap(), ScopeSet::parse(["a", "b"]).unwrap());
+        for damaged in ["a\nb", "a,b", "é", "**", ":a", "a \0"] {
+            assert_eq!(ScopeSet::stored(damaged), None, "{damaged:?}");
+        }
     }
 }

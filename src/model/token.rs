@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Digest, KeyPrefix, PlainKey};
-use crate::error::Result;
+use super::{Digest, KeyPrefix, KeyRecord, PlainKey};
+use crate::error::{Error, Result};
 
 /// How long a token lives, unless the operator says otherwise.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
@@ -33,6 +33,14 @@ impl RefreshToken {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+}
+
+/// Only a token is given back; a key is revoked.
+pub fn must_be_token(record: &KeyRecord) -> Result<()> {
+    if record.is_token {
+        return Ok(());
+    }
+    Err(Error::conflict("This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current."))
 }
 
 impl std::fmt::Debug for RefreshToken {

@@ -36,6 +36,9 @@ pub struct User {
     pub created_at: Time,
     pub last_login_at: Option<Time>,
     pub keys: u64,
+    /// The fields whose stored value breaks a rule, by their names in the API; see [`super::KeyRecord`]. An unreadable
+    /// role is that of a member.
+    pub unreadable: Vec<&'static str>,
 }
 
 impl User {

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{parsed, sql, time};
+use super::rows::{Salvage, sql, time};
 use super::standing::standing;
 use crate::error::{Error, Kind, Result};
 use crate::model::verdict::Demand;
@@ -27,7 +27,8 @@ fn session_holds(db: &Connection, id: SessionId, judged: Role, now: Time) -> Res
         )
         .map_err(sql)?;
     let found = query.query_row([id.as_bytes()], |row| {
-        Ok((time(row.get(0)?), time(row.get(1)?), parsed(2, Role::parse(row.get_ref(2)?.as_str()?))?))
+        let role = Role::parse(&Salvage::of(row).text("role", 2)?).unwrap_or(Role::Member);
+        Ok((time(row.get(0)?), time(row.get(1)?), role))
     });
     match found.optional().map_err(sql)? {
         Some((created, seen, role)) if !session::is_over(created, seen, now) => role_holds(judged, role),

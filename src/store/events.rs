@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::Store;
-use super::rows::{changed, like_pattern, sql, time};
+use super::rows::{Salvage, changed, like_pattern, sql, time};
 use crate::error::Result;
 use crate::model::{Action, Cursor, Event, NewEvent, Page, Time};
 
@@ -153,19 +153,26 @@ impl Store {
     }
 }
 
+/// Whatever was done to the line, it is shown: `verify_events` finds it.
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let mut salvage = Salvage::of(row);
+    let id = |column| -> rusqlite::Result<Option<String>> { Ok(row.get_ref(column)?.as_bytes_or_null()?.map(shown)) };
     Ok(Event {
         seq: row.get(0)?,
         at: time(row.get(1)?),
-        actor_kind: row.get(2)?,
-        actor_id: row.get::<_, Option<[u8; 16]>>(3)?.map(hyphenated),
-        actor: row.get(4)?,
-        action: row.get(5)?,
-        object_id: row.get::<_, Option<[u8; 16]>>(6)?.map(hyphenated),
-        object: row.get(7)?,
-        address: row.get(8)?,
-        request_id: row.get(9)?,
+        actor_kind: salvage.text("actor_kind", 2)?,
+        actor_id: id(3)?,
+        actor: salvage.text("actor", 4)?,
+        action: salvage.text("action", 5)?,
+        object_id: id(6)?,
+        object: salvage.text("object", 7)?,
+        address: salvage.text_or_null("address", 8)?,
+        request_id: salvage.text_or_null("request_id", 9)?,
     })
+}
+
+fn shown(id: &[u8]) -> String {
+    id.try_into().map_or_else(|_| hex::encode(id), hyphenated)
 }
 
 fn hyphenated(id: [u8; 16]) -> String {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::rows::{networks, parsed, rate_limit, scopes, sql, time};
+use super::rows::{Salvage, networks, rate_limit, scopes, sql, time};
 use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
-use crate::model::{Digest, Email, KeyId, Role, UserId};
+use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
 
 /// Changes read at once while catching up; keys read at once while filling.
 const PAGE: usize = 4096;
@@ -20,8 +20,8 @@ pub(super) struct Follower {
     index: Arc<Index>,
     /// The revision up to which the index holds everything (as far as it is filled).
     revision: i64,
-    /// The last key id filled in; `None` when the index is full.
-    filling: Option<[u8; 16]>,
+    /// The last key id filled in; `None` when the index is full. Bytes, because a damaged id must not stop it.
+    filling: Option<Vec<u8>>,
 }
 
 /// What one transaction changed, read before its COMMIT and applied after it.
@@ -36,7 +36,7 @@ pub(super) struct Delta {
 impl Follower {
     pub fn new(db: &Connection, index: Arc<Index>) -> Result<Self> {
         let revision = newest_revision(db)?;
-        Ok(Follower { index, revision, filling: Some([0; 16]) })
+        Ok(Follower { index, revision, filling: Some(Vec::new()) })
     }
 
     pub fn is_filling(&self) -> bool {
@@ -56,7 +56,7 @@ impl Follower {
         if self.has_gap(db)? {
             // Lines that we need were pruned, or the feed went back: start over.
             self.revision = newest_revision(db)?;
-            self.filling = Some([0; 16]);
+            self.filling = Some(Vec::new());
             let revision = self.revision as u64;
             self.write(|writing| {
                 writing.reset();
@@ -84,11 +84,13 @@ impl Follower {
         while let Some(line) = rows.next().map_err(sql)? {
             delta.lines += 1;
             delta.revision = Some(line.get(0).map_err(sql)?);
-            if line.get_ref(1).and_then(|kind| Ok(kind.as_str()? == "key")).map_err(sql)? {
-                let digest = Digest::from_bytes(line.get(3).map_err(sql)?);
-                delta.keys.push((digest, find(db, &digest)?));
-            } else {
-                delta.owners.extend(owner(db, line.get(2).map_err(sql)?)?);
+            // A digest or an id of another length is that of no key and no user that the index could hold.
+            if line.get_ref(1).is_ok_and(|kind| kind.as_str() == Ok("key")) {
+                if let Ok(digest) = line.get(3).map(Digest::from_bytes) {
+                    delta.keys.push((digest, find(db, &digest)?));
+                }
+            } else if let Ok(id) = line.get(2) {
+                delta.owners.extend(owner(db, id)?);
             }
         }
         Ok(delta)
@@ -113,10 +115,10 @@ impl Follower {
 
     /// One page of keys as they are now. Later changes come by the feed, earlier ones are in the rows.
     pub fn fill_a_page(&mut self, db: &Connection) {
-        let Some(after) = self.filling else { return };
-        match page(db, &after) {
-            Ok(keys) => {
-                self.filling = keys.last().map(|key| *key.id.as_bytes()).filter(|_| keys.len() == PAGE);
+        let Some(after) = &self.filling else { return };
+        match page(db, after) {
+            Ok((keys, next)) => {
+                self.filling = next;
                 let is_full = self.filling.is_none();
                 self.write(|writing| {
                     writing.put_all(&keys);
@@ -164,15 +166,21 @@ pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey
         .map_err(sql)
 }
 
-fn page(db: &Connection, after: &[u8; 16]) -> Result<Vec<IndexedKey>> {
+/// The keys of a page, and where the next one begins; `None`: this was the last one.
+fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8>>)> {
     let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id > :after ORDER BY k.id LIMIT :page")).map_err(sql)?;
     let mut latest = Latest::default();
-    let mut keys = Vec::with_capacity(PAGE);
+    let (mut keys, mut met, mut last) = (Vec::with_capacity(PAGE), 0, Vec::new());
     let mut rows = query.query(named_params! {":after": after, ":page": PAGE as i64}).map_err(sql)?;
     while let Some(row) = rows.next().map_err(sql)? {
-        keys.push(latest.key(row).map_err(sql)?);
+        met += 1;
+        if met == PAGE {
+            last = row.get(0).map_err(sql)?;
+        }
+        // Without a digest nobody can present it.
+        keys.extend(latest.key(row).ok());
     }
-    Ok(keys)
+    Ok((keys, Some(last).filter(|_| met == PAGE)))
 }
 
 fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
@@ -180,11 +188,13 @@ fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
     query.query_row([id], |row| owner_at(row, 0)).optional().map_err(sql)
 }
 
+/// An unreadable role is the lesser one.
 fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
+    let mut salvage = Salvage::of(row);
     Ok(IndexedOwner {
-        id: UserId::from_bytes(row.get(first)?),
-        email: parsed(first + 1, Email::parse(row.get_ref(first + 1)?.as_str()?))?,
-        role: parsed(first + 2, Role::parse(row.get_ref(first + 2)?.as_str()?))?,
+        id: UserId::from_bytes(salvage.id("id", first)),
+        email: salvage.email("email", first + 1)?,
+        role: Role::parse(&salvage.text("role", first + 2)?).unwrap_or(Role::Member),
         active: row.get(first + 3)?,
     })
 }
@@ -205,11 +215,21 @@ struct GrantText {
 }
 
 impl Latest {
+    /// An error only for a digest that is none. What else breaks a rule makes a key that nobody can judge.
     fn key(&mut self, row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
         Ok(IndexedKey {
-            id: KeyId::from_bytes(row.get(0)?),
+            id: KeyId::from_bytes(row.get(0).unwrap_or_default()),
             digest: Digest::from_bytes(row.get(1)?),
-            grant: self.grant(row)?,
+            grant: match self.grant(row) {
+                Ok(grant) => grant,
+                Err(_) => Arc::new(Grant {
+                    enabled: row.get(3)?,
+                    scopes: ScopeSet::default(),
+                    allowed_ips: Networks::default(),
+                    rate_limit: None,
+                    is_unreadable: true,
+                }),
+            },
             expires_at: row.get::<_, Option<i64>>(4)?.map(time),
             imported: row.get(7)?,
             owner: self.owner(row)?,
@@ -217,10 +237,11 @@ impl Latest {
     }
 
     fn owner(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<IndexedOwner>> {
-        let (id, active) = (UserId::from_bytes(row.get(8)?), row.get::<_, bool>(11)?);
-        let (email, role) = (row.get_ref(9)?.as_str()?, row.get_ref(10)?.as_str()?);
+        let (id, active) = (UserId::from_bytes(row.get(8).unwrap_or_default()), row.get::<_, bool>(11)?);
+        let (email, role) = (row.get_ref(9)?.as_bytes()?, row.get_ref(10)?.as_bytes()?);
         let is_same = |held: &&Arc<IndexedOwner>| {
-            held.id == id && held.active == active && held.email.as_str() == email && held.role.as_str() == role
+            let (held_email, held_role) = (held.email.as_str().as_bytes(), held.role.as_str().as_bytes());
+            held.id == id && held.active == active && held_email == email && held_role == role
         };
         if let Some(held) = self.owner.as_ref().filter(is_same) {
             return Ok(Arc::clone(held));
@@ -245,6 +266,7 @@ impl Latest {
             enabled,
             allowed_ips: networks(row, 5)?,
             rate_limit: rate_limit(row, 6)?,
+            is_unreadable: false,
         });
         let text = GrantText {
             scopes: joined.to_owned(),

@@ -75,18 +75,14 @@ impl Store {
     pub async fn export_keys(&self, after: Option<KeyId>, limit: usize) -> Result<Vec<(Digest, KeyRecord)>> {
         self.read(move |db| {
             let mut query = db
-                .prepare_cached(&format!("{} WHERE k.id > ?1 AND k.is_token = 0 ORDER BY k.id LIMIT ?2", keys::KEY))
+                .prepare_cached(&format!(
+                    "{} WHERE k.id > ?1 AND k.is_token = 0 AND length(k.id) = 16 ORDER BY k.id LIMIT ?2",
+                    keys::KEY
+                ))
                 .map_err(sql)?;
             let after = after.map_or([0; 16], |id| *id.as_bytes());
-            let mut digest = db.prepare_cached("SELECT digest FROM keys WHERE id = ?1").map_err(sql)?;
             let records = query.query_map((after, limit as i64), record_of).map_err(sql)?;
-            records
-                .map(|record| {
-                    let record = record.map_err(sql)?;
-                    let bytes = digest.query_row([record.id.as_bytes()], |row| row.get(0)).map_err(sql)?;
-                    Ok((Digest::from_bytes(bytes), record))
-                })
-                .collect()
+            records.map(|record| record.map(|record| (record.digest, record)).map_err(sql)).collect()
         })
         .await
     }

@@ -4,10 +4,10 @@
 use rusqlite::{Connection, named_params};
 
 use super::Store;
-use super::keys::{Reach, log, record, revoke};
+use super::keys::{Reach, log, record, record_with, revoke, set_enabled};
 use super::rows::sql;
-use crate::error::Result;
-use crate::model::{Action, KeyChange, KeyId, KeyRecord, Origin, Time};
+use crate::error::{Error, Result};
+use crate::model::{Action, Actor, Digest, KeyChange, KeyId, KeyRecord, Origin, Time};
 
 impl Store {
     /// The record after the change, which is in force when this returns.
@@ -24,6 +24,10 @@ impl Store {
         let verb = move |db: &Connection, origin: &Origin| {
             let before = record(db, id, reach)?;
             judge(&before)?;
+            if change.only_disables() {
+                return set_enabled(db, before, Action::KeyDisabled, now, origin);
+            }
+            may_be_written(&before, &change)?;
             let after = with(before.clone(), change.clone());
             if after.version() == before.version() {
                 return Ok(before);
@@ -57,10 +61,43 @@ impl Store {
         })
         .await
     }
+
+    /// The key with this digest, if what a verdict needs of it cannot be read: its own text revokes it then. Returns
+    /// whether there is such a key.
+    pub async fn revoke_damaged(
+        &self,
+        digest: Digest,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        now: Time,
+        origin: Origin,
+    ) -> Result<bool> {
+        self.withdraw(origin, now, move |db, origin| {
+            let damaged = record_with(db, &digest)?.filter(KeyRecord::is_beyond_judging);
+            let Some(found) = damaged else { return Ok(false) };
+            judge(&found)?;
+            let origin = Origin { actor: Actor::Key { id: found.id, hint: found.hint.clone() }, ..origin.clone() };
+            revoke(db, found, now, &origin).map(|_| true)
+        })
+        .await
+    }
+}
+
+/// What could not be read would be overwritten with less: no address ranges, for one, mean any address.
+fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
+    let kept = ["name", "scopes", "allowed_ips", "rate_limit", "metadata"];
+    let lost: Vec<&str> = before.unreadable.iter().copied().filter(|f| kept.contains(f) && !change.sets(f)).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "The record of this key is damaged ({}). Send these fields too, with new values, or revoke the key.",
+        lost.join(", ")
+    )))
 }
 
 fn with(before: KeyRecord, change: KeyChange) -> KeyRecord {
     KeyRecord {
+        unreadable: before.unreadable.into_iter().filter(|field| !change.sets(field)).collect(),
         name: change.name.map_or(before.name, |name| name.to_string()),
         scopes: change.scopes.unwrap_or(before.scopes),
         expires_at: change.expiry.map_or(before.expires_at, |expiry| expiry.time()),

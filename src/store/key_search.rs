@@ -97,7 +97,7 @@ const HINTED: &str = "SELECT id FROM keys WHERE hint = ?1 AND id < ?2 AND is_tok
 fn list(db: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE {} AND k.is_token = 0 AND k.id < :after AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
+            "{KEY} WHERE {} AND k.is_token = 0 AND k.id < :after AND length(k.id) = 16 AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
             owned(filter, ":owner")
         ))
         .map_err(sql)?;
@@ -169,7 +169,7 @@ fn walk(
 fn walk_sql(filter: &KeyFilter, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \
-         WHERE {} AND k.is_token = 0 AND k.id < ?2 ORDER BY k.id DESC LIMIT ?4",
+         WHERE {} AND k.is_token = 0 AND k.id < ?2 AND length(k.id) = 16 ORDER BY k.id DESC LIMIT ?4",
         owned(filter, "?1")
     )
 }
@@ -232,7 +232,8 @@ fn kept(db: &Connection, filter: &KeyFilter, id: &Id) -> Result<Option<KeyRecord
 
 fn ids(db: &Connection, query: &str, values: &[&dyn ToSql]) -> Result<Vec<Id>> {
     let mut query = db.prepare_cached(query).map_err(sql)?;
-    query.query_map(values, |row| row.get(0)).and_then(Iterator::collect).map_err(sql)
+    let found = query.query_map(values, |row| Ok(row.get(0).ok())).map_err(sql)?;
+    Ok(found.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?.into_iter().flatten().collect())
 }
 
 /// An owner is looked for by index, everybody without one.

@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::rows::{changed, is_unique_violation, networks, parsed, rate_limit, scopes, sql, time};
+use super::rows::{Salvage, changed, is_unique_violation, networks, rate_limit, scopes, sql, time};
 use super::submissions::{self, Submission};
 use super::{Store, events, tokens};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::key::{LastUse, Metadata};
-use crate::model::{Action, Digest, Email, KeyId, KeyName, KeyRecord, NewEvent, NewKey, Origin, Owner, Time, UserId};
+use crate::model::{
+    Action, Digest, KeyId, KeyName, KeyRecord, Networks, NewEvent, NewKey, Origin, Owner, ScopeSet, Time, UserId,
+};
 
 /// How many keys a member may hold; an admin is trusted with more.
 pub const KEYS_PER_MEMBER: i64 = 1000;
@@ -47,9 +49,19 @@ pub enum Created {
     Before(KeyId),
 }
 
+/// What a batch of revocations did: what it could.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// As they were.
+    pub records: Vec<KeyRecord>,
+    /// There are no such keys, or none within reach.
+    pub missing: Vec<KeyId>,
+}
+
+/// A key whose owner's row is gone is a key all the same: to be shown, and to be revoked.
 pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token \
-    FROM keys k JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
+    FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
 
 impl Store {
     pub async fn create_key(&self, key: KeyWrite, now: Time, origin: Origin) -> Result<Created> {
@@ -92,19 +104,21 @@ impl Store {
         .await
     }
 
-    /// Deletes the rows, all or none; a repeated id counts once.
-    pub async fn revoke_keys(
-        &self,
-        ids: Vec<KeyId>,
-        reach: Reach,
-        now: Time,
-        origin: Origin,
-    ) -> Result<Vec<KeyRecord>> {
+    /// Deletes those rows that are there and within reach; a repeated id counts once.
+    pub async fn revoke_keys(&self, ids: Vec<KeyId>, reach: Reach, now: Time, origin: Origin) -> Result<Batch> {
         self.withdraw(origin, now, move |db, origin| {
             let mut ids = ids.clone();
             ids.sort_unstable();
             ids.dedup();
-            ids.iter().map(|id| revoke(db, record(db, *id, reach)?, now, origin)).collect()
+            let mut batch = Batch::default();
+            for id in ids {
+                match record(db, id, reach) {
+                    Ok(record) => batch.records.push(revoke(db, record, now, origin)?),
+                    Err(error) if error.kind == Kind::NotFound => batch.missing.push(id),
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(batch)
         })
         .await
     }
@@ -115,15 +129,12 @@ impl Store {
         self.withdraw(origin, now, move |db, origin| {
             let mut revoked = Vec::new();
             for digest in &digests {
-                let mut query = db.prepare_cached("SELECT id FROM keys WHERE digest = ?1").map_err(sql)?;
-                let id: Option<[u8; 16]> =
-                    query.query_row([digest.as_bytes()], |row| row.get(0)).optional().map_err(sql)?;
-                let id = match id {
-                    Some(id) => Some(KeyId::from_bytes(id)),
+                let found = match record_with(db, digest)? {
+                    Some(record) => Some(record),
                     None => tokens::token_of_refresh(db, digest)?,
                 };
-                if let Some(id) = id {
-                    revoked.push(revoke(db, record(db, id, Reach::Anyone)?, now, origin)?);
+                if let Some(record) = found {
+                    revoked.push(revoke(db, record, now, origin)?);
                 }
             }
             Ok(revoked)
@@ -133,11 +144,17 @@ impl Store {
 
     /// Disabled: refused until it is enabled again. Saying so twice changes nothing.
     pub async fn disable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
-        self.withdraw(origin, now, move |db, origin| set_enabled(db, id, reach, Action::KeyDisabled, now, origin)).await
+        self.withdraw(origin, now, move |db, origin| {
+            set_enabled(db, record(db, id, reach)?, Action::KeyDisabled, now, origin)
+        })
+        .await
     }
 
     pub async fn enable_key(&self, id: KeyId, reach: Reach, now: Time, origin: Origin) -> Result<KeyRecord> {
-        self.write(origin, now, move |db, origin| set_enabled(db, id, reach, Action::KeyEnabled, now, origin)).await
+        self.write(origin, now, move |db, origin| {
+            set_enabled(db, record(db, id, reach)?, Action::KeyEnabled, now, origin)
+        })
+        .await
     }
 
     pub async fn rename_key(
@@ -164,7 +181,7 @@ impl Store {
 pub(super) fn may_own(db: &Connection, owner: UserId, more: i64) -> Result<()> {
     let mut query = db
         .prepare_cached(
-            "SELECT active, role = 'member' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 AND is_token = 0 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
+            "SELECT active, role <> 'admin' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 AND is_token = 0 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
         )
         .map_err(sql)?;
     let found: Option<(bool, bool)> = query
@@ -210,23 +227,26 @@ fn insert(db: &Connection, key: &KeyWrite, now: Time) -> Result<()> {
 }
 
 pub(super) fn revoke(db: &Connection, record: KeyRecord, now: Time, origin: &Origin) -> Result<KeyRecord> {
-    changed(db, "DELETE FROM keys WHERE id = ?1", [record.id.as_bytes()])?;
+    if record.unreadable.contains(&"id") {
+        changed(db, "DELETE FROM keys WHERE digest = ?1", [record.digest.as_bytes()])?;
+    } else {
+        changed(db, "DELETE FROM keys WHERE id = ?1", [record.id.as_bytes()])?;
+    }
     log(db, Action::KeyRevoked, &record, now, origin)?;
     Ok(record)
 }
 
-fn set_enabled(
+/// Touches nothing else, so that it works on a damaged row.
+pub(super) fn set_enabled(
     db: &Connection,
-    id: KeyId,
-    reach: Reach,
+    before: KeyRecord,
     action: Action,
     now: Time,
     origin: &Origin,
 ) -> Result<KeyRecord> {
-    let before = record(db, id, reach)?;
     let enabled = action == Action::KeyEnabled;
     if before.enabled != enabled {
-        changed(db, "UPDATE keys SET enabled = ?2 WHERE id = ?1", (id.as_bytes(), enabled))?;
+        changed(db, "UPDATE keys SET enabled = ?2 WHERE id = ?1", (before.id.as_bytes(), enabled))?;
         log(db, action, &before, now, origin)?;
     }
     Ok(KeyRecord { enabled, ..before })
@@ -234,7 +254,8 @@ fn set_enabled(
 
 pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
     let label = format!("{} ({}) of {}", key.name, key.hint, key.owner.email);
-    events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object: Some(*key.id.as_bytes()), label })
+    let object = (!key.unreadable.contains(&"id")).then(|| *key.id.as_bytes());
+    events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object, label })
 }
 
 pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyRecord> {
@@ -244,32 +265,40 @@ pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyReco
     found.ok_or_else(|| Error::not_found("key"))
 }
 
+/// The key with this digest.
+pub(super) fn record_with(db: &Connection, digest: &Digest) -> Result<Option<KeyRecord>> {
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = ?1")).map_err(sql)?;
+    query.query_row([digest.as_bytes()], record_of).optional().map_err(sql)
+}
+
+/// Whatever a column holds, there is a record.
 pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
-    let metadata: serde_json::Value =
-        parsed(13, serde_json::from_str(row.get_ref(13)?.as_str()?).map_err(Error::internal))?;
+    let mut salvage = Salvage::of(row);
     let last_use = match row.get::<_, Option<i64>>(14)? {
-        Some(at) => Some(LastUse { at: time(at), address: row.get(15)?, user_agent: row.get(16)? }),
+        Some(at) => {
+            let (address, user_agent) = (salvage.text_or_null("last_use", 15)?, salvage.text_or_null("last_use", 16)?);
+            Some(LastUse { at: time(at), address, user_agent })
+        }
         None => None,
     };
+    let metadata = Metadata::stored(&salvage.text("metadata", 13)?);
     Ok(KeyRecord {
-        id: KeyId::from_bytes(row.get(0)?),
-        digest: Digest::from_bytes(row.get(17)?),
-        name: row.get(1)?,
-        prefix: row.get(2)?,
-        hint: row.get(3)?,
-        owner: Owner {
-            id: UserId::from_bytes(row.get(4)?),
-            email: parsed(5, Email::parse(row.get_ref(5)?.as_str()?))?,
-        },
-        owner_active: row.get(6)?,
-        scopes: scopes(row, 7)?,
+        id: KeyId::from_bytes(salvage.id("id", 0)),
+        digest: Digest::from_bytes(salvage.or("digest", row.get(17).ok(), [0; 32])),
+        name: salvage.text("name", 1)?,
+        prefix: salvage.text_or_null("prefix", 2)?,
+        hint: salvage.text("hint", 3)?,
+        owner: Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? },
+        owner_active: row.get::<_, Option<bool>>(6)?.unwrap_or(false),
+        scopes: salvage.or("scopes", scopes(row, 7).ok(), ScopeSet::default()),
         enabled: row.get(8)?,
         created_at: time(row.get(9)?),
         expires_at: row.get::<_, Option<i64>>(10)?.map(time),
-        allowed_ips: networks(row, 11)?,
-        rate_limit: rate_limit(row, 12)?,
-        metadata: parsed(13, Metadata::parse(metadata))?,
+        allowed_ips: salvage.or("allowed_ips", networks(row, 11).ok(), Networks::default()),
+        rate_limit: salvage.or("rate_limit", rate_limit(row, 12).ok(), None),
+        metadata: salvage.or("metadata", metadata, Metadata::default()),
         last_use,
         is_token: row.get(18)?,
+        unreadable: salvage.unreadable,
     })
 }

@@ -45,7 +45,7 @@ pub use events::{ChainReport, EventFilter};
 pub use import::{Input, Revoked, Rows};
 pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
 pub use key_search::KeyFilter;
-pub use keys::{Created, KeyWrite, Reach};
+pub use keys::{Batch, Created, KeyWrite, Reach};
 pub use rotation::Successor;
 pub use sessions::NewSession;
 pub use signing::Stamp;

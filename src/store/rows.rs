@@ -1,7 +1,7 @@
-//! From rows to types and back. A value in the database that breaks a rule of the model is damage,
-//! reported as such, never guessed at.
+//! From rows to types and back. A stored value that breaks a rule of the model is damage: told as such, never
+//! guessed at, and in the way of nobody. A record says what of it is unreadable; a verdict is not given.
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row};
 
 use crate::error::{Error, Result};
@@ -17,9 +17,9 @@ pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
         if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-/// A stored text through the parser of its type.
-pub(super) fn parsed<T>(column: usize, value: Result<T>) -> rusqlite::Result<T> {
-    value.map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+/// What a verdict needs and a column does not hold.
+pub(super) fn damage(column: usize) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "breaks a rule of its type".into())
 }
 
 pub(super) fn time(millis: i64) -> Time {
@@ -27,16 +27,77 @@ pub(super) fn time(millis: i64) -> Time {
 }
 
 pub(super) fn scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<ScopeSet> {
-    parsed(column, ScopeSet::parse(row.get_ref(column)?.as_str()?.split(' ').filter(|part| !part.is_empty())))
+    ScopeSet::stored(row.get_ref(column)?.as_str()?).ok_or_else(|| damage(column))
 }
 
 pub(super) fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Networks> {
-    parsed(column, Networks::parse(row.get_ref(column)?.as_str()?.split(' ').filter(|part| !part.is_empty())))
+    Networks::stored(row.get_ref(column)?.as_str()?).ok_or_else(|| damage(column))
 }
 
 pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<RateLimit>> {
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| parsed(column, RateLimit::parse(&text))).transpose()
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    text.map(|text| RateLimit::parse(text).map_err(|_| damage(column))).transpose()
+}
+
+/// A row read column by column: what breaks a rule is left out and its field named, so that one damaged value
+/// keeps neither its own row nor its neighbours from being shown, refused or deleted.
+pub(super) struct Salvage<'a, 'row> {
+    row: &'a Row<'row>,
+    pub unreadable: Vec<&'static str>,
+}
+
+impl<'a, 'row> Salvage<'a, 'row> {
+    pub fn of(row: &'a Row<'row>) -> Self {
+        Salvage { row, unreadable: Vec::new() }
+    }
+
+    /// The value, or else what stands in for it.
+    pub fn or<T>(&mut self, field: &'static str, value: Option<T>, instead: T) -> T {
+        value.unwrap_or_else(|| {
+            self.note(field);
+            instead
+        })
+    }
+
+    /// Bytes that are not UTF-8 are replaced.
+    pub fn text(&mut self, field: &'static str, column: usize) -> rusqlite::Result<String> {
+        let text = self.text_or_null(field, column)?;
+        Ok(self.or(field, text, String::new()))
+    }
+
+    pub fn text_or_null(&mut self, field: &'static str, column: usize) -> rusqlite::Result<Option<String>> {
+        let bytes = match self.row.get_ref(column)? {
+            ValueRef::Null => return Ok(None),
+            ValueRef::Text(bytes) => bytes,
+            _ => {
+                self.note(field);
+                return Ok(None);
+            }
+        };
+        if str::from_utf8(bytes).is_err() {
+            self.note(field);
+        }
+        Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+    }
+
+    pub fn email(&mut self, field: &'static str, column: usize) -> rusqlite::Result<Email> {
+        let (email, is_address) = Email::stored(&self.text_or_null(field, column)?.unwrap_or_default());
+        if !is_address {
+            self.note(field);
+        }
+        Ok(email)
+    }
+
+    /// Sixteen bytes; all zero, an id of nothing, where there are others.
+    pub fn id(&mut self, field: &'static str, column: usize) -> [u8; 16] {
+        self.or(field, self.row.get(column).ok(), [0; 16])
+    }
+
+    fn note(&mut self, field: &'static str) {
+        if !self.unreadable.contains(&field) {
+            self.unreadable.push(field);
+        }
+    }
 }
 
 pub(super) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
@@ -44,14 +105,19 @@ pub(super) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.
 
 /// From the columns of [`USER`], the first of them at `first`.
 pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+    let mut salvage = Salvage::of(row);
     Ok(User {
         id: UserId::from_bytes(row.get(first)?),
-        email: parsed(first + 1, Email::parse(row.get_ref(first + 1)?.as_str()?))?,
-        role: parsed(first + 2, Role::parse(row.get_ref(first + 2)?.as_str()?))?,
+        email: salvage.email("email", first + 1)?,
+        role: {
+            let role = Role::parse(&salvage.text("role", first + 2)?).ok();
+            salvage.or("role", role, Role::Member)
+        },
         active: row.get(first + 3)?,
         created_at: time(row.get(first + 4)?),
         last_login_at: row.get::<_, Option<i64>>(first + 5)?.map(time),
         keys: row.get::<_, i64>(first + 6)?.unsigned_abs(),
+        unreadable: salvage.unreadable,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::rows::{USER, changed, sql, time, user};
+use super::rows::{Salvage, USER, changed, sql, time, user};
 use super::{Store, events, throttle, tokens};
 use crate::error::{Error, Result};
 use crate::model::session::{ABSOLUTE, IDLE};
@@ -187,12 +187,13 @@ fn remember_device(db: &Connection, new: &NewSession, now: Time) -> Result<()> {
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+    let mut salvage = Salvage::of(row);
     Ok(Session {
         id: SessionId::from_bytes(row.get(0)?),
         created_at: time(row.get(1)?),
         last_seen_at: time(row.get(2)?),
-        address: row.get::<_, Option<String>>(3)?.map(|text| ClientAddress::read(text.as_bytes())),
-        user_agent: row.get(4)?,
+        address: salvage.text_or_null("address", 3)?.map(|text| ClientAddress::read(text.as_bytes())),
+        user_agent: salvage.text("user_agent", 4)?,
         user: user(row, 5)?,
     })
 }

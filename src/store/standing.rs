@@ -4,9 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
-use super::rows::{networks, parsed, scopes, sql, time};
+use super::rows::{Salvage, networks, scopes, sql, time};
 use crate::error::Result;
-use crate::model::{Email, Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
+use crate::model::{Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
 
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -49,14 +49,13 @@ pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
     query.query_row([id.as_bytes()], standing_of).optional().map_err(sql)
 }
 
+/// What a key may do must be read; what it and its owner are called need not.
 fn standing_of(row: &Row<'_>) -> rusqlite::Result<Standing> {
+    let mut salvage = Salvage::of(row);
     Ok(Standing {
-        hint: row.get(0)?,
-        owner: Owner {
-            id: UserId::from_bytes(row.get(1)?),
-            email: parsed(2, Email::parse(row.get_ref(2)?.as_str()?))?,
-        },
-        owner_role: parsed(3, Role::parse(row.get_ref(3)?.as_str()?))?,
+        hint: salvage.text("hint", 0)?,
+        owner: Owner { id: UserId::from_bytes(row.get(1)?), email: salvage.email("owner", 2)? },
+        owner_role: Role::parse(&salvage.text("role", 3)?).unwrap_or(Role::Member),
         owner_active: row.get(4)?,
         scopes: scopes(row, 5)?,
         enabled: row.get(6)?,

@@ -4,11 +4,11 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::keys::{Reach, record, revoke};
+use super::keys::{KEY, Reach, record, record_of, revoke};
 use super::rows::{changed, sql, time};
 use super::{Store, events, throttle};
-use crate::error::{Error, Result};
-use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME};
+use crate::error::{Kind, Result};
+use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, must_be_token};
 use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, KeyRecord, NewEvent, Origin, ScopeSet, Time, UserId};
 
 /// How many families whose time is over go with each new token.
@@ -112,11 +112,7 @@ impl Store {
     pub async fn end_token(&self, id: KeyId, now: Time, origin: Origin) -> Result<()> {
         self.withdraw(origin, now, move |db, origin| {
             let token = record(db, id, Reach::Anyone)?;
-            if !token.is_token {
-                return Err(Error::conflict(
-                    "This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current.",
-                ));
-            }
+            must_be_token(&token)?;
             log(db, Action::TokenRevoked, &token, now, origin)?;
             delete(db, token.id)
         })
@@ -132,8 +128,13 @@ pub(super) fn end_all(db: &Connection, user: UserId, now: Time, origin: &Origin)
 }
 
 /// The token behind a refresh token, used or not: for one that has leaked.
-pub(super) fn token_of_refresh(db: &Connection, presented: &Digest) -> Result<Option<KeyId>> {
-    Ok(find(db, presented)?.map(|found| found.key))
+pub(super) fn token_of_refresh(db: &Connection, presented: &Digest) -> Result<Option<KeyRecord>> {
+    let mut query = db
+        .prepare_cached(&format!(
+            "{KEY} WHERE k.id = (SELECT f.key_id FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1)"
+        ))
+        .map_err(sql)?;
+    query.query_row([presented.as_bytes()], record_of).optional().map_err(sql)
 }
 
 fn end_oldest(db: &Connection, user: UserId, now: Time, origin: &Origin) -> Result<()> {
@@ -141,8 +142,14 @@ fn end_oldest(db: &Connection, user: UserId, now: Time, origin: &Origin) -> Resu
 }
 
 fn end(db: &Connection, token: KeyId, now: Time, origin: &Origin) -> Result<()> {
-    log(db, Action::TokenRevoked, &record(db, token, Reach::Anyone)?, now, origin)?;
-    delete(db, token)
+    match record(db, token, Reach::Anyone) {
+        Ok(token) => log(db, Action::TokenRevoked, &token, now, origin)?,
+        // A family whose token was deleted by hand: it can be refreshed all the same, until it goes.
+        Err(error) if error.kind == Kind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    delete(db, token)?;
+    changed(db, "DELETE FROM token_families WHERE key_id = ?1", [token.as_bytes()]).map(drop)
 }
 
 /// The family goes with it, by a trigger.
@@ -157,8 +164,9 @@ fn tokens_of(db: &Connection, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
             "SELECT key_id FROM token_families WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2",
         )
         .map_err(sql)?;
-    let ids = query.query_map((user.as_bytes(), spared), |row| row.get(0).map(KeyId::from_bytes)).map_err(sql)?;
-    ids.collect::<rusqlite::Result<_>>().map_err(sql)
+    let ids = query.query_map((user.as_bytes(), spared), |row| Ok(row.get(0).ok())).map_err(sql)?;
+    let ids: Vec<Option<[u8; 16]>> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
+    Ok(ids.into_iter().flatten().map(KeyId::from_bytes).collect())
 }
 
 /// A family's time is over: it cannot be refreshed, and its last token has ended before it.

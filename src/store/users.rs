@@ -172,10 +172,11 @@ impl Store {
             judge(&user)?;
             keep_an_admin(db, &user)?;
             let mut query = db.prepare_cached("SELECT id FROM keys WHERE owner_id = ?1").map_err(sql)?;
-            let ids = query.query_map([id.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).map_err(sql)?;
-            let ids: Vec<[u8; 16]> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
-            for key in &ids {
-                let record = keys::record(db, KeyId::from_bytes(*key), keys::Reach::Anyone)?;
+            // A key whose id is damaged has no line of its own, and goes with the others.
+            let ids = query.query_map([id.as_bytes()], |row| Ok(row.get(0).ok())).map_err(sql)?;
+            let ids: Vec<Option<[u8; 16]>> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
+            for key in ids.into_iter().flatten() {
+                let record = keys::record(db, KeyId::from_bytes(key), keys::Reach::Anyone)?;
                 keys::log(db, Action::KeyRevoked, &record, now, origin)?;
             }
             changed(db, "DELETE FROM keys WHERE owner_id = ?1", [id.as_bytes()])?;

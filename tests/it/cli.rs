@@ -119,14 +119,33 @@ async fn leaked_keys_are_revoked_wherever_they_stand_in_any_text() {
 }
 
 #[tokio::test]
-async fn several_ids_are_revoked_all_or_none() {
+async fn of_several_ids_those_that_are_there_are_revoked_and_the_others_named() {
     let server = Server::start();
-    let ((one, key), (two, other)) = (server.key(&[]).await, server.key(&[]).await);
+    let keys = server.keys(5).await;
+    let id = |number: usize| keys[number].0.as_str();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
-    server.home.keybearer(&["keys", "revoke", &one, unknown, &two]).assert().failure().code(1);
-    assert_eq!((server.tries(&key).await, server.tries(&other).await), (200, 200));
-    server.home.run(&["keys", "revoke", &one, &two, &one]);
-    assert_eq!((server.tries(&key).await, server.tries(&other).await), (401, 401));
+    server.home.run(&["keys", "revoke", id(0)]);
+    let mixed = server.home.keybearer(&["keys", "revoke", id(0), id(1), unknown, "nonsense", id(2), id(1)]);
+    let mixed = { mixed }.output().unwrap();
+    let (out, said) = (String::from_utf8(mixed.stdout).unwrap(), String::from_utf8(mixed.stderr).unwrap());
+    assert_eq!(mixed.status.code(), Some(1), "{said}");
+    for name in [id(0), unknown, "nonsense"] {
+        assert!(said.contains(name) && !out.contains(name), "{said}");
+    }
+    assert!(said.contains("Revoked 2 keys.") && !said.contains(id(1)), "{said}");
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with(id(1)) && lines[1].starts_with(id(2)), "{out}");
+
+    let told = server.home.keybearer(&["keys", "revoke", "--json", id(3), id(0), id(3)]).output().unwrap();
+    assert_eq!(told.status.code(), Some(1));
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told.as_array().unwrap().len(), 2, "{told}");
+    assert_eq!((&told[0]["id"], &told[0]["outcome"]), (&id(3).into(), &"revoked".into()));
+    assert!(told[0]["hint"].is_string(), "{told}");
+    assert_eq!(told[1], serde_json::json!({ "id": id(0), "outcome": "not_found" }));
+    for (number, (_, key)) in keys.iter().enumerate() {
+        assert_eq!(server.tries(key).await, if number == 4 { 200 } else { 401 });
+    }
 }
 
 #[test]

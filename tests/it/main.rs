@@ -17,6 +17,7 @@ mod cli;
 mod cors;
 mod crash;
 mod csrf;
+mod damage;
 mod database;
 mod deadlines;
 mod events;

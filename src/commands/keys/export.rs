@@ -10,44 +10,71 @@ use super::super::output;
 use super::transfer::{CsvLine, Line};
 use crate::auth::Auth;
 use crate::error::{Error, Result};
-use crate::model::{Digest, KeyRecord};
+use crate::model::{Digest, KeyId, KeyRecord};
 
 const PAGE: usize = 1000;
 
 pub async fn run(auth: &Auth, file: Option<&Path>) -> Result<()> {
-    let Some(path) = file else { return write(auth, io::stdout().lock(), false).await.map(drop) };
+    let Some(path) = file else { return write(auth, io::stdout().lock(), false).await?.must_be_whole() };
     let trouble = |error: io::Error| Error::conflict(format!("{} cannot be written: {error}", path.display()));
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.part", std::process::id()));
     let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(trouble)?;
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let written = write(auth, &opened, is_csv).await;
-    let moved = written.and_then(|count| {
+    let moved = written.and_then(|exported| {
         opened.sync_all().and_then(|()| fs::rename(&draft, path)).map_err(trouble)?;
-        output::say(&format!("Exported {count} keys to {}.", path.display()));
-        Ok(())
+        output::say(&format!("Exported {} keys to {}.", exported.count, path.display()));
+        Ok(exported)
     });
     if moved.is_err() {
         let _ = fs::remove_file(&draft); // half an export is of no use
     }
-    moved
+    moved?.must_be_whole()
 }
 
-async fn write(auth: &Auth, target: impl Write, is_csv: bool) -> Result<u64> {
+/// What became of an export.
+#[derive(Default)]
+struct Exported {
+    count: u64,
+    /// Damaged ones: without their address ranges, for one, they would come back with more than they had.
+    left_out: Vec<KeyId>,
+}
+
+impl Exported {
+    fn must_be_whole(self) -> Result<()> {
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = self.left_out.iter().take(20).map(ToString::to_string).collect();
+        Err(Error::conflict(format!(
+            "{} keys are not in the export, because their records are damaged: {}. Revoke or change them; keybearer \
+             check names the fields.",
+            self.left_out.len(),
+            ids.join(", ")
+        )))
+    }
+}
+
+async fn write(auth: &Auth, target: impl Write, is_csv: bool) -> Result<Exported> {
     let mut sink = Sink::new(BufWriter::with_capacity(1 << 20, target), is_csv);
-    let (mut count, mut after) = (0, None);
+    let (mut exported, mut after) = (Exported::default(), None);
     loop {
         let page = auth.store().export_keys(after, PAGE).await?;
         let Some((_, last)) = page.last() else { break };
         after = Some(last.id);
-        count += page.len() as u64;
         for (digest, record) in page {
+            if !record.unreadable.is_empty() {
+                exported.left_out.push(record.id);
+                continue;
+            }
+            exported.count += 1;
             sink.put(&digest, record)
                 .map_err(|error| Error::conflict(format!("The export cannot be written: {error}")))?;
         }
     }
     sink.finish().map_err(|error| Error::conflict(format!("The export cannot be written: {error}")))?;
-    Ok(count)
+    Ok(exported)
 }
 
 enum Sink<W: Write> {

@@ -1,6 +1,7 @@
 //! The line of an import or export file: what another system knows of a key.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::model::key::Metadata;
@@ -31,7 +32,7 @@ pub struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate_limit: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    metadata: Option<serde_json::Value>,
+    metadata: Option<Box<RawValue>>,
 }
 
 /// CSV: a header line with these names; lists are separated by blanks.
@@ -77,14 +78,12 @@ impl Line {
             expires_at: given(&self.expires_at).map(|time| Time::parse(&time)).transpose()?,
             allowed_ips: Networks::parse(self.allowed_ips.iter().map(String::as_str))?,
             rate_limit: given(&self.rate_limit).map(|limit| RateLimit::parse(&limit)).transpose()?,
-            metadata: self.metadata.clone().map(Metadata::parse).transpose()?.unwrap_or_default(),
+            metadata: self.metadata.as_ref().map(|json| Metadata::parse(json.get())).transpose()?.unwrap_or_default(),
         })
     }
 
     pub fn of(digest: &Digest, record: KeyRecord) -> Self {
-        let metadata = serde_json::to_value(&record.metadata)
-            .ok()
-            .filter(|value| value.as_object().is_some_and(|map| !map.is_empty()));
+        let metadata = (!record.metadata.is_empty()).then(|| record.metadata.into_raw());
         Line {
             sha256: hex::encode(digest.as_bytes()),
             owner: record.owner.email.to_string(),
@@ -106,8 +105,7 @@ impl TryFrom<CsvLine> for Line {
 
     fn try_from(line: CsvLine) -> Result<Self> {
         let list = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-        let metadata =
-            line.metadata.filter(|text| !text.is_empty()).map(|text| serde_json::from_str(&text)).transpose();
+        let metadata = line.metadata.filter(|text| !text.is_empty()).map(RawValue::from_string).transpose();
         Ok(Line {
             scopes: list(&line.scopes),
             allowed_ips: list(&line.allowed_ips),
@@ -129,7 +127,7 @@ impl From<Line> for CsvLine {
         CsvLine {
             scopes: line.scopes.join(" "),
             allowed_ips: line.allowed_ips.join(" "),
-            metadata: line.metadata.map(|value| value.to_string()),
+            metadata: line.metadata.map(|json| json.get().to_owned()),
             sha256: line.sha256,
             owner: line.owner,
             name: line.name,

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::idempotency::RepeatableBody;
 use crate::auth::KeyRequest;
 use crate::error::{Error, Result};
-use crate::http::json_value::{Fields, List, Object, given};
+use crate::http::json_value::{Fields, List, given};
 use crate::http::openapi::field;
 use crate::model::key::{Expiry, Metadata, parse_span};
 use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
@@ -52,7 +53,7 @@ pub struct NewKeyBody {
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
     #[schema(value_type = Option<field::Metadata>, required = false)]
-    metadata: Option<Object>,
+    metadata: Option<Box<RawValue>>,
 }
 
 /// So many requests in a window of seconds.
@@ -89,7 +90,7 @@ impl NewKeyBody {
             expiry,
             allowed_ips: networks(&self.allowed_ips)?,
             rate_limit: self.rate_limit.map(|Fields(limit)| limit.parse()).transpose()?,
-            metadata: self.metadata.map_or_else(|| Ok(Metadata::default()), metadata)?,
+            metadata: metadata(self.metadata.as_deref())?,
             submission,
         })
     }
@@ -121,7 +122,7 @@ pub struct KeyChangeBody {
     rate_limit: Option<Option<Fields<RateLimitBody>>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Metadata>, required = false)]
-    metadata: Option<Option<Object>>,
+    metadata: Option<Option<Box<RawValue>>>,
 }
 
 impl KeyChangeBody {
@@ -137,10 +138,7 @@ impl KeyChangeBody {
                 Some(None) => Some(None),
                 Some(Some(Fields(limit))) => Some(Some(limit.parse()?)),
             },
-            metadata: self
-                .metadata
-                .map(|object| object.map_or_else(|| Ok(Metadata::default()), metadata))
-                .transpose()?,
+            metadata: self.metadata.map(|object| metadata(object.as_deref())).transpose()?,
         })
     }
 }
@@ -174,6 +172,6 @@ fn networks(List(texts): &List<{ Networks::MAX }>) -> Result<Networks> {
     Networks::parse(texts.iter().map(String::as_str))
 }
 
-fn metadata(Object(map): Object) -> Result<Metadata> {
-    Metadata::parse(serde_json::Value::Object(map))
+fn metadata(object: Option<&RawValue>) -> Result<Metadata> {
+    object.map_or_else(|| Ok(Metadata::default()), |object| Metadata::parse(object.get()))
 }

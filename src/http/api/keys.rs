@@ -10,7 +10,7 @@ use super::KeyJson;
 use super::manager::Verifier;
 use crate::error::{Error, Kind};
 use crate::http::Shared;
-use crate::http::bearer::Bearer;
+use crate::http::bearer::{Bearer, Holder};
 use crate::http::body::Json;
 use crate::http::json_value::List;
 use crate::http::openapi::field;
@@ -33,7 +33,14 @@ pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Probl
 }
 
 /// The bearer revokes itself.
-pub async fn revoke_current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+pub async fn revoke_current(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
+    let bearer = match holder {
+        Holder::Bearer(bearer) => bearer,
+        Holder::OfDamaged(held) => {
+            held.revoke(&site, |_| Ok(())).await?;
+            return Ok(HttpResponse::NoContent().finish());
+        }
+    };
     match site.auth.revoke_own(bearer.id(), bearer.origin()).await {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(error) => Err(gone_or(error)),

@@ -18,7 +18,7 @@ use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
-use crate::model::{Cursor, KeyId, KeyRecord};
+use crate::model::{Cursor, KeyId, KeyRecord, PlainKey};
 
 #[derive(Serialize, ToSchema)]
 pub struct KeyPage {
@@ -35,6 +35,12 @@ pub struct MadeKeyJson {
     #[serde(flatten)]
     record: KeyJson,
     key: String,
+}
+
+impl MadeKeyJson {
+    pub fn new(record: KeyRecord, key: &PlainKey) -> Self {
+        MadeKeyJson { record: KeyJson::from(record), key: key.expose().to_owned() }
+    }
 }
 
 pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpResponse, Problem> {
@@ -93,7 +99,7 @@ pub(super) async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<
         Made::Now { key, record } => {
             let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));
             let tag = etag(record.version());
-            let body = MadeKeyJson { record: KeyJson::from(*record), key: key.expose().to_owned() };
+            let body = MadeKeyJson::new(*record, &key);
             Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(body))
         }
         Made::Before(id) => match site.auth.key(&asking.caller, id).await {

@@ -14,5 +14,6 @@ pub mod tokens;
 mod user_record;
 pub mod users;
 
+pub use manage::MadeKeyJson;
 pub use record::KeyJson;
 pub use user_record::UserJson;

@@ -38,8 +38,13 @@ pub struct KeyJson {
     allowed_ips: Networks,
     #[schema(value_type = Option<RateLimitSchema>, required = true)]
     rate_limit: Option<RateLimit>,
+    /// As it was sent, numbers too.
     #[schema(value_type = Object)]
     metadata: Metadata,
+    /// Only in a record that is damaged: the fields whose stored value cannot be read. They are empty here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>, required = false)]
+    unreadable: Vec<&'static str>,
 }
 
 /// Whose key it is.
@@ -78,6 +83,7 @@ impl From<KeyRecord> for KeyJson {
             allowed_ips: record.allowed_ips,
             rate_limit: record.rate_limit,
             metadata: record.metadata,
+            unreadable: record.unreadable,
         }
     }
 }

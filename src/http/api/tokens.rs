@@ -9,12 +9,13 @@ use crate::auth::tokens::{Issued, TokenRequest};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::http::Shared;
 use crate::http::basic::{Basic, Visitor};
-use crate::http::bearer::Bearer;
+use crate::http::bearer::Holder;
 use crate::http::body::MaybeJson;
 use crate::http::json_value::given;
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::ScopeSet;
+use crate::model::token::must_be_token;
 
 /// E-mail and password here or by HTTP Basic, or a refresh token.
 #[derive(Default, Deserialize, ToSchema)]
@@ -103,7 +104,14 @@ fn two_ways(detail: &'static str) -> Problem {
 }
 
 /// The bearer gives its token back.
-pub async fn revoke(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+pub async fn revoke(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
+    let bearer = match holder {
+        Holder::Bearer(bearer) => bearer,
+        Holder::OfDamaged(held) => {
+            held.revoke(&site, must_be_token).await?;
+            return Ok(HttpResponse::NoContent().finish());
+        }
+    };
     match site.auth.end_token(bearer.id(), bearer.origin()).await {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         // Gone between the verdict and the act.

@@ -25,6 +25,10 @@ pub struct UserJson {
     /// null: never yet.
     #[schema(value_type = Option<field::Moment>, required = true)]
     last_login_at: Option<Time>,
+    /// Only in a record that is damaged: the fields whose stored value cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>, required = false)]
+    unreadable: Vec<&'static str>,
 }
 
 impl From<User> for UserJson {
@@ -37,6 +41,7 @@ impl From<User> for UserJson {
             keys: user.keys,
             created_at: user.created_at,
             last_login_at: user.last_login_at,
+            unreadable: user.unreadable,
         }
     }
 }

@@ -129,6 +129,7 @@ fn page(who: &SignedIn, record: &KeyRecord, notice: Option<&str>) -> Outcome<Key
         hint: record.hint.clone(),
         owner: who.user().is_admin().then(|| view::owner(record)),
         state: view::state(record, now),
+        damage: view::damage(&record.unreadable),
         is_enabled: record.enabled,
         is_imported: record.prefix.is_none(),
         scopes: view::scopes(record),

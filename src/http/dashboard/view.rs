@@ -71,9 +71,16 @@ pub fn state(record: &KeyRecord, now: Time) -> KeyState {
         KeyState::Expired
     } else if !record.enabled {
         KeyState::Disabled
+    } else if record.is_beyond_judging() {
+        KeyState::Damaged
     } else {
         KeyState::Active
     }
+}
+
+/// The fields that cannot be read, for people.
+pub fn damage(unreadable: &[&str]) -> Option<String> {
+    (!unreadable.is_empty()).then(|| unreadable.join(", ").replace('_', " "))
 }
 
 pub fn expires_soon(record: &KeyRecord, now: Time) -> bool {

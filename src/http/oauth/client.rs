@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64;
@@ -18,7 +19,7 @@ use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
 use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
-use crate::model::{Actor, Authority, ClientAddress, KeyId, Origin, Refusal};
+use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, Origin, Refusal};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
@@ -63,17 +64,67 @@ impl<D: Door + 'static> FromRequest for Asked<D> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move { Unjudged::read::<D>(&request, &mut payload).await?.judged(&request).await })
+    }
+}
+
+/// Who asks to revoke a token.
+pub enum Revoker {
+    Asked(Box<Asked<Tokens>>),
+    /// A client that nobody can judge, because its record is damaged, and whose own key was the token.
+    Revoked,
+}
+
+impl FromRequest for Revoker {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let site = site(&request)?;
-            let form = Form::read(&request, &mut payload).await?;
-            let address = client::address(&site.settings, request.headers(), request.peer_addr());
-            let proof = Proof::of(&request, &form, D::TAKES_BEARER)?;
-            let demand =
-                Demand { scopes: &[], address: Some(address), user_agent: client::user_agent(request.headers()) };
-            let client = proof.judge(&site, &demand).await?;
-            let request_id = request_id(&request).as_str().to_owned();
-            Ok(Asked { site, client, form, address, request_id, door: PhantomData })
+            let unjudged = Unjudged::read::<Tokens>(&request, &mut payload).await?;
+            let token = unjudged.form.text("token").map(|token| token.as_bytes().to_vec());
+            let own = token.filter(|token| unjudged.proof.shows(token));
+            let origin = Origin::anonymous(unjudged.address, unjudged.request_id.clone());
+            let site = Shared::clone(&unjudged.site);
+            let problem = match unjudged.judged(&request).await {
+                Ok(asked) => return Ok(Revoker::Asked(Box::new(asked))),
+                Err(problem) => problem,
+            };
+            let Some(own) = own.filter(|_| problem.status == StatusCode::SERVICE_UNAVAILABLE) else {
+                return Err(problem);
+            };
+            let is_revoked = site.auth.revoke_damaged(Digest::of(&own), |_| Ok(()), origin).await?;
+            if is_revoked { Ok(Revoker::Revoked) } else { Err(problem) }
         })
+    }
+}
+
+/// A request that has been read, from a client that has not been judged.
+struct Unjudged {
+    site: Shared,
+    form: Form,
+    proof: Proof,
+    address: ClientAddress,
+    request_id: String,
+}
+
+impl Unjudged {
+    async fn read<D: Door>(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+        let site = site(request)?;
+        let form = Form::read(request, payload).await?;
+        let address = client::address(&site.settings, request.headers(), request.peer_addr());
+        let proof = Proof::of(request, &form, D::TAKES_BEARER)?;
+        let request_id = request_id(request).as_str().to_owned();
+        Ok(Unjudged { site, form, proof, address, request_id })
+    }
+
+    async fn judged<D>(self, request: &HttpRequest) -> Result<Asked<D>, Problem> {
+        let user_agent = client::user_agent(request.headers());
+        let demand = Demand { scopes: &[], address: Some(self.address), user_agent };
+        let client = self.proof.judge(&self.site, &demand).await?;
+        let Unjudged { site, form, address, request_id, .. } = self;
+        Ok(Asked { site, client, form, address, request_id, door: PhantomData })
     }
 }
 
@@ -116,6 +167,14 @@ impl Proof {
                 detail: Cow::Borrowed("Send the key's id and the key: HTTP Basic, or client_id and client_secret."),
                 ..Problem::missing_key()
             }),
+        }
+    }
+
+    /// Whether this very text is the key that is shown.
+    fn shows(&self, token: &[u8]) -> bool {
+        match self {
+            Proof::Bearer(key) => key == token,
+            Proof::Pairs(readings) => readings.iter().any(|(_, key)| key == token),
         }
     }
 

@@ -3,12 +3,16 @@
 use actix_web::HttpResponse;
 
 use super::bad_request;
-use super::client::{Asked, Tokens};
+use super::client::Revoker;
 use crate::auth::access_tokens::Ownership;
 use crate::error::Kind;
 use crate::http::problem::Problem;
 
-pub async fn revoke(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
+pub async fn revoke(revoker: Revoker) -> Result<HttpResponse, Problem> {
+    let asked = match revoker {
+        Revoker::Asked(asked) => asked,
+        Revoker::Revoked => return Ok(HttpResponse::Ok().finish()),
+    };
     let token = asked.form.must("token")?;
     match asked.site.auth.ownership(&asked.client, token.as_bytes()).await? {
         Ownership::Own => match asked.site.auth.revoke_own(asked.client.id(), asked.origin()).await {

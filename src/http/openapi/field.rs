@@ -145,8 +145,10 @@ fn expiry() -> Schema {
 }
 
 fn metadata() -> Object {
-    let description =
-        format!("At most {} bytes as compact JSON, and 32 levels deep.", crate::model::key::Metadata::MAX);
+    let description = format!(
+        "At most {} bytes as compact JSON, and 32 levels deep; kept as it is sent.",
+        crate::model::key::Metadata::MAX
+    );
     ObjectBuilder::new()
         .description(Some(description))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))

@@ -45,6 +45,8 @@ pub enum KeyState {
     Disabled,
     Expired,
     OwnerDeactivated,
+    /// Its record cannot be read, so that nobody can judge it.
+    Damaged,
 }
 
 /// `GET /keys/new`, and the answer to a `POST /keys` that was refused.
@@ -124,6 +126,8 @@ pub struct KeyPage {
     /// `Some` for admins.
     pub owner: Option<Owner>,
     pub state: KeyState,
+    /// The fields that cannot be read, in words; `None`: all can.
+    pub damage: Option<String>,
     /// Decides between the Disable and the Enable form.
     pub is_enabled: bool,
     pub is_imported: bool,

@@ -18,6 +18,8 @@ pub struct UserRow {
     pub id: String,
     pub email: String,
     pub role: Role,
+    /// The fields that cannot be read, in words; `None`: all can.
+    pub damage: Option<String>,
     pub is_active: bool,
     pub keys: u64,
     pub created: When,
@@ -52,6 +54,8 @@ pub struct UserPage {
     pub id: String,
     pub email: String,
     pub role: Role,
+    /// The fields that cannot be read, in words; `None`: all can.
+    pub damage: Option<String>,
     pub is_active: bool,
     /// The page of the admin who looks at it; nobody deactivates their own user here.
     pub is_me: bool,

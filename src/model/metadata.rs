@@ -1,0 +1,218 @@
+//! A key's metadata: a small JSON object of the caller's own. Its text is kept as it was sent, because a
+//! number that goes through a float comes back as another text, and can come back longer than it went in.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// One JSON object (RFC 8259 §4), without blanks between its parts.
+#[derive(Debug, Clone)]
+pub struct Metadata(Box<RawValue>);
+
+impl Metadata {
+    /// In bytes of compact JSON.
+    pub const MAX: usize = 4096;
+    /// Levels of objects and lists.
+    const DEEPEST: u8 = 32;
+
+    /// As a caller sends it: no name twice in an object, not too deep, not too long.
+    pub fn parse(json: &str) -> Result<Self> {
+        let wrong = |message: &'static str| Error::invalid("metadata", message);
+        let metadata = Self::stored(json).ok_or_else(|| wrong("Metadata is a JSON object."))?;
+        check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
+        if metadata.text().len() > Self::MAX {
+            return Err(wrong("Metadata has at most 4,096 bytes as compact JSON."));
+        }
+        Ok(metadata)
+    }
+
+    /// As it stands in the database: any JSON object, whatever the limits were when it was sent. `None`: it is
+    /// not one.
+    pub fn stored(json: &str) -> Option<Self> {
+        // Judged before the blanks go: `1 2` without them is a number.
+        let sent: &RawValue = serde_json::from_str(json).ok().filter(|sent: &&RawValue| sent.get().starts_with('{'))?;
+        RawValue::from_string(compact(sent.get())).ok().map(Metadata)
+    }
+
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    pub fn into_raw(self) -> Box<RawValue> {
+        self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text() == "{}"
+    }
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Metadata(RawValue::from_string("{}".to_owned()).expect("an empty object is JSON"))
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl serde::Serialize for Metadata {
+    /// The text itself; only `serde_json` can write it, and only as text, not as a `Value`.
+    fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(s)
+    }
+}
+
+/// Without the blanks between the parts; inside strings nothing is touched.
+fn compact(json: &str) -> String {
+    let (mut in_string, mut is_escaped) = (false, false);
+    let is_kept = |c: &char| {
+        let is_blank = !in_string && matches!(c, ' ' | '\t' | '\n' | '\r');
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = in_string,
+            '"' => in_string = !in_string,
+            _ => {}
+        }
+        !is_blank
+    };
+    json.chars().filter(is_kept).collect()
+}
+
+/// What the syntax alone does not tell: names that come twice, depth, halves of surrogate pairs.
+fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
+    const NOT_JSON: &str = "Metadata is a JSON object of valid JSON.";
+    let deeper = levels.checked_sub(1).ok_or("Metadata is nested at most 32 levels deep.");
+    match json.get().as_bytes().first() {
+        Some(b'{') => {
+            let deeper = deeper?;
+            let Members(members) = serde_json::from_str(json.get()).map_err(|_| NOT_JSON)?;
+            let mut names = HashSet::with_capacity(members.len());
+            for (name, value) in members {
+                if !names.insert(name) {
+                    return Err("In metadata, a name comes twice in one object.");
+                }
+                check(value, deeper)?;
+            }
+            Ok(())
+        }
+        Some(b'[') => {
+            let deeper = deeper?;
+            let items: Vec<&RawValue> = serde_json::from_str(json.get()).map_err(|_| NOT_JSON)?;
+            items.into_iter().try_for_each(|item| check(item, deeper))
+        }
+        Some(b'"') => serde_json::from_str::<String>(json.get()).map(drop).map_err(|_| NOT_JSON),
+        _ => Ok(()),
+    }
+}
+
+/// An object's members in their order, names that come twice too.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = object.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        from.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_is_kept_and_only_blanks_between_parts_go() {
+        for (sent, kept) in [
+            ("{}", "{}"),
+            (
+                " { \"a b\" : [ 1.0 , -0.0 , 1e400 , 12345678901234567890 ] } ",
+                r#"{"a b":[1.0,-0.0,1e400,12345678901234567890]}"#,
+            ),
+            (
+                r#"{"z":9.210669260379999e-253,"a":"\" \\ \u00e9 / \/"}"#,
+                r#"{"z":9.210669260379999e-253,"a":"\" \\ \u00e9 / \/"}"#,
+            ),
+        ] {
+            let metadata = Metadata::parse(sent).unwrap();
+            assert_eq!(metadata.text(), kept);
+            assert_eq!(serde_json::to_string(&metadata).unwrap(), kept);
+            assert_eq!(Metadata::stored(kept), Some(metadata));
+        }
+    }
+
+    #[test]
+    fn input_is_read_strictly_and_what_is_stored_is_not() {
+        let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(Metadata::parse(r#"{"a":[1,-1,1.5,"x",null,true,{}]}"#).is_ok());
+        assert!(Metadata::parse(&nested(32)).is_ok());
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(4089));
+        assert!(Metadata::parse(&long[..]).is_err() && Metadata::parse(&long.replacen("xx", "x", 1)).is_ok());
+        for lax in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"{"b":[{"a":1,"a":2}]}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"\udc00":1}"#,
+            &nested(33),
+            &nested(5000),
+            &long,
+        ] {
+            assert!(Metadata::parse(lax).is_err(), "{lax:.40}");
+            assert_eq!(Metadata::stored(lax).unwrap().text(), lax);
+        }
+        for bad in [
+            "",
+            "[]",
+            "1",
+            "null",
+            "\"{}\"",
+            "{",
+            "{}{}",
+            "{\"a\":01}",
+            "{'a':1}",
+            "{\"a\":NaN}",
+            "{\"a\" 1}",
+            "{\"a\":1 2}",
+            "{\"a\":tr ue}",
+        ] {
+            assert!(Metadata::parse(bad).is_err(), "{bad}");
+            assert_eq!(Metadata::stored(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_comes_back_as_it_went_in(text in r#"\{("[a-z\\"]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?|"\PC{0,8}"|\[ ?\]),? ?){0,4}\}"#) {
+            if let Ok(metadata) = Metadata::parse(&text) {
+                prop_assert_eq!(Metadata::parse(metadata.text()).unwrap(), metadata.clone());
+                prop_assert_eq!(Metadata::stored(metadata.text()).unwrap(), metadata);
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Values that break the rules of their types, put into the database past the program: nothing that was stored can
+//! keep a key, or its neighbours, from being seen, refused and revoked.
+
+use std::time::Duration;
+
+use keybearer::model::{Role, UserId};
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN, Client, Home, PASSWORD, Server, eventually};
+
+/// A hand-made change is noticed within a second, on a busy machine a little later.
+const SOON: Duration = Duration::from_secs(3);
+
+/// What is done to a user's row or to those of the user's keys; whether a verdict needs it; the field that a key's
+/// record names.
+const DAMAGES: [(&str, bool, Option<&str>); 11] = [
+    ("keys SET metadata = 'no json'", false, Some("metadata")),
+    ("keys SET metadata = '[1]'", false, Some("metadata")),
+    ("keys SET scopes = 'orders:read,orders:write'", true, Some("scopes")),
+    ("keys SET scopes = 'a' || char(10) || 'b'", true, Some("scopes")),
+    ("keys SET allowed_ips = '127.0.0.0/8 everywhere'", true, Some("allowed_ips")),
+    ("keys SET rate_limit = '0/0'", true, Some("rate_limit")),
+    ("keys SET name = 'a' || char(0) || 'b'", false, None),
+    ("keys SET name = CAST(x'6eff' AS TEXT), hint = CAST(x'6bff' AS TEXT)", false, Some("name")),
+    ("users SET email = 'Grace <grace'", false, Some("owner")),
+    ("users SET email = CAST(x'67ff' AS TEXT)", false, Some("owner")),
+    ("users SET role = 'owner'", false, None),
+];
+
+fn damage(home: &Home, statement: &str, owner: UserId) {
+    let whose = if statement.starts_with("keys") { "owner_id" } else { "id" };
+    let db = home.sqlite();
+    db.execute_batch("PRAGMA ignore_check_constraints = ON").unwrap();
+    db.execute(&format!("UPDATE {statement} WHERE {whose} = ?1"), [owner.as_bytes()]).unwrap();
+}
+
+/// A key that manages.
+async fn managing_key(server: &Server) -> String {
+    server.user(ADMIN, Role::Admin).await;
+    server.key_of(ADMIN, &["keybearer:keys", "keybearer:users"], |_| {}).await.1
+}
+
+async fn manager(server: &Server) -> Client {
+    server.bearer(&managing_key(server).await)
+}
+
+async fn judged(server: &Server, key: &str) -> u16 {
+    server.bearer(key).get("/auth").await.status
+}
+
+#[tokio::test]
+async fn metadata_comes_back_as_the_text_that_was_sent() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let numbers = vec!["9.210669260379999e-253"; 50].join(",");
+    let mut filled = format!(r#"{{"z":[{numbers}],"a":""#);
+    filled.push_str(&"x".repeat(4096 - filled.len() - 2));
+    filled.push_str("\"}");
+    let odd = r#"{"b":1e400,"a":[12345678901234567890,-0.0,1.0,1E+2,"\u00e9\/"],"c":{"d":null}}"#;
+    for sent in [filled.as_str(), odd, "{}"] {
+        let made = manager.json("/api/v1/keys", format!("{{\"name\":\"n\",\"metadata\":{sent}}}")).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        // Not by a parser: some have no place for every number.
+        let path = made.location().to_owned();
+        let id = path.rsplit('/').next().unwrap().to_owned();
+        let kept = format!("\"metadata\":{sent}");
+        assert!(made.body.contains(&kept), "{made:?}");
+        assert!(manager.get(&path).await.body.contains(&kept));
+        assert!(manager.get("/api/v1/keys").await.body.contains(&kept));
+        assert!(server.home.run(&["keys", "show", &id, "--json"]).contains(sent));
+        let spaced = format!("{{ \"metadata\" : {} }}", sent.replace(":[", " : [ "));
+        let change = manager.request("PATCH", &path).header("content-type", "application/json").body(spaced);
+        let changed = manager.send(change).await;
+        assert!(changed.status == 200 && changed.body.contains(&kept), "{changed:?}");
+        for name in ["keys.jsonl", "keys.csv"] {
+            let (file, other) = (server.home.path(name), Home::new());
+            other.add_admin();
+            server.home.run(&["keys", "export", file.to_str().unwrap()]);
+            other.run(&["keys", "import", file.to_str().unwrap()]);
+            assert!(other.run(&["keys", "list", "--json"]).contains(sent), "{name}");
+            std::fs::remove_file(file).unwrap();
+        }
+        assert_eq!(manager.call("DELETE", &path).await.status, 204);
+    }
+    for (bad, status) in [
+        (r#"{"a":1,"a":2}"#, 422),
+        (r#"{"a":{"b":1,"\u0062":2}}"#, 422),
+        (r#"{"a":"\ud800"}"#, 422),
+        (r#"{"a":01}"#, 400),
+        ("[]", 422),
+        ("\"{}\"", 422),
+    ] {
+        let refused = manager.json("/api/v1/keys", format!("{{\"name\":\"n\",\"metadata\":{bad}}}")).await;
+        assert_eq!(refused.status, status, "{bad}: {refused:?}");
+        assert!(status == 400 || refused.json()["field"] == "metadata", "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_under_other_limits_is_read_and_judged_as_it_stands() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let (id, key) = server.key(&[]).await;
+    let scopes = (0..60).map(|n| format!("scope{n:02}")).collect::<Vec<_>>().join(" ");
+    let ranges = (0..60).map(|n| format!("10.0.{n}.0/24")).collect::<Vec<_>>().join(" ") + " 127.0.0.0/8";
+    let metadata = format!("{{\"a\":\"{}\"}}", "x".repeat(9000));
+    let change = "UPDATE keys SET scopes = ?2, allowed_ips = ?3, metadata = ?4, name = ?5 WHERE id = ?1";
+    let id_bytes = *keybearer::model::KeyId::parse(&id).unwrap().as_bytes();
+    server.home.sqlite().execute(change, (id_bytes, &scopes, &ranges, &metadata, "n".repeat(500))).unwrap();
+    let allowed = async || server.bearer(&key).get("/auth?scope=scope59").await.status == 200;
+    eventually(SOON, "the change is followed", allowed).await;
+    let record = manager.get(&format!("/api/v1/keys/{id}")).await.json();
+    assert_eq!(record["scopes"].as_array().unwrap().len(), 60);
+    assert_eq!(record["allowed_ips"].as_array().unwrap().len(), 61);
+    assert_eq!(record["unreadable"], Value::Null);
+    assert_eq!(server.tries(&key).await, 200);
+    assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_marked_and_fails_closed_and_its_neighbours_do_not_notice() {
+    let server = Server::start();
+    let managing = managing_key(&server).await;
+    let mut damaged = Vec::new();
+    for (number, (statement, is_judged_by, field)) in DAMAGES.into_iter().enumerate() {
+        let email = format!("m{number}@example.com");
+        let (id, key) = server.key_of(&email, &["orders:read"], |_| {}).await;
+        let owner = server.user(&email, Role::Member).await.id;
+        damage(&server.home, statement, owner);
+        let expected = if is_judged_by { 503 } else { 200 };
+        eventually(SOON, statement, async || judged(&server, &key).await == expected).await;
+        damaged.push((statement, id, key, owner, expected, field));
+    }
+    let (sound_id, sound) = server.key(&["orders:read"]).await;
+    assert_eq!(judged(&server, &sound).await, 200, "the index follows");
+    let server = server.restart();
+    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    assert_eq!(judged(&server, &sound).await, 200);
+
+    let listed = server.bearer(&managing).get("/api/v1/keys").await.json();
+    let find = |id: &str| listed["keys"].as_array().unwrap().iter().find(|key| key["id"] == id).unwrap();
+    assert_eq!(find(&sound_id)["unreadable"], Value::Null);
+    let checked = server.home.keybearer(&["check"]).output().unwrap();
+    let (findings, code) = (String::from_utf8(checked.stdout).unwrap(), checked.status.code());
+    assert!(code == Some(1) && !findings.contains(&sound_id), "{findings}");
+    let exported = server.home.keybearer(&["keys", "export"]).output().unwrap();
+    let (lines, left_out) = (String::from_utf8(exported.stdout).unwrap(), String::from_utf8(exported.stderr).unwrap());
+    assert_eq!(exported.status.code(), Some(1));
+    assert_eq!(lines.lines().count(), 2 + damaged.iter().filter(|(.., field)| field.is_none()).count(), "{lines}");
+    for (statement, id, key, owner, expected, field) in &damaged {
+        assert_eq!(judged(&server, key).await, *expected, "{statement}");
+        let record = &find(id)["unreadable"];
+        assert_eq!(
+            record.as_array().is_some_and(|fields| fields.contains(&json!(field))),
+            field.is_some(),
+            "{statement}"
+        );
+        assert_eq!(left_out.contains(id.as_str()), field.is_some(), "{statement}: {left_out}");
+        assert_eq!(findings.contains(&format!("key {id}")), field.is_some(), "{statement}: {findings}");
+        let is_users = statement.starts_with("users");
+        assert_eq!(findings.contains(&format!("user {owner}")), is_users, "{statement}: {findings}");
+    }
+    for words in
+        [&["keys", "list"][..], &["keys", "list", "--json"], &["keys", "show", &damaged[2].1], &["users", "list"]]
+    {
+        assert!(server.home.run(words).contains("scopes") || words[0] == "users", "{words:?}");
+    }
+    let rotated = server.home.keybearer(&["keys", "rotate", &damaged[2].1]).output().unwrap();
+    assert!(!rotated.status.success() && String::from_utf8_lossy(&rotated.stderr).contains("damaged"));
+}
+
+#[tokio::test]
+async fn a_damaged_key_is_disabled_and_revoked_through_every_door() {
+    let server = Server::start();
+    let (manager, admin) = (manager(&server).await, Client::signed_in(server.address, ADMIN).await);
+    for (number, (statement, is_judged_by, _)) in DAMAGES.into_iter().enumerate() {
+        let email = format!("m{number}@example.com");
+        let mut keys = Vec::new();
+        for _ in 0..8 {
+            keys.push(server.key_of(&email, &[], |_| {}).await);
+        }
+        let owner = server.user(&email, Role::Member).await.id;
+        damage(&server.home, statement, owner);
+        let expected = if is_judged_by { 503 } else { 200 };
+        eventually(SOON, statement, async || judged(&server, &keys[7].1).await == expected).await;
+
+        let id = |number: usize| keys[number].0.as_str();
+        let by_id = format!("/api/v1/keys/{}", id(0));
+        let off = manager.request("PATCH", &by_id).header("content-type", "application/json");
+        let disabled = manager.send(off.body(r#"{"enabled":false}"#)).await;
+        assert_eq!(disabled.status, 200, "{statement}: {disabled:?}");
+        server.home.run(&["keys", "disable", id(1)]);
+        assert_eq!(admin.form(&format!("/keys/{}/disable", id(2)), &[]).await.status, 303, "{statement}");
+        assert_eq!(admin.get(&format!("/keys/{}", id(2))).await.status, 200, "{statement}");
+        for (_, key) in &keys[..3] {
+            assert_eq!(judged(&server, key).await, 401, "{statement}: disabled is certain");
+        }
+
+        assert_eq!(manager.call("DELETE", &by_id).await.status, 204, "{statement}");
+        server.home.run(&["keys", "revoke", id(1)]);
+        assert_eq!(admin.form(&format!("/keys/{}/revoke", id(2)), &[]).await.status, 303, "{statement}");
+        let leaked = format!("found {} and {}", keys[3].1, keys[4].1);
+        server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(leaked).assert().success();
+        let own = server.bearer(&keys[5].1).call("DELETE", "/api/v1/keys/current").await;
+        assert_eq!(own.status, 204, "{statement}: {own:?}");
+        let form = [("client_id", id(6)), ("client_secret", &keys[6].1), ("token", &keys[6].1)];
+        let revoked = server.anon().post("/oauth/revoke", &form).await;
+        assert_eq!(revoked.status, 200, "{statement}: {revoked:?}");
+        for (_, key) in &keys[..7] {
+            assert_eq!((judged(&server, key).await, server.tries(key).await), (401, 401), "{statement}");
+        }
+        assert_eq!(judged(&server, &keys[7].1).await, expected, "{statement}: the last one is as it was");
+
+        // The owner goes, with the last one.
+        assert_eq!(admin.get("/users").await.status, 200);
+        assert_eq!(admin.get(&format!("/users/{owner}")).await.status, 200);
+        assert_eq!(admin.form(&format!("/users/{owner}/deactivate"), &[]).await.status, 303, "{statement}");
+        assert_eq!(judged(&server, &keys[7].1).await, 401, "{statement}");
+        server.home.run(&["users", "remove", &owner.to_string()]);
+    }
+    let left: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1, "the manager's own");
+    server.home.run(&["events", "verify"]);
+    server.home.run(&["check"]);
+}
+
+#[tokio::test]
+async fn the_text_of_a_damaged_token_ends_it_and_that_of_a_damaged_key_does_so_as_a_key() {
+    let server = Server::start();
+    server.user(ADMIN, Role::Admin).await;
+    let issue = server.anon().request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
+    let token = server.anon().send(issue).await.json()["token"].as_str().unwrap().to_owned();
+    let (_, key) = server.key(&[]).await;
+    server.home.sqlite().execute("UPDATE keys SET scopes = '?'", []).unwrap();
+    for text in [&token, &key] {
+        eventually(SOON, "it is unreadable", async || judged(&server, text).await == 503).await;
+    }
+    let given_back = async |text: &str| server.bearer(text).call("DELETE", "/api/v1/tokens").await.status;
+    assert_eq!((given_back(&key).await, given_back(&token).await), (409, 204));
+    assert_eq!((judged(&server, &key).await, judged(&server, &token).await), (503, 401));
+    // What is no key at all is refused as ever.
+    let unknown = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+    assert_eq!(server.bearer(unknown).call("DELETE", "/api/v1/keys/current").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_change_to_a_damaged_record_mends_it_or_is_refused_and_never_widens_it() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let (id, key) = server.key(&["orders:read"]).await;
+    server.home.sqlite().execute("UPDATE keys SET allowed_ips = 'vpn only', metadata = '?' WHERE prefix IS NOT NULL AND scopes = 'orders:read'", []).unwrap();
+    eventually(SOON, "it is unreadable", async || judged(&server, &key).await == 503).await;
+    let path = format!("/api/v1/keys/{id}");
+    let patch = async |body: &str| {
+        let request = manager.request("PATCH", &path).header("content-type", "application/json");
+        manager.send(request.body(body.to_owned())).await
+    };
+    for body in
+        [r#"{"name":"new"}"#, r#"{"enabled":true,"scopes":["orders:read"]}"#, r#"{"allowed_ips":["127.0.0.1"]}"#]
+    {
+        assert_eq!(patch(body).await.problem(), (409, "conflict".into()), "{body}");
+    }
+    let kept: String = server
+        .home
+        .sqlite()
+        .query_row("SELECT allowed_ips FROM keys WHERE scopes = 'orders:read'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, "vpn only");
+    let mended = patch(r#"{"allowed_ips":["127.0.0.1"],"metadata":{}}"#).await;
+    assert_eq!((mended.status, &mended.json()["unreadable"]), (200, &Value::Null), "{mended:?}");
+    assert_eq!(judged(&server, &key).await, 200);
+    server.home.run(&["check"]);
+}
+
+#[tokio::test]
+async fn rows_that_lost_their_owner_or_their_shape_hold_up_nothing() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let (orphan, orphan_key) = server.key(&[]).await;
+    let (_, odd_key) = server.key_of("alan@example.com", &[], |_| {}).await;
+    let (_, sound) = server.key_of("tim@example.com", &[], |_| {}).await;
+    let (lost, lost_key) = server.key_of("barbara@example.com", &[], |_| {}).await;
+    server
+        .home
+        .sqlite()
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+             DELETE FROM users WHERE email = 'grace@example.com';
+             UPDATE keys SET id = x'0102' WHERE owner_id = (SELECT id FROM users WHERE email = 'alan@example.com');
+             UPDATE keys SET digest = x'06' WHERE owner_id = (SELECT id FROM users WHERE email = 'barbara@example.com');
+             INSERT INTO changes (kind, id, digest) VALUES ('key', x'01', x'02'), ('user', x'03', NULL), ('key', x'04', NULL);
+             UPDATE events SET actor_id = x'05', actor = CAST(x'ff' AS TEXT) WHERE seq = 1;",
+        )
+        .unwrap();
+    let (_, fresh) = server.key_of("tim@example.com", &[], |_| {}).await;
+    assert_eq!((judged(&server, &fresh).await, judged(&server, &sound).await), (200, 200));
+    let listed = manager.get("/api/v1/keys").await.json();
+    let marked = listed["keys"].as_array().unwrap().iter().find(|key| key["id"] == *orphan).unwrap().clone();
+    assert_eq!(marked["unreadable"], json!(["owner"]));
+    let found = server.home.keybearer(&["check"]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert!(found.contains(&orphan) && found.contains("an id that is none") && found.contains("audit log"), "{found}");
+    assert_eq!(manager.call("DELETE", &format!("/api/v1/keys/{orphan}")).await.status, 204);
+    let text = format!("{orphan_key} {odd_key}");
+    server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
+    assert_eq!(judged(&server, &lost_key).await, 401, "nobody can present it");
+    server.home.run(&["keys", "revoke", &lost]);
+    for key in [&orphan_key, &odd_key] {
+        assert_eq!(judged(&server, key).await, 401);
+    }
+    let left: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 3);
+}

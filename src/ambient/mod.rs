@@ -5,6 +5,7 @@ pub mod background;
 pub mod clock;
 pub mod entropy;
 pub mod histogram;
+pub mod log;
 pub mod pool;
 pub mod slot;
 

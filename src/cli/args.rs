@@ -1,11 +1,14 @@
-//! The command line, as clap sees it. Flags of `serve` can also come from the environment
-//! (`KEYBEARER_` and the flag's name) and from the settings file.
+//! The command line, as clap sees it. The flags of `serve` are also the names in the settings file and,
+//! with `KEYBEARER_` before them, in the environment: one struct is read from all three.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use serde::Deserialize;
+
+use super::text::{Text, texts};
 
 use crate::commands::events::EventsCommand;
 use crate::commands::keys::KeysCommand;
@@ -28,10 +31,10 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The database: a path or sqlite:PATH [default: keybearer.db]
-    #[arg(long, global = true, env = "KEYBEARER_DATABASE", value_name = "DB")]
-    pub database: Option<String>,
+    #[arg(long, global = true, value_name = "DB")]
+    pub database: Option<Text>,
     /// Settings file in TOML; its names are the flags' names [default: keybearer.toml, if it is there]
-    #[arg(long, global = true, env = "KEYBEARER_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print data as JSON
     #[arg(long, global = true)]
@@ -76,75 +79,109 @@ pub enum Command {
     Man,
 }
 
-#[derive(Debug, Args, Default)]
+/// What can be set, as text: `settings` parses it, and can then say where it was given.
+#[derive(Debug, Args, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ServeArgs {
-    /// Where to listen [default: 127.0.0.1:8080]
-    #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDR:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// Where to listen: ADDR:PORT, localhost:PORT, or :PORT for every address [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<Text>,
     /// What people see in links: scheme, host, port [default: http:// or https:// and the listen address]
-    #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<String>,
+    #[arg(long, value_name = "URL")]
+    #[serde(alias = "public_url")]
+    pub public_url: Option<Text>,
     /// What keys begin with; the first is the default for new keys [default: kb]
-    #[arg(long, env = "KEYBEARER_KEY_PREFIX", value_name = "P", value_delimiter = ',')]
-    pub key_prefix: Vec<String>,
+    #[arg(long, value_name = "P")]
+    #[serde(alias = "key_prefix", deserialize_with = "texts")]
+    pub key_prefix: Vec<Text>,
     /// Peers whose X-Forwarded-For is believed
-    #[arg(long, env = "KEYBEARER_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
-    pub trusted_proxy: Vec<String>,
+    #[arg(long, value_name = "CIDR")]
+    #[serde(alias = "trusted_proxy", deserialize_with = "texts")]
+    pub trusted_proxy: Vec<Text>,
     /// Worker threads [default: one a core]
-    #[arg(long, env = "KEYBEARER_WORKERS", value_name = "N")]
-    pub workers: Option<usize>,
+    #[arg(long, value_name = "N")]
+    pub workers: Option<Text>,
     /// Open connections at most [default: 10000]
-    #[arg(long, env = "KEYBEARER_CONNECTIONS", value_name = "N")]
-    pub connections: Option<usize>,
+    #[arg(long, value_name = "N")]
+    pub connections: Option<Text>,
     /// Serve /metrics on an address of its own, without a key
-    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
-    pub metrics_listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(alias = "metrics_listen")]
+    pub metrics_listen: Option<Text>,
     /// Serve Envoy's ext_authz over gRPC on an address of its own; for Envoy alone to reach
-    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
-    pub grpc_listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(alias = "grpc_listen")]
+    pub grpc_listen: Option<Text>,
     /// How long hourly counts of use are kept [default: 90d]
-    #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
-    pub usage_retention: Option<String>,
+    #[arg(long, value_name = "SPAN")]
+    #[serde(alias = "usage_retention")]
+    pub usage_retention: Option<Text>,
     /// Different bad keys a minute from one address before its bad keys get 429; 0: any number [default: 1000]
-    #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
-    pub bad_key_limit: Option<u32>,
+    #[arg(long, value_name = "N")]
+    #[serde(alias = "bad_key_limit")]
+    pub bad_key_limit: Option<Text>,
     /// Sign with these keys (PEM) instead of keybearer.db-signing
-    #[arg(long, env = "KEYBEARER_SIGNING_KEYS", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "signing_keys")]
     pub signing_keys: Option<PathBuf>,
     /// How long a signing key signs before the next one does, or never [default: 90d]
-    #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
-    pub signing_rotation: Option<String>,
+    #[arg(long, value_name = "SPAN")]
+    #[serde(alias = "signing_rotation")]
+    pub signing_rotation: Option<Text>,
     /// How OAuth tokens are signed: RS256 or EdDSA [default: RS256]
-    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_ALGORITHM", value_name = "ALG")]
-    pub access_token_algorithm: Option<String>,
+    #[arg(long, value_name = "ALG")]
+    #[serde(alias = "access_token_algorithm")]
+    pub access_token_algorithm: Option<Text>,
     /// How long OAuth tokens live, at most 1h [default: 10m]
-    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_LIFETIME", value_name = "SPAN")]
-    pub access_token_lifetime: Option<String>,
+    #[arg(long, value_name = "SPAN")]
+    #[serde(alias = "access_token_lifetime")]
+    pub access_token_lifetime: Option<Text>,
     /// Whom OAuth tokens are for when the client names no resource [default: the public URL]
-    #[arg(long, env = "KEYBEARER_ACCESS_TOKEN_AUDIENCE", value_name = "URI")]
-    pub access_token_audience: Option<String>,
+    #[arg(long, value_name = "URI")]
+    #[serde(alias = "access_token_audience")]
+    pub access_token_audience: Option<Text>,
     /// How X-Auth-Identity is signed: RS256 or EdDSA [default: EdDSA]
-    #[arg(long, env = "KEYBEARER_IDENTITY_ALGORITHM", value_name = "ALG")]
-    pub identity_algorithm: Option<String>,
+    #[arg(long, value_name = "ALG")]
+    #[serde(alias = "identity_algorithm")]
+    pub identity_algorithm: Option<Text>,
     /// Pages of this origin may read the API's answers
     #[arg(
         help = "A page's origin that may read the API's answers (https://app.example.com); exact, repeat for more",
         long,
-        env = "KEYBEARER_CORS_ORIGIN",
-        value_name = "ORIGIN",
-        value_delimiter = ','
+        value_name = "ORIGIN"
     )]
-    pub cors_origin: Vec<String>,
+    #[serde(alias = "cors_origin", deserialize_with = "texts")]
+    pub cors_origin: Vec<Text>,
     /// Strict-Transport-Security, sent if the public URL is https: its directives, or off [default: max-age=63072000]
-    #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
-    pub hsts: Option<String>,
+    #[arg(long, value_name = "VALUE")]
+    pub hsts: Option<Text>,
     /// How long a token of POST /api/v1/tokens lives, at most 24h [default: 1h]
-    #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]
-    pub token_lifetime: Option<String>,
+    #[arg(long, value_name = "SPAN")]
+    #[serde(alias = "token_lifetime")]
+    pub token_lifetime: Option<Text>,
     /// Serve TLS with this certificate chain (PEM)
-    #[arg(long, env = "KEYBEARER_TLS_CERT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "tls_cert")]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM)
-    #[arg(long, env = "KEYBEARER_TLS_KEY", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
+    #[serde(alias = "tls_key")]
     pub tls_key: Option<PathBuf>,
+    /// In the settings file and the environment; among flags it is [`Global::database`].
+    #[arg(skip)]
+    pub database: Option<Text>,
+    /// `[policy.orders-read]`: in the file alone, a policy is too much for a flag.
+    #[arg(skip)]
+    pub policy: BTreeMap<String, PolicyTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyTable {
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    #[serde(default)]
+    pub anonymous: bool,
+    #[serde(default)]
+    pub identity: bool,
 }

@@ -1,52 +1,68 @@
 //! From words to a command: flags, environment and settings file, then one call into `commands`.
 
 mod args;
+mod environment;
+mod layers;
 mod settings;
+mod text;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+use crate::ambient::log;
 use crate::commands::{self, Context};
 use crate::error::{Error, Kind};
 pub use args::{Cli, Command};
+use settings::Settings;
+
+/// For the server's last lines, where nobody reads them; whoever reads has them at once.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// 0 done, 1 refused or failed, 2 wrong usage.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             let _ = error.print(); // a closed stderr leaves nowhere to say so
             let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return ExitCode::from(if is_help { 0 } else { 2 });
         }
     };
-    match run(cli) {
+    let code = match run(cli, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::output::say(&format!("keybearer: {error}"));
             ExitCode::from(if error.kind == Kind::Invalid && error.field == Some("usage") { 2 } else { 1 })
         }
-    }
+    };
+    log::flush(LAST_LINES);
+    code
 }
 
-fn run(cli: Cli) -> Result<(), Error> {
-    let settings = settings::Settings::resolve(&cli)?;
-    let context = Context { database: settings.database.clone(), json: cli.global.json };
-    match cli.command {
+/// As clap and the manual know it.
+fn command() -> clap::Command {
+    environment::documented(Cli::command())
+}
+
+fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
+    let settings = Settings::resolve(&mut cli, matches)?;
+    let context = Context { database: settings.database()?, json: cli.global.json };
+    let done = match cli.command {
         Command::Serve(_) => commands::serve::run(&context, settings.http()?, settings.prefixes()?),
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),
-        Command::SigningKeys { command } => {
-            commands::signing_keys::run(&context, settings.signing_keys().as_deref(), command)
-        }
+        Command::SigningKeys { command } => commands::signing_keys::run(&context, settings.signing_keys(), command),
         Command::Events { command } => commands::events::run(&context, command),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "keybearer", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut self::command(), "keybearer", &mut std::io::stdout());
             Ok(())
         }
-        Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()).map_err(Error::internal),
-    }
+        Command::Man => clap_mangen::Man::new(self::command()).render(&mut std::io::stdout()).map_err(Error::internal),
+    };
+    done.map_err(|error| settings.as_given(error))
 }

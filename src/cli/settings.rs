@@ -1,353 +1,266 @@
-//! Settings from four places: flag > environment > settings file > default. What is unknown or wrong
-//! is an error that names it.
+//! Settings, parsed: flag > environment > settings file > default. What is unknown or wrong is an
+//! error that names it as it was given.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
 
 use super::args::{Cli, Command, ServeArgs};
+use super::environment::Environment;
+use super::layers::{Given, Layer, Layers};
+use super::text::Text;
 use crate::auth::SigningSettings;
 use crate::auth::signing::LONGEST_TOKEN;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::cors::CorsOrigin;
 use crate::http::hsts::Hsts;
-use crate::http::settings::{PublicUrl, TlsFiles};
+use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
 use crate::model::token::LONGEST_TOKEN_LIFETIME;
 use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
-const ENVIRONMENT: [&str; 23] = [
-    "KEYBEARER_DATABASE",
-    "KEYBEARER_CONFIG",
-    "KEYBEARER_LISTEN",
-    "KEYBEARER_PUBLIC_URL",
-    "KEYBEARER_KEY_PREFIX",
-    "KEYBEARER_TRUSTED_PROXY",
-    "KEYBEARER_WORKERS",
-    "KEYBEARER_CONNECTIONS",
-    "KEYBEARER_METRICS_LISTEN",
-    "KEYBEARER_GRPC_LISTEN",
-    "KEYBEARER_USAGE_RETENTION",
-    "KEYBEARER_BAD_KEY_LIMIT",
-    "KEYBEARER_SIGNING_KEYS",
-    "KEYBEARER_SIGNING_ROTATION",
-    "KEYBEARER_ACCESS_TOKEN_ALGORITHM",
-    "KEYBEARER_ACCESS_TOKEN_LIFETIME",
-    "KEYBEARER_ACCESS_TOKEN_AUDIENCE",
-    "KEYBEARER_IDENTITY_ALGORITHM",
-    "KEYBEARER_CORS_ORIGIN",
-    "KEYBEARER_HSTS",
-    "KEYBEARER_TOKEN_LIFETIME",
-    "KEYBEARER_TLS_CERT",
-    "KEYBEARER_TLS_KEY",
-];
 
-/// The settings file: the long flags' names, with `-` or `_`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    database: Option<String>,
-    listen: Option<SocketAddr>,
-    #[serde(alias = "public_url")]
-    public_url: Option<String>,
-    #[serde(alias = "key_prefix")]
-    key_prefix: Option<OneOrMany>,
-    #[serde(alias = "trusted_proxy")]
-    trusted_proxy: Option<OneOrMany>,
-    workers: Option<usize>,
-    connections: Option<usize>,
-    #[serde(alias = "metrics_listen")]
-    metrics_listen: Option<SocketAddr>,
-    #[serde(alias = "grpc_listen")]
-    grpc_listen: Option<SocketAddr>,
-    #[serde(alias = "usage_retention")]
-    usage_retention: Option<String>,
-    #[serde(alias = "bad_key_limit")]
-    bad_key_limit: Option<u32>,
-    #[serde(alias = "signing_keys")]
-    signing_keys: Option<PathBuf>,
-    #[serde(alias = "signing_rotation")]
-    signing_rotation: Option<String>,
-    #[serde(alias = "access_token_algorithm")]
-    access_token_algorithm: Option<String>,
-    #[serde(alias = "access_token_lifetime")]
-    access_token_lifetime: Option<String>,
-    #[serde(alias = "access_token_audience")]
-    access_token_audience: Option<String>,
-    #[serde(alias = "identity_algorithm")]
-    identity_algorithm: Option<String>,
-    #[serde(alias = "cors_origin")]
-    cors_origin: Option<OneOrMany>,
-    hsts: Option<String>,
-    #[serde(alias = "token_lifetime")]
-    token_lifetime: Option<String>,
-    #[serde(alias = "tls_cert")]
-    tls_cert: Option<PathBuf>,
-    #[serde(alias = "tls_key")]
-    tls_key: Option<PathBuf>,
-    /// `[policy.orders-read]`: in the file alone, a policy is too much for a flag.
-    #[serde(default)]
-    policy: BTreeMap<String, PolicyTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyTable {
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    anonymous: bool,
-    #[serde(default)]
-    identity: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        }
-    }
-}
-
-/// Settled, but not yet parsed beyond their types.
-pub struct Settings {
-    pub database: PathBuf,
-    serve: ServeArgs,
-    policies: BTreeMap<String, PolicyTable>,
-}
+/// Of what was given, what counts; not yet parsed.
+pub struct Settings(Layers);
 
 impl Settings {
-    pub fn resolve(cli: &Cli) -> Result<Self> {
-        refuse_unknown_environment()?;
-        let file = read_file(cli.global.config.as_deref())?;
-        let database = database_path(cli.global.database.clone().or(file.database).as_deref().unwrap_or(DATABASE))?;
-        let none = ServeArgs::default();
-        let given = if let Command::Serve(args) = &cli.command { args } else { &none };
-        let many = |flag: &[String], file: Option<OneOrMany>| match flag {
-            [] => file.map(OneOrMany::into_vec).unwrap_or_default(),
-            flag => flag.to_vec(),
+    /// Takes the flags out of `cli`; `matches` knows which of them were written.
+    pub fn resolve(cli: &mut Cli, matches: &ArgMatches) -> Result<Self> {
+        let environment = Environment::read(&super::command(), std::env::vars_os())?;
+        let (path, file) = match (&cli.global.config, environment.config) {
+            (Some(named), _) => (named.clone(), read_file(named, &format!("--config {}", named.display()))?),
+            (None, Some(named)) => {
+                let file = read_file(&named, &format!("KEYBEARER_CONFIG={}", named.display()))?;
+                (named, file)
+            }
+            (None, None) => {
+                let path = PathBuf::from(CONFIG);
+                let is_there = !path.try_exists().is_ok_and(|is_there| !is_there);
+                let file = if is_there { read_file(&path, CONFIG)? } else { Layer::default() };
+                (path, file)
+            }
         };
-        let prefixes = match &cli.command {
-            Command::Serve(args) => args.key_prefix.clone(),
-            // Commands take no --key-prefix; they read the environment as the server does.
-            _ => std::env::var("KEYBEARER_KEY_PREFIX")
-                .map(|list| list.split(',').map(str::to_owned).collect())
-                .unwrap_or_default(),
+        let flags = flags(cli, matches);
+        Ok(Settings(Layers { flags, environment: environment.settings, file, path }))
+    }
+
+    /// What went wrong, in the words in which the operator set it.
+    pub fn as_given(&self, error: Error) -> Error {
+        self.0.as_given(error)
+    }
+
+    pub fn database(&self) -> Result<PathBuf> {
+        let Some(given) = self.0.one("database", |given| given.database.as_ref()) else { return Ok(DATABASE.into()) };
+        let path = match given.value.split_once(':') {
+            Some(("sqlite", path)) => path,
+            Some((scheme, _)) if scheme.starts_with("postgres") => {
+                return Err(given.wrong("PostgreSQL is not supported yet. Use a path or sqlite:PATH."));
+            }
+            _ => given.value,
         };
-        let signing_keys = match &cli.command {
-            Command::Serve(args) => args.signing_keys.clone(),
-            _ => std::env::var_os("KEYBEARER_SIGNING_KEYS").map(PathBuf::from),
-        };
-        Ok(Settings {
-            database,
-            serve: ServeArgs {
-                listen: given.listen.or(file.listen),
-                public_url: given.public_url.clone().or(file.public_url),
-                key_prefix: many(&prefixes, file.key_prefix),
-                trusted_proxy: many(&given.trusted_proxy, file.trusted_proxy),
-                workers: given.workers.or(file.workers),
-                connections: given.connections.or(file.connections),
-                metrics_listen: given.metrics_listen.or(file.metrics_listen),
-                grpc_listen: given.grpc_listen.or(file.grpc_listen),
-                usage_retention: given.usage_retention.clone().or(file.usage_retention),
-                bad_key_limit: given.bad_key_limit.or(file.bad_key_limit),
-                signing_keys: signing_keys.or(file.signing_keys),
-                signing_rotation: given.signing_rotation.clone().or(file.signing_rotation),
-                access_token_algorithm: given.access_token_algorithm.clone().or(file.access_token_algorithm),
-                access_token_lifetime: given.access_token_lifetime.clone().or(file.access_token_lifetime),
-                access_token_audience: given.access_token_audience.clone().or(file.access_token_audience),
-                identity_algorithm: given.identity_algorithm.clone().or(file.identity_algorithm),
-                cors_origin: many(&given.cors_origin, file.cors_origin),
-                hsts: given.hsts.clone().or(file.hsts),
-                token_lifetime: given.token_lifetime.clone().or(file.token_lifetime),
-                tls_cert: given.tls_cert.clone().or(file.tls_cert),
-                tls_key: given.tls_key.clone().or(file.tls_key),
-            },
-            policies: file.policy,
-        })
+        if path.is_empty() {
+            return Err(given.wrong("give a path or sqlite:PATH."));
+        }
+        Ok(PathBuf::from(path))
     }
 
     pub fn prefixes(&self) -> Result<Vec<KeyPrefix>> {
-        match self.serve.key_prefix.as_slice() {
-            [] => Ok(vec![KeyPrefix::parse("kb")?]),
-            given => given
-                .iter()
-                .map(|text| KeyPrefix::parse(text).map_err(|error| usage("key-prefix", text, &error)))
-                .collect(),
+        let given = self.0.many("key-prefix", |given| &given.key_prefix);
+        if given.is_empty() {
+            return Ok(vec![KeyPrefix::parse("kb")?]);
         }
+        given.iter().map(|prefix| parsed(prefix, KeyPrefix::parse)).collect()
     }
 
     pub fn http(&self) -> Result<HttpSettings> {
-        let listen = self.serve.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-        let tls = match (&self.serve.tls_cert, &self.serve.tls_key) {
-            (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.clone(), key: key.clone() }),
-            (None, None) => None,
-            _ => return Err(Error::invalid("usage", "--tls-cert and --tls-key go together; one of them is missing.")),
+        let listen = self.listen("listen", |given| given.listen.as_ref())?;
+        let listen = listen.unwrap_or_else(ListenAddress::usual);
+        let tls = self.tls()?;
+        let public_url = match self.0.one("public-url", |given| given.public_url.as_ref()) {
+            Some(given) => parsed(&given, PublicUrl::parse)?,
+            None => PublicUrl::local(&listen, listen.port(), tls.is_some()),
         };
-        let public_url = match &self.serve.public_url {
-            Some(text) => PublicUrl::parse(text).map_err(|error| usage("public-url", text, &error))?,
-            None => PublicUrl::local(listen, tls.is_some()),
-        };
-        let trusted = self.serve.trusted_proxy.iter().map(String::as_str);
         let defaults = HttpSettings::new(listen, public_url);
-        let positive = |flag: &str, value: usize, most: usize| match value {
-            0 => Err(Error::invalid("usage", format!("--{flag} 0: use 1 or more."))),
-            value if value > most => Err(Error::invalid("usage", format!("--{flag} {value}: use {most} or less."))),
-            value => Ok(value),
-        };
+        let workers = self.number("workers", 1..=1024, |given| given.workers.as_ref())?;
+        let connections = self.number("connections", 1..=1_000_000, |given| given.connections.as_ref())?;
+        let bad_key_limit = self.number("bad-key-limit", 0..=u32::MAX, |given| given.bad_key_limit.as_ref())?;
+        let usage_retention = self.span(
+            "usage-retention",
+            |given| given.usage_retention.as_ref(),
+            |_| true,
+            "write a span such as 90d.",
+        )?;
+        let token_lifetime = self.span(
+            "token-lifetime",
+            |given| given.token_lifetime.as_ref(),
+            |span| span <= LONGEST_TOKEN_LIFETIME,
+            "write a span of at most 24h, such as 1h.",
+        )?;
+        let cors_origins = self.0.many("cors-origin", |given| &given.cors_origin);
+        let hsts = self.0.one("hsts", |given| given.hsts.as_ref());
         Ok(HttpSettings {
-            trusted_proxies: Networks::parse(trusted)
-                .map_err(|error| usage("trusted-proxy", &self.serve.trusted_proxy.join(","), &error))?,
-            workers: positive("workers", self.serve.workers.unwrap_or(defaults.workers), 1024)?,
+            trusted_proxies: self.trusted_proxies()?,
+            workers: workers.unwrap_or(defaults.workers),
             tls,
-            connections: positive("connections", self.serve.connections.unwrap_or(defaults.connections), 1_000_000)?,
-            metrics_listen: self.serve.metrics_listen,
-            grpc_listen: self.serve.grpc_listen,
-            usage_retention: match &self.serve.usage_retention {
-                Some(text) => parse_span(text).ok_or_else(|| {
-                    Error::invalid("usage", format!("--usage-retention {text}: write a span such as 90d."))
-                })?,
-                None => defaults.usage_retention,
-            },
-            bad_key_limit: self.serve.bad_key_limit.unwrap_or(defaults.bad_key_limit),
-            token_lifetime: match &self.serve.token_lifetime {
-                Some(text) => parse_span(text).filter(|span| *span <= LONGEST_TOKEN_LIFETIME).ok_or_else(|| {
-                    Error::invalid(
-                        "usage",
-                        format!("--token-lifetime {text}: write a span of at most 24h, such as 1h."),
-                    )
-                })?,
-                None => defaults.token_lifetime,
-            },
-            cors_origins: (self.serve.cors_origin.iter())
-                .map(|text| CorsOrigin::parse(text).map_err(|error| usage("cors-origin", text, &error)))
-                .collect::<Result<_>>()?,
-            hsts: match &self.serve.hsts {
-                Some(text) => Hsts::parse(text).map_err(|error| usage("hsts", text, &error))?,
-                None => defaults.hsts.clone(),
-            },
+            connections: connections.unwrap_or(defaults.connections),
+            metrics_listen: self.listen("metrics-listen", |given| given.metrics_listen.as_ref())?,
+            grpc_listen: self.listen("grpc-listen", |given| given.grpc_listen.as_ref())?,
+            usage_retention: usage_retention.unwrap_or(defaults.usage_retention),
+            bad_key_limit: bad_key_limit.unwrap_or(defaults.bad_key_limit),
+            token_lifetime: token_lifetime.unwrap_or(defaults.token_lifetime),
+            cors_origins: cors_origins.iter().map(|origin| parsed(origin, CorsOrigin::parse)).collect::<Result<_>>()?,
+            hsts: hsts.map_or_else(|| Ok(defaults.hsts.clone()), |given| parsed(&given, Hsts::parse))?,
             policies: self.policies()?,
             signing: self.signing(&defaults.signing)?,
             ..defaults
         })
     }
 
-    pub fn signing_keys(&self) -> Option<PathBuf> {
-        self.serve.signing_keys.clone()
+    pub fn signing_keys(&self) -> Option<&Path> {
+        self.0.path("signing-keys", |given| given.signing_keys.as_ref()).map(|given| given.value)
+    }
+
+    fn listen<'a>(
+        &'a self,
+        name: &str,
+        get: impl Fn(&'a ServeArgs) -> Option<&'a Text>,
+    ) -> Result<Option<ListenAddress>> {
+        self.0.one(name, get).map(|given| parsed(&given, ListenAddress::parse)).transpose()
+    }
+
+    fn number<'a, N>(
+        &'a self,
+        name: &str,
+        bounds: RangeInclusive<N>,
+        get: impl Fn(&'a ServeArgs) -> Option<&'a Text>,
+    ) -> Result<Option<N>>
+    where
+        N: std::str::FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(given) = self.0.one(name, get) else { return Ok(None) };
+        match given.value.parse() {
+            Ok(number) if bounds.contains(&number) => Ok(Some(number)),
+            _ => Err(given.wrong(format_args!("write a number from {} to {}.", bounds.start(), bounds.end()))),
+        }
+    }
+
+    fn span<'a>(
+        &'a self,
+        name: &str,
+        get: impl Fn(&'a ServeArgs) -> Option<&'a Text>,
+        is_allowed: impl Fn(Duration) -> bool,
+        rule: &str,
+    ) -> Result<Option<Duration>> {
+        let Some(given) = self.0.one(name, get) else { return Ok(None) };
+        let span = parse_span(given.value).filter(|span| is_allowed(*span));
+        span.map(Some).ok_or_else(|| given.wrong(rule))
+    }
+
+    fn tls(&self) -> Result<Option<TlsFiles>> {
+        let cert = self.0.path("tls-cert", |given| given.tls_cert.as_ref());
+        let key = self.0.path("tls-key", |given| given.tls_key.as_ref());
+        let alone = |given: &Given<&Path>, other: &str| {
+            let name = &given.name;
+            Err(Error::invalid(
+                "usage",
+                format!("{name} is set and --{other} is not. They go together: set both, or none."),
+            ))
+        };
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert: cert.value.into(), key: key.value.into() })),
+            (None, None) => Ok(None),
+            (Some(cert), None) => alone(&cert, "tls-key"),
+            (None, Some(key)) => alone(&key, "tls-cert"),
+        }
+    }
+
+    fn trusted_proxies(&self) -> Result<Networks> {
+        let given = self.0.many("trusted-proxy", |given| &given.trusted_proxy);
+        for one in &given {
+            parsed(one, |text| Networks::parse([text]))?;
+        }
+        Networks::parse(given.iter().map(|given| given.value))
+            .map_err(|error| given.first().map_or(error.clone(), |first| first.wrong(error.message)))
     }
 
     fn signing(&self, defaults: &SigningSettings) -> Result<SigningSettings> {
-        let given = &self.serve;
-        let algorithm = |flag: &str, text: &Option<String>, default| match text {
-            Some(text) => SigningAlgorithm::parse(text).map_err(|error| usage(flag, text, &error)),
+        let rotation = match self.0.one("signing-rotation", |given| given.signing_rotation.as_ref()) {
+            Some(given) if given.value == "never" => None,
+            None => defaults.rotation,
+            Some(given) => {
+                let span = parse_span(given.value).filter(|span| *span >= Duration::from_secs(3600));
+                Some(span.ok_or_else(|| given.wrong("write a span of 1h or more, such as 90d, or never."))?)
+            }
+        };
+        let token_algorithm = self.0.one("access-token-algorithm", |given| given.access_token_algorithm.as_ref());
+        let identity_algorithm = self.0.one("identity-algorithm", |given| given.identity_algorithm.as_ref());
+        let algorithm = |given: Option<Given<&str>>, default| match given {
+            Some(given) => parsed(&given, SigningAlgorithm::parse),
             None => Ok(default),
         };
-        let wrong =
-            |flag: &str, text: &str, rule: &str| Err(Error::invalid("usage", format!("--{flag} {text}: {rule}")));
-        let least = Duration::from_secs(3600);
+        let token_lifetime = self.span(
+            "access-token-lifetime",
+            |given| given.access_token_lifetime.as_ref(),
+            |span| span <= LONGEST_TOKEN,
+            "write a span of 1h or less, such as 10m.",
+        )?;
+        let audience = self.0.one("access-token-audience", |given| given.access_token_audience.as_ref());
         Ok(SigningSettings {
-            file: given.signing_keys.clone(),
-            rotation: match given.signing_rotation.as_deref() {
-                None => defaults.rotation,
-                Some("never") => None,
-                Some(text) => match parse_span(text).filter(|span| *span >= least) {
-                    Some(span) => Some(span),
-                    None => {
-                        return wrong("signing-rotation", text, "write a span of 1h or more, such as 90d, or never.");
-                    }
-                },
-            },
-            token_algorithm: algorithm(
-                "access-token-algorithm",
-                &given.access_token_algorithm,
-                defaults.token_algorithm,
-            )?,
-            token_lifetime: match given.access_token_lifetime.as_deref() {
-                None => defaults.token_lifetime,
-                Some(text) => match parse_span(text).filter(|span| *span <= LONGEST_TOKEN) {
-                    Some(span) => span,
-                    None => return wrong("access-token-lifetime", text, "write a span of 1h or less, such as 10m."),
-                },
-            },
-            token_audience: given.access_token_audience.clone(),
-            identity_algorithm: algorithm(
-                "identity-algorithm",
-                &given.identity_algorithm,
-                defaults.identity_algorithm,
-            )?,
+            file: self.signing_keys().map(Path::to_owned),
+            rotation,
+            token_algorithm: algorithm(token_algorithm, defaults.token_algorithm)?,
+            token_lifetime: token_lifetime.unwrap_or(defaults.token_lifetime),
+            token_audience: audience.map(|given| given.value.to_owned()),
+            identity_algorithm: algorithm(identity_algorithm, defaults.identity_algorithm)?,
         })
     }
 
     fn policies(&self) -> Result<Policies> {
-        let policies = self.policies.iter().map(|(name, table)| {
+        let wrong = |place: &str, error: &Error| {
+            Error::invalid("usage", format!("{place} in {}: {}", self.0.path.display(), error.message))
+        };
+        let policies = self.0.file.args.policy.iter().map(|(name, table)| {
             let policy = Policy::parse(table.scopes.iter().map(String::as_str), table.anonymous);
             let policy = policy.map(|policy| if table.identity { policy.with_identity() } else { policy });
-            policy.map(|policy| (name.clone(), policy)).map_err(|error| in_policy(name, &error))
+            policy
+                .map(|policy| (name.clone(), policy))
+                .map_err(|error| wrong(&format!("policy.{name}, scopes"), &error))
         });
-        Policies::parse(policies.collect::<Result<Vec<_>>>()?)
-            .map_err(|error| Error::invalid("usage", format!("policy: {}", error.message)))
+        Policies::parse(policies.collect::<Result<Vec<_>>>()?).map_err(|error| wrong("policy", &error))
     }
 }
 
-fn usage(flag: &str, given: &str, error: &Error) -> Error {
-    Error::invalid("usage", format!("--{flag} {given}: {}", error.message))
+fn parsed<T>(given: &Given<&str>, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
+    parse(given.value).map_err(|error| given.wrong(error.message))
 }
 
-fn in_policy(name: &str, error: &Error) -> Error {
-    Error::invalid("usage", format!("policy.{name}, scopes: {}", error.message))
-}
-
-fn refuse_unknown_environment() -> Result<()> {
-    let unknown = std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .find(|name| name.starts_with("KEYBEARER_") && !ENVIRONMENT.contains(&name.as_str()));
-    match unknown {
-        None => Ok(()),
-        Some(name) => Err(Error::invalid(
-            "usage",
-            format!("The environment sets {name}, which is no setting. Known: {}.", ENVIRONMENT.join(", ")),
-        )),
-    }
-}
-
-/// A file that was named must be there; the default one may be.
-fn read_file(named: Option<&Path>) -> Result<File> {
-    let path = named.unwrap_or(Path::new(CONFIG));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(File::default()),
-        Err(error) => return Err(Error::invalid("usage", format!("{} cannot be read: {error}", path.display()))),
+/// The flags, as a layer like the others.
+fn flags(cli: &mut Cli, matches: &ArgMatches) -> Layer {
+    let mut args = match &mut cli.command {
+        Command::Serve(args) => std::mem::take(&mut **args),
+        _ => ServeArgs::default(),
     };
-    toml::from_str(&text).map_err(|error| Error::invalid("usage", format!("{}: {error}", path.display())))
+    args.database = cli.global.database.take();
+    let serve = matches.subcommand().map(|(_, matches)| matches);
+    let written = serve.into_iter().chain([matches]).flat_map(|matches| {
+        let is_written = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        matches.ids().map(clap::Id::as_str).filter(is_written).map(|id| id.replace('_', "-"))
+    });
+    Layer { args, names: written.collect() }
 }
 
-fn database_path(text: &str) -> Result<PathBuf> {
-    let path = match text.split_once(':') {
-        Some(("sqlite", path)) => path,
-        Some((scheme, _)) if scheme.starts_with("postgres") => {
-            return Err(Error::invalid(
-                "usage",
-                "--database: PostgreSQL is not supported yet. Use a path or sqlite:PATH.",
-            ));
-        }
-        _ => text,
-    };
-    if path.is_empty() {
-        return Err(Error::invalid("usage", "--database: give a path or sqlite:PATH."));
-    }
-    Ok(PathBuf::from(path))
+/// `name` says how the file was named.
+fn read_file(path: &Path, name: &str) -> Result<Layer> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::invalid("usage", format!("{name}: the settings file cannot be read: {error}")))?;
+    let wrong = |error: toml::de::Error| Error::invalid("usage", format!("{}: {error}", path.display()));
+    let args: ServeArgs = toml::from_str(&text).map_err(wrong)?;
+    let names = toml::from_str::<toml::Table>(&text).map_err(wrong)?;
+    Ok(Layer { args, names: names.keys().map(|name| name.replace('_', "-")).collect() })
 }

@@ -7,12 +7,15 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
+use crate::ambient::log;
 use crate::error::{Error, Result};
 use crate::model::name::is_deceptive;
 
-/// A line of talk.
+/// A line of talk; in the server, in its turn among the lines of the log.
 pub fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}"); // a closed stderr leaves nowhere to say so
+    if !log::print(text) {
+        let _ = writeln!(io::stderr(), "{text}"); // a closed stderr leaves nowhere to say so
+    }
 }
 
 /// A line of data.

@@ -1,38 +1,39 @@
 //! `keybearer serve`
 
-use std::io::{self, IsTerminal, Write};
+mod logging;
+mod signals;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{Context, output};
+use crate::ambient::log;
 use crate::error::{Error, Kind, Result};
-use crate::http::{HttpSettings, server};
+use crate::http::server::{self, Running};
+use crate::http::{HttpSettings, Site};
 use crate::model::KeyPrefix;
 use crate::store::Purpose;
+use signals::{Hangups, Orders};
+
+/// For the last lines of the log, where the process ends by itself.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) -> Result<()> {
-    start_logging();
+    logging::start()?;
     actix_web::rt::System::new().block_on(async move {
-        survive_the_file_size_limit()?;
+        signals::survive_the_rest()?;
         keep_memory_to_ourselves()?;
         // Before anything listens: whoever was answered may also tell the server to stop.
         let mut orders = Orders::listen()?;
+        let hangups = Hangups::listen()?;
         let auth = context.auth(Purpose::Serve, prefixes)?;
         let auth = auth.with_bad_key_limit(settings.bad_key_limit).with_token_lifetime(settings.token_lifetime);
-        warn_about_plain_http(&settings);
         let running = server::start(auth, settings)?;
-        let public_url = running.site.settings.public_url.as_str().to_owned();
-        tracing::info!(listen = %running.address, url = public_url, version = env!("CARGO_PKG_VERSION"), "keybearer is up");
-        if let Some(token) = running.site.auth.open_setup().await? {
-            output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {public_url}/setup?token={}\n", token.expose()));
-        }
-        if let Some(grpc) = &running.grpc {
-            tracing::info!(listen = %grpc.address(), "gRPC ext_authz is up");
-        }
+        greet(&running).await?;
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
         }
+        actix_web::rt::spawn(reload(hangups, running.site.clone()));
         let handle = running.server.handle();
         let (site, grpc) = (running.site.clone(), running.grpc);
         actix_web::rt::spawn(async move {
@@ -40,6 +41,7 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
             tracing::info!(signal = name, "stopping: no new connections, finishing what is in flight");
             let hurried = actix_web::rt::spawn(async move {
                 orders.next().await;
+                log::flush(LAST_LINES);
                 std::process::exit(1);
             });
             server::stop(&site, &handle, grpc).await;
@@ -53,12 +55,6 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
     })
 }
 
-/// A write beyond `RLIMIT_FSIZE` shall fail like one on a full disk; unheard, SIGXFSZ ends the process.
-fn survive_the_file_size_limit() -> Result<()> {
-    const SIGXFSZ: i32 = 25; // on Linux and macOS alike
-    signal(SignalKind::from_raw(SIGXFSZ)).map(drop).map_err(Error::internal)
-}
-
 /// Keys pass through memory: no core dump, and no debugger of the same user (prctl(2), PR_SET_DUMPABLE).
 /// Files of the process below `/proc` belong to root from here on; those that it needs itself stay open
 /// to it.
@@ -69,80 +65,59 @@ fn keep_memory_to_ourselves() -> Result<()> {
     Ok(())
 }
 
-/// The orders to stop: SIGTERM (a supervisor) and SIGINT (Ctrl+C).
-struct Orders {
-    terminate: Signal,
-    interrupt: Signal,
+/// Says where the server is, how to make the first admin, and what is dangerous about it.
+async fn greet(running: &Running) -> Result<()> {
+    let settings = &running.site.settings;
+    let public_url = settings.public_url.as_str();
+    let listen = shown(&running.addresses);
+    tracing::info!(listen, url = public_url, version = env!("CARGO_PKG_VERSION"), "keybearer is up");
+    if let Some(grpc) = &running.grpc {
+        tracing::info!(listen = shown(grpc.addresses()), "gRPC ext_authz is up");
+    }
+    warn_about_plain_http(running);
+    if let Some(token) = running.site.auth.open_setup().await? {
+        let link = format!("{public_url}/setup?token={}", token.expose());
+        let hint = if running.is_url_a_guess {
+            "\n\nIt can be opened on this machine. From another one, put the name or address of this machine in it; and \
+             set --public-url to what people open."
+        } else {
+            ""
+        };
+        output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {link}{hint}\n"));
+    }
+    Ok(())
 }
 
-impl Orders {
-    fn listen() -> Result<Self> {
-        let on = |kind| signal(kind).map_err(Error::internal);
-        Ok(Orders { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
+fn shown(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// For people on a terminal, JSON lines otherwise; both on stderr. `RUST_LOG` sets the level, but
-/// never to where the HTTP library would print whole requests, keys included.
-fn start_logging() {
-    let asked = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = EnvFilter::try_new(&asked).unwrap_or_else(|_| EnvFilter::new("info"));
-    let quiet = [
-        "actix_http=info",
-        "actix_web=info",
-        "actix_server=warn",
-        "refinery_core=warn",
-        "log=warn",
-        "mio=info",
-        "rustls=info",
-        "h2=info",
-        "hyper=info",
-        "hyper_util=info",
-        "tonic=info",
-        "tower=info",
-    ];
-    let filter =
-        quiet.into_iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr);
-    // A second initialisation (a test in one process) keeps the first.
-    let _ = if io::stderr().is_terminal() {
-        logs.with_target(false).try_init()
-    } else {
-        logs.json().flatten_event(true).try_init()
-    };
-}
-
-/// Log lines to a pipe that is full or closed are dropped, not fatal.
-struct Stderr;
-
-impl Write for Stderr {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        Ok(io::stderr().write(line).unwrap_or(line.len()))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// At each SIGHUP: reads the certificate again, beside what else is to be done.
+async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
+    loop {
+        hangups.next().await;
+        let site = site.clone();
+        let _ = tokio::task::spawn_blocking(move || match &site.certificates {
+            Some(certificates) => certificates.reload(site.auth.now()),
+            None => tracing::info!("SIGHUP: there is nothing to read again, since --tls-cert is not set"),
+        })
+        .await; // what it found is in the log
     }
 }
 
-fn warn_about_plain_http(settings: &HttpSettings) {
-    if settings.tls.is_none() && !settings.listen.ip().is_loopback() && settings.trusted_proxies.is_empty() {
+fn warn_about_plain_http(running: &Running) {
+    let settings = &running.site.settings;
+    let is_reachable = |addresses: &[SocketAddr]| addresses.iter().any(|address| !address.ip().is_loopback());
+    if settings.tls.is_none() && is_reachable(&running.addresses) && settings.trusted_proxies.is_empty() {
         tracing::warn!(
-            listen = %settings.listen,
+            listen = shown(&running.addresses),
             "plain HTTP on an address that others can reach: keys and passwords travel in the clear. \
              Use --tls-cert and --tls-key, or put a TLS proxy in front and name it with --trusted-proxy"
         );
     }
-    if let Some(listen) = settings.grpc_listen.filter(|listen| !listen.ip().is_loopback()) {
+    if let Some(grpc) = running.grpc.as_ref().filter(|grpc| is_reachable(grpc.addresses())) {
         tracing::warn!(
-            %listen,
+            listen = shown(grpc.addresses()),
             "--grpc-listen is plain HTTP/2 on an address that others can reach, and believes what it is told of a \
              client's address. Let nobody but Envoy reach it"
         );

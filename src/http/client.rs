@@ -56,7 +56,7 @@ mod tests {
         let public_url = PublicUrl::parse("http://127.0.0.1").unwrap();
         let settings = HttpSettings {
             trusted_proxies: Networks::parse(trusted.iter().copied()).unwrap(),
-            ..HttpSettings::new("127.0.0.1:0".parse().unwrap(), public_url)
+            ..HttpSettings::new(([127, 0, 0, 1], 0), public_url)
         };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {

@@ -30,9 +30,7 @@ impl CorsOrigin {
             )
         };
         let parsed = PublicUrl::parse(text).map_err(|_| wrong())?;
-        let has_usual_port = (text.starts_with("https:") && text.ends_with(":443"))
-            || (text.starts_with("http:") && text.ends_with(":80"));
-        if parsed.as_str() != text || text.contains('*') || has_usual_port {
+        if parsed.as_str() != text || text.contains('*') {
             return Err(wrong());
         }
         HeaderValue::from_str(text).map(CorsOrigin).map_err(|_| wrong())

@@ -281,7 +281,7 @@ mod tests {
     fn site(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Shared {
         let store = Store::open(&directory.join("keybearer.db"), Purpose::Serve).unwrap();
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
-        let settings = HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url);
+        let settings = HttpSettings::new(([127, 0, 0, 1], 0), public_url);
         let auth = Auth::new(store, clock, Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
         web::Data::new(Site::new(auth, settings))
     }

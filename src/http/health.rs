@@ -8,7 +8,7 @@ use actix_web::http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Shared;
+use super::{Shared, Site};
 
 #[derive(Serialize, ToSchema)]
 pub struct Liveness {
@@ -19,7 +19,7 @@ pub struct Liveness {
 /// Strangers ask, so it has no figures; those are in `/metrics`.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or why it is not: `stopping`, `database_gone`, `writes_failing`.
+    /// `ready`, or why it is not: `stopping`, `database_gone`, `signing_keys_missing`, `writes_failing`.
     status: &'static str,
 }
 
@@ -28,19 +28,26 @@ pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(Liveness { status: "alive" })
 }
 
-/// Ready while verdicts can be given and writes succeed. A filling index is ready: SQLite answers.
+impl Site {
+    /// Why there are no verdicts, tokens or signed identities just now.
+    pub(super) fn cannot_judge(&self) -> Option<&'static str> {
+        if self.stopping.load(Ordering::Acquire) {
+            Some("stopping")
+        } else if self.auth.store().index().is_broken() {
+            Some("database_gone")
+        } else if self.auth.signing().ring().is_err() {
+            // At the first start they are made while the server answers already.
+            Some("signing_keys_missing")
+        } else {
+            None
+        }
+    }
+}
+
+/// Ready while everything can be answered and writes succeed. A filling index is ready: SQLite answers.
 pub async fn readyz(site: Shared) -> HttpResponse {
-    let store = site.auth.store();
-    let (index, writer) = (store.index(), store.writer_state());
-    let problem = if site.stopping.load(Ordering::Acquire) {
-        Some("stopping")
-    } else if index.is_broken() {
-        Some("database_gone")
-    } else if writer.failing {
-        Some("writes_failing")
-    } else {
-        None
-    };
+    let is_failing = site.auth.store().writer_state().failing;
+    let problem = site.cannot_judge().or(is_failing.then_some("writes_failing"));
     let mut response = match problem {
         None => HttpResponse::Ok(),
         Some(_) => HttpResponse::ServiceUnavailable(),

@@ -37,8 +37,8 @@ pub struct Limits {
     pub stop_seconds: u64,
 }
 
-/// Serves what `service` makes, once a worker, from now on.
-pub fn serve<F, S>(listener: TcpListener, tls: Option<ServerConfig>, limits: Limits, service: F) -> Result<Server>
+/// Serves what `service` makes, once for each worker and listener, from now on.
+pub fn serve<F, S>(listeners: Vec<TcpListener>, tls: Option<ServerConfig>, limits: Limits, service: F) -> Result<Server>
 where
     F: Fn() -> S + Send + Clone + 'static,
     S: ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = ActixError, InitError = ()>
@@ -47,7 +47,7 @@ where
     S::Future: 'static,
     <S::Service as Service<Request>>::Future: 'static,
 {
-    let builder = Server::build()
+    let mut builder = Server::build()
         .workers(limits.workers)
         .max_concurrent_connections(limits.connections)
         .shutdown_timeout(limits.stop_seconds)
@@ -58,27 +58,31 @@ where
         async move { signal.notified().await }
     };
     let deadlines = limits.deadlines;
-    let bound = match tls {
-        None => builder.listen("http", listener, move || {
-            let watch = Watch::start(deadlines);
-            let watched = move |stream: TcpStream| {
-                let peer = stream.peer_addr().ok();
-                ready(Ok::<_, DispatchError>((watch.over(stream), Protocol::Http1, peer)))
-            };
-            fn_service(watched).and_then(http(service(), deadlines, stopping.clone()))
-        }),
-        Some(config) => builder.listen("https", listener, move || {
-            let watch = Watch::start(deadlines);
-            let watched = move |stream: TlsStream<TcpStream>| {
-                let peer = stream.get_ref().0.peer_addr().ok();
-                (watch.over(stream), Protocol::Http1, peer)
-            };
-            let http = http(service(), deadlines, stopping.clone());
-            let tls = Acceptor::new(config.clone()).map_err(TlsError::into_service_error);
-            tls.map(watched).and_then(http.map_err(TlsError::Service))
-        }),
-    };
-    Ok(bound.map_err(Error::unavailable)?.run())
+    for listener in listeners {
+        let (service, stopping) = (service.clone(), stopping.clone());
+        let bound = match tls.clone() {
+            None => builder.listen("http", listener, move || {
+                let watch = Watch::start(deadlines);
+                let watched = move |stream: TcpStream| {
+                    let peer = stream.peer_addr().ok();
+                    ready(Ok::<_, DispatchError>((watch.over(stream), Protocol::Http1, peer)))
+                };
+                fn_service(watched).and_then(http(service(), deadlines, stopping.clone()))
+            }),
+            Some(config) => builder.listen("https", listener, move || {
+                let watch = Watch::start(deadlines);
+                let watched = move |stream: TlsStream<TcpStream>| {
+                    let peer = stream.get_ref().0.peer_addr().ok();
+                    (watch.over(stream), Protocol::Http1, peer)
+                };
+                let http = http(service(), deadlines, stopping.clone());
+                let tls = Acceptor::new(config.clone()).map_err(TlsError::into_service_error);
+                tls.map(watched).and_then(http.map_err(TlsError::Service))
+            }),
+        };
+        builder = bound.map_err(Error::unavailable)?;
+    }
+    Ok(builder.run())
 }
 
 /// HTTP/1.1 over watched streams.

@@ -16,6 +16,7 @@ mod health;
 pub mod hsts;
 mod json_value;
 mod listen;
+mod listen_address;
 mod metrics;
 mod oauth;
 mod openapi;
@@ -27,10 +28,13 @@ pub mod server;
 pub mod settings;
 mod tls;
 
+use std::sync::Arc;
+
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
 pub use api::{KeyJson, MadeKeyJson, UserJson};
 pub use settings::HttpSettings;
+use tls::Certificates;
 
 /// What every worker shares.
 pub struct Site {
@@ -44,6 +48,8 @@ pub struct Site {
     /// Nanoseconds of sampled forward-auth requests, by thread.
     latency: PerThread<Histogram<12>>,
     identities: gateway::Identities,
+    /// What TLS is spoken with, if it is.
+    pub certificates: Option<Arc<Certificates>>,
 }
 
 impl Site {
@@ -70,6 +76,7 @@ impl Site {
             stopping: std::sync::atomic::AtomicBool::new(false),
             latency: PerThread::new(|| Histogram::new(nanos)),
             identities: gateway::Identities::default(),
+            certificates: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The running server: binds, serves, stops without cutting an answer. A test starts it on port 0.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering;
 
@@ -10,9 +11,11 @@ use super::edge::Edge;
 use super::gateway::grpc::Grpc;
 use super::listen::{self, Limits};
 use super::settings::PublicUrl;
-use super::{HttpSettings, Shared, Site, routes, tls};
+use super::tls::{self, Certificates};
+use super::{HttpSettings, Shared, Site, routes};
+use crate::ambient::Background;
 use crate::auth::Auth;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// How long requests in flight may take to finish after the order to stop.
 const STOP_SECONDS: u64 = 8;
@@ -23,45 +26,54 @@ pub struct Running {
     pub metrics: Option<Server>,
     /// The gRPC listener, if there is one; it ends when this is dropped.
     pub grpc: Option<Grpc>,
+    /// The first one of `addresses`.
     pub address: SocketAddr,
+    /// Where the main listener is; more than one where a name stands for more.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether nobody said what people open, and the addresses do not tell.
+    pub is_url_a_guess: bool,
     pub site: Shared,
+    /// Looks at the certificate's files, if there are any, until this is dropped.
+    pub watch: Option<Background>,
 }
 
 /// Binds and starts; the listening sockets are open when this returns.
 pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     auth.start_collecting(settings.usage_retention)?;
-    let tls = settings.tls.as_ref().map(tls::config).transpose()?;
-    let listener = bind("--listen", settings.listen)?;
-    let metrics_listener = settings.metrics_listen.map(|at| bind("--metrics-listen", at)).transpose()?;
-    let grpc_listener = settings.grpc_listen.map(|at| bind("--grpc-listen", at)).transpose()?;
-    let address = listener.local_addr().map_err(Error::unavailable)?;
-    if settings.public_url == PublicUrl::local(settings.listen, tls.is_some()) {
+    let certificates = settings.tls.as_ref().map(|files| Certificates::read(files, auth.now())).transpose()?;
+    let listeners = settings.listen.bind("--listen")?;
+    let metrics_listeners = settings.metrics_listen.as_ref().map(|at| at.bind("--metrics-listen")).transpose()?;
+    let grpc_listeners = settings.grpc_listen.as_ref().map(|at| at.bind("--grpc-listen")).transpose()?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
+    let addresses = addresses.map_err(Error::unavailable)?;
+    let address = addresses[0];
+    let has_tls = certificates.is_some();
+    let is_given = settings.public_url != PublicUrl::local(&settings.listen, settings.listen.port(), has_tls);
+    if !is_given {
         // Port 0 is known only now.
-        settings.public_url = PublicUrl::local(address, tls.is_some());
+        settings.public_url = PublicUrl::local(&settings.listen, address.port(), has_tls);
     }
+    let is_url_a_guess = !is_given && settings.listen.is_every();
     auth.start_signing(settings.signing.clone(), settings.public_url.as_str())?;
     let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
-    let site = web::Data::new(Site::new(auth, settings));
+    let site = web::Data::new(Site { certificates: certificates.clone(), ..Site::new(auth, settings) });
     let shared = site.clone();
     let limits = Limits { workers, connections: (connections / workers).max(1), deadlines, stop_seconds: STOP_SECONDS };
-    let server = listen::serve(listener, tls, limits, move || {
+    let watched = site.clone();
+    let watch = certificates.as_ref().map(|certificates| certificates.watch(move || watched.auth.now())).transpose()?;
+    let tls = certificates.map(tls::config).transpose()?;
+    let server = listen::serve(listeners, tls, limits, move || {
         Edge::around(App::new().app_data(shared.clone()).configure(routes::configure), shared.clone())
     })?;
-    let metrics = metrics_listener.map(|listener| serve_metrics(listener, site.clone())).transpose()?;
-    let grpc = grpc_listener.map(|listener| Grpc::start(listener, site.clone())).transpose()?;
-    Ok(Running { server, metrics, grpc, address, site })
+    let metrics = metrics_listeners.map(|listeners| serve_metrics(listeners, site.clone())).transpose()?;
+    let grpc = grpc_listeners.map(|listeners| Grpc::start(listeners, site.clone())).transpose()?;
+    Ok(Running { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch })
 }
 
-fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| {
-        Error::new(Kind::Unavailable, format!("Cannot listen on {address}: {error}. Choose another {flag} address."))
-    })
-}
-
-/// `/metrics` on a listener of its own, for whoever reaches it.
-fn serve_metrics(listener: TcpListener, site: Shared) -> Result<Server> {
+/// `/metrics` on listeners of its own, for whoever reaches them.
+fn serve_metrics(listeners: Vec<TcpListener>, site: Shared) -> Result<Server> {
     let limits = Limits { workers: 1, connections: 64, deadlines: site.settings.deadlines, stop_seconds: STOP_SECONDS };
-    listen::serve(listener, None, limits, move || {
+    listen::serve(listeners, None, limits, move || {
         Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })
 }

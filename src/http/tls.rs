@@ -1,33 +1,212 @@
-//! TLS from two PEM files. Anything wrong with them stops the start; there is no way back to plain.
+//! TLS from two PEM files, which may be replaced while the server runs. Anything wrong with them stops
+//! the start; there is no way back to plain. Later it is said, and the pair that worked stays in use.
 
-use std::sync::Arc;
+mod expiry;
 
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::settings::TlsFiles;
+use crate::ambient::Background;
 use crate::error::{Error, Kind, Result};
+use crate::model::Time;
+use crate::store::Stamp;
 
-pub fn config(files: &TlsFiles) -> Result<ServerConfig> {
-    let wrong = |flag: &str, path: &std::path::Path, error: &dyn std::fmt::Display| {
-        Error::new(Kind::Invalid, format!("{flag} {}: {error}", path.display()))
-    };
-    let certificates = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
-        .map_err(|error| wrong("--tls-cert", &files.cert, &error))?;
-    if certificates.is_empty() {
-        return Err(wrong("--tls-cert", &files.cert, &"holds no certificate"));
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Sessions that can be resumed; rustls' own default.
+const SESSIONS: usize = 256;
+
+/// The pair in use.
+pub struct Certificates {
+    files: TlsFiles,
+    provider: Arc<CryptoProvider>,
+    pair: ArcSwap<CertifiedKey>,
+    /// Begun with this pair: whoever resumes one must not be left with an older certificate.
+    sessions: ArcSwap<ServerSessionMemoryCache>,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    /// The files as they were when they were last read.
+    stamps: [Option<Stamp>; 2],
+    /// Why they could not be used then.
+    failure: Option<String>,
+}
+
+impl Certificates {
+    pub fn read(files: &TlsFiles, now: Time) -> Result<Arc<Self>> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let stamps = stamps(files);
+        let pair = Arc::new(load(files, &provider)?);
+        match expiry::of(&pair) {
+            Some(end) if end <= now => {
+                tracing::error!(cert = %files.cert.display(), %end, "the certificate has expired")
+            }
+            Some(end) => tracing::info!(cert = %files.cert.display(), expires = %end, "the certificate is loaded"),
+            None => {}
+        }
+        Ok(Arc::new(Certificates {
+            files: files.clone(),
+            provider,
+            pair: ArcSwap::new(pair),
+            sessions: ArcSwap::new(ServerSessionMemoryCache::new(SESSIONS)),
+            seen: Mutex::new(Seen { stamps, failure: None }),
+        }))
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
-    // rustls offers TLS 1.2 and 1.3 with sound suites only.
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+
+    /// When the certificate in use expires; `None` where it does not say so as it must (RFC 5280 §4.1.2.5).
+    pub fn expires_at(&self) -> Option<Time> {
+        expiry::of(&self.pair.load())
+    }
+
+    /// Looks at the files from now on, until the handle is dropped.
+    pub fn watch(self: &Arc<Self>, now: impl Fn() -> Time + Send + 'static) -> Result<Background> {
+        let certificates = Arc::clone(self);
+        Background::start("certificates", move |orders| {
+            while !orders.to_stop_within(LOOK) {
+                certificates.look(now());
+            }
+        })
+    }
+
+    /// Reads the files again, changed or not, and says what came of it.
+    pub fn reload(&self, now: Time) {
+        let mut seen = self.seen();
+        let stamps = stamps(&self.files);
+        match self.exchange(now) {
+            Ok(is_other) => {
+                seen.failure = None;
+                self.tell(if is_other {
+                    "the new certificate is in use"
+                } else {
+                    "the certificate is the same as before"
+                });
+            }
+            Err(error) => seen.failure = Some(self.refuse(&error)),
+        }
+        seen.stamps = stamps;
+    }
+
+    /// The same once they have changed. A pair that does not fit is tried again each time, since its
+    /// other half may come at any moment, and is complained of once.
+    fn look(&self, now: Time) {
+        let mut seen = self.seen();
+        let stamps = stamps(&self.files);
+        if stamps == seen.stamps && seen.failure.is_none() {
+            return;
+        }
+        match self.exchange(now) {
+            Ok(is_other) => {
+                seen.failure = None;
+                if is_other {
+                    self.tell("the new certificate is in use");
+                }
+            }
+            Err(error) if seen.failure.as_deref() != Some(&error.message) => seen.failure = Some(self.refuse(&error)),
+            Err(_) => {}
+        }
+        seen.stamps = stamps;
+    }
+
+    /// Whether what the files hold now is another certificate; if so, it is in use.
+    fn exchange(&self, now: Time) -> Result<bool> {
+        let pair = load(&self.files, &self.provider)?;
+        if let Some(end) = expiry::of(&pair).filter(|end| *end <= now) {
+            return Err(wrong("--tls-cert", &self.files.cert, &format_args!("this certificate has expired ({end})")));
+        }
+        let is_other = self.pair.load().cert != pair.cert;
+        if is_other {
+            self.pair.store(Arc::new(pair));
+            self.sessions.store(ServerSessionMemoryCache::new(SESSIONS));
+        }
+        Ok(is_other)
+    }
+
+    fn tell(&self, what: &str) {
+        let expires = self.expires_at().map(|end| end.to_string());
+        tracing::info!(cert = %self.files.cert.display(), expires, "{what}");
+    }
+
+    fn refuse(&self, error: &Error) -> String {
+        tracing::error!(cause = %error.message, "the certificate files cannot be used; the certificate loaded before stays in use");
+        error.message.to_string()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the main listener speaks; rustls offers TLS 1.2 and 1.3 with sound suites only.
+pub fn config(certificates: Arc<Certificates>) -> Result<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&certificates.provider))
         .with_safe_default_protocol_versions()
         .map_err(Error::internal)?
         .with_no_client_auth()
-        .with_single_cert(certificates, key)
-        .map_err(|error| wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error))?;
+        .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
+    config.session_storage = certificates;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey> {
+    let chain = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| wrong("--tls-cert", &files.cert, &error))?;
+    if chain.is_empty() {
+        return Err(wrong("--tls-cert", &files.cert, &"holds no certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
+    CertifiedKey::from_der(chain, key, provider)
+        .map_err(|error| wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error))
+}
+
+fn wrong(flag: &str, path: &Path, error: &dyn fmt::Display) -> Error {
+    Error::new(Kind::Invalid, format!("{flag} {}: {error}", path.display()))
+}
+
+/// A link counts as the file that it leads to, so that turning it round is a change.
+fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
+    [&files.cert, &files.key].map(|file| Stamp::of(file))
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.pair.load_full())
+    }
+}
+
+impl StoresServerSessions for Certificates {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.sessions.load().put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.sessions.load().get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.sessions.load().take(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Certificates")
+    }
 }

@@ -17,8 +17,8 @@ use super::follow::Follower;
 use super::reserve::Reserve;
 use super::rows::changed;
 use super::{Freshness, Purpose, open};
-use crate::ambient::Histogram;
 use crate::ambient::histogram::Snapshot;
+use crate::ambient::{Histogram, log};
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 
@@ -153,6 +153,7 @@ impl Writer {
             // Half-written bookkeeping must not go on serving: the supervisor starts us anew.
             if catch_unwind(AssertUnwindSafe(|| loop_.run())).is_err() {
                 tracing::error!("the writer thread panicked; ending the process");
+                log::flush(Duration::from_millis(500));
                 std::process::abort();
             }
         };

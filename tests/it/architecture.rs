@@ -62,7 +62,7 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
         ("rusqlite::", &["store/"][..]),
         ("refinery::", &["store/"]),
         ("askama", &["http/"]),
-        ("actix_", &["http/", "commands/serve.rs"]),
+        ("actix_", &["http/", "commands/serve"]),
         ("tonic::", &["http/gateway/grpc/"]),
         ("prost::", &["http/gateway/grpc/"]),
         ("unsafe ", &["store/announce.rs", "index/memory.rs"]),

@@ -17,10 +17,10 @@ async fn a_second_server_on_one_database_is_refused_with_the_firsts_pid() {
     let refused = home.keybearer(&["serve", "--listen", "127.0.0.1:0"]).assert().failure().code(1);
     let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(said.contains(&format!("pid {}", first.pid())), "{said}");
-    assert_eq!(first.anon().get("/readyz").await.status, 200);
+    assert_eq!(first.anon().get("/livez").await.status, 200);
     first.kill();
     let third = Process::serve(&home);
-    assert_eq!(third.anon().get("/readyz").await.status, 200);
+    assert_eq!(third.anon().get("/livez").await.status, 200);
 }
 
 /// Nobody can tell: never yes, never no.

@@ -142,5 +142,5 @@ async fn nobody_but_root_looks_into_the_servers_memory() {
     // What the kernel gives to root, debuggers and core dumps of the same user do not get (proc(5)).
     let memory = fs::metadata(format!("/proc/{}/mem", server.pid())).unwrap();
     assert_eq!(memory.uid(), 0);
-    assert_eq!(server.anon().get("/readyz").await.status, 200);
+    assert_eq!(server.anon().get("/livez").await.status, 200);
 }

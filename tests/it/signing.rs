@@ -199,3 +199,18 @@ async fn of_many_rotations_at_once_each_sees_the_one_before() {
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("-signing-new"));
     assert_eq!(leftovers.count(), 0);
 }
+
+#[tokio::test]
+async fn ready_means_that_the_first_signing_keys_are_there_too() {
+    let home = Home::new();
+    let server = Process::serve(&home);
+    let anon = server.anon();
+    eventually(Duration::from_secs(60), "it is ready", async || {
+        assert_eq!(anon.get("/livez").await.status, 200);
+        let ready = anon.get("/readyz").await;
+        assert!(ready.status == 200 || ready.json()["status"] == "signing_keys_missing", "{ready:?}");
+        ready.status == 200
+    })
+    .await;
+    assert_eq!(anon.get(JWKS).await.status, 200);
+}

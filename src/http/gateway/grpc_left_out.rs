@@ -10,14 +10,14 @@ use crate::http::Shared;
 pub struct Grpc(Infallible);
 
 impl Grpc {
-    pub fn start(_: TcpListener, _: Shared) -> Result<Self> {
+    pub fn start(_: Vec<TcpListener>, _: Shared) -> Result<Self> {
         Err(Error::new(
             Kind::Invalid,
             "--grpc-listen: this build has no gRPC. Build it with the cargo feature grpc, which is on by default.",
         ))
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub fn addresses(&self) -> &[SocketAddr] {
         match self.0 {}
     }
 

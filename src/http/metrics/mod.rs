@@ -17,8 +17,9 @@ use super::Shared;
 use super::bearer::Bearer;
 use super::problem::Problem;
 use crate::ambient::histogram::Snapshot;
+use crate::ambient::log;
 use crate::error::Error;
-use crate::model::Scope;
+use crate::model::{Scope, Time};
 use format::Format;
 
 /// On the main listener: for a key that may verify.
@@ -52,6 +53,9 @@ struct Figures {
     commits: Snapshot,
     batches: Snapshot,
     index: [(&'static str, &'static str, u64); 8],
+    log_lines_dropped: u64,
+    /// Seconds since 1970, where TLS is spoken.
+    certificate_expires: Option<i64>,
 }
 
 impl Figures {
@@ -78,6 +82,8 @@ impl Figures {
                 ("sessions", "Dashboard sessions", store.count_sessions().await?),
                 ("wal_bytes", "Size of the write-ahead log", store.wal_bytes()),
             ],
+            log_lines_dropped: log::dropped(),
+            certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
         })
     }
 }
@@ -96,6 +102,16 @@ impl Collector for Figures {
         for (name, help, value) in &self.index {
             let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
+        }
+        let help = "Log lines that were dropped because nobody read them or there was no room";
+        encoder
+            .encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&self.log_lines_dropped, None)?;
+        if let Some(expires) = self.certificate_expires {
+            let help = "When the certificate in use expires, in seconds since 1970";
+            encoder
+                .encode_descriptor("tls_certificate_expiry_timestamp_seconds", help, None, MetricType::Gauge)?
+                .encode_gauge(&expires)?;
         }
         let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", crate::store::engine())])

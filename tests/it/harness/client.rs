@@ -78,6 +78,12 @@ impl Client {
         self.send(self.request(method, path)).await
     }
 
+    /// The answer, if there is one.
+    pub async fn tries(&self, method: &str, path: &str) -> Option<Answer> {
+        let response = self.request(method, path).send().await.ok()?;
+        Some(Answer::of(response).await)
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.call("GET", path).await
     }

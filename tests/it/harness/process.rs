@@ -89,7 +89,7 @@ impl Drop for Process {
 fn follow(stderr: ChildStderr, log: &Mutex<String>, tell: &mpsc::Sender<SocketAddr>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains("keybearer is up") {
-            let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split([',', '"']).next()).unwrap();
             let _ = tell.send(address.parse().unwrap()); // nobody waits any more
         }
         let mut log = log.lock().unwrap();

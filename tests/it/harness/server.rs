@@ -9,7 +9,6 @@ use actix_web::web;
 use keybearer::ambient::{ManualClock, SeededEntropy};
 use keybearer::auth::caller::Asking;
 use keybearer::auth::{Auth, KeyRequest, Made};
-use keybearer::http::gateway::grpc::Grpc;
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site, server};
 use keybearer::model::key::{Expiry, Metadata};
@@ -54,7 +53,7 @@ impl Server {
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = server::start(auth, settings).unwrap();
-                let grpc = running.grpc.as_ref().map(Grpc::address);
+                let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
                 tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });

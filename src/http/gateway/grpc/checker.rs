@@ -120,7 +120,7 @@ mod tests {
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings {
             policies: Policies::parse([policy]).unwrap(),
-            ..HttpSettings::new(([127, 0, 0, 1], 0).into(), public_url)
+            ..HttpSettings::new(([127, 0, 0, 1], 0), public_url)
         };
         let checker = Checker::new(Data::new(Site::new(auth, settings)));
         let line = HeaderValue { key: "x-api-key".to_owned(), value: "k".to_owned(), raw_value: Vec::new() };

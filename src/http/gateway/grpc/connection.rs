@@ -21,8 +21,13 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// After a failure to accept (no file descriptor is left, say), before the next try.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
+/// The connections to all of them.
+pub fn connections(listeners: Vec<TcpListener>) -> impl Stream<Item = io::Result<Connection>> {
     let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    stream::select_all(listeners.into_iter().map(|listener| Box::pin(connections_to(listener, Arc::clone(&seats)))))
+}
+
+fn connections_to(listener: TcpListener, seats: Arc<Semaphore>) -> impl Stream<Item = io::Result<Connection>> {
     stream::unfold((listener, seats), |(listener, seats)| async move {
         let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
         let stream = accept(&listener).await;

@@ -9,6 +9,7 @@ pub mod message;
 mod readiness;
 mod service;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
@@ -32,31 +33,32 @@ const MOST_HEADER_BYTES: u32 = 16 * 1024;
 
 /// The running listener. Dropped, it stops by itself.
 pub struct Grpc {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     stop: watch::Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Grpc {
-    /// On a listener that is bound already.
-    pub fn start(listener: TcpListener, site: Shared) -> Result<Self> {
-        let address = listener.local_addr().map_err(Error::unavailable)?;
-        listener.set_nonblocking(true).map_err(Error::unavailable)?;
+    /// On listeners that are bound already.
+    pub fn start(listeners: Vec<TcpListener>, site: Shared) -> Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
+        let addresses = addresses.map_err(Error::unavailable)?;
+        listeners.iter().try_for_each(|listener| listener.set_nonblocking(true)).map_err(Error::unavailable)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (stop, stopping) = watch::channel(());
         let (tell, ended) = oneshot::channel();
         let run = move || {
-            run(&runtime, listener, site, stopping);
+            run(&runtime, listeners, site, stopping);
             // What did not end in time ends now.
             runtime.shutdown_background();
             let _ = tell.send(()); // nobody may wait for it
         };
         thread::Builder::new().name("grpc".into()).spawn(run).map_err(Error::unavailable)?;
-        Ok(Grpc { address, stop, ended })
+        Ok(Grpc { addresses, stop, ended })
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// No new connections and calls; returns when those in flight are answered.
@@ -66,11 +68,12 @@ impl Grpc {
     }
 }
 
-fn run(runtime: &Runtime, listener: TcpListener, site: Shared, stopping: watch::Receiver<()>) {
+fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: Shared, stopping: watch::Receiver<()>) {
     let (order, drained) = (stopping.clone(), stopping.clone());
     let ended = runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-        let serving = server().serve_with_incoming_shutdown(Services::new(site), connections(listener), stop(stopping));
+        let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>();
+        let incoming = connections(listeners.map_err(|error| error.to_string())?);
+        let serving = server().serve_with_incoming_shutdown(Services::new(site), incoming, stop(stopping));
         tokio::select! {
             served = serving => served.map_err(|error| error.to_string()),
             () = async { stop(drained).await; tokio::time::sleep(DRAIN).await } => Ok(()),

@@ -21,8 +21,7 @@ pub struct Readiness(pub Shared);
 impl Readiness {
     /// Unlike `/readyz` it does not mind that writes fail: nobody here asks for one.
     fn status(site: &Shared) -> ServingStatus {
-        let cannot = site.stopping.load(Ordering::Acquire) || site.auth.store().index().is_broken();
-        if cannot { ServingStatus::NotServing } else { ServingStatus::Serving }
+        if site.cannot_judge().is_some() { ServingStatus::NotServing } else { ServingStatus::Serving }
     }
 }
 

@@ -1,0 +1,220 @@
+//! Lines on their way to stderr. A thread of its own writes them, so that a reader who has stopped
+//! reading stops nothing else: what does not fit in the queue is dropped, counted and reported.
+
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// Bytes that may wait; as many again may be with the operating system.
+const MOST_BYTES: usize = 1 << 20;
+/// Where stderr is set to never wait, and has no room: until the next try.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// There is one stderr, and one log on it.
+static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// From now on everything goes through the queue.
+pub fn start() -> Result<()> {
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::unavailable)?;
+    let queue = Queue::start(std::fs::File::from(stderr), MOST_BYTES)?;
+    let _ = LOG.set(queue); // a second start keeps the first
+    Ok(())
+}
+
+/// Puts a line that must not be dropped in the queue; false if there is none.
+pub fn print(line: &str) -> bool {
+    LOG.get().map(|log| log.put(format!("{line}\n").as_bytes(), usize::MAX)).is_some()
+}
+
+/// Waits until all that was said is written, but at most this long.
+pub fn flush(within: Duration) {
+    if let Some(log) = LOG.get() {
+        log.flush(within);
+    }
+}
+
+/// Lines dropped since the start.
+pub fn dropped() -> u64 {
+    LOG.get().map_or(0, |log| log.dropped.load(Ordering::Relaxed))
+}
+
+/// Takes a whole line with each write, at once.
+pub struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(log) = LOG.get() {
+            log.put(line, log.most);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Queue {
+    most: usize,
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+    written: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// Of the thread that writes: nothing is left for it to do.
+    is_idle: bool,
+}
+
+impl Queue {
+    fn start(out: impl Write + Send + 'static, most: usize) -> Result<Arc<Self>> {
+        let queue = Arc::new(Queue {
+            most,
+            waiting: Mutex::default(),
+            filled: Condvar::new(),
+            written: Condvar::new(),
+            dropped: AtomicU64::new(0),
+        });
+        let own = Arc::clone(&queue);
+        thread::Builder::new().name("log".into()).spawn(move || own.run(out)).map_err(Error::unavailable)?;
+        Ok(queue)
+    }
+
+    fn put(&self, line: &[u8], most: usize) {
+        let mut waiting = self.lock();
+        if waiting.bytes.len().saturating_add(line.len()) > most {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.bytes.extend_from_slice(line);
+        if waiting.is_idle {
+            waiting.is_idle = false;
+            self.filled.notify_one();
+        }
+    }
+
+    fn flush(&self, within: Duration) {
+        let waits = |waiting: &mut Waiting| !waiting.is_idle;
+        // Whether all was written in time makes no difference to who asks.
+        let _ = self.written.wait_timeout_while(self.lock(), within, waits);
+    }
+
+    fn run(&self, mut out: impl Write) {
+        let (mut bytes, mut reported) = (Vec::new(), 0);
+        loop {
+            self.take(&mut bytes);
+            let lost = write(&mut out, &bytes);
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
+            let dropped = self.dropped.load(Ordering::Relaxed);
+            if lost == 0 && dropped > reported {
+                tracing::warn!(
+                    lines = dropped - reported,
+                    "lines are missing from this log: whoever reads it stopped for a while, or there was no room to write it"
+                );
+                reported = dropped;
+            }
+        }
+    }
+
+    /// Waits for bytes and takes them all, in exchange for the room of those written.
+    fn take(&self, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        let mut waiting = self.lock();
+        while waiting.bytes.is_empty() {
+            waiting.is_idle = true;
+            self.written.notify_all();
+            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut waiting.bytes, bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes them all, however long that takes. How many lines could not be written.
+fn write(out: &mut impl Write, mut bytes: &[u8]) -> u64 {
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(written @ 1..) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            Ok(0) | Err(_) => return bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Takes a piece for each permission it gets, and passes on what it took.
+    struct Reader {
+        permissions: Receiver<io::Result<()>>,
+        taken: Sender<Vec<u8>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.permissions.recv().unwrap_or(Err(io::ErrorKind::BrokenPipe.into()))?;
+            let _ = self.taken.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn queue(most: usize) -> (Arc<Queue>, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
+        let ((permit, permissions), (taken, took)) = (channel(), channel());
+        (Queue::start(Reader { permissions, taken }, most).unwrap(), permit, took)
+    }
+
+    #[test]
+    fn a_reader_that_stopped_costs_lines_and_no_waiting() {
+        let (queue, permit, took) = queue(40);
+        for _ in 0..1000 {
+            queue.put(b"ten bytes\n", queue.most);
+        }
+        assert!(queue.dropped.load(Ordering::Relaxed) >= 1000 - 8, "{:?}", queue.dropped);
+        queue.put(b"the link\n", usize::MAX);
+        queue.flush(Duration::from_millis(1));
+        for _ in 0..8 {
+            permit.send(Ok(())).unwrap();
+        }
+        queue.flush(LONG);
+        let read: Vec<u8> = took.try_iter().flatten().collect();
+        let read = String::from_utf8(read).unwrap();
+        assert!(read.starts_with("ten bytes\n") && read.ends_with("the link\n"), "{read}");
+        let kept = read.lines().filter(|line| *line == "ten bytes").count() as u64;
+        assert_eq!(kept + queue.dropped.load(Ordering::Relaxed), 1000);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
+        let (queue, permit, took) = queue(1000);
+        for outcome in [Err(ErrorKind::StorageFull), Err(ErrorKind::Interrupted), Err(ErrorKind::WouldBlock), Ok(())] {
+            permit.send(outcome.map_err(io::Error::from)).unwrap();
+        }
+        queue.put(b"lost\n", queue.most);
+        queue.flush(LONG);
+        queue.put(b"kept\n", queue.most);
+        queue.flush(LONG);
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 1);
+        assert_eq!(took.try_iter().collect::<Vec<_>>(), [b"kept\n"]);
+    }
+}

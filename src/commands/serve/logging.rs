@@ -1,0 +1,181 @@
+//! What the server logs, and how: for people on a terminal, JSON lines otherwise. `RUST_LOG` chooses
+//! among our own lines. Of the libraries' it gets warnings at most: below those, they print requests
+//! as they come, keys and passwords included.
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
+
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::ambient::log;
+use crate::error::Result;
+
+const OURS: &str = "keybearer";
+/// The most that libraries print.
+const CEILING: LevelFilter = LevelFilter::WARN;
+/// The target of what is said here, of `RUST_LOG` itself and of panics: printed in any case.
+const ALWAYS: &str = module_path!();
+
+pub fn start() -> Result<()> {
+    log::start()?;
+    let wish = Wish::of(std::env::var_os("RUST_LOG").as_deref());
+    let targets = wish.targets;
+    let is_printed = move |line: &Metadata<'_>| {
+        let is_wished = targets.would_enable(line.target(), line.level());
+        line.target() == ALWAYS || is_wished && (is_ours(line.target()) || *line.level() <= CEILING)
+    };
+    let filter = filter_fn(is_printed);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| log::Line);
+    // A second initialisation (a test in one process) keeps the first.
+    let _ = if io::stderr().is_terminal() {
+        let lines = lines.with_target(false);
+        tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+    } else {
+        let lines = lines.json().flatten_event(true);
+        tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+    };
+    std::panic::set_hook(Box::new(panicked));
+    if let Some(notice) = wish.notice {
+        tracing::warn!("{notice}");
+    }
+    Ok(())
+}
+
+/// Like every other line: a reader of stderr who stopped must not hold up a thread that panics.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    let place = info.location().map(ToString::to_string);
+    tracing::error!(thread, place, "panicked: {}", info.payload_as_str().unwrap_or("without a message"));
+}
+
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// What `RUST_LOG` asks for, and what is to be said about that.
+struct Wish {
+    targets: Targets,
+    notice: Option<String>,
+}
+
+impl Wish {
+    fn of(text: Option<&OsStr>) -> Self {
+        // Also of what the text leaves open: it may be meant for another program.
+        let usual = || Targets::new().with_default(LevelFilter::INFO);
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Wish { targets: usual(), notice: None };
+        };
+        let shown: String = text.to_string_lossy().escape_debug().take(200).collect();
+        match text.to_str().and_then(directives) {
+            Some(directives) => {
+                let is_beyond = |(target, level): &(&str, LevelFilter)| *level > CEILING && !is_ours(target);
+                let is_usual = |(target, level): &(&str, LevelFilter)| target.is_empty() && *level <= LevelFilter::INFO;
+                let notice = directives.iter().any(|one| is_beyond(one) && !is_usual(one)).then(|| {
+                    format!(
+                        "RUST_LOG={shown}: lines of other libraries are printed from warn up alone. More of them \
+                         would put whole requests, keys and passwords included, in this log"
+                    )
+                });
+                Wish { targets: directives.into_iter().fold(usual(), with), notice }
+            }
+            None => Wish {
+                targets: usual(),
+                notice: Some(format!(
+                    "RUST_LOG={shown}: this cannot be read, so the level is info. Write a level (error, warn, info, \
+                     debug, trace, off) or module=level, with commas between them"
+                )),
+            },
+        }
+    }
+}
+
+fn with(targets: Targets, (target, level): (&str, LevelFilter)) -> Targets {
+    if target.is_empty() { targets.with_default(level) } else { targets.with_target(target, level) }
+}
+
+/// `level`, `module` and `module=level`, with commas between them; nothing of spans, fields and
+/// patterns. Without a module the target is empty.
+fn directives(text: &str) -> Option<Vec<(&str, LevelFilter)>> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let (target, level) = match word.split_once('=') {
+                Some((target, level)) => (target.trim(), level.trim().parse().ok()?),
+                None => word.parse().map_or((word, LevelFilter::TRACE), |level| ("", level)),
+            };
+            let is_module = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"_:-.".contains(&b));
+            is_module.then_some((target, level))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tracing::Level;
+
+    fn wish(text: &str) -> Wish {
+        Wish::of(Some(OsStr::new(text)))
+    }
+
+    fn most(wish: &Wish, target: &str) -> Option<Level> {
+        [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR]
+            .into_iter()
+            .find(|level| wish.targets.would_enable(target, level))
+    }
+
+    #[test]
+    fn rust_log_is_a_level_and_levels_of_modules() {
+        for (text, level, of_http) in [
+            ("", Some(Level::INFO), Some(Level::INFO)),
+            (" , ", Some(Level::INFO), Some(Level::INFO)),
+            ("warn", Some(Level::WARN), Some(Level::WARN)),
+            ("DEBUG", Some(Level::DEBUG), Some(Level::DEBUG)),
+            ("off", None, None),
+            ("=trace", Some(Level::TRACE), Some(Level::TRACE)),
+            ("error,keybearer::http=debug,", Some(Level::ERROR), Some(Level::DEBUG)),
+            ("keybearer::http", Some(Level::INFO), Some(Level::TRACE)),
+        ] {
+            let wish = wish(text);
+            assert_eq!((most(&wish, "keybearer::store"), most(&wish, "keybearer::http")), (level, of_http), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_honoured_is_said() {
+        for (text, says) in [
+            ("info", None),
+            ("warn,actix_http=error,keybearer=trace", None),
+            ("trace", Some("warn up")),
+            ("actix_http::h1=trace", Some("warn up")),
+            ("keybearer_not=debug", Some("warn up")),
+            ("actix_http[span]=trace", Some("cannot be read")),
+            ("[{key=.*}]=trace", Some("cannot be read")),
+            ("info=info=info", Some("cannot be read")),
+            ("keybearer=loud", Some("cannot be read")),
+        ] {
+            let notice = wish(text).notice;
+            match says {
+                None => assert_eq!(notice, None, "{text}"),
+                Some(says) => {
+                    assert!(notice.as_ref().is_some_and(|notice| notice.contains(says)), "{text}: {notice:?}")
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_wish(text in ".{0,60}") {
+            let wish = wish(&text);
+            prop_assert!(wish.notice.is_none_or(|notice| !notice.contains('\n')));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the server does with signals. None ends it but those that are sent to end it.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::{Error, Result};
+
+/// The orders to stop: SIGTERM (a supervisor), SIGINT (Ctrl+C), SIGQUIT (Ctrl+\).
+pub struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Orders {
+    pub fn listen() -> Result<Self> {
+        Ok(Orders {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            quit: on(SignalKind::quit())?,
+        })
+    }
+
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+        }
+    }
+}
+
+/// SIGHUP: the files are to be read again, or the terminal was closed.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    pub fn listen() -> Result<Self> {
+        on(SignalKind::hangup()).map(Hangups)
+    }
+
+    pub async fn next(&mut self) {
+        let _ = self.0.recv().await; // it ends with the process
+    }
+}
+
+/// Signals that would end the process and are not meant to. Once listened to, a signal no longer does
+/// what it does by itself.
+pub fn survive_the_rest() -> Result<()> {
+    /// A write beyond `RLIMIT_FSIZE` must fail like one on a full disk.
+    const SIGXFSZ: i32 = 25; // on Linux and macOS alike, like the next two
+    const SIGVTALRM: i32 = 26;
+    const SIGPROF: i32 = 27;
+    let by_name = [
+        SignalKind::user_defined1(),
+        SignalKind::user_defined2(),
+        SignalKind::alarm(),
+        SignalKind::pipe(),
+        SignalKind::io(),
+    ];
+    let by_number = [SIGXFSZ, SIGVTALRM, SIGPROF].map(SignalKind::from_raw);
+    by_name.into_iter().chain(by_number).try_for_each(|kind| on(kind).map(drop))
+}
+
+fn on(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(Error::internal)
+}

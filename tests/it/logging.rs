@@ -1,0 +1,189 @@
+//! The server's log: it holds no credential whatever it is asked for, and stops nothing when nobody
+//! reads it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{ADMIN, Client, Home, PASSWORD, Process, eventually, raw};
+
+const HOSTILE: [&str; 12] = [
+    "trace",
+    "=trace",
+    "TRACE,keybearer=trace",
+    "5",
+    "actix_http=trace,actix_http::h1=trace,actix_http::h1::dispatcher=trace,actix_http::h1::decoder=trace",
+    "actix_http,actix_web,actix_server,actix_rt,actix_tls,actix_router,actix_codec",
+    "hyper=trace,hyper_util=trace,h2=trace,tonic=trace,tower=trace,rustls=trace,mio=trace,tokio=trace,log=trace",
+    "actix_http[span]=trace",
+    "actix_http[{method=GET}]=trace",
+    "[{authorization=.*}]=trace",
+    ".*=trace",
+    "actix=trace,a=trace,r=trace,h=trace,keybearer_=trace",
+];
+
+/// A credential in every place where one is ever sent, wrong ones included.
+async fn send_everywhere(address: SocketAddr, key: &str) {
+    let anon = Client::anon(address);
+    let basic = data_encoding::BASE64.encode(format!("{ADMIN}:{PASSWORD}").as_bytes());
+    for request in [
+        anon.request("GET", "/auth").bearer_auth(key),
+        anon.request("GET", "/auth").header("X-API-Key", key),
+        anon.request("GET", "/api/v1/keys/current").bearer_auth(key),
+        anon.request("GET", "/api/v1/keys/current").header("Cookie", format!("kb_session={key}")),
+        anon.request("GET", "/auth").header("X-Unheard-Of", key).header("Authorization", format!("Other {key}")),
+        anon.request("POST", "/api/v1/tokens").header("Authorization", format!("Basic {basic}")),
+        anon.request("POST", "/oauth/token").basic_auth(key, Some(PASSWORD)).form(&[("grant_type", "x")]),
+        anon.request("POST", "/oauth/introspect").form(&[("token", key)]),
+        anon.request("POST", "/login").form(&[("email", ADMIN), ("password", PASSWORD)]),
+        anon.request("POST", "/api/v1/keys/verify")
+            .bearer_auth(key)
+            .header("content-type", "application/json")
+            .body(format!(r#"{{"key":"{key}","password":"{PASSWORD}"}}"#)),
+        anon.request("GET", &format!("/api/v1/keys/{key}?access_token={key}")),
+        anon.request("GET", &format!("/auth/{key}?policy={key}")),
+    ] {
+        request.send().await.unwrap();
+    }
+    raw::exchange(
+        address,
+        format!("{key} /{key} HTTP/1.1\r\nHost: {key}\r\nConnection: close\r\n{key}: {key}\r\n\r\n"),
+    );
+    raw::exchange(address, format!("GET / HTTP/1.1\r\n{key}\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn no_level_and_no_directive_of_rust_log_prints_a_credential() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    let basic = data_encoding::BASE64.encode(PASSWORD.as_bytes());
+    for wish in HOSTILE {
+        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.env("RUST_LOG", wish);
+        let server = Process::of(command);
+        send_everywhere(server.address, &key).await;
+        server.signal("TERM");
+        let log = server.stopped_log();
+        let first = log.lines().next().unwrap();
+        assert!(first.contains("RUST_LOG=") && first.contains("WARN"), "{wish} is not answered: {first}");
+        assert_eq!(log.matches("RUST_LOG=").count(), 1, "{wish}: {log}");
+        let lines: String = log.lines().filter(|line| !line.contains("RUST_LOG=")).collect();
+        for secret in [&key[3..], &key[20..40], PASSWORD, &basic[4..20], "authorization", "user-agent"] {
+            assert!(!lines.to_lowercase().contains(&secret.to_lowercase()), "{wish}: {secret} is in the log:\n{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rust_log_chooses_among_our_own_lines() {
+    let home = Home::new();
+    home.add_admin();
+    for (wish, is_noticed, has_requests) in [
+        ("", false, true),
+        ("info", false, true),
+        ("keybearer=info,actix_http=error", false, true),
+        ("off", false, false),
+    ] {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = home.command(&["serve", "--listen", &port.to_string()]);
+        let child = command.env("RUST_LOG", wish).stderr(Stdio::piped()).spawn().unwrap();
+        let client = Client::anon(port);
+        eventually(Duration::from_secs(60), "it answers", async || client.tries("GET", "/livez").await.is_some()).await;
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(log.contains("RUST_LOG"), is_noticed, "{wish}: {log}");
+        assert_eq!(log.contains("\"request\""), has_requests, "{wish}: {log}");
+    }
+}
+
+/// A server whose log is read to its first lines and no further.
+struct Unread {
+    address: SocketAddr,
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Unread {
+    fn start(home: &Home) -> Self {
+        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--workers", "2"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::with_capacity(256, child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("keybearer is up") {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        let address = line.split("\"listen\":\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        Unread { address, child, stderr }
+    }
+
+    /// So many requests that their lines fit nowhere, each answered.
+    fn fill(&self) {
+        let mut socket = TcpStream::connect(self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let request = raw::request("GET /livez", &[], "");
+        for _ in 0..80 {
+            socket.write_all(request.repeat(100).as_bytes()).unwrap();
+            let (mut read, mut chunk) = (Vec::new(), [0; 65536]);
+            while read.windows(7).filter(|text| *text == b"\"alive\"").count() < 100 {
+                let more = socket.read(&mut chunk).expect("every request is answered");
+                read.extend_from_slice(&chunk[..more]);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing_and_says_later_what_is_missing() {
+    let home = Home::new();
+    home.add_admin();
+    let verifier = home.run(&["keys", "create", "--owner", ADMIN, "--name", "v", "--scope", "keybearer:verify"]);
+    let mut server = Unread::start(&home);
+    server.fill();
+    let client = Client::bearer(server.address, &verifier);
+    assert_eq!(client.get("/auth").await.status, 200);
+    let metrics = client.get("/metrics").await.body;
+    let dropped = metrics.split("keybearer_log_lines_dropped_total ").nth(1).unwrap();
+    assert!(dropped.lines().next().unwrap().parse::<u64>().unwrap() > 0, "{metrics}");
+    let mut line = String::new();
+    while !line.contains("lines are missing from this log") {
+        line.clear();
+        assert_ne!(server.stderr.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    assert!(line.contains("\"lines\":"), "{line}");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let home = Home::new();
+    home.add_admin();
+    let mut server = Unread::start(&home);
+    server.fill();
+    Command::new("kill").arg(server.child.id().to_string()).status().unwrap();
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_stops_nothing() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    for nowhere in ["2>&-", "2>/dev/full", "2>&- >&- <&-"] {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let program = home.command(&[]).get_program().to_owned();
+        let script = format!("exec \"$0\" serve --listen {port} {nowhere}");
+        let mut child =
+            Command::new("sh").current_dir(home.path("")).arg("-c").arg(script).arg(program).spawn().unwrap();
+        let client = Client::bearer(port, &key);
+        eventually(Duration::from_secs(60), "it answers", async || client.tries("GET", "/livez").await.is_some()).await;
+        assert_eq!(client.get("/auth").await.status, 200, "{nowhere}");
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(child.wait().unwrap().success(), "{nowhere}");
+        home.run(&["check"]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Settings: from flags, environment and file, under the names in which they were given.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use proptest::prelude::*;
+
+use crate::harness::{Client, Home, Process};
+
+/// All variables that the help names.
+fn variables(home: &Home) -> Vec<String> {
+    let help = home.run(&["serve", "--help"]);
+    let names = help.split(['[', ']', ' ', '\n']).filter(|word| word.starts_with("KEYBEARER_"));
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    assert!(names.len() > 20, "{help}");
+    names
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What `words` say on stderr when they are refused as wrong usage.
+fn refused(home: &Home, words: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = home.keybearer(words);
+    command.envs(environment.iter().copied());
+    let output = command.assert().failure().code(2).get_output().clone();
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn what_kubernetes_sets_for_a_service_called_keybearer_is_ignored() {
+    let home = Home::new();
+    home.add_admin();
+    let injected = [
+        ("KEYBEARER_PORT", "tcp://10.0.0.1:80"),
+        ("KEYBEARER_SERVICE_HOST", "10.0.0.1"),
+        ("KEYBEARER_SERVICE_PORT", "80"),
+        ("KEYBEARER_SERVICE_PORT_HTTP", "80"),
+        ("KEYBEARER_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("KEYBEARER_PORT_80_TCP_PROTO", "tcp"),
+        ("KEYBEARER_PORT_80_TCP_PORT", "80"),
+        ("KEYBEARER_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("KEYBEARER_METRICS_SERVICE_HOST", "10.0.0.2"),
+    ];
+    home.keybearer(&["users", "list"]).envs(injected).assert().success();
+    let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.envs(injected);
+    assert_eq!(Process::of(command).anon().get("/livez").await.status, 200);
+    assert!(refused(&home, &["users", "list"], &[("KEYBEARER_PORT", "8080")]).contains("KEYBEARER_LISTEN"));
+    assert!(
+        refused(&home, &["users", "list"], &[("KEYBEARER_LISTEM", "x")]).contains("Did you mean KEYBEARER_LISTEN?")
+    );
+}
+
+#[tokio::test]
+async fn a_blank_variable_is_not_set() {
+    let home = Home::new();
+    home.add_admin();
+    for blank in ["", " "] {
+        let blank = || variables(&home).into_iter().map(move |name| (name, blank));
+        home.keybearer(&["users", "list"]).envs(blank()).assert().success();
+        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(blank());
+        let server = Process::of(command);
+        assert_eq!(server.anon().get("/livez").await.status, 200);
+        assert!(home.path("keybearer.db").exists());
+    }
+}
+
+#[tokio::test]
+async fn blank_entries_of_a_list_are_left_out() {
+    let home = Home::new();
+    home.add_admin();
+    for list in ["127.0.0.1/32,", ",127.0.0.1/32", "127.0.0.1/32, ,10.0.0.0/8", " 127.0.0.1/32 "] {
+        let mut command =
+            home.command(&["serve", "--listen", "127.0.0.1:0", "--key-prefix", "kb,", "--cors-origin", ""]);
+        command.env("KEYBEARER_TRUSTED_PROXY", list);
+        assert_eq!(Process::of(command).anon().get("/livez").await.status, 200, "{list}");
+    }
+}
+
+#[test]
+fn an_error_names_what_the_operator_wrote() {
+    let home = Home::new();
+    for (setting, value) in [
+        ("listen", "nonsense"),
+        ("listen", "8080"),
+        ("public-url", "ftp://x"),
+        ("public-url", "https://x/keys"),
+        ("key-prefix", "kb,UPPER"),
+        ("trusted-proxy", "10.0.0.0/8,somebody"),
+        ("workers", "0"),
+        ("workers", "many"),
+        ("connections", "1000001"),
+        ("metrics-listen", "127.0.0.1"),
+        ("grpc-listen", "http://x:1"),
+        ("usage-retention", "soon"),
+        ("bad-key-limit", "4294967296"),
+        ("signing-rotation", "1s"),
+        ("access-token-algorithm", "none"),
+        ("access-token-lifetime", "2h"),
+        ("identity-algorithm", "HS256"),
+        ("cors-origin", "*"),
+        ("hsts", "max-age=soon"),
+        ("token-lifetime", "25h"),
+        ("tls-cert", "alone.pem"),
+        ("tls-key", "alone.pem"),
+        ("database", "postgres://x"),
+    ] {
+        let (flag, variable) =
+            (format!("--{setting}"), format!("KEYBEARER_{}", setting.to_uppercase().replace('-', "_")));
+        let by_flag = refused(&home, &["serve", &flag, value], &[]);
+        assert!(by_flag.contains(&flag) && !by_flag.contains("KEYBEARER_"), "{by_flag}");
+        let by_variable = refused(&home, &["serve"], &[(&variable, value)]);
+        assert!(by_variable.contains(&variable) && !by_variable.contains(&flag), "{by_variable}");
+        std::fs::write(home.path("keybearer.toml"), format!("{setting} = {value:?}\n")).unwrap();
+        let by_file = refused(&home, &["serve"], &[]);
+        assert!(by_file.contains(&format!("{setting} ")) && by_file.contains("keybearer.toml"), "{by_file}");
+        assert!(!by_file.contains(&flag) && !by_file.contains(&variable), "{by_file}");
+        std::fs::remove_file(home.path("keybearer.toml")).unwrap();
+    }
+    assert!(
+        refused(&home, &["users", "list"], &[("KEYBEARER_CONFIG", "gone.toml")]).contains("KEYBEARER_CONFIG=gone.toml")
+    );
+}
+
+#[test]
+fn so_does_one_that_only_the_start_finds() {
+    let home = Home::new();
+    home.add_admin();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    let said = |words: &[&str], environment: &[(&str, &str)]| {
+        let mut command = home.keybearer(&[&["serve"], words].concat());
+        command.envs(environment.iter().copied());
+        String::from_utf8(command.assert().failure().code(1).get_output().stderr.clone()).unwrap()
+    };
+    let listen = said(&[], &[("KEYBEARER_LISTEN", &at)]);
+    assert!(listen.contains("KEYBEARER_LISTEN") && !listen.contains("--listen") && listen.contains(&at), "{listen}");
+    let tls = said(&["--listen", "127.0.0.1:0"], &[("KEYBEARER_TLS_CERT", "a.pem"), ("KEYBEARER_TLS_KEY", "b.pem")]);
+    assert!(tls.contains("KEYBEARER_TLS_CERT a.pem") && !tls.contains("--tls"), "{tls}");
+    std::fs::write(home.path("keybearer.toml"), "signing_keys = \"c.pem\"\n").unwrap();
+    let keys = said(&["--listen", "127.0.0.1:0"], &[]);
+    assert!(keys.contains("signing-keys in keybearer.toml c.pem"), "{keys}");
+}
+
+/// Whether this machine has it; some containers have no IPv6.
+fn has(ip: IpAddr) -> bool {
+    TcpListener::bind((ip, 0)).is_ok()
+}
+
+async fn answers(ip: IpAddr, port: u16) -> bool {
+    Client::anon(SocketAddr::new(ip, port)).tries("GET", "/metrics").await.is_some()
+}
+
+#[tokio::test]
+async fn names_and_ports_alone_can_be_listened_at() {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    for listen in ["localhost:0", ":0", "[::]:0", "*:0"] {
+        if listen == "[::]:0" && !has(v6) {
+            continue;
+        }
+        let home = Home::new();
+        let metrics = listen.replace(":0", &format!(":{}", free_port()));
+        std::fs::write(home.path("keybearer.toml"), format!("metrics-listen = \"{metrics}\"\n")).unwrap();
+        let mut command = home.command(&["serve"]);
+        command.env("KEYBEARER_LISTEN", listen);
+        let server = Process::of(command);
+        let metrics = metrics.rsplit(':').next().unwrap().parse().unwrap();
+        for ip in [v4, v6].into_iter().filter(|ip| has(*ip)) {
+            assert!(answers(ip, server.address.port()).await, "{listen} at {ip}");
+            assert!(answers(ip, metrics).await, "{listen} at {ip}");
+        }
+    }
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn so_can_the_grpc_listener() {
+    let home = Home::new();
+    let port = free_port();
+    let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.env("KEYBEARER_GRPC_LISTEN", format!("localhost:{port}"));
+    let _server = Process::of(command);
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].into_iter().filter(|ip| has(*ip)) {
+        std::net::TcpStream::connect((ip, port)).unwrap_or_else(|error| panic!("{ip}: {error}"));
+    }
+}
+
+/// The link that a first start prints, and what is said beside it.
+async fn link(words: &[&str]) -> (Process, String, String) {
+    let home = Home::new();
+    let server = Process::of(home.command(&[&["serve"], words].concat()));
+    crate::harness::eventually(std::time::Duration::from_secs(20), "there is a link", async || {
+        server.log().contains("/setup?token=") && server.log().ends_with("\n\n")
+    })
+    .await;
+    let log = server.log();
+    let link = log.split_whitespace().find(|word| word.contains("/setup?token=")).unwrap().to_owned();
+    (server, link, log)
+}
+
+#[tokio::test]
+async fn the_first_link_can_be_opened_wherever_it_listens() {
+    for listen in ["0.0.0.0:0", ":0", "localhost:0", "127.0.0.1:0"] {
+        let (server, link, log) = link(&["--listen", listen]).await;
+        let port = server.address.port();
+        let host = if listen.starts_with("localhost") { "localhost" } else { "127.0.0.1" };
+        let path = link.strip_prefix(&format!("http://{host}:{port}")).unwrap_or_else(|| panic!("{link}"));
+        let client = Client::anon(SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(client.get(path).await.status, 200, "{listen}");
+        let metadata = client.get("/.well-known/oauth-authorization-server").await.json();
+        assert_eq!(metadata["issuer"], format!("http://{host}:{port}"), "{listen}");
+        let is_guess = ["0.0.0.0:0", ":0"].contains(&listen);
+        assert_eq!(log.contains("set --public-url"), is_guess, "{log}");
+    }
+    let (_server, link, log) = link(&["--listen", "0.0.0.0:0", "--public-url", "https://Keys.example.com:443/"]).await;
+    assert!(link.starts_with("https://keys.example.com/setup?token="), "{link}");
+    assert!(!log.contains("set --public-url"), "{log}");
+}
+
+#[test]
+fn any_text_in_any_variable_is_taken_or_named() {
+    let home = Home::new();
+    let names = variables(&home);
+    let config = ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() };
+    let cases = (prop::sample::select(names), "[^\0]{0,30}");
+    proptest!(config, |((name, text) in cases)| {
+        // It would be the server that starts; a flag that is wrong keeps it from that.
+        let mut command = home.keybearer(&["serve", "--workers", "0"]);
+        let output = command.env(&name, &text).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        prop_assert_eq!(output.status.code(), Some(2), "{}", &said);
+        let is_named = said.contains(name.as_str()) || said.contains("--workers 0:");
+        prop_assert!(is_named && !said.contains("panicked"), "{name}={text:?}: {said}");
+    });
+}

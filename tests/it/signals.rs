@@ -1,0 +1,30 @@
+//! Signals: few end the server, and those let it finish.
+
+use crate::harness::{ADMIN, Home, Process};
+
+#[tokio::test]
+async fn signals_that_operators_send_by_habit_do_not_end_it() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    let server = Process::serve(&home);
+    for name in ["HUP", "USR1", "USR2", "ALRM", "PIPE", "IO", "VTALRM", "PROF", "XFSZ", "HUP"] {
+        server.signal(name);
+        assert_eq!(server.tries(&key).await, 200, "{name}");
+    }
+    server.signal("TERM");
+    let log = server.stopped_log();
+    assert!(log.contains("SIGHUP: there is nothing to read again"), "{log}");
+    assert!(log.contains("\"stopped\""), "{log}");
+}
+
+#[test]
+fn it_finishes_at_each_signal_that_asks_for_its_end() {
+    let home = Home::new();
+    home.add_admin();
+    for name in ["TERM", "INT", "QUIT"] {
+        let server = Process::serve(&home);
+        server.signal(name);
+        assert!(server.end().success(), "{name}");
+    }
+}

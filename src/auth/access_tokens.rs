@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::signing::LONGEST_TOKEN;
+use super::signing::{self, LONGEST_TOKEN};
 use super::verify::Identity;
 use super::{Auth, Presented, Verdict};
 use crate::error::{Error, Result};
@@ -57,6 +57,8 @@ struct AccessClaims {
     sub: String,
     client_id: String,
     iat: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
     jti: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     scope: String,
@@ -118,6 +120,7 @@ impl Auth {
         let lifetime = settings.token_lifetime.min(LONGEST_TOKEN);
         let end = now.whole_second().plus(lifetime);
         let end = client.expires_at.map_or(end, |expiry| expiry.min(end));
+        let valid_from = signing::valid_from(now);
         let id = client.id().to_string();
         let claims = AccessClaims {
             iss: running.issuer.clone(),
@@ -125,7 +128,8 @@ impl Auth {
             aud: audience.or_else(|| settings.token_audience.clone()).unwrap_or_else(|| running.issuer.clone()),
             sub: id.clone(),
             client_id: id,
-            iat: now.seconds(),
+            iat: valid_from,
+            nbf: Some(valid_from),
             jti: TokenId::new(now, self.entropy.bytes()?).to_string(),
             scope: scopes.joined(),
         };
@@ -164,7 +168,7 @@ impl Auth {
             return Ok(Err(Refusal::InsufficientScope));
         }
         match claims {
-            Some(claims) => self.introspect_jwt(claims).await.map(Ok),
+            Some(claims) => self.introspect_jwt(claims, address).await.map(Ok),
             None => self.introspect_key(token, address).await.map(Ok),
         }
     }
@@ -188,30 +192,31 @@ impl Auth {
         Ok(self.verify(token, &demand, tell).await?.ok().map(|good| good.told))
     }
 
-    /// By what is stored now: a key that was revoked, disabled or narrowed takes its tokens along.
-    async fn introspect_jwt(&self, claims: AccessClaims) -> Result<Option<Introspection>> {
-        if self.store.index().is_broken() {
-            return Err(Error::unavailable("the database file is not in its place"));
-        }
+    /// By the verdict of this moment on its key, which counts as one on the key itself: what takes the key
+    /// away (revoked, disabled, used from elsewhere, over its limit) takes its tokens along.
+    async fn introspect_jwt(
+        &self,
+        claims: AccessClaims,
+        address: Option<ClientAddress>,
+    ) -> Result<Option<Introspection>> {
         let Ok(client) = KeyId::parse(&claims.client_id) else { return Ok(None) };
-        let Some(standing) = self.store.standing(client).await? else { return Ok(None) };
-        let now = self.now();
-        let demand = Demand { scopes: &[], address: None, user_agent: b"" };
-        if now.seconds() >= claims.exp || standing.facts(&Networks::default()).judge(now, &demand).is_err() {
+        if self.now().seconds() >= claims.exp {
             return Ok(None);
         }
         let wrong = || Error::internal("a token that we signed says what is no scope");
         let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
-        Ok(Some(Introspection {
-            scopes: said.only(|scope| standing.scopes.covers(scope.as_str())),
-            client,
-            owner: standing.owner,
-            subject: claims.sub,
+        let demand = Demand { scopes: &[], address, user_agent: b"" };
+        let tell = |key: &KeyView<'_>| Introspection {
+            scopes: said.only(|scope| key.grant.scopes.covers(scope.as_str())),
+            client: key.id,
+            owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
+            subject: claims.sub.clone(),
             expires_at: Some(claims.exp),
             issued_at: claims.iat,
-            id: claims.jti,
-            audience: Some(claims.aud),
-        }))
+            id: claims.jti.clone(),
+            audience: Some(claims.aud.clone()),
+        };
+        Ok(self.verify_by_id(client, &demand, tell).await?.ok().map(|good| good.told))
     }
 
     /// Whose token this is, for a client that wants it revoked.

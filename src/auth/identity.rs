@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Auth;
-use super::signing::Ring;
+use super::signing::{self, Ring};
 use crate::error::Result;
 use crate::model::Time;
 
@@ -33,6 +33,7 @@ struct Claims<'a> {
     username: &'a str,
     scope: &'a str,
     iat: i64,
+    nbf: i64,
     exp: i64,
 }
 
@@ -40,13 +41,15 @@ impl Auth {
     pub fn sign_identity(&self, ring: &Ring, says: &Says<'_>, now: Time) -> Result<String> {
         let running = self.signing.running()?;
         let end = now.whole_second().plus(LIFETIME);
+        let valid_from = signing::valid_from(now);
         let claims = Claims {
             iss: &running.issuer,
             sub: says.owner_id,
             client_id: says.key_id,
             username: says.owner,
             scope: says.scopes,
-            iat: now.seconds(),
+            iat: valid_from,
+            nbf: valid_from,
             exp: says.expires_at.map_or(end, |expiry| expiry.min(end)).seconds(),
         };
         ring.sign(running.settings.identity_algorithm, IDENTITY, &claims)

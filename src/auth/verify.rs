@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Auth;
 use super::limits::Allowance;
 use crate::error::{Error, Result};
-use crate::index::{KeyView, Lookup};
+use crate::index::{IndexedKey, KeyView, Lookup};
 use crate::model::verdict::Demand;
 use crate::model::{Digest, JudgedKey, KeyId, Owner, PlainKey, RateLimit, Refusal, Role, ScopeSet, Time};
 
@@ -107,6 +107,24 @@ impl Auth {
         verdict
     }
 
+    /// The verdict on the key with this id, as on its text: for a token that speaks for the key.
+    pub(super) async fn verify_by_id<T>(
+        &self,
+        id: KeyId,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Result<Verdict<T>> {
+        if self.store.index().is_broken() {
+            return Err(Error::unavailable("the database file is not in its place"));
+        }
+        let verdict = match self.store.find_by_id(id).await? {
+            Some(key) => self.judge_stored(&key, demand, tell),
+            None => Ok(Err(Bad { refusal: Refusal::NotFound, allowance: None, held_back: None })),
+        };
+        self.tally.count(&verdict);
+        verdict
+    }
+
     fn look<T>(
         &self,
         sought: &Sought<'_>,
@@ -137,6 +155,15 @@ impl Auth {
         let Some(key) = self.store.find_by_digest(candidate.digest).await? else {
             return Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)));
         };
+        self.judge_stored(&key, demand, tell)
+    }
+
+    fn judge_stored<T>(
+        &self,
+        key: &IndexedKey,
+        demand: &Demand<'_>,
+        tell: impl Fn(&KeyView<'_>) -> T,
+    ) -> Result<Verdict<T>> {
         let now = self.clock.now();
         let view =
             KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
@@ -144,11 +171,11 @@ impl Auth {
             // What can be read may refuse it; nothing can accept it.
             let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
             return match view.facts().judge(now, &nothing) {
-                Err(refusal) => Ok(Err(self.refuse(refusal, || candidate.digest, demand))),
+                Err(refusal) => Ok(Err(self.refuse(refusal, || key.digest, demand))),
                 Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; keybearer check", key.id))),
             };
         }
-        Ok(self.settle(judge(&view, now, demand, &tell), candidate.digest, demand, now))
+        Ok(self.settle(judge(&view, now, demand, &tell), key.digest, demand, now))
     }
 
     /// The key's facts are good or not; its rate limit is counted, and so is the use.

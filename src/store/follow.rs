@@ -166,6 +166,11 @@ pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey
         .map_err(sql)
 }
 
+pub(super) fn find_by_id(db: &Connection, id: KeyId) -> Result<Option<IndexedKey>> {
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id = :id")).map_err(sql)?;
+    query.query_row(named_params! {":id": id.as_bytes()}, |row| Latest::default().key(row)).optional().map_err(sql)
+}
+
 /// The keys of a page, and where the next one begins; `None`: this was the last one.
 fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8>>)> {
     let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id > :after ORDER BY k.id LIMIT :page")).map_err(sql)?;

@@ -38,7 +38,7 @@ use rusqlite::Connection;
 use crate::ambient::Pool;
 use crate::error::Result;
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
-use crate::model::{Digest, Origin, Time};
+use crate::model::{Digest, KeyId, Origin, Time};
 
 use announce::Announcement;
 pub use events::{ChainReport, EventFilter};
@@ -125,6 +125,11 @@ impl Store {
     /// The key with this digest, from SQLite: for when the index is unsure.
     pub async fn find_by_digest(&self, digest: Digest) -> Result<Option<IndexedKey>> {
         self.read(move |db| follow::find(db, &digest)).await
+    }
+
+    /// The key with this id, from SQLite: for what names a key without its text.
+    pub async fn find_by_id(&self, id: KeyId) -> Result<Option<IndexedKey>> {
+        self.read(move |db| follow::find_by_id(db, id)).await
     }
 
     /// Whether text that is not a key of ours may still be one, imported from elsewhere.

@@ -43,7 +43,7 @@ async fn where_it_is_asked_for_an_allow_carries_a_signed_identity() {
     let now = server.site.auth.now().seconds();
     let expected = json!({
         "iss": "http://keys.test", "sub": owner, "client_id": id, "username": MEMBER, "scope": "orders:read stock:*",
-        "iat": now, "exp": now + 60,
+        "iat": now - 5, "nbf": now - 5, "exp": now + 60,
     });
     for url in [
         "/auth?identity=1",

@@ -216,10 +216,10 @@ async fn a_key_gets_a_short_jwt_for_itself() {
     assert_eq!(part(jwt, 0), json!({ "typ": "at+jwt", "alg": "RS256", "kid": signer["kid"] }));
     let (now, claims) = (server.site.auth.now().seconds(), part(jwt, 1));
     let expected = json!({
-        "iss": "http://keys.test", "aud": "http://keys.test", "sub": id, "client_id": id, "iat": now, "exp": now + 600,
-        "jti": claims["jti"], "scope": "orders:* stock:read",
+        "iss": "http://keys.test", "aud": "http://keys.test", "sub": id, "client_id": id, "exp": now + 600,
+        "iat": now - 5, "nbf": now - 5, "jti": claims["jti"], "scope": "orders:* stock:read",
     });
-    assert_eq!(claims, expected);
+    assert_eq!(claims, expected, "good from a moment ago, for checkers whose clocks are behind");
     assert_ne!(part(&access(&server, (&id, &key)).await, 1)["jti"], claims["jti"]);
     let decoding = jsonwebtoken::DecodingKey::from_jwk(&serde_json::from_value(signer.clone()).unwrap()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
@@ -247,7 +247,7 @@ async fn a_token_is_narrowed_to_what_is_asked_and_ends_with_its_key() {
         (&json!("orders:eu:* orders:read"), &json!("https://api.test/orders"))
     );
     assert_eq!(
-        (claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), &narrow.json()["expires_in"]),
+        (claims["exp"].as_i64().unwrap() - server.site.auth.now().seconds(), &narrow.json()["expires_in"]),
         (60, &json!(60))
     );
     assert_eq!(asked(vec![("scope", "")]).await.json()["scope"], "orders:*", "without a value it is not there");
@@ -301,6 +301,74 @@ async fn a_jwt_is_inactive_at_once_when_its_key_is() {
     server.home.run(&["keys", "revoke", &id]);
     assert_eq!(introspect(&server, &another).await["active"], false);
     assert_eq!(error(&token(&server, (&id, &key), &[]).await), is(401, "invalid_client"));
+}
+
+#[tokio::test]
+async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
+    let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap());
+    let (operator, admin) = (Asking::operator(), server.admin().await);
+    let inside = || Networks::parse(["10.0.0.0/8", "2001:db8::/32"]).unwrap();
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let active = async |token: &str, ip: Option<&str>| {
+        let fields: Vec<_> = [Some(("token", token)), ip.map(|ip| ("ip", ip))].into_iter().flatten().collect();
+        verifier.post(INTROSPECT, &fields).await.json()["active"].as_bool().unwrap()
+    };
+    let anon = server.anon();
+    let access = async |id: &str, key: &str| {
+        let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", key)];
+        let answer = anon.send(anon.request("POST", TOKEN).form(&form).header("x-forwarded-for", "10.1.2.3")).await;
+        answer.json()["access_token"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+    };
+    for ranges in [Networks::default(), inside()] {
+        let is_bound = !ranges.is_empty();
+        let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(300)));
+        let (id, key) = server
+            .key_of("carol@example.com", &["orders:read"], |new| (new.allowed_ips, new.expiry) = (ranges, end))
+            .await;
+        let jwt = access(&id, &key).await;
+        let agree = async |what: &str| {
+            let mut any = false;
+            for (ip, is_inside) in
+                [(None, false), (Some("10.9.9.9"), true), (Some("2001:db8::7"), true), (Some("192.0.2.1"), false)]
+            {
+                let told = (active(&key, ip).await, active(&jwt, ip).await);
+                assert_eq!(told.0, told.1, "{what}, ranges: {is_bound}, ip: {ip:?}");
+                assert!(!told.0 || !is_bound || is_inside, "{what} {ip:?}");
+                any |= told.0;
+            }
+            any
+        };
+        assert!(agree("live").await);
+        let carol = server.user("carol@example.com", Role::Member).await.id;
+        for (change, undo) in [
+            (format!("/keys/{id}/disable"), format!("/keys/{id}/enable")),
+            (format!("/users/{carol}/deactivate"), format!("/users/{carol}/activate")),
+        ] {
+            admin.form(&change, &[]).await;
+            assert!(!agree(&change).await);
+            admin.form(&undo, &[]).await;
+            assert!(agree(&undo).await);
+        }
+        let key_id = KeyId::parse(&id).unwrap();
+        let other = Networks::parse(["10.9.9.9/32"]).unwrap();
+        let moved = KeyChange { allowed_ips: Some(other), ..KeyChange::default() };
+        server.site.auth.change_key(&operator, key_id, moved, Basis::Anything).await.unwrap();
+        assert!(active(&jwt, Some("10.9.9.9")).await && !active(&jwt, Some("2001:db8::7")).await);
+        server.clock.advance(Duration::from_secs(300));
+        assert!(!agree("expired").await);
+    }
+    let limit = RateLimit::new(4, 3600, None).unwrap();
+    let (id, key) = server.key_of(MEMBER, &["orders:read"], |new| new.rate_limit = Some(limit)).await;
+    let jwt = access(&id, &key).await;
+    let mut told = Vec::new();
+    for token in [&jwt, &key, &jwt, &jwt, &key, &jwt] {
+        told.push(active(token, None).await);
+    }
+    assert_eq!(told, [true, true, true, false, false, false], "a question about either counts");
+    server.clock.advance(Duration::from_secs(3600));
+    let jwt = access(&id, &key).await;
+    server.home.run(&["keys", "revoke", &id]);
+    assert!(!active(&jwt, None).await && !active(&key, None).await);
 }
 
 #[tokio::test]

@@ -25,10 +25,17 @@ pub use ring::Ring;
 
 /// A token may live this long at most, and so must an overlap.
 pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
+/// How far the clock of a checker may be behind ours. Many libraries allow for no difference.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// How long a key is published after it has signed for the last time.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 /// RSA signatures take more than a millisecond; they are made beside the workers.
 const WAITING_SIGNATURES: usize = 256;
+
+/// `iat` and `nbf` of a token that is made now, in seconds since 1970 (RFC 7519 §4.1.5, §4.1.6).
+pub(super) fn valid_from(now: Time) -> i64 {
+    now.minus(CLOCK_SKEW).seconds()
+}
 
 /// What the operator chose; already parsed.
 #[derive(Debug, Clone)]

@@ -52,12 +52,7 @@ impl FromRequest for Bearer {
         let request = request.clone();
         Box::pin(async move {
             let site = site(&request)?;
-            let presented = match credential(request.headers()) {
-                Credential::Key(key) => key,
-                Credential::None => return Err(Problem::missing_key()),
-                Credential::Garbled => return Err(Problem::refused(crate::model::Refusal::Malformed, &[])),
-                Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
-            };
+            let presented = credential(request.headers()).key()?;
             let address = client::address(&site.settings, request.headers(), request.peer_addr());
             let user_agent = client::user_agent(request.headers());
             let demand = Demand { scopes: &[], address: Some(address), user_agent };
@@ -66,7 +61,7 @@ impl FromRequest for Bearer {
                     let allowance = good.allowance;
                     Ok(Bearer { identity: good.told, address, request_id: request_id(&request), allowance })
                 }
-                Err(bad) => Err(Problem::of(&bad, &[])),
+                Err(bad) => Err(Problem::of(&bad, &[], presented)),
             }
         })
     }

@@ -3,52 +3,116 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
+use super::problem::Problem;
+use crate::model::{PlainKey, Refusal};
+
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What the headers hold. Bytes as sent: nothing is decoded, nothing is believed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential<'a> {
     Key(&'a [u8]),
+    /// Nothing, or a credential of another scheme (Basic, Digest), which is not for us.
     None,
-    /// Something that cannot be a key, in a place for keys.
-    Garbled,
-    /// Two of them that differ, or one of two kinds.
+    /// In a header for keys, text that cannot be one, or a key that is written in another way than the two that
+    /// are read; empty where there is nothing to read.
+    Garbled(&'a [u8]),
+    /// Two keys that differ, or two `Authorization` headers.
     Ambiguous,
 }
 
-pub fn credential(headers: &HeaderMap) -> Credential<'_> {
-    let mut authorization = headers.get_all(header::AUTHORIZATION);
-    let first = authorization.next();
-    if authorization.next().is_some() {
-        return Credential::Ambiguous;
+impl<'a> Credential<'a> {
+    /// The key, or what to answer to somebody who sent none that can be read.
+    pub fn key(self) -> Result<&'a [u8], Problem> {
+        match self {
+            Credential::Key(key) => Ok(key),
+            Credential::None => Err(Problem::missing_key()),
+            Credential::Garbled(text) if text.is_empty() || PlainKey::find_in(text).is_some() => {
+                Err(Problem::unreadable_key())
+            }
+            Credential::Garbled(_) => Err(Problem::refused(Refusal::Malformed, &[])),
+            Credential::Ambiguous => Err(Problem::invalid_request("Send one key, in one header.")),
+        }
     }
-    let from_authorization = match first {
-        Some(value) => bearer(value.as_bytes()),
-        None => Credential::None,
-    };
-    let mut api_keys = headers.get_all(X_API_KEY).map(|value| trim(value.as_bytes()));
-    let Some(api_key) = api_keys.next() else { return from_authorization };
-    if api_keys.any(|other| other != api_key) || (first.is_some() && from_authorization != Credential::Key(api_key)) {
-        return Credential::Ambiguous;
-    }
-    if api_key.is_empty() { Credential::Garbled } else { Credential::Key(api_key) }
 }
 
-fn bearer(value: &[u8]) -> Credential<'_> {
-    let Some((scheme, rest)) = value.split_at_checked(6) else { return Credential::None };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Credential::None;
+pub fn credential(headers: &HeaderMap) -> Credential<'_> {
+    let mut lines = headers.get_all(header::AUTHORIZATION);
+    let first = lines.next();
+    if lines.next().is_some() {
+        return Credential::Ambiguous;
     }
-    match rest.iter().position(|byte| *byte != b' ') {
-        // "Bearer" alone, or with blanks only.
-        None => Credential::Garbled,
-        // "BearerX": another scheme, or a typing slip.
-        Some(0) => Credential::Garbled,
-        Some(blanks) => {
-            let token = trim(&rest[blanks..]);
-            // Each byte looked at: the compiler takes sixteen at a time.
-            let has_blank = token.iter().fold(false, |found, byte| found | byte.is_ascii_whitespace());
-            if !has_blank && !token.is_empty() { Credential::Key(token) } else { Credential::Garbled }
+    let authorization = first.map_or(Authorization::Other, |value| Authorization::read(value.as_bytes()));
+    let mut api_keys = headers.get_all(X_API_KEY).map(|value| trim(value.as_bytes())).peekable();
+    if api_keys.peek().is_none() {
+        return authorization.alone();
+    }
+    // An empty header of either name is no second key.
+    let mut api_keys = api_keys.filter(|key| !key.is_empty());
+    let Some(api_key) = api_keys.next() else {
+        return match authorization {
+            Authorization::Other => Credential::Garbled(b""),
+            authorization => authorization.alone(),
+        };
+    };
+    if authorization.is_another_key(api_key) || api_keys.any(|other| other != api_key) {
+        return Credential::Ambiguous;
+    }
+    Credential::Key(api_key)
+}
+
+/// One `Authorization` header.
+enum Authorization<'a> {
+    Key(&'a [u8]),
+    /// It is blank, or of another scheme.
+    Other,
+    /// `Bearer`, and nothing after it.
+    Blank,
+    /// `Bearer`, and no blank before what follows.
+    Slip,
+    /// `Bearer` with more than one word, or a key of ours under no scheme or another one.
+    Garbled(&'a [u8]),
+}
+
+impl<'a> Authorization<'a> {
+    fn read(value: &'a [u8]) -> Self {
+        let rest = match value.split_at_checked(6) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer") => rest,
+            _ if PlainKey::find_in(value).is_some() => return Authorization::Garbled(value),
+            _ => return Authorization::Other,
+        };
+        match rest.iter().position(|byte| *byte != b' ') {
+            None => Authorization::Blank,
+            // "BearerX": another scheme, or a typing slip.
+            Some(0) => Authorization::Slip,
+            Some(blanks) => {
+                let token = trim(&rest[blanks..]);
+                // Each byte looked at: the compiler takes sixteen at a time.
+                let has_blank = token.iter().fold(false, |found, byte| found | byte.is_ascii_whitespace());
+                match (token.is_empty(), has_blank) {
+                    (true, _) => Authorization::Blank,
+                    (false, true) => Authorization::Garbled(value),
+                    (false, false) => Authorization::Key(token),
+                }
+            }
+        }
+    }
+
+    fn alone(self) -> Credential<'a> {
+        match self {
+            Authorization::Key(key) => Credential::Key(key),
+            Authorization::Other => Credential::None,
+            Authorization::Blank | Authorization::Slip => Credential::Garbled(b""),
+            Authorization::Garbled(text) => Credential::Garbled(text),
+        }
+    }
+
+    fn is_another_key(&self, than: &[u8]) -> bool {
+        match self {
+            Authorization::Key(key) => *key != than,
+            Authorization::Garbled(text) => PlainKey::find_in(text) != Some(than),
+            Authorization::Slip => true,
+            Authorization::Other | Authorization::Blank => false,
         }
     }
 }
@@ -68,6 +132,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
     fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -90,6 +155,9 @@ mod tests {
         assert_eq!(credential(&headers(&[("authorization", b"Bearer K"), ("x-api-key", b"K")])), Credential::Key(b"K"));
     }
 
+    const KEY: &[u8] = b"kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+    const OTHER: &[u8] = b"kb_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh80VyYDB";
+
     #[test]
     fn nothing_garbled_and_ambiguous_are_told_apart() {
         type Lines = &'static [(&'static str, &'static [u8])];
@@ -97,17 +165,93 @@ mod tests {
             (&[], Credential::None),
             (&[("authorization", b"")], Credential::None),
             (&[("authorization", b"Basic YTpi")], Credential::None),
-            (&[("authorization", b"BearerK")], Credential::Garbled),
-            (&[("authorization", b"Bearer")], Credential::Garbled),
-            (&[("authorization", b"Bearer K x")], Credential::Garbled),
-            (&[("authorization", b"Bearer\tK")], Credential::Garbled),
-            (&[("x-api-key", b"")], Credential::Garbled),
+            (&[("authorization", b"BearerK")], Credential::Garbled(b"")),
+            (&[("authorization", b"Bearer")], Credential::Garbled(b"")),
+            (&[("authorization", b"Bearer K x")], Credential::Garbled(b"Bearer K x")),
+            (&[("authorization", b"Bearer\tK")], Credential::Garbled(b"")),
+            (&[("x-api-key", b"")], Credential::Garbled(b"")),
             (&[("authorization", b"Bearer K"), ("authorization", b"Bearer K")], Credential::Ambiguous),
-            (&[("authorization", b"Basic YTpi"), ("x-api-key", b"K")], Credential::Ambiguous),
+            (&[("authorization", b"Basic YTpi"), ("x-api-key", b"")], Credential::Garbled(b"")),
         ];
         for (lines, expected) in table {
             assert_eq!(credential(&headers(lines)), expected, "{lines:?}");
         }
-        assert_eq!(credential(&headers(&[("authorization", b"Bearer K"), ("x-api-key", b"L")])), Credential::Ambiguous);
+    }
+
+    #[test]
+    fn what_is_no_key_beside_a_key_changes_nothing_and_another_key_does() {
+        let beside = |value: &[u8]| {
+            let lines = [("authorization", value), ("x-api-key", KEY)];
+            match credential(&headers(&lines)) {
+                Credential::Key(KEY) => true,
+                Credential::Ambiguous => false,
+                other => panic!("{other:?}"),
+            }
+        };
+        let spelt = |before: &[u8], key: &[u8], after: &[u8]| [before, key, after].concat();
+        for (before, after) in [("", ""), ("token ", ""), ("Key \"", "\""), ("Token token=", ", x=y")] {
+            assert!(beside(&spelt(before.as_bytes(), KEY, after.as_bytes())), "{before}");
+            assert!(!beside(&spelt(before.as_bytes(), OTHER, after.as_bytes())), "{before}");
+        }
+        let digest = b"Digest username=\"a\", realm=\"b\", nonce=\"c_d\", uri=\"/e\"";
+        for none in [
+            &b""[..],
+            b" \t ",
+            b"Basic YTpi",
+            b"basic",
+            digest,
+            b"Negotiate YII=",
+            b"Token x_y",
+            b"Bearer",
+            b"bearer  ",
+        ] {
+            assert!(beside(none), "{none:?}");
+        }
+        assert!(beside(&spelt(b"Bearer ", KEY, b" ")));
+        for other in [&b"Bearer L"[..], b"Bearer K x", b"BearerK", b"Bearer\tK"] {
+            assert!(!beside(other), "{other:?}");
+        }
+        let blank = headers(&[("authorization", b"Bearer K"), ("x-api-key", b""), ("x-api-key", b" ")]);
+        assert_eq!(credential(&blank), Credential::Key(b"K"));
+        let (one, two) = (("x-api-key", KEY), ("x-api-key", OTHER));
+        assert_eq!(credential(&headers(&[one, ("x-api-key", b""), one])), Credential::Key(KEY));
+        assert_eq!(credential(&headers(&[one, two])), Credential::Ambiguous);
+    }
+
+    proptest! {
+        /// Of any bytes: a key that stands there word for word, or nothing that passes.
+        #[test]
+        fn whatever_the_headers_hold_a_key_is_taken_as_it_stands(
+            authorization in proptest::option::of(value()), api_key in proptest::option::of(value()),
+        ) {
+            let lines = [("authorization", &authorization), ("x-api-key", &api_key)];
+            let lines: Vec<_> = lines.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
+            match credential(&headers(&lines)) {
+                Credential::Key(key) => {
+                    prop_assert!(!key.is_empty());
+                    let bearer = |value: &Vec<u8>| {
+                        value.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")) && value.trim_ascii().ends_with(key)
+                    };
+                    let is_api_key = api_key.as_ref().is_some_and(|value| value.trim_ascii() == key);
+                    prop_assert!(is_api_key || authorization.as_ref().is_some_and(bearer));
+                }
+                refused => {
+                    let status = refused.key().unwrap_err().status.as_u16();
+                    prop_assert!([400, 401].contains(&status));
+                }
+            }
+        }
+    }
+
+    /// Bytes that may stand in a field value, mostly near to what keys look like.
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            Just(KEY.to_vec()),
+            Just(OTHER.to_vec()),
+            prop::sample::select(vec!["Bearer ", "bEARER", "Basic ", "token ", " ", "\t", ",", "\"", "=", ":", ""])
+                .prop_map(|text| text.as_bytes().to_vec()),
+            prop::collection::vec((0x20_u8..=0xff).prop_filter("DEL", |byte| *byte != 0x7f), 0..8),
+        ];
+        prop::collection::vec(word, 0..5).prop_map(|words| words.concat())
     }
 }

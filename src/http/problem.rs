@@ -15,12 +15,17 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use super::request_id::RequestId;
 use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
-use crate::model::Refusal;
+use crate::model::{PlainKey, Refusal};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
 const INVALID_REQUEST: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_request\"");
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_token\"");
+/// Its description has no quote and no backslash (RFC 6750 §3).
+const UNREADABLE_KEY: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"keybearer\", error=\"invalid_token\", \
+     error_description=\"No key can be read. Send it as Authorization: Bearer <key>\"",
+);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const AFTER_ID: &str = "\"}";
@@ -106,6 +111,14 @@ impl Problem {
         }
     }
 
+    /// A key was meant, and is not where or not as keys are read. By its shape alone: it says nothing of
+    /// whether the key is good.
+    pub fn unreadable_key() -> Self {
+        let detail = "No key can be read in this request. Send it as `Authorization: Bearer <key>` or as \
+                      `X-API-Key: <key>`, with nothing else in the header.";
+        Problem { challenge: Some(UNREADABLE_KEY), ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_key", detail) }
+    }
+
     /// No e-mail and password, where they are asked for (RFC 7617 §2).
     pub fn missing_password() -> Self {
         Problem {
@@ -127,10 +140,13 @@ impl Problem {
         Problem::bad_password("HTTP Basic is the base64 of e-mail, a colon and the password, in UTF-8.")
     }
 
-    /// A verdict, for the bearer.
-    pub fn of(bad: &Bad, scopes: &[&str]) -> Self {
+    /// A verdict on what was presented, for the bearer.
+    pub fn of(bad: &Bad, scopes: &[&str], presented: &[u8]) -> Self {
         match (bad.held_back, bad.allowance) {
             (Some(wait), _) => Problem::held_back(wait),
+            (None, None) if bad.refusal == Refusal::Malformed && PlainKey::find_in(presented).is_some() => {
+                Problem::unreadable_key()
+            }
             (None, Some(allowance)) => Problem {
                 retry_after: Some(allowance.reset),
                 allowance: Some(allowance),

@@ -80,6 +80,15 @@ impl PlainKey {
         tail[0] == b'_' && tail.iter().all(|b| IN_SECRET[usize::from(*b)]) && is_prefix(prefix) && checksum(body) == sum
     }
 
+    /// The first key of ours that stands in `text` with something around it (quotes, another scheme's name).
+    /// Allocates nothing; most text is passed over for want of an underscore.
+    pub fn find_in(text: &[u8]) -> Option<&[u8]> {
+        if !text.contains(&b'_') {
+            return None;
+        }
+        text.split(|byte| !IN_SECRET[usize::from(*byte)]).find(|word| Self::is_well_formed(word))
+    }
+
     pub fn parse(text: &str) -> Result<Self> {
         if Self::is_well_formed(text.as_bytes()) {
             return Ok(PlainKey(text.to_owned()));

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use keybearer::model::Networks;
 use keybearer::model::key::Expiry;
+use keybearer::model::{Networks, Policies, Policy};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use sha2::{Digest, Sha256};
 
 use crate::harness::{Server, raw};
@@ -152,8 +154,8 @@ async fn two_credentials_in_one_request_are_refused() {
         [bearer(&one), bearer(&one)],
         [bearer(&one), api_key(&two)],
         [api_key(&one), api_key(&two)],
-        ["Authorization: Basic YTpi".to_owned(), api_key(&one)],
         ["Authorization: Basic YTpi".to_owned(), bearer(&one)],
+        [format!("Authorization: token {two}"), api_key(&one)],
     ] {
         for path in [CURRENT, "/auth"] {
             let lines = [headers[0].as_str(), headers[1].as_str(), "Connection: close"];
@@ -163,6 +165,121 @@ async fn two_credentials_in_one_request_are_refused() {
             assert!(answer.text.to_lowercase().contains("error=\"invalid_request\""), "{}", answer.text);
         }
     }
+}
+
+#[tokio::test]
+async fn an_applications_own_authorization_beside_a_key_is_no_second_key() {
+    let server = Server::start();
+    let (id, key) = server.key(&[]).await;
+    let ask = |path: &str, lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).chain(["Connection: close"]).collect();
+        raw::exchange(server.address, raw::request(&format!("GET {path}"), &lines, ""))
+    };
+    let api_key = format!("X-API-Key: {key}");
+    for value in [
+        "",
+        " ",
+        "Basic YTpi",
+        "basic",
+        "Digest username=\"a\", realm=\"b\", nonce=\"c_d\", uri=\"/e\", response=\"f\"",
+        "Negotiate YIIFgg==",
+        "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=c",
+        "Token an_applications_own",
+        "Bearer",
+    ] {
+        for path in [CURRENT, "/auth", "/auth/nginx"] {
+            let authorization = format!("Authorization: {value}");
+            let bad = ask(path, &[authorization.clone(), "X-API-Key: kb_wrong".to_owned()]);
+            assert_eq!(bad.status(), 401, "{value} {path}");
+            let answer = ask(path, &[authorization, api_key.clone()]);
+            assert_eq!(answer.status(), 200, "{value} {path}: {}", answer.text);
+            assert!(answer.text.contains(&id), "{}", answer.text);
+        }
+    }
+    let blank = [format!("Authorization: Bearer {key}"), "X-API-Key:".to_owned()];
+    assert_eq!(ask(CURRENT, &blank).status(), 200, "nor is an empty X-API-Key beside a bearer");
+}
+
+#[tokio::test]
+async fn a_key_that_is_sent_otherwise_is_refused_with_the_right_way_whether_or_not_it_is_live() {
+    let policies = Policies::parse([("open".to_owned(), Policy::parse([], true).unwrap())]).unwrap();
+    let server = Server::with(|settings| settings.policies = policies);
+    let (_, live) = server.key(&[]).await;
+    let dead = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+    let anon = server.anon();
+    for (name, before, after) in [
+        ("authorization", "", ""),
+        ("authorization", "token ", ""),
+        ("authorization", "Key ", ""),
+        ("authorization", "ApiKey ", ""),
+        ("authorization", "Token token=\"", "\""),
+        ("authorization", "Bearer \"", "\""),
+        ("authorization", "Bearer '", "'"),
+        ("authorization", "Bearer <", ">"),
+        ("authorization", "Bearer ", ","),
+        ("authorization", "Bearer ", "."),
+        ("authorization", "Bearer: ", ""),
+        ("authorization", "Bearer\t", ""),
+        ("authorization", "Bearer Bearer ", ""),
+        ("authorization", "Bearer token ", ""),
+        ("x-api-key", "Bearer ", ""),
+        ("x-api-key", "\"", "\""),
+        ("x-api-key", "", ";"),
+        ("x-api-key", "key=", ""),
+    ] {
+        for path in [CURRENT, "/auth", "/auth/nginx", "/auth?policy=open", "/auth/envoy/open/x"] {
+            let ask = async |key: &str| {
+                anon.send(anon.request("GET", path).header(name, format!("{before}{key}{after}"))).await
+            };
+            let (answer, other) = (ask(&live).await, ask(dead).await);
+            assert_eq!(answer.problem(), (401, "invalid_key".into()), "{name}: {before}…{after} {path}");
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("Send it as `Authorization: Bearer <key>`"), "{before}…{after}: {detail}");
+            let challenge = answer.header("www-authenticate");
+            assert!(
+                challenge.ends_with("error_description=\"No key can be read. Send it as Authorization: Bearer <key>\"")
+            );
+            assert_eq!(answer.whole(), other.whole(), "{before}…{after} {path}");
+            assert!(!answer.whole().contains(&live[3..]), "{answer:?}");
+        }
+    }
+    // Nothing to read at all is no better.
+    for value in ["Bearer", "Bearer   ", "BearerX"] {
+        let answer = anon.send(anon.request("GET", CURRENT).header("authorization", value)).await;
+        assert!(answer.body.contains("Send it as `Authorization: Bearer <key>`"), "{value}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_bytes_the_headers_hold_the_answer_is_a_documented_one() {
+    let policies = Policies::parse([("open".to_owned(), Policy::parse([], true).unwrap())]).unwrap();
+    let server = Server::with(|settings| settings.policies = policies);
+    let mut runner = TestRunner::new(proptest::test_runner::Config { cases: 400, ..Default::default() });
+    let word = prop_oneof![
+        prop::sample::select(vec!["Bearer ", "bEARER", "Basic ", "token ", " ", "\t", ",", "\"", "=", "kb_", ":"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+        Just(b"kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs".to_vec()),
+        prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let value = prop::collection::vec(word, 0..4).prop_map(|words| words.concat());
+    let lines = prop::collection::vec((prop::sample::select(vec!["Authorization", "X-API-Key"]), value), 1..4);
+    let path = prop::sample::select(vec![CURRENT, "/auth", "/auth/nginx", "/auth/envoy/open/x", "/oauth/introspect"]);
+    let outcome = runner.run(&(path, lines), |(path, lines)| {
+        let mut request =
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n").into_bytes();
+        for (name, value) in &lines {
+            request.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        request.extend(b"\r\n");
+        let answer = raw::exchange(server.address, request);
+        // No key of these is live. The open policy lets a request without any credential pass, as nobody.
+        let nobody =
+            path == "/auth/envoy/open/x" && answer.status() == 200 && answer.text.contains("x-auth-key-id: \r\n");
+        prop_assert!(nobody || [400, 401, 403, 405].contains(&answer.status()), "{}", answer.text);
+        Ok(())
+    });
+    outcome.unwrap();
+    assert_eq!(server.tries(&server.key(&[]).await.1).await, 200);
 }
 
 #[tokio::test]
@@ -247,7 +364,7 @@ async fn a_missing_scope_is_named_with_its_challenge() {
     let (_, key) = server.key(&["orders:*", "stock:read"]).await;
     let bearer = server.bearer(&key);
     for (needs, status) in [
-        ("", 200),
+        ("", 500),
         ("orders:read", 200),
         ("orders:read+stock:read", 200),
         ("orders:read,stock:read", 200),

@@ -166,6 +166,23 @@ async fn a_client_proves_itself_once_and_whole() {
         let request =
             anon.request("POST", path).form(&fields).header("x-api-key", &key).header("authorization", "Basic YTpi");
         assert_eq!(error(&anon.send(request).await), is(400, "invalid_request"), "{path}");
+        // What is no credential here changes nothing: it is as if the key came alone, or the client alone.
+        for value in ["", "Digest username=\"a\", realm=\"b\""] {
+            let request = anon.request("POST", path).form(&fields).header("x-api-key", &key);
+            let beside = anon.send(request.header("authorization", value)).await;
+            let alone = anon.send(anon.request("POST", path).form(&fields).header("x-api-key", &key)).await;
+            assert_eq!((beside.status, beside.whole()), (alone.status, alone.whole()), "{path} {value}");
+            assert_eq!(alone.status == 401, path == TOKEN, "{path}");
+        }
+        let request = anon.request("POST", path).form(&fields).basic_auth(&id, Some(&key)).header("x-api-key", "");
+        assert_ne!(anon.send(request).await.status, 401, "{path}");
+        let request = anon.request("POST", path).form(&fields).header("authorization", format!("token {key}"));
+        let told = anon.send(request).await;
+        assert_eq!(told.status, 401, "{path}");
+        assert!(told.json()["error_description"].as_str().unwrap().starts_with(match path {
+            TOKEN => "Send the key's id and the key",
+            _ => "No key can be read in this request. Send it as",
+        }));
         for twice in
             ["token=a&token=b&grant_type=client_credentials", "grant_type=client_credentials&token=a&grant_type=x"]
         {

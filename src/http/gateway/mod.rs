@@ -29,7 +29,6 @@ use super::security_headers::lean;
 use super::{Shared, bounds, client};
 use crate::auth::{Good, Sought, Verdict};
 use crate::error::Result as Outcome;
-use crate::model::Refusal;
 use crate::model::verdict::Demand;
 use allow::Allowed;
 use identity::Bearing;
@@ -86,21 +85,19 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Ok(question) => question,
         Err(problem) => return now(begun, problem),
     };
-    let presented = match credential {
-        Credential::Key(key) => key,
-        Credential::None if question.allows_anonymous() => {
-            return Answering::Now(Some(Allowed::nobody().complete(begun, None)));
-        }
-        Credential::None => return now(begun, Problem::missing_key()),
-        Credential::Garbled => return now(begun, Problem::refused(Refusal::Malformed, &[])),
-        Credential::Ambiguous => return now(begun, Problem::invalid_request("Send one key, in one header.")),
+    if credential == Credential::None && question.allows_anonymous() {
+        return Answering::Now(Some(Allowed::nobody().complete(begun, None)));
+    }
+    let presented = match credential.key() {
+        Ok(key) => key,
+        Err(problem) => return now(begun, problem),
     };
     let (needs, signature) = (question.needs(), question.signature());
     let address = Some(client::address(&site.settings, request.headers(), request.peer_addr()));
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
     if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {
-        return Answering::Now(Some(respond(begun, door, verdict, &needs, &id)));
+        return Answering::Now(Some(respond(begun, door, verdict, &needs, presented, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
     let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
@@ -110,7 +107,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;
-        Ok(respond(begun, Door::of(request.path()), verdict, &needs, &id))
+        Ok(respond(begun, Door::of(request.path()), verdict, &needs, &presented, &id))
     }))
 }
 
@@ -152,11 +149,12 @@ fn respond(
     door: Door<'_>,
     verdict: Outcome<Verdict<Allowed>>,
     needs: &[&str],
+    presented: &[u8],
     id: &RequestId,
 ) -> Response<BoxBody> {
     match verdict {
         Ok(Ok(good)) => good.told.complete(begun, good.allowance.as_ref()),
-        Ok(Err(bad)) => refuse(begun, door, &Problem::of(&bad, needs), id),
+        Ok(Err(bad)) => refuse(begun, door, &Problem::of(&bad, needs, presented), id),
         Err(error) => {
             let problem = Problem::from(error);
             tracing::error!(request_id = id.as_str(), cause = problem.cause, "no verdict");

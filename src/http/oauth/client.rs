@@ -21,6 +21,7 @@ use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, Origin, Refusal};
 
+const AS_A_CLIENT: &str = "Send the key's id and the key: HTTP Basic, or client_id and client_secret.";
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
 pub trait Door {
@@ -138,12 +139,18 @@ enum Proof {
 impl Proof {
     fn of(request: &HttpRequest, form: &Form, takes_bearer: bool) -> Result<Self, Problem> {
         let in_header = match credential(request.headers()) {
-            Credential::Key(key) if takes_bearer => Some(Proof::Bearer(key.to_vec())),
-            Credential::Garbled if takes_bearer => {
-                return Err(as_oauth(Problem::refused(Refusal::Malformed, &[]), true));
+            // Basic is a credential here.
+            Credential::Key(_) if encoded(request).is_some() => return Err(one_credential()),
+            // What is garbled is then an empty X-API-Key, which is none.
+            Credential::Garbled(_) if encoded(request).is_some() => basic(request)?,
+            Credential::Key(_) | Credential::Garbled(_) if !takes_bearer => {
+                return Err(Problem { detail: Cow::Borrowed(AS_A_CLIENT), ..unknown_client() });
             }
-            Credential::Key(_) | Credential::Garbled => return Err(unknown_client()),
-            Credential::Ambiguous => return Err(bad_request("invalid_request", "Send one credential, in one header.")),
+            Credential::Ambiguous => return Err(one_credential()),
+            credential @ (Credential::Key(_) | Credential::Garbled(_)) => {
+                let key = credential.key().map_err(|problem| as_oauth(problem, true))?;
+                Some(Proof::Bearer(key.to_vec()))
+            }
             Credential::None => basic(request)?,
         };
         match (in_header, form.text("client_secret")) {
@@ -164,7 +171,7 @@ impl Proof {
             (None, None) => Err(Problem {
                 oauth: Some("invalid_client"),
                 challenge: Some(BASIC),
-                detail: Cow::Borrowed("Send the key's id and the key: HTTP Basic, or client_id and client_secret."),
+                detail: Cow::Borrowed(AS_A_CLIENT),
                 ..Problem::missing_key()
             }),
         }
@@ -182,7 +189,7 @@ impl Proof {
         let readings = match self {
             Proof::Bearer(key) => {
                 let verdict = site.auth.client(key, demand).await?;
-                return verdict.map(|good| good.told).map_err(|bad| as_oauth(Problem::of(&bad, &[]), true));
+                return verdict.map(|good| good.told).map_err(|bad| as_oauth(Problem::of(&bad, &[], key), true));
             }
             Proof::Pairs(readings) => readings,
         };
@@ -191,7 +198,7 @@ impl Proof {
             match site.auth.client(key, demand).await? {
                 Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.told.id()) => return Ok(good.told),
                 Ok(_) => {}
-                Err(bad) => refused = as_oauth(Problem::of(&bad, &[]), false),
+                Err(bad) => refused = as_oauth(Problem::of(&bad, &[], key), false),
             }
         }
         Err(refused)
@@ -201,17 +208,19 @@ impl Proof {
 /// `Authorization: Basic`. RFC 6749 §2.3.1 wants both parts form-encoded first; many clients send
 /// them as they are. A key of ours reads the same either way, an imported one may not.
 fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
-    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
-    let Some((scheme, rest)) = value.as_bytes().split_at_checked(6) else { return Ok(None) };
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return Ok(None);
-    }
-    let pair = BASE64.decode(rest.trim_ascii()).map_err(|_| unknown_client())?;
+    let Some(encoded) = encoded(request) else { return Ok(None) };
+    let pair = BASE64.decode(encoded.trim_ascii()).map_err(|_| unknown_client())?;
     let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(unknown_client)?;
     let (id, key) = (&pair[..colon], &pair[colon + 1..]);
     let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), key.to_vec())];
     readings.dedup();
     Ok(Some(Proof::Pairs(readings)))
+}
+
+/// What stands after the scheme.
+fn encoded(request: &HttpRequest) -> Option<&[u8]> {
+    let (scheme, rest) = request.headers().get(header::AUTHORIZATION)?.as_bytes().split_at_checked(6)?;
+    scheme.eq_ignore_ascii_case(b"basic ").then_some(rest)
 }
 
 /// As a form's value; what is no escape stays as it is.
@@ -222,6 +231,10 @@ fn decoded(part: &[u8]) -> Vec<u8> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn one_credential() -> Problem {
+    bad_request("invalid_request", "Send one credential, in one header.")
 }
 
 pub(super) fn unknown_client() -> Problem {

@@ -44,9 +44,7 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
     let mut headers = HeaderMap::new();
     for (name, value) in joined.chain(lines) {
         let Some((name, is_credential)) = known(name) else { continue };
-        // A doubled header arrives as one value with commas in it, and which of the two an API would
-        // take is anybody's guess. No key of ours has a comma.
-        if is_credential && value.contains(&b',') {
+        if is_credential && is_doubled(&name, value) {
             return Err(Problem::invalid_request("Send one key, in one header."));
         }
         match HeaderValue::from_bytes(value) {
@@ -60,9 +58,19 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
     Ok(headers)
 }
 
+/// Whether more than one key may stand in this value: the lines of a doubled header come joined by commas,
+/// and which of them an API would take is anybody's guess. Commas within another scheme's credential
+/// (Digest) are its own.
+fn is_doubled(name: &HeaderName, value: &[u8]) -> bool {
+    let is_bearer = |part: &[u8]| part.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty());
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return false };
+    *name != header::AUTHORIZATION || [first, second].into_iter().chain(parts).any(is_bearer)
+}
+
 /// The headers that are read, and whether a credential comes in them.
 fn known(name: &str) -> Option<(HeaderName, bool)> {
-    [(header::AUTHORIZATION, true), (X_API_KEY, true), (X_FORWARDED_FOR, false), (header::USER_AGENT, false)]
-        .into_iter()
-        .find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))
+    let credentials = [header::AUTHORIZATION, X_API_KEY].map(|name| (name, true));
+    let others = [X_FORWARDED_FOR, header::USER_AGENT].map(|name| (name, false));
+    credentials.into_iter().chain(others).find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))
 }

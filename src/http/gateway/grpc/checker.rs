@@ -19,7 +19,6 @@ use crate::http::gateway::question::Question;
 use crate::http::problem::Problem;
 use crate::http::request_id::{RequestId, RequestIds};
 use crate::http::{Shared, client};
-use crate::model::Refusal;
 use crate::model::verdict::Demand;
 
 /// A verdict that takes longer is of no use: whoever asked has given up.
@@ -60,11 +59,10 @@ impl Checker {
         let settings = &self.site.settings;
         let question = Question::of_policy(&asked.policy, &settings.policies)?;
         let presented = match credential(&asked.headers) {
-            Credential::Key(key) => key,
-            Credential::None if question.allows_anonymous() => return Ok((Allowed::nobody(), None)),
-            Credential::None => return Err(Problem::missing_key()),
-            Credential::Garbled => return Err(Problem::refused(Refusal::Malformed, &[])),
-            Credential::Ambiguous => return Err(Problem::invalid_request("Send one key, in one header.")),
+            Credential::None if question.allows_anonymous() => {
+                return Ok((Allowed::nobody(), None));
+            }
+            credential => credential.key()?,
         };
         let needs = question.needs();
         let address = Some(client::address(settings, &asked.headers, asked.source));
@@ -72,7 +70,7 @@ impl Checker {
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {
             Ok(good) => Ok((good.told, good.allowance)),
-            Err(bad) => Err(Problem::of(&bad, &needs)),
+            Err(bad) => Err(Problem::of(&bad, &needs, presented)),
         }
     }
 

@@ -184,4 +184,6 @@ pub struct PolicyTable {
     pub anonymous: bool,
     #[serde(default)]
     pub identity: bool,
+    #[serde(default)]
+    pub preflight: bool,
 }

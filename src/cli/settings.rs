@@ -228,6 +228,7 @@ impl Settings {
         let policies = self.0.file.args.policy.iter().map(|(name, table)| {
             let policy = Policy::parse(table.scopes.iter().map(String::as_str), table.anonymous);
             let policy = policy.map(|policy| if table.identity { policy.with_identity() } else { policy });
+            let policy = policy.map(|policy| if table.preflight { policy.with_preflight() } else { policy });
             policy
                 .map(|policy| (name.clone(), policy))
                 .map_err(|error| wrong(&format!("policy.{name}, scopes"), &error))

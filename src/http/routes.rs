@@ -3,13 +3,14 @@
 
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
-use actix_web::{Resource, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
+use super::bearer::request_id;
 use super::dashboard::assets::asset;
 use super::dashboard::{account, admin_keys, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
-use super::{api, metrics, oauth, openapi};
+use super::{Shared, api, gateway, metrics, oauth, openapi};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -69,7 +70,15 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/users/{id}/sessions/end", "POST").route(post().to(users::end_sessions)))
         .service(at("/events", "GET").route(get().to(events::list)))
 
-        .default_service(web::route().to(unknown_route));
+        .default_service(web::route().to(elsewhere));
+}
+
+/// Any other address. One at which a gateway was to ask says so, in the form of a program's answer.
+async fn elsewhere(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    match gateway::misspelt(&site, request.path()) {
+        Some(problem) => Ok(problem.respond(&request_id(&request)).into()),
+        None => Err(Problem::not_found()),
+    }
 }
 
 /// The metrics listener.

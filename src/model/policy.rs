@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 pub struct Policy {
     scopes: Vec<Scope>,
     allows_anonymous: bool,
+    allows_preflight: bool,
     wants_identity: bool,
 }
 
@@ -21,7 +22,16 @@ impl Policy {
         if scopes.len() > Self::MAX_SCOPES {
             return Err(Error::invalid("scopes", "A policy has at most 50 scopes."));
         }
-        Ok(Policy { scopes, allows_anonymous, wants_identity: false })
+        Ok(Policy { scopes, allows_anonymous, allows_preflight: false, wants_identity: false })
+    }
+
+    /// The same, and CORS preflights pass, as nobody.
+    pub fn with_preflight(self) -> Self {
+        Policy { allows_preflight: true, ..self }
+    }
+
+    pub fn allows_preflight(&self) -> bool {
+        self.allows_preflight
     }
 
     /// The same, and its allows carry a signed identity.

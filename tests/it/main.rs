@@ -22,6 +22,7 @@ mod database;
 mod deadlines;
 mod events;
 mod framing;
+mod gateway;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod headers;

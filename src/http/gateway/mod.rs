@@ -8,6 +8,9 @@ pub mod grpc;
 #[path = "grpc_left_out.rs"]
 pub mod grpc;
 mod identity;
+mod mistake;
+mod path;
+mod preflight;
 mod question;
 mod refusal;
 
@@ -26,7 +29,7 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::security_headers::lean;
-use super::{Shared, bounds, client};
+use super::{Shared, Site, bounds, client};
 use crate::auth::{Good, Sought, Verdict};
 use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
@@ -85,7 +88,8 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         Ok(question) => question,
         Err(problem) => return now(begun, problem),
     };
-    if credential == Credential::None && question.allows_anonymous() {
+    let is_preflight = || preflight::is_preflight(preflight::method(door, &request), request.headers());
+    if credential == Credential::None && question.passes_nobody(is_preflight) {
         return Answering::Now(Some(Allowed::nobody().complete(begun, None)));
     }
     let presented = match credential.key() {
@@ -161,6 +165,12 @@ fn respond(
             refuse(begun, door, &problem, id)
         }
     }
+}
+
+/// The answer at a path outside `/auth` that was to be one of ours (`/Auth/nginx`); `None` for any other.
+pub fn misspelt(site: &Site, path: &str) -> Option<Problem> {
+    let is_meant = path::resembles(path, &[path::NGINX, path::ENVOY]);
+    is_meant.then(|| mistake::Mistake::MisspeltPath.problem(&site.settings.policies))
 }
 
 /// Gateways copy these upstream; each is there on every allow, so that a client's own never passes.

@@ -1,11 +1,10 @@
 //! What a gateway asks: which door, which scopes, whether nobody may pass. Only the URL that the
 //! gateway's operator wrote counts; no header does, and a client's path or query never.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use actix_web::http::Uri;
 
-use actix_web::http::{StatusCode, Uri};
-
-use crate::error::Result as Outcome;
+use super::mistake::Mistake;
+use super::path::{ENVOY, NGINX, resembles};
 use crate::http::problem::Problem;
 use crate::model::{Policies, Policy, Scope};
 
@@ -18,16 +17,20 @@ pub enum Door<'a> {
     Nginx,
     /// `/auth/envoy/{policy}` and any suffix: suffix and query are the client's, and are not read.
     Envoy { policy: &'a str },
+    /// Not quite one of the others: what it requires is unclear.
+    Misspelt,
 }
 
 impl<'a> Door<'a> {
     /// The path as sent: nothing in it is decoded or resolved, so there is one way to write a door.
     pub fn of(path: &'a str) -> Self {
         let Some(rest) = path.strip_prefix("/auth/") else { return Door::Plain };
-        let mut segments = rest.split('/');
-        match segments.next() {
-            Some("nginx") => Door::Nginx,
-            Some("envoy") => Door::Envoy { policy: segments.next().unwrap_or_default() },
+        let (first, suffix) = rest.split_once('/').unwrap_or((rest, ""));
+        match first {
+            ENVOY => Door::Envoy { policy: suffix.split('/').next().unwrap_or_default() },
+            // A suffix may lead elsewhere (`/auth/nginx/../envoy/orders`).
+            NGINX if suffix.is_empty() || !resembles(path, &[ENVOY]) => Door::Nginx,
+            _ if resembles(path, &[NGINX, ENVOY]) => Door::Misspelt,
             _ => Door::Plain,
         }
     }
@@ -51,12 +54,11 @@ pub struct Question<'a> {
 
 impl<'a> Question<'a> {
     pub fn parse(door: Door<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
-        if let Door::Envoy { policy } = door {
-            return Self::of_policy(policy, policies);
-        }
-        match uri.query().filter(|query| !query.is_empty()) {
-            None => Ok(Question { policy: None, scopes: Vec::new(), identity: false }),
-            Some(query) => Self::parse_query(query, policies),
+        match (door, uri.query()) {
+            (Door::Envoy { policy }, _) => Self::of_policy(policy, policies),
+            (Door::Misspelt, _) => Err(Mistake::MisspeltPath.problem(policies)),
+            (Door::Plain | Door::Nginx, None) => Ok(Question { policy: None, scopes: Vec::new(), identity: false }),
+            (Door::Plain | Door::Nginx, Some(query)) => Self::parse_query(query, policies),
         }
     }
 
@@ -66,7 +68,8 @@ impl<'a> Question<'a> {
     }
 
     /// `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
-    /// query here; a doubled or unknown parameter shows that it does, and is refused.
+    /// query here; a doubled or unknown parameter shows that it does, and is refused. A value that is missing
+    /// shows an unset variable of the operator's: it asks for something, and nobody knows for what.
     fn parse_query(query: &str, policies: &'a Policies) -> Result<Self, Problem> {
         let (mut policy, mut scopes, mut identity) = (None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -85,10 +88,15 @@ impl<'a> Question<'a> {
             Some("1") => true,
             Some(_) => return Err(Problem::invalid_request("The parameter identity of /auth is 1 or absent.")),
         };
-        let scopes = scopes.unwrap_or_default();
-        let needs = scopes.split([' ', ',']).filter(|part| !part.is_empty()).map(Scope::parse_need);
-        let needs = needs.take(Policy::MAX_SCOPES + 1).collect::<Outcome<Vec<_>>>();
-        let scopes = needs.map_err(|error| Problem::invalid_request(error.message))?;
+        if policy.is_none() && scopes.is_none() && !identity {
+            return Err(Mistake::BlankQuery.problem(policies));
+        }
+        let need = |word: &str| match word.trim() {
+            "" => Err(Mistake::BlankScope.problem(policies)),
+            _ => Scope::parse_need(word).map_err(|error| Problem::invalid_request(error.message)),
+        };
+        let needs = scopes.as_deref().into_iter().flat_map(listed).map(need);
+        let scopes = needs.take(Policy::MAX_SCOPES + 1).collect::<Result<Vec<_>, Problem>>()?;
         if scopes.len() > Policy::MAX_SCOPES {
             return Err(Problem::invalid_request("The parameter scope of /auth has at most 50 scopes."));
         }
@@ -107,9 +115,11 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// A scope beside the policy asks for somebody.
-    pub fn allows_anonymous(&self) -> bool {
-        self.scopes.is_empty() && self.policy.is_some_and(Policy::allows_anonymous)
+    /// Whether a request without any credential passes, as nobody. A scope beside the policy asks for
+    /// somebody, but not of a preflight, which never has a credential.
+    pub fn passes_nobody(&self, is_preflight: impl FnOnce() -> bool) -> bool {
+        let allows_anonymous = self.scopes.is_empty() && self.policy.is_some_and(Policy::allows_anonymous);
+        allows_anonymous || self.policy.is_some_and(Policy::allows_preflight) && is_preflight()
     }
 }
 
@@ -118,30 +128,27 @@ const UNKNOWN_PARAMETER: &str =
 
 /// A policy that is not there is the operator's mistake: nobody passes, and no key is called bad.
 fn find<'a>(policies: &'a Policies, name: &str) -> Result<&'a Policy, Problem> {
-    policies.find(name).ok_or_else(|| {
-        // Once: every request of that route meets it. Without the name, which may be a stranger's text.
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        if !TOLD.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                known = policies.names(),
-                "a gateway asks for a policy that the settings file does not have"
-            );
-        }
-        let detail = "The gateway asks for a policy that this server does not have. Its operator must name one of the \
-                      settings file.";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unknown_policy", detail)
-    })
+    policies.find(name).ok_or_else(|| Mistake::UnknownPolicy.problem(policies))
+}
+
+/// What is listed between blanks or commas (`a b`, `a,b`, `a, b`).
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split(',').enumerate();
+    let parts = parts.map(|(number, part)| if number > 0 { part.strip_prefix(' ').unwrap_or(part) } else { part });
+    parts.flat_map(|part| part.split(' '))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn policies() -> Policies {
         let read = Policy::parse(["orders:read"], false).unwrap();
         let open = Policy::parse([], true).unwrap();
+        let page = Policy::parse(["orders:read"], false).unwrap().with_preflight();
         let signed = Policy::parse([], false).unwrap().with_identity();
-        let named = [("orders-read", read), ("open", open), ("signed", signed)];
+        let named = [("orders-read", read), ("open", open), ("signed", signed), ("page", page)];
         Policies::parse(named.map(|(name, policy)| (name.to_owned(), policy))).unwrap()
     }
 
@@ -150,7 +157,8 @@ mod tests {
         let uri: Uri = url.parse().unwrap();
         match Question::parse(Door::of(uri.path()), &uri, &policies()) {
             Err(problem) => format!("{} {}", problem.status.as_u16(), problem.code),
-            Ok(question) if question.allows_anonymous() => "anonymous".to_owned(),
+            Ok(question) if question.passes_nobody(|| false) => "anonymous".to_owned(),
+            Ok(question) if question.passes_nobody(|| true) => format!("{} or preflight", question.needs().join(" ")),
             Ok(question) if question.signature() == Signature::Wanted => {
                 format!("{}, signed", question.needs().join(" "))
             }
@@ -162,7 +170,9 @@ mod tests {
     fn a_url_asks_for_what_its_operator_wrote() {
         let table = [
             ("/auth", ""),
-            ("/auth?", ""),
+            ("/auth?", "500 blank_query"),
+            ("/auth?&&", "500 blank_query"),
+            ("/auth/nginx?", "500 blank_query"),
             ("/auth/any/suffix", ""),
             ("/auth?scope=a+b", "a b"),
             ("/auth?policy=orders-read", "orders:read"),
@@ -171,7 +181,30 @@ mod tests {
             ("/auth?policy=open", "anonymous"),
             ("/auth?policy=open&scope=a", "a"),
             ("/auth/nginx/sub?scope=a", "a"),
-            ("/auth/nginxx?scope=a", "a"),
+            ("/auth/nginx/", ""),
+            ("/auth/nginxx?scope=a", "500 misspelt_path"),
+            ("/auth/Envoy/signed", "500 misspelt_path"),
+            ("/auth//envoy/signed", "500 misspelt_path"),
+            ("/auth/nginx/../envoy/signed", "500 misspelt_path"),
+            ("/auth?policy=page", "orders:read or preflight"),
+            ("/auth?policy=page&scope=a", "orders:read a or preflight"),
+            ("/auth/envoy/page/x?scope=a", "orders:read or preflight"),
+            ("/auth?scope=a,b", "a b"),
+            ("/auth?scope=a,+b", "a b"),
+            ("/auth?scope=", "500 blank_scope"),
+            ("/auth?scope", "500 blank_scope"),
+            ("/auth?scope=+", "500 blank_scope"),
+            ("/auth?scope=%20%20", "500 blank_scope"),
+            ("/auth?scope=%09", "500 blank_scope"),
+            ("/auth?scope=,", "500 blank_scope"),
+            // One of two variables is unset.
+            ("/auth?scope=a+", "500 blank_scope"),
+            ("/auth?scope=+a", "500 blank_scope"),
+            ("/auth?scope=a,,b", "500 blank_scope"),
+            ("/auth?policy=orders-read&scope=", "500 blank_scope"),
+            ("/auth?policy=&scope=a", "500 unknown_policy"),
+            ("/auth?policy=+", "500 unknown_policy"),
+            ("/auth?scope=&scope=", "400 invalid_request"),
             ("/auth?policy=open&policy=orders-read", "400 invalid_request"),
             ("/auth?scope=a&identity=1", "a, signed"),
             ("/auth?policy=signed", ", signed"),
@@ -216,6 +249,55 @@ mod tests {
             "/auth/envoy?policy=open",
         ] {
             assert_eq!(asked(path), "500 unknown_policy", "{path}");
+        }
+    }
+
+    /// What a slip makes of a path: another case, more slashes or dots, a trailing character.
+    fn slipped(path: &str, kind: u8, at: usize) -> String {
+        let at = 1 + at % (path.len() - 1);
+        let (before, after) = path.split_at(at);
+        match kind {
+            0 => format!("{before}{}{}", after[..1].to_uppercase(), &after[1..]),
+            1 => format!("{before}/{after}"),
+            2 => format!("{before}{}{after}", [";", ",", "\\", ".", "-"][at % 5]),
+            3 => path.replacen('/', "/./", 1 + at % 3),
+            4 => path.replacen("/auth/", "/auth/x/../", 1),
+            5 => format!("/x/..{path}"),
+            _ => path.replacen('/', "//", 1 + at % 3),
+        }
+    }
+
+    /// With one character percent-encoded so many times.
+    fn encoded(path: &str, at: usize, times: u8) -> String {
+        let at = 1 + at % (path.len() - 1);
+        let character = format!("{:02x}", path.as_bytes()[at]);
+        let escape =
+            (0..times).fold(
+                character,
+                |escape, round| if round == 0 { format!("%{escape}") } else { escape.replace('%', "%25") },
+            );
+        format!("{}{escape}{}", &path[..at], &path[at + 1..])
+    }
+
+    proptest! {
+        #[test]
+        fn no_slip_in_a_path_of_ours_asks_for_less(
+            mut slips in prop::collection::vec((0_u8..7, any::<usize>()), 0..4),
+            escape in prop::option::of((any::<usize>(), 1u8..4)),
+            is_envoy: bool,
+            of_client in prop::sample::select(vec!["", "?policy=open", "?scope=a", "?policy=open&scope=", "?"]),
+        ) {
+            let (path, query) =
+                if is_envoy { ("/auth/envoy/orders-read", of_client) } else { ("/auth/nginx", "?policy=orders-read") };
+            // Those within a segment first, or they would take the next ones apart.
+            slips.sort_unstable();
+            let path = slips.iter().fold(path.to_owned(), |path, (kind, at)| slipped(&path, *kind, *at));
+            let path = escape.map_or(path.clone(), |(at, times)| encoded(&path, at, times));
+            let Ok(uri) = format!("{path}{query}").parse::<Uri>() else { return Ok(()) };
+            let asked = asked(&uri.to_string());
+            // Outside of /auth nobody passes at all.
+            let is_outside = !crate::http::gateway::is_for_gateways(uri.path());
+            prop_assert!(is_outside || asked == "orders:read" || asked.starts_with("500 "), "{uri}: {asked}");
         }
     }
 }

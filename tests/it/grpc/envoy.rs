@@ -123,6 +123,11 @@ impl Question {
         self
     }
 
+    pub fn method(mut self, method: &str) -> Self {
+        self.http().method = method.to_owned();
+        self
+    }
+
     pub fn key(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
     }

@@ -188,6 +188,60 @@ async fn a_doubled_or_broken_credential_is_refused_in_either_form() {
 }
 
 #[tokio::test]
+async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
+    let server = start();
+    let envoy = Envoy::at(server.grpc.unwrap());
+    let ((_, key), (_, other)) = (server.key(&[]).await, server.key(&[]).await);
+    let digest = "Digest username=\"a\", realm=\"b\", uri=\"/c\"";
+    for (value, alone) in [("", 200), (" ", 200), ("Basic YTpi", 200), (digest, 200), ("Bearer", 401)] {
+        let beside = || Question::of("any-key").header("x-api-key", &key);
+        assert_eq!(envoy.verdict(beside().header("authorization", value)).await.0, 200, "{value}");
+        assert_eq!(envoy.verdict(beside().raw("authorization", value.as_bytes())).await.0, 200, "{value}");
+        assert_eq!(envoy.verdict(Question::of("catalogue").header("authorization", value)).await.0, alone, "{value}");
+    }
+    let beside = |value: String| Question::of("any-key").header("x-api-key", &key).header("authorization", &value);
+    for value in [format!("Bearer {other}"), format!("{digest}, Bearer {other}"), format!("token {other}")] {
+        assert_eq!(envoy.verdict(beside(value)).await, (400, "invalid_request".into()));
+    }
+    for value in [key.clone(), format!("token {key}"), format!("Bearer \"{key}\""), format!("Bearer {key},")] {
+        let question = Question::of("catalogue").header("authorization", &value);
+        let Told::Refused(denied) = envoy.asks(question.request()).await.told() else { panic!("it passes") };
+        assert_eq!(denied.status.clone().unwrap().code, 401);
+        assert!(denied.body.contains("Send it as `Authorization: Bearer <key>`"), "{}", denied.body);
+        assert!(denied.header("www-authenticate").unwrap().contains("error_description="));
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_passes_as_nobody_where_the_policy_says_so_and_nothing_else_does() {
+    let server = start();
+    let envoy = Envoy::at(server.grpc.unwrap());
+    let asks = |policy: &str, method: &str| {
+        let question = Question::of(policy).method(method).header("origin", "https://app.example.com");
+        question.header("access-control-request-method", "DELETE")
+    };
+    let ok = passes(envoy.asks(asks("pages", "OPTIONS").request()).await);
+    assert!(ok.headers.len() == 5 && ok.headers.iter().all(|option| option.header.as_ref().unwrap().value.is_empty()));
+    for (question, status) in [
+        (asks("orders-read", "OPTIONS"), 401),
+        (asks("pages", "GET"), 401),
+        (asks("pages", "options"), 401),
+        (asks("pages", ""), 401),
+        (asks("pages", "GET").header("x-forwarded-method", "OPTIONS"), 401),
+        (asks("pages", "GET").header(":method", "OPTIONS"), 401),
+        (asks("pages", "OPTIONS").header("x-http-method-override", "GET"), 401),
+        (asks("pages", "OPTIONS").header("origin", ""), 401),
+        (asks("pages", "OPTIONS").raw("origin", b"https://b.test"), 401),
+        (Question::of("pages").method("OPTIONS"), 401),
+        (asks("pages", "OPTIONS").key(UNKNOWN), 401),
+        (asks("", "OPTIONS"), 500),
+        (asks(" ", "OPTIONS"), 500),
+    ] {
+        assert_eq!(envoy.verdict(question).await.0, status);
+    }
+}
+
+#[tokio::test]
 async fn a_question_with_nothing_in_it_lets_nobody_pass() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());

@@ -6,12 +6,15 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::message::{AttributeContext, CheckRequest, HttpRequest};
 use crate::http::client::X_FORWARDED_FOR;
 use crate::http::credential::X_API_KEY;
+use crate::http::gateway::preflight::{OVERRIDES, is_preflight};
 use crate::http::problem::Problem;
 use crate::model::{ClientAddress, Refusal};
 
 pub struct Asked {
     /// Empty where the route names none.
     pub policy: String,
+    /// The method of the client's request, as the API gets it.
+    method: String,
     pub headers: HeaderMap,
     /// Whoever opened the connection to Envoy.
     pub source: ClientAddress,
@@ -23,7 +26,11 @@ impl Asked {
         let policy = attributes.context_extensions.remove("policy").unwrap_or_default();
         let source = source(&attributes);
         let http = attributes.request.and_then(|request| request.http).unwrap_or_default();
-        Ok(Asked { policy, headers: headers(&http)?, source })
+        Ok(Asked { policy, headers: headers(&http)?, method: http.method, source })
+    }
+
+    pub fn is_preflight(&self) -> bool {
+        is_preflight(Some(self.method.as_bytes()), &self.headers)
     }
 }
 
@@ -71,6 +78,7 @@ fn is_doubled(name: &HeaderName, value: &[u8]) -> bool {
 /// The headers that are read, and whether a credential comes in them.
 fn known(name: &str) -> Option<(HeaderName, bool)> {
     let credentials = [header::AUTHORIZATION, X_API_KEY].map(|name| (name, true));
-    let others = [X_FORWARDED_FOR, header::USER_AGENT].map(|name| (name, false));
+    let others = [X_FORWARDED_FOR, header::USER_AGENT, header::ORIGIN, header::ACCESS_CONTROL_REQUEST_METHOD];
+    let others = others.into_iter().chain(OVERRIDES).map(|name| (name, false));
     credentials.into_iter().chain(others).find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))
 }

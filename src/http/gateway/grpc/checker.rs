@@ -59,7 +59,7 @@ impl Checker {
         let settings = &self.site.settings;
         let question = Question::of_policy(&asked.policy, &settings.policies)?;
         let presented = match credential(&asked.headers) {
-            Credential::None if question.allows_anonymous() => {
+            Credential::None if question.passes_nobody(|| asked.is_preflight()) => {
                 return Ok((Allowed::nobody(), None));
             }
             credential => credential.key()?,

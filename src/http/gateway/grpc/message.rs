@@ -53,6 +53,9 @@ pub struct Request {
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 pub struct HttpRequest {
+    /// As the API gets it.
+    #[prost(string, tag = "2")]
+    pub method: String,
     /// Lower-case names; the lines of a doubled header are joined by commas.
     #[prost(map = "string, string", tag = "3")]
     pub headers: HashMap<String, String>,

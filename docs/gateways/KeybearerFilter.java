@@ -3,17 +3,21 @@ import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpFilter;
 import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletRequestWrapper;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Collections;
+import java.util.Enumeration;
 import java.util.List;
+import java.util.TreeSet;
 
 public class KeybearerFilter extends HttpFilter {
     // One client for all requests: its connections are kept open. HTTP/2 is not spoken there.
@@ -21,6 +25,9 @@ public class KeybearerFilter extends HttpFilter {
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(1)).build();
     private static final List<String> PASSED_ON =
             List.of("Content-Type", "WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy");
+
+    private static final List<String> IDENTITY =
+            List.of("X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity");
 
     private final URI question;
 
@@ -45,8 +52,7 @@ public class KeybearerFilter extends HttpFilter {
             return;
         }
         if (verdict.statusCode() == 200) {
-            request.setAttribute("owner", verdict.headers().firstValue("X-Auth-Owner").orElse(""));
-            chain.doFilter(request, response);
+            chain.doFilter(identified(request, verdict.headers()), response);
             return;
         }
         boolean known = List.of(400, 401, 403, 429).contains(verdict.statusCode());
@@ -55,5 +61,30 @@ public class KeybearerFilter extends HttpFilter {
             verdict.headers().firstValue(name).ifPresent(value -> response.setHeader(name, value));
         }
         response.getWriter().write(verdict.body());
+    }
+
+    // The verdict's identity headers in place of what the client says of itself.
+    private static HttpServletRequest identified(HttpServletRequest request, HttpHeaders verdict) {
+        return new HttpServletRequestWrapper(request) {
+            @Override
+            public String getHeader(String name) {
+                boolean ours = IDENTITY.stream().anyMatch(name::equalsIgnoreCase);
+                return ours ? verdict.firstValue(name).orElse("") : super.getHeader(name);
+            }
+
+            @Override
+            public Enumeration<String> getHeaders(String name) {
+                boolean ours = IDENTITY.stream().anyMatch(name::equalsIgnoreCase);
+                return ours ? Collections.enumeration(List.of(getHeader(name))) : super.getHeaders(name);
+            }
+
+            @Override
+            public Enumeration<String> getHeaderNames() {
+                var names = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+                names.addAll(IDENTITY);
+                names.addAll(Collections.list(super.getHeaderNames()));
+                return Collections.enumeration(names);
+            }
+        };
     }
 }

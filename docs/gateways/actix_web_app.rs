@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{self, ReqData};
-use actix_web::{App, Error, HttpMessage, HttpResponse, HttpServer};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 
+const IDENTITY: [&str; 5] = ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"];
 const PASSED_ON: [&str; 5] = ["content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
 /// Its connections are kept open.
@@ -17,27 +18,25 @@ struct Keybearer {
     url: String,
 }
 
-/// What is known of a good key.
-#[derive(Clone)]
-struct Key {
-    owner: String,
-}
-
 async fn needs(
     scope: &'static str,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match ask(scope, &request).await {
-        Ok(key) => {
-            request.extensions_mut().insert(key);
+        Ok(identity) => {
+            // In place of what the client says of itself.
+            for (name, value) in IDENTITY.into_iter().zip(identity) {
+                request.headers_mut().insert(HeaderName::from_static(name), value);
+            }
             Ok(next.call(request).await?.map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refusal)),
     }
 }
 
-async fn ask(scope: &str, request: &ServiceRequest) -> Result<Key, HttpResponse> {
+/// The values of the identity headers of a good key, or the refusal.
+async fn ask(scope: &str, request: &ServiceRequest) -> Result<Vec<HeaderValue>, HttpResponse> {
     let unavailable = |_| HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).finish();
     let Keybearer { client, url } = request.app_data().expect("the app holds it");
     let mut asked = client.get(format!("{url}/auth?scope={scope}"));
@@ -52,7 +51,8 @@ async fn ask(scope: &str, request: &ServiceRequest) -> Result<Key, HttpResponse>
     let (status, headers) = (verdict.status().as_u16(), verdict.headers().clone());
     let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if status == 200 {
-        return Ok(Key { owner: told("x-auth-owner").unwrap_or_default().to_owned() });
+        let value = |name: &&str| HeaderValue::from_str(told(name).unwrap_or_default()).ok();
+        return Ok(IDENTITY.iter().map(|name| value(name).unwrap_or(HeaderValue::from_static(""))).collect());
     }
     let status = if matches!(status, 400 | 401 | 403 | 429) { status } else { 503 };
     let mut refusal = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
@@ -62,8 +62,9 @@ async fn ask(scope: &str, request: &ServiceRequest) -> Result<Key, HttpResponse>
     Err(refusal.body(verdict.bytes().await.map_err(unavailable)?))
 }
 
-async fn orders(key: ReqData<Key>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(format!("{{\"owner\":\"{}\"}}", key.owner))
+async fn orders(request: HttpRequest) -> HttpResponse {
+    let owner = request.headers().get("x-auth-owner").and_then(|owner| owner.to_str().ok()).unwrap_or_default();
+    HttpResponse::Ok().content_type("application/json").body(format!("{{\"owner\":\"{owner}\"}}"))
 }
 
 #[actix_web::main]

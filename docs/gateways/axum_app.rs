@@ -2,13 +2,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 
+const IDENTITY: [&str; 5] = ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"];
 const PASSED_ON: [&str; 5] = ["content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
 /// A question, and the client that asks it; its connections are kept open.
@@ -17,10 +18,6 @@ struct Needs {
     keybearer: reqwest::Client,
     url: String,
 }
-
-/// What is known of a good key.
-#[derive(Clone)]
-struct Key(HeaderMap);
 
 async fn judge(
     State(needs): State<Needs>,
@@ -37,7 +34,11 @@ async fn judge(
     let Ok(verdict) = asked.send().await else { return unavailable.into_response() };
     let (status, mut headers) = (verdict.status(), verdict.headers().clone());
     if status == StatusCode::OK {
-        request.extensions_mut().insert(Key(headers));
+        // In place of what the client says of itself.
+        for name in IDENTITY {
+            let value = headers.remove(name).unwrap_or(HeaderValue::from_static(""));
+            request.headers_mut().insert(name, value);
+        }
         return next.run(request).await;
     }
     let Ok(body) = verdict.bytes().await else { return unavailable.into_response() };
@@ -52,8 +53,8 @@ async fn judge(
     response
 }
 
-async fn orders(Extension(key): Extension<Key>) -> String {
-    let owner = key.0.get("x-auth-owner").and_then(|owner| owner.to_str().ok()).unwrap_or_default();
+async fn orders(headers: HeaderMap) -> String {
+    let owner = headers.get("x-auth-owner").and_then(|owner| owner.to_str().ok()).unwrap_or_default();
     format!("{{\"owner\":\"{owner}\"}}")
 }
 

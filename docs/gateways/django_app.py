@@ -10,6 +10,7 @@ from django.urls import path
 # One client for all requests: its connections are kept open.
 keybearer = httpx.Client(base_url="http://127.0.0.1:8080", timeout=1)
 PASSED_ON = "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
+IDENTITY = "X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"
 
 
 def needs(scope):
@@ -17,14 +18,17 @@ def needs(scope):
         @wraps(view)
         def judged(request, *args, **kwargs):
             asked = {"X-Forwarded-For": request.META["REMOTE_ADDR"]}
-            if authorization := request.headers.get("Authorization"):
+            if authorization := request.META.get("HTTP_AUTHORIZATION"):
                 asked["Authorization"] = authorization.encode("latin-1")
             try:
                 verdict = keybearer.get("/auth", params={"scope": scope}, headers=asked)
             except httpx.HTTPError:
                 return JsonResponse({"code": "unavailable"}, status=503, headers={"Retry-After": "1"})
             if verdict.status_code == 200:
-                request.key = verdict.headers
+                # In place of what the client says of itself; WSGI has one name for - and _.
+                for name in IDENTITY:
+                    request.META["HTTP_" + name.upper().replace("-", "_")] = verdict.headers[name]
+                vars(request).pop("headers", None)  # made of META, perhaps before now
                 return view(request, *args, **kwargs)
             status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
             told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
@@ -37,7 +41,7 @@ def needs(scope):
 
 @needs("orders:read")
 def orders(request):
-    return JsonResponse({"owner": request.key["x-auth-owner"]})
+    return JsonResponse({"owner": request.headers["X-Auth-Owner"]})
 
 
 # In a project of yours the rest is in settings.py and urls.py.

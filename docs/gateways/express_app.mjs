@@ -2,6 +2,7 @@
 import express from 'express';
 
 const PASSED_ON = ['content-type', 'www-authenticate', 'retry-after', 'ratelimit', 'ratelimit-policy'];
+const IDENTITY = ['x-auth-key-id', 'x-auth-owner', 'x-auth-owner-id', 'x-auth-scopes', 'x-auth-identity'];
 
 // Node's fetch keeps its connections open.
 const needs = (scope) => async (request, response, next) => {
@@ -16,7 +17,8 @@ const needs = (scope) => async (request, response, next) => {
     return response.status(503).set('Retry-After', '1').json({ code: 'unavailable' });
   }
   if (verdict.status === 200) {
-    request.key = verdict.headers;
+    // In place of what the client says of itself.
+    for (const name of IDENTITY) request.headers[name] = verdict.headers.get(name) ?? '';
     return next();
   }
   response.status([400, 401, 403, 429].includes(verdict.status) ? verdict.status : 503);
@@ -26,6 +28,6 @@ const needs = (scope) => async (request, response, next) => {
 
 const app = express();
 app.get('/orders', needs('orders:read'), (request, response) => {
-  response.json({ owner: request.key.get('x-auth-owner') });
+  response.json({ owner: request.get('X-Auth-Owner') });
 });
 app.listen(8000, '127.0.0.1');

@@ -2,7 +2,7 @@
 local server = "http://127.0.0.1:8080"
 
 -- What Keybearer judges by, and nothing else of the client's.
-local asked = { "authorization", "x-api-key", "user-agent" }
+local asked = { "authorization", "x-api-key", "user-agent", "origin", "access-control-request-method" }
 local told = {
 	keybearer_key_id = "x-auth-key-id",
 	keybearer_owner = "x-auth-owner",
@@ -17,7 +17,7 @@ core.register_action("keybearer", { "http-req" }, function(txn)
 	-- Until there is an answer there is none that passes.
 	txn:set_var("txn.keybearer_status", "503")
 	local sent = txn.http:req_get_headers()
-	local headers = { ["x-forwarded-for"] = { txn.sf:src() } }
+	local headers = { ["x-forwarded-for"] = { txn.sf:src() }, ["x-forwarded-method"] = { txn.sf:method() } }
 	for _, name in ipairs(asked) do
 		local lines = sent[name]
 		if lines then

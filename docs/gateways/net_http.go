@@ -16,10 +16,9 @@ var keybearer = &http.Client{Timeout: time.Second}
 
 var passedOn = []string{"Content-Type", "WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"}
 
-// The identity of a good key is in the header fields.
-type handler func(http.ResponseWriter, *http.Request, http.Header)
+var identity = []string{"X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"}
 
-func needs(scope string, next handler) http.HandlerFunc {
+func needs(scope string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked, err := http.NewRequestWithContext(r.Context(), "GET", "http://127.0.0.1:8080/auth?scope="+url.QueryEscape(scope), nil)
 		if err != nil {
@@ -38,7 +37,11 @@ func needs(scope string, next handler) http.HandlerFunc {
 		}
 		defer verdict.Body.Close()
 		if verdict.StatusCode == http.StatusOK {
-			next(w, r, verdict.Header)
+			// In place of what the client says of itself.
+			for _, name := range identity {
+				r.Header.Set(name, verdict.Header.Get(name))
+			}
+			next(w, r)
 			return
 		}
 		for _, name := range passedOn {
@@ -62,8 +65,8 @@ func unavailable(w http.ResponseWriter) {
 }
 
 func main() {
-	http.HandleFunc("/orders", needs("orders:read", func(w http.ResponseWriter, r *http.Request, key http.Header) {
-		json.NewEncoder(w).Encode(map[string]string{"owner": key.Get("X-Auth-Owner")})
+	http.HandleFunc("/orders", needs("orders:read", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]string{"owner": r.Header.Get("X-Auth-Owner")})
 	}))
 	log.Fatal(http.ListenAndServe("127.0.0.1:8000", nil))
 }

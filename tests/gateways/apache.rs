@@ -10,7 +10,7 @@ use super::tls::TestCa;
 
 const IDENTITY: [&str; 5] = ["X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"];
 
-const OAUTH2: Gateway = Gateway {
+pub const OAUTH2: Gateway = Gateway {
     files: &["apache-oauth2.conf"],
     around: &[("site.conf", "LoadModule oauth2_module ${modules}/mod_oauth2.so\nInclude apache-oauth2.conf\n")],
     program: "apache2",
@@ -19,9 +19,11 @@ const OAUTH2: Gateway = Gateway {
     down: 401,
     silent: 401,
     instead: &[],
+    made: &[],
+    cookies: 0,
 };
 
-const OPENIDC: Gateway = Gateway {
+pub const OPENIDC: Gateway = Gateway {
     files: &["apache-openidc.conf"],
     around: &[(
         "site.conf",
@@ -32,7 +34,7 @@ const OPENIDC: Gateway = Gateway {
 };
 
 /// What Debian's packages have around a site, and the verifier's key.
-fn around(home: &Home) {
+pub fn around(home: &Home) {
     let modules = [
         "mpm_event",
         "authn_core",
@@ -63,7 +65,7 @@ fn around(home: &Home) {
     std::fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
 }
 
-fn over_tls(home: &Home) {
+pub fn over_tls(home: &Home) {
     around(home);
     let ca = TestCa::new(home.path());
     ca.certify(home.path(), "server");
@@ -127,7 +129,12 @@ fn no_client_makes_its_own_identity(stage: &Stage, reader: &Key) {
     for name in IDENTITY {
         for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
             let line = format!("{name}: forged");
-            for lines in [vec![&*line, &bearer, &line], vec![&format!("Connection: {name}"), &line, &bearer]] {
+            let (list, blank) = (format!("{name}: a, forged"), format!("{name}:"));
+            for lines in [
+                vec![&*line, &bearer, &line],
+                vec![&list, &blank, &bearer],
+                vec![&format!("Connection: {name}"), &line, &bearer],
+            ] {
                 let received = stage.passed("/orders/1", &lines);
                 assert!(!received.contains("forged"), "{lines:?}:\n{received}");
                 assert_eq!(client::fields(&received, "X-Auth-Owner"), [OWNER], "{received}");

@@ -22,8 +22,12 @@ pub struct Gateway {
     /// The status that its page tells of when Keybearer is down, and when it is silent.
     pub down: u16,
     pub silent: u16,
+    /// Bytes of cookies that it takes from a client.
+    pub cookies: usize,
     /// Words of the documented files that are others here: a second way that the page tells of.
     pub instead: &'static [(&'static str, &'static str)],
+    /// Files with documented ports that are made of other documented text.
+    pub made: &'static [(&'static str, fn() -> String)],
 }
 
 pub struct Stage {
@@ -33,6 +37,7 @@ pub struct Stage {
     pub keybearer: Process,
     pub down: u16,
     pub silent: u16,
+    pub cookies: usize,
     _gateway: Process,
 }
 
@@ -56,15 +61,18 @@ impl Stage {
             });
             home.write(name, &with_ports(&text, &ports));
         }
+        for (name, text) in gateway.made {
+            home.write(name, &with_ports(&text(), &ports));
+        }
         for (name, text) in gateway.around {
             home.write(name, text);
         }
         let mut command = Command::new(installed(gateway.program));
         command.current_dir(home.path()).args(gateway.arguments);
         let process = Process::start(command, &home, address);
-        let (down, silent) = (gateway.down, gateway.silent);
+        let Gateway { down, silent, cookies, .. } = *gateway;
         upstream.received();
-        Stage { home, upstream, address, keybearer, down, silent, _gateway: process }
+        Stage { home, upstream, address, keybearer, down, silent, cookies, _gateway: process }
     }
 
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {

@@ -20,6 +20,8 @@ pub fn keep(stage: &mut Stage) {
     no_query_or_header_changes_the_policy(stage, &narrow);
     no_header_moves_a_client(stage);
     doubled_and_odd_credentials_gain_nothing(stage, &reader, &narrow);
+    an_applications_own_credential_changes_nothing(stage, &reader);
+    cookies_count_for_nothing(stage, &reader);
     no_method_and_no_body_gains_anything(stage, &reader);
     no_spelling_of_a_path_reaches_what_it_may_not(stage, &narrow);
     a_revoked_key_is_refused_at_the_next_request(stage);
@@ -81,19 +83,35 @@ fn a_limited_key_is_told_to_wait(stage: &Stage) {
     assert!(answer.body.contains("rate_limited"), "{}", answer.body);
 }
 
-fn no_client_makes_its_own_identity(stage: &Stage, reader: &Key) {
+/// What a client may say of itself, in all spellings.
+pub fn forged_lines() -> Vec<String> {
     let mut forged = Vec::new();
     for name in IDENTITY {
         forged.extend([name.to_owned(), name.to_lowercase(), name.to_uppercase(), name.replace('-', "_")]);
         forged.extend([name.replacen('-', "_", 1), name.to_lowercase().replace('-', "_")]);
+        forged.push(name.to_uppercase().replace("AUTH-", "AUTH_"));
     }
+    forged.iter().map(|name| format!("{name}: forged")).collect()
+}
+
+fn no_client_makes_its_own_identity(stage: &Stage, reader: &Key) {
     let bearer = reader.bearer();
-    for line in forged.iter().map(|name| format!("{name}: forged")) {
-        for received in [stage.passed("/orders/1", &[&line, &bearer, &line]), stage.passed("/catalogue/1", &[&line])] {
-            assert!(!received.contains("forged"), "{line}:\n{received}");
+    for line in forged_lines() {
+        let name = line.split(':').next().unwrap();
+        let (list, blank) = (format!("{name}: a, forged"), format!("{name}:"));
+        for lines in [vec![&*line], vec![&line, &line], vec![&list], vec![&blank], vec![&blank, &line]] {
+            let received = stage.passed("/orders/1", &[&lines[..], &[&bearer]].concat());
+            assert!(!received.contains("forged"), "{lines:?}:\n{received}");
+            assert_eq!(client::fields(&received, "X-Auth-Owner"), [OWNER], "{lines:?}:\n{received}");
+            assert_eq!(client::fields(&received, "X-Auth-Scopes"), ["orders:read"], "{lines:?}:\n{received}");
+            // Without a key they are empty, whatever the client says.
+            let received = stage.passed("/catalogue/1", &lines);
+            assert!(!received.contains("forged"), "{lines:?}:\n{received}");
+            for name in IDENTITY {
+                assert!(client::fields(&received, name).iter().all(|value| value.is_empty()), "{lines:?}:\n{received}");
+            }
         }
         // A hop-by-hop field named by the client takes nothing away (RFC 9110 §7.6.1).
-        let name = line.split(':').next().unwrap();
         let received = stage.passed("/orders/1", &[&format!("Connection: {name}"), &line, &bearer]);
         assert!(!received.contains("forged"), "{line}:\n{received}");
         assert_eq!(client::fields(&received, "X-Auth-Owner"), [OWNER], "{received}");
@@ -185,6 +203,24 @@ fn doubled_and_odd_credentials_gain_nothing(stage: &Stage, reader: &Key, narrow:
     }
     stage.refused(&format!("/orders/1?access_token={}", reader.text), &[], 401);
     stage.refused("/orders/1", &[&format!("Cookie: key={}", reader.text)], 401);
+}
+
+fn an_applications_own_credential_changes_nothing(stage: &Stage, reader: &Key) {
+    let key = format!("X-API-Key: {}", reader.text);
+    for own in ["Authorization: Basic YTpi", "Authorization: Digest username=\"a\", realm=\"b\"", "Authorization:"] {
+        let received = stage.passed("/orders/1", &[own, &key]);
+        assert_eq!(client::fields(&received, "X-Auth-Key-Id"), [&*reader.id], "{own}: {received}");
+    }
+    // A key sent otherwise is refused, and the client is told how to send it.
+    let answer = stage.refused("/orders/1", &[&format!("Authorization: token {}", reader.text)], 401);
+    assert!(answer.header("WWW-Authenticate").contains("Send it as Authorization: Bearer <key>"), "{}", answer.head);
+}
+
+/// As many as a browser may have; Keybearer is not sent them.
+fn cookies_count_for_nothing(stage: &Stage, reader: &Key) {
+    let cookies = format!("Cookie: a={}", "x".repeat(stage.cookies / 3));
+    let received = stage.passed("/orders/1", &[&reader.bearer(), &cookies, &cookies, &cookies]);
+    assert!(received.len() > stage.cookies, "they are for the API: {received}");
 }
 
 fn no_method_and_no_body_gains_anything(stage: &Stage, reader: &Key) {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::client;
 use super::gateway::{Gateway, Stage};
 use super::home::OWNER;
 use super::promises;
+use super::recipes::blocks;
 
 pub const NGINX: Gateway = Gateway {
     files: &["nginx.conf", "keybearer-question.conf", "keybearer-identity.conf"],
@@ -19,8 +21,10 @@ pub const NGINX: Gateway = Gateway {
     arguments: &["-p", ".", "-c", "around.conf"],
     serve: &[],
     instead: &[],
+    made: &[],
     down: 500,
     silent: 500,
+    cookies: 20_000,
 };
 
 pub const CADDY: Gateway = Gateway {
@@ -30,8 +34,10 @@ pub const CADDY: Gateway = Gateway {
     arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
     serve: &[],
     instead: &[],
+    made: &[],
     down: 502,
     silent: 504,
+    cookies: 20_000,
 };
 
 pub const HAPROXY: Gateway = Gateway {
@@ -41,8 +47,11 @@ pub const HAPROXY: Gateway = Gateway {
     arguments: &["-db", "-f", "haproxy.cfg"],
     serve: &[],
     instead: &[],
+    made: &[],
     down: 503,
     silent: 503,
+    // All of a request must fit its buffer.
+    cookies: 12_000,
 };
 
 pub const ENVOY: Gateway = Gateway {
@@ -53,8 +62,10 @@ pub const ENVOY: Gateway = Gateway {
     // Envoy adds its machine's own address to X-Forwarded-For when it asks (docs/gateways/README.md).
     serve: &["--trusted-proxy", "127.0.0.1,{machine}"],
     instead: &[],
+    made: &[],
     down: 503,
     silent: 503,
+    cookies: 20_000,
 };
 
 pub const ENVOY_GRPC: Gateway = Gateway {
@@ -115,4 +126,32 @@ fn envoy_over_grpc_keeps_every_promise_with_joined_headers() {
         instead: &[("encode_raw_headers: true", "encode_raw_headers: false")],
         ..ENVOY_GRPC
     });
+}
+
+/// The short way of the project's README, in a server of its own; its API listens at 3000.
+fn readme() -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block =
+        blocks(&readme).into_iter().find(|(language, _)| *language == "nginx").unwrap().1.replace("3000", "9000");
+    format!("server {{\n    listen 127.0.0.1:8000;\n{block}}}\n")
+}
+
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn nginx_with_the_lines_of_the_readme_passes_no_forged_identity() {
+    let stage = Stage::start(&Gateway { files: &[], made: &[("nginx.conf", readme)], ..NGINX });
+    let key = stage.home.key(&["--scope", "orders:read"]);
+    let bearer = key.bearer();
+    for line in promises::forged_lines() {
+        let received = stage.passed("/orders/1", &[&line, &bearer, &line]);
+        assert!(!received.contains("forged"), "{line}: {received}");
+        let expected = [("X-Auth-Key-Id", &*key.id), ("X-Auth-Owner", OWNER), ("X-Auth-Scopes", "orders:read")];
+        for (name, value) in expected {
+            assert_eq!(client::fields(&received, name), [value], "{line}: {received}");
+        }
+    }
+    stage.refused("/orders/1", &[], 401);
+    stage.refused("/orders/1", &[&stage.home.key(&[]).bearer()], 403);
+    let cookies = format!("Cookie: a={}", "x".repeat(7_000));
+    stage.passed("/orders/1", &[&bearer, &cookies, &cookies, &cookies]);
 }

@@ -13,7 +13,7 @@ public class Orders extends HttpServlet {
     @Override
     protected void doGet(HttpServletRequest request, HttpServletResponse response) throws IOException {
         response.setContentType("application/json");
-        response.getWriter().write("{\"owner\":\"" + request.getAttribute("owner") + "\"}");
+        response.getWriter().write("{\"owner\":\"" + request.getHeader("x-auth-owner") + "\"}");
     }
 
     public static void main(String[] arguments) throws Exception {

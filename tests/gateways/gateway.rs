@@ -27,8 +27,11 @@ pub struct Gateway {
     /// Words of the documented files that are others here: a second way that the page tells of.
     pub instead: &'static [(&'static str, &'static str)],
     /// Files with documented ports that are made of other documented text.
-    pub made: &'static [(&'static str, fn() -> String)],
+    pub made: &'static [Made],
 }
+
+/// A file's name, and what makes its text.
+pub type Made = (&'static str, fn() -> String);
 
 pub struct Stage {
     pub home: Home,

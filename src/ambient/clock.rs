@@ -41,17 +41,23 @@ impl Clock for SystemClock {
 /// A clock that a test moves by hand.
 pub struct ManualClock {
     millis: AtomicI64,
-    origin: i64,
+    steady: AtomicI64,
 }
 
 impl ManualClock {
     pub fn at(time: Time) -> Self {
-        ManualClock { millis: AtomicI64::new(time.millis()), origin: time.millis() }
+        ManualClock { millis: AtomicI64::new(time.millis()), steady: AtomicI64::new(0) }
     }
 
     pub fn advance(&self, span: Duration) {
         let span = i64::try_from(span.as_millis()).expect("tests move by less than 292 million years");
         self.millis.fetch_add(span, Ordering::SeqCst);
+        self.steady.fetch_add(span, Ordering::SeqCst);
+    }
+
+    /// As when a wrong clock is set right; no time passes.
+    pub fn set(&self, time: Time) {
+        self.millis.store(time.millis(), Ordering::SeqCst);
     }
 }
 
@@ -61,6 +67,6 @@ impl Clock for ManualClock {
     }
 
     fn steady(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.millis.load(Ordering::SeqCst) - self.origin).unwrap_or(0))
+        Duration::from_millis(u64::try_from(self.steady.load(Ordering::SeqCst)).unwrap_or(0))
     }
 }

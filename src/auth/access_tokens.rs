@@ -200,7 +200,8 @@ impl Auth {
         address: Option<ClientAddress>,
     ) -> Result<Option<Introspection>> {
         let Ok(client) = KeyId::parse(&claims.client_id) else { return Ok(None) };
-        if self.now().seconds() >= claims.exp {
+        let (now, issued) = (self.now(), Time::from_millis(claims.iat.saturating_mul(1000)));
+        if now.seconds() >= claims.exp || issued.is_ahead_of(now) {
             return Ok(None);
         }
         let wrong = || Error::internal("a token that we signed says what is no scope");

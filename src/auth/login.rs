@@ -72,7 +72,7 @@ impl Auth {
         let account = email.as_ref().map_or_else(|| typed.trim().to_lowercase(), Email::to_string);
         let device = match (device, &email) {
             (Some(device), Some(email)) => {
-                self.store.is_device_of(device.digest(), email.clone()).await?.then(|| device.digest())
+                self.store.is_device_of(device.digest(), email.clone(), self.now()).await?.then(|| device.digest())
             }
             _ => None,
         };

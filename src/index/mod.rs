@@ -40,6 +40,8 @@ pub struct Grant {
     /// What is stored of it breaks a rule, so that nobody can judge the key: the store is asked each time, and fails.
     /// Then the other parts are empty, but for `enabled`.
     pub is_unreadable: bool,
+    /// A token's lifetime is bounded on both sides.
+    pub is_token: bool,
 }
 
 /// A key as the writer hands it in.
@@ -68,6 +70,7 @@ impl KeyView<'_> {
         Facts {
             enabled: self.grant.enabled,
             owner_active: self.owner.active,
+            made_at: self.grant.is_token.then(|| self.id.made_at()),
             expires_at: self.expires_at,
             scopes: &self.grant.scopes,
             allowed_ips: &self.grant.allowed_ips,

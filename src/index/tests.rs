@@ -24,6 +24,7 @@ fn grant(number: u8) -> Grant {
     let scope = format!("scope:{number}");
     Grant {
         is_unreadable: false,
+        is_token: false,
         enabled: !number.is_multiple_of(3),
         scopes: ScopeSet::parse([scope.as_str()]).unwrap(),
         allowed_ips: Networks::default(),

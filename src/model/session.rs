@@ -11,6 +11,8 @@ use super::{ClientAddress, Digest, SessionId, Time, User};
 pub const IDLE: Duration = Duration::from_secs(8 * 3600);
 /// However busy, a session is over after this long.
 pub const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// For so long after a log-in, a browser is known.
+pub const DEVICE_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// 256 random bits in a cookie. `Debug` says only the type.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +63,7 @@ impl Session {
     }
 }
 
-/// A clock set back does not revive a session that has ended, nor end one that lives.
+/// A clock set a little back does not end a session that lives; one made by a clock far ahead is over.
 pub fn is_over(created_at: Time, last_seen_at: Time, now: Time) -> bool {
-    now.since(last_seen_at) >= IDLE || now.since(created_at) >= ABSOLUTE
+    now.since(last_seen_at) >= IDLE || now.since(created_at) >= ABSOLUTE || created_at.is_ahead_of(now)
 }

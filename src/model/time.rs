@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
+/// How far ahead of the clock a beginning may be: more than a clock moves when it is set right.
+pub const SKEW: Duration = Duration::from_secs(5 * 60);
+
 impl Time {
     pub fn from_millis(millis: i64) -> Self {
         Time(millis.clamp(Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond()))
@@ -40,6 +43,12 @@ impl Time {
     /// How long after `earlier` this is; zero when it is not.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Whether something that began then began while the clock was wrong. A lifetime is bounded on this side
+    /// too: else what a clock far ahead made would live until that time.
+    pub fn is_ahead_of(self, now: Time) -> bool {
+        self.since(now) > SKEW
     }
 
     /// RFC 3339 with an offset. The result is a whole second, so that an expiry reads as it is judged.

@@ -46,6 +46,8 @@ impl Refusal {
 pub struct Facts<'a> {
     pub enabled: bool,
     pub owner_active: bool,
+    /// When a token was made; a key's beginning is not judged.
+    pub made_at: Option<Time>,
     pub expires_at: Option<Time>,
     pub scopes: &'a ScopeSet,
     pub allowed_ips: &'a Networks,
@@ -77,7 +79,7 @@ impl Facts<'_> {
         if !self.enabled {
             return Err(Refusal::Disabled);
         }
-        if self.expires_at.is_some_and(|end| now >= end) {
+        if self.expires_at.is_some_and(|end| now >= end) || self.made_at.is_some_and(|made| made.is_ahead_of(now)) {
             return Err(Refusal::Expired);
         }
         if !self.allowed_ips.is_empty() && !demand.is_within(self.allowed_ips) {
@@ -93,6 +95,7 @@ impl Facts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::SKEW;
 
     #[test]
     fn each_fact_alone_refuses() {
@@ -100,8 +103,14 @@ mod tests {
         let anywhere = Networks::default();
         let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
         let now = Time::from_millis(1_000_000);
-        let good =
-            Facts { enabled: true, owner_active: true, expires_at: None, scopes: &scopes, allowed_ips: &anywhere };
+        let good = Facts {
+            enabled: true,
+            owner_active: true,
+            made_at: None,
+            expires_at: None,
+            scopes: &scopes,
+            allowed_ips: &anywhere,
+        };
         let ask = |needs: &'static [&'static str]| Demand { scopes: needs, address: None, user_agent: b"" };
         let table = [
             (good, ask(&[]), Ok(())),
@@ -110,6 +119,8 @@ mod tests {
             (Facts { enabled: false, ..good }, ask(&[]), Err(Refusal::Disabled)),
             (Facts { owner_active: false, ..good }, ask(&[]), Err(Refusal::OwnerDeactivated)),
             (Facts { expires_at: Some(now), ..good }, ask(&[]), Err(Refusal::Expired)),
+            (Facts { made_at: Some(now.plus(SKEW)), ..good }, ask(&[]), Ok(())),
+            (Facts { made_at: Some(now.plus(SKEW * 2)), ..good }, ask(&[]), Err(Refusal::Expired)),
             (Facts { expires_at: Some(Time::from_millis(1_000_001)), ..good }, ask(&[]), Ok(())),
             (Facts { allowed_ips: &inside, ..good }, ask(&[]), Err(Refusal::IpNotAllowed)),
             (

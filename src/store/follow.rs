@@ -14,7 +14,7 @@ use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
 const PAGE: usize = 4096;
 
 const KEY: &str = "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
-    u.id, u.email, u.role, u.active FROM keys k JOIN users u ON u.id = k.owner_id";
+    u.id, u.email, u.role, u.active, k.is_token FROM keys k JOIN users u ON u.id = k.owner_id";
 
 pub(super) struct Follower {
     index: Arc<Index>,
@@ -217,6 +217,7 @@ struct GrantText {
     enabled: bool,
     allowed_ips: String,
     rate_limit: Option<String>,
+    is_token: bool,
 }
 
 impl Latest {
@@ -233,6 +234,7 @@ impl Latest {
                     allowed_ips: Networks::default(),
                     rate_limit: None,
                     is_unreadable: true,
+                    is_token: false,
                 }),
             },
             expires_at: row.get::<_, Option<i64>>(4)?.map(time),
@@ -257,12 +259,12 @@ impl Latest {
     }
 
     fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
-        let enabled = row.get(3)?;
+        let (enabled, is_token) = (row.get(3)?, row.get(12)?);
         let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
         let limit = row.get_ref(6)?.as_str_or_null()?;
         if let Some((text, grant)) = &self.grant
-            && (text.enabled, &*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref())
-                == (enabled, joined, ips, limit)
+            && (text.enabled, text.is_token, &*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref())
+                == (enabled, is_token, joined, ips, limit)
         {
             return Ok(Arc::clone(grant));
         }
@@ -272,12 +274,14 @@ impl Latest {
             allowed_ips: networks(row, 5)?,
             rate_limit: rate_limit(row, 6)?,
             is_unreadable: false,
+            is_token,
         });
         let text = GrantText {
             scopes: joined.to_owned(),
             enabled,
             allowed_ips: ips.to_owned(),
             rate_limit: limit.map(str::to_owned),
+            is_token,
         };
         self.grant = Some((text, Arc::clone(&grant)));
         Ok(grant)

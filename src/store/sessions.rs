@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::rows::{Salvage, USER, changed, sql, time, user};
 use super::{Store, events, throttle, tokens};
 use crate::error::{Error, Result};
-use crate::model::session::{ABSOLUTE, IDLE};
+use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME, IDLE};
+use crate::model::time::SKEW;
 use crate::model::{Action, ClientAddress, Digest, Email, NewEvent, Origin, Session, SessionId, Time, UserId};
 
 #[derive(Debug, Clone)]
@@ -38,8 +39,8 @@ impl Store {
             }
             changed(
                 db,
-                "DELETE FROM sessions WHERE created_at < ?1 OR last_seen_at < ?2",
-                (now.minus(ABSOLUTE).millis(), now.minus(IDLE).millis()),
+                "DELETE FROM sessions WHERE created_at < ?1 OR last_seen_at < ?2 OR created_at > ?3",
+                (now.minus(ABSOLUTE).millis(), now.minus(IDLE).millis(), now.plus(SKEW).millis()),
             )?;
             changed(
                 db,
@@ -92,14 +93,16 @@ impl Store {
     }
 
     /// Whether a browser with this cookie has logged in to this account before.
-    pub async fn is_device_of(&self, device: Digest, email: Email) -> Result<bool> {
+    pub async fn is_device_of(&self, device: Digest, email: Email, now: Time) -> Result<bool> {
         self.read(move |db| {
             let mut query = db
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id WHERE d.digest = ?1 AND u.email = ?2)",
+                    "SELECT EXISTS (SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id
+                     WHERE d.digest = ?1 AND u.email = ?2 AND d.created_at > ?3 AND d.created_at <= ?4)",
                 )
                 .map_err(sql)?;
-            query.query_row((device.as_bytes(), email.as_str()), |row| row.get(0)).map_err(sql)
+            let (oldest, newest) = (now.minus(DEVICE_LIFETIME).millis(), now.plus(SKEW).millis());
+            query.query_row((device.as_bytes(), email.as_str(), oldest, newest), |row| row.get(0)).map_err(sql)
         })
         .await
     }
@@ -179,9 +182,9 @@ fn remember_device(db: &Connection, new: &NewSession, now: Time) -> Result<()> {
     changed(db, sql_text, (new.device.as_bytes(), user, now.millis()))?;
     changed(
         db,
-        "DELETE FROM devices WHERE user_id = ?1 AND digest NOT IN
-         (SELECT digest FROM devices WHERE user_id = ?1 ORDER BY created_at DESC LIMIT 20)",
-        [user],
+        "DELETE FROM devices WHERE user_id = ?1 AND (created_at > ?2 OR digest NOT IN
+         (SELECT digest FROM devices WHERE user_id = ?1 ORDER BY created_at DESC LIMIT 20))",
+        (user, now.plus(SKEW).millis()),
     )
     .map(drop)
 }

@@ -10,6 +10,8 @@ use crate::model::{Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
 
 #[derive(Debug, Clone)]
 pub struct Standing {
+    id: KeyId,
+    is_token: bool,
     pub hint: String,
     pub owner: Owner,
     pub owner_role: Role,
@@ -26,6 +28,7 @@ impl Standing {
         Facts {
             enabled: self.enabled,
             owner_active: self.owner_active,
+            made_at: self.is_token.then(|| self.id.made_at()),
             expires_at: self.expires_at,
             scopes: &self.scopes,
             allowed_ips,
@@ -42,7 +45,7 @@ impl Store {
 pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
     let mut query = db
         .prepare_cached(
-            "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips
+            "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.is_token, k.id
              FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
         )
         .map_err(sql)?;
@@ -53,6 +56,8 @@ pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
 fn standing_of(row: &Row<'_>) -> rusqlite::Result<Standing> {
     let mut salvage = Salvage::of(row);
     Ok(Standing {
+        id: KeyId::from_bytes(row.get(10)?),
+        is_token: row.get(9)?,
         hint: salvage.text("hint", 0)?,
         owner: Owner { id: UserId::from_bytes(row.get(1)?), email: salvage.email("owner", 2)? },
         owner_role: Role::parse(&salvage.text("role", 3)?).unwrap_or(Role::Member),

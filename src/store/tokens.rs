@@ -8,6 +8,7 @@ use super::keys::{KEY, Reach, record, record_of, revoke};
 use super::rows::{changed, sql, time};
 use super::{Store, events, throttle};
 use crate::error::{Kind, Result};
+use crate::model::time::SKEW;
 use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, must_be_token};
 use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, KeyRecord, NewEvent, Origin, ScopeSet, Time, UserId};
 
@@ -93,7 +94,7 @@ impl Store {
                 revoke(db, old, now, origin)?;
                 return Ok(Refreshed::Reused);
             }
-            if now >= found.ends || !old.owner_active || !old.enabled {
+            if now >= found.ends || found.created.is_ahead_of(now) || !old.owner_active || !old.enabled {
                 return Ok(Refreshed::Unknown);
             }
             changed(db, "UPDATE refresh_tokens SET is_used = 1 WHERE digest = ?1", [presented.as_bytes()])?;
@@ -169,12 +170,13 @@ fn tokens_of(db: &Connection, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
     Ok(ids.into_iter().flatten().map(KeyId::from_bytes).collect())
 }
 
-/// A family's time is over: it cannot be refreshed, and its last token has ended before it.
+/// A family's time is over: it cannot be refreshed, and its last token has ended before it. Or it was
+/// made by a clock far ahead.
 fn prune(db: &Connection, now: Time) -> Result<()> {
     changed(
         db,
-        "DELETE FROM keys WHERE id IN (SELECT key_id FROM token_families WHERE expires_at <= ?1 LIMIT ?2)",
-        (now.millis(), PRUNED_AT_ONCE),
+        "DELETE FROM keys WHERE id IN (SELECT key_id FROM token_families WHERE expires_at <= ?1 OR expires_at > ?3 LIMIT ?2)",
+        (now.millis(), PRUNED_AT_ONCE, now.plus(FAMILY_LIFETIME).plus(SKEW).millis()),
     )
     .map(drop)
 }
@@ -182,6 +184,7 @@ fn prune(db: &Connection, now: Time) -> Result<()> {
 struct Found {
     family: FamilyId,
     key: KeyId,
+    created: Time,
     ends: Time,
     is_used: bool,
 }
@@ -189,7 +192,7 @@ struct Found {
 fn find(db: &Connection, presented: &Digest) -> Result<Option<Found>> {
     let mut query = db
         .prepare_cached(
-            "SELECT f.id, f.key_id, f.expires_at, r.is_used FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1",
+            "SELECT f.id, f.key_id, f.expires_at, r.is_used, f.created_at FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1",
         )
         .map_err(sql)?;
     let found = query.query_row([presented.as_bytes()], |row| {
@@ -198,6 +201,7 @@ fn find(db: &Connection, presented: &Digest) -> Result<Option<Found>> {
             key: KeyId::from_bytes(row.get(1)?),
             ends: time(row.get(2)?),
             is_used: row.get(3)?,
+            created: time(row.get(4)?),
         })
     });
     found.optional().map_err(sql)

@@ -29,6 +29,7 @@ mod headers;
 mod identity;
 mod index;
 mod keys;
+mod lifetimes;
 mod limits;
 mod logging;
 mod login;

@@ -7,7 +7,7 @@ use actix_web::cookie::{Cookie, SameSite};
 
 use crate::http::HttpSettings;
 use crate::model::SessionToken;
-use crate::model::session::ABSOLUTE;
+use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jar {
@@ -45,7 +45,7 @@ impl Jar {
         cookie.set_value(token.expose());
         match self {
             Jar::Session => cookie.set_max_age(Duration::seconds(ABSOLUTE.as_secs() as i64)),
-            Jar::Device => cookie.set_max_age(Duration::days(180)),
+            Jar::Device => cookie.set_max_age(Duration::seconds(DEVICE_LIFETIME.as_secs() as i64)),
             Jar::Form => {}
         }
         cookie

@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::index::Lookup;
 use crate::model::verdict::Demand;
 use crate::model::{
-    Actor, Authority, Digest, Facts, JudgedKey, KeyChange, KeyId, Networks, Origin, Owner, PlainKey, Refusal, Role,
-    ScopeSet, SessionId, User, UserId,
+    Actor, Authority, Bounds, Digest, Facts, JudgedKey, KeyChange, KeyId, KeyPrefix, Networks, Origin, Owner, PlainKey,
+    Refusal, Role, ScopeSet, SessionId, User, UserId,
 };
 use crate::store::Reach;
 
@@ -17,7 +17,7 @@ pub enum Caller {
     User { user: User, session: SessionId },
     /// A key that manages: acts for its owner, whose role is read anew for each request, and can pass
     /// on no more than it holds.
-    Key { identity: Identity, hint: String, owner_role: Role },
+    Key { identity: Identity, hint: String, owner_role: Role, bounds: Bounds, prefix: Option<KeyPrefix> },
     /// The operator at the command line: may do everything.
     Operator,
 }
@@ -27,11 +27,16 @@ pub struct Proof {
     digest: Digest,
     /// Of a key in our shape.
     hint: Option<String>,
+    prefix: Option<KeyPrefix>,
 }
 
 impl Proof {
     pub fn of(presented: &[u8]) -> Self {
-        Proof { digest: Digest::of(presented), hint: PlainKey::hint_of(presented) }
+        Proof {
+            digest: Digest::of(presented),
+            hint: PlainKey::hint_of(presented),
+            prefix: PlainKey::prefix_of(presented),
+        }
     }
 }
 
@@ -68,10 +73,14 @@ impl Caller {
     pub fn authority(&self, need: Option<&'static str>) -> Authority {
         match self {
             Caller::User { user, session } => Authority::Session { id: *session, role: user.role },
-            Caller::Key { identity, owner_role, .. } => {
-                let (owner, scopes) = (identity.owner.id, identity.scopes.clone());
-                Authority::Key(JudgedKey { id: identity.id, need, owner, owner_role: *owner_role, scopes })
-            }
+            Caller::Key { identity, owner_role, bounds, .. } => Authority::Key(JudgedKey {
+                id: identity.id,
+                need,
+                owner: identity.owner.id,
+                owner_role: *owner_role,
+                scopes: identity.scopes.clone(),
+                bounds: Some(bounds.clone()),
+            }),
             Caller::Operator => Authority::None,
         }
     }
@@ -132,7 +141,13 @@ impl Auth {
             return Ok(Err(refusal));
         }
         let identity = Identity { id: key, owner: standing.owner, scopes: standing.scopes };
-        Ok(Ok(Caller::Key { identity, hint: standing.hint, owner_role: standing.owner_role }))
+        Ok(Ok(Caller::Key {
+            identity,
+            hint: standing.hint,
+            owner_role: standing.owner_role,
+            bounds: standing.bounds,
+            prefix: self.bounding_prefix(standing.prefix),
+        }))
     }
 
     /// `None`: memory cannot tell, or does not know what the key is called in the log.
@@ -143,11 +158,12 @@ impl Auth {
         let (now, anywhere) = (self.now(), Networks::default());
         let judged = self.store.look(&proof.digest, |key| {
             let facts = Facts { allowed_ips: &anywhere, ..key.facts() };
-            facts.judge(now, &demand).map(|()| (Identity::of(key), key.owner.role))
+            facts.judge(now, &demand).map(|()| (Identity::of(key), key.owner.role, key.bounds()))
         });
         match judged {
-            Lookup::Found(Ok((identity, owner_role))) => {
-                Some(Ok(Caller::Key { identity, hint: hint.clone(), owner_role }))
+            Lookup::Found(Ok((identity, owner_role, bounds))) => {
+                let prefix = self.bounding_prefix(proof.prefix.clone());
+                Some(Ok(Caller::Key { identity, hint: hint.clone(), owner_role, bounds, prefix }))
             }
             Lookup::Found(Err(refusal)) => Some(Err(refusal)),
             Lookup::Absent => Some(Err(Refusal::NotFound)),

@@ -1,7 +1,7 @@
 //! Making, showing, changing and revoking keys.
 
-use super::Auth;
 use super::caller::{Asking, Caller};
+use super::{Auth, LeftOpen};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{
@@ -22,6 +22,7 @@ pub struct KeyRequest {
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
+    pub left_open: LeftOpen,
     /// Names this very request, so that repeating it makes no second key.
     pub submission: Option<Submission>,
 }
@@ -61,6 +62,7 @@ impl Auth {
             return Err(Error::forbidden("Only an admin can make a key for somebody else."));
         }
         asking.caller.may_grant(&request.scopes)?;
+        let request = asking.caller.bound(request)?;
         let prefix = self.prefix_of(request.prefix)?;
         let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);
         let now = self.now();
@@ -128,14 +130,15 @@ impl Auth {
         asking.caller.may_move_bounds(id, &change)?;
         let (caller, scopes) = (asking.caller.clone(), change.scopes.clone());
         let only_disables = change.only_disables();
-        let judge = move |key: &KeyRecord| {
+        let judge = move |key: &KeyRecord, after: &KeyRecord| {
             seen.must_hold(|| key.version(), "key")?;
             if key.is_token && !only_disables {
                 return Err(Error::conflict(
                     "This is a short-lived token: it can be disabled or revoked, not changed.",
                 ));
             }
-            scopes.as_ref().map_or(Ok(()), |scopes| caller.may_grant(&scopes.beyond(&key.scopes)))
+            scopes.as_ref().map_or(Ok(()), |scopes| caller.may_grant(&scopes.beyond(&key.scopes)))?;
+            caller.may_change(key, after)
         };
         let changed =
             self.store.change_key(id, asking.caller.reach(), change, judge, self.now(), asking.origin.clone());

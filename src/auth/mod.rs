@@ -1,6 +1,7 @@
 //! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
 
 pub mod access_tokens;
+pub mod bounds;
 pub mod caller;
 pub mod identity;
 pub mod keys;
@@ -29,6 +30,7 @@ use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
 pub use access_tokens::{Client, Introspection};
+pub use bounds::LeftOpen;
 pub use caller::Caller;
 pub use keys::{KeyList, KeyRequest, Made};
 pub use limits::Allowance;

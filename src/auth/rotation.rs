@@ -3,7 +3,8 @@
 use super::caller::Asking;
 use super::{Auth, Made};
 use crate::error::{Kind, Result};
-use crate::model::{Basis, KeyId, KeyPrefix, KeyRecord, Overlap, PlainKey};
+use crate::model::rotation::SuccessorLife;
+use crate::model::{Basis, Expiry, KeyId, KeyPrefix, KeyRecord, Overlap, PlainKey};
 use crate::store::{Created, Submission, Successor};
 
 /// What is asked; already parsed.
@@ -11,6 +12,8 @@ use crate::store::{Created, Submission, Successor};
 pub struct Rotation {
     pub key: KeyId,
     pub overlap: Overlap,
+    /// When the new key ends; `None`: after the lifetime that the old one was created with.
+    pub expiry: Option<Expiry>,
     /// The state of the key that the caller looked at.
     pub seen: Basis,
     /// Names this very request, so that repeating it rotates once.
@@ -20,7 +23,7 @@ pub struct Rotation {
 impl Auth {
     /// The caller gets a key that can do what the old one can, so it must be the caller's to grant.
     pub async fn rotate_key(&self, asking: &Asking, rotation: Rotation) -> Result<Made> {
-        let Rotation { key: old, overlap, seen, submission } = rotation;
+        let Rotation { key: old, overlap, expiry, seen, submission } = rotation;
         let reach = asking.caller.reach();
         let prefix = match self.store.key(old, reach).await {
             Ok(record) => self.prefix_of_successor(&record)?,
@@ -41,7 +44,13 @@ impl Auth {
         let caller = asking.caller.clone();
         let judge = move |key: &KeyRecord| {
             seen.must_hold(|| key.version(), "key")?;
-            caller.may_grant(&key.scopes)
+            caller.may_grant(&key.scopes)?;
+            let life = match expiry {
+                Some(expiry) => SuccessorLife::until(expiry, now),
+                None => caller.within_own_end(SuccessorLife::like(key, now)),
+            };
+            caller.may_copy(key, life.expiry, &prefix)?;
+            Ok(life)
         };
         let rotated = self.store.rotate_key(old, reach, new, judge, now, asking.origin.clone());
         Ok(match rotated.await? {

@@ -9,6 +9,7 @@ use crate::store::{EventFilter, NewPassword, NewUser, UserFilter};
 impl Auth {
     pub async fn add_user(&self, asking: &Asking, email: &str, role: Role, password: Option<&str>) -> Result<User> {
         asking.caller.must_be_admin()?;
+        asking.caller.may_open_to_people(Some(role), password.is_some(), false)?;
         let email = Email::parse(email)?;
         let password_hash = match password {
             Some(typed) => Some(self.passwords.hash(Password::parse_new(typed, &email)?, self.entropy.bytes()?).await?),
@@ -50,6 +51,7 @@ impl Auth {
         seen: Basis,
     ) -> Result<User> {
         asking.caller.must_be_admin()?;
+        asking.caller.may_open_to_people(change.role, password.is_some(), change.active == Some(true))?;
         if asking.caller.is(id) && (change.active == Some(false) || change.role == Some(Role::Member)) {
             return Err(Error::conflict("You cannot deactivate or demote yourself. Ask another admin."));
         }

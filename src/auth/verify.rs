@@ -54,7 +54,7 @@ impl Identity {
     /// For acts of the key on itself, which any live key may do.
     pub fn judged_for_itself(&self) -> JudgedKey {
         let (id, owner) = (self.id, self.owner.id);
-        JudgedKey { id, need: None, owner, owner_role: Role::Member, scopes: ScopeSet::default() }
+        JudgedKey { id, need: None, owner, owner_role: Role::Member, scopes: ScopeSet::default(), bounds: None }
     }
 }
 
@@ -187,7 +187,7 @@ impl Auth {
         now: Time,
     ) -> Verdict<T> {
         let judged = judged.map_err(|refusal| self.refuse(refusal, || digest, demand))?;
-        let allowance = judged.limit.map(|limit| self.limits.take(judged.id, limit)).transpose();
+        let allowance = judged.limit.map(|limit| self.limits.take(judged.bucket, limit)).transpose();
         let allowance = allowance.map_err(|allowance| Bad {
             refusal: Refusal::RateLimited,
             allowance: Some(allowance),
@@ -234,6 +234,8 @@ struct Judged<T> {
     id: KeyId,
     number: Option<u32>,
     limit: Option<RateLimit>,
+    /// The key whose allowance a limited key uses up.
+    bucket: KeyId,
     told: T,
 }
 
@@ -244,7 +246,13 @@ fn judge<T>(
     tell: impl Fn(&KeyView<'_>) -> T,
 ) -> std::result::Result<Judged<T>, Refusal> {
     key.facts().judge(now, demand)?;
-    Ok(Judged { id: key.id, number: key.number, limit: key.grant.rate_limit, told: tell(key) })
+    Ok(Judged {
+        id: key.id,
+        number: key.number,
+        limit: key.grant.rate_limit,
+        bucket: key.grant.limit_bucket.unwrap_or(key.id),
+        told: tell(key),
+    })
 }
 
 struct Candidate {

@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyList, KeyRequest, Made, Rotation};
+use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Made, Rotation};
 use crate::error::{Error, Result};
 use crate::http::{KeyJson, MadeKeyJson};
 use crate::model::key::{Expiry, Metadata};
@@ -78,6 +78,9 @@ pub enum KeysCommand {
         /// How long the old key goes on; without it, it is revoked at once
         #[arg(long, default_value = "0", value_name = "SPAN")]
         overlap: String,
+        /// When the new key ends: 90d, 12h, never or an RFC 3339 time [default: the lifetime the old one was created with]
+        #[arg(long)]
+        expires: Option<String>,
     },
     /// Refuse a key until it is enabled again
     #[command(after_help = "Example:\n  keybearer keys disable 01890a5d-ac96-774b-bcce-b302099a8057")]
@@ -115,6 +118,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                     allowed_ips: Networks::parse(allowed_ips.iter().map(String::as_str))?,
                     rate_limit: rate_limit.as_deref().map(RateLimit::parse).transpose()?,
                     metadata: Metadata::default(),
+                    left_open: LeftOpen::default(),
                     submission: None,
                     owner: auth.user_by_email(&asking, &owner).await?.id,
                 };
@@ -127,9 +131,10 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
                 revoke::report(context, found, &[])
             }
-            KeysCommand::Rotate { id, overlap } => {
+            KeysCommand::Rotate { id, overlap, expires } => {
                 let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
-                let rotation = Rotation { key, overlap, seen: Basis::Anything, submission: None };
+                let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
+                let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: None };
                 let made = auth.rotate_key(&asking, rotation).await?;
                 show_made(context, made)
             }

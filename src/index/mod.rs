@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
+use crate::model::{Bounds, Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
 use entry::{Content, Entries, Reading};
 use interned::Interned;
 use memory::Blocks;
@@ -40,6 +40,8 @@ pub struct Grant {
     /// What is stored of it breaks a rule, so that nobody can judge the key: the store is asked each time, and fails.
     /// Then the other parts are empty, but for `enabled`.
     pub is_unreadable: bool,
+    /// The key whose allowance is used up, where it is another's.
+    pub limit_bucket: Option<KeyId>,
     /// A token's lifetime is bounded on both sides.
     pub is_token: bool,
 }
@@ -66,6 +68,11 @@ pub struct KeyView<'a> {
 }
 
 impl KeyView<'_> {
+    pub fn bounds(&self) -> Bounds {
+        let (allowed_ips, rate_limit) = (self.grant.allowed_ips.clone(), self.grant.rate_limit);
+        Bounds { expires_at: self.expires_at, allowed_ips, rate_limit }
+    }
+
     pub fn facts(&self) -> Facts<'_> {
         Facts {
             enabled: self.grant.enabled,

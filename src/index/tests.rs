@@ -25,6 +25,7 @@ fn grant(number: u8) -> Grant {
     Grant {
         is_unreadable: false,
         is_token: false,
+        limit_bucket: None,
         enabled: !number.is_multiple_of(3),
         scopes: ScopeSet::parse([scope.as_str()]).unwrap(),
         allowed_ips: Networks::default(),

@@ -1,7 +1,7 @@
 //! What a caller was judged by when the request came in. The store judges it again inside the
 //! transaction of the act: a request's body, or a password to hash, may have taken its time.
 
-use super::{KeyId, Role, ScopeSet, SessionId, UserId};
+use super::{Bounds, KeyId, Role, ScopeSet, SessionId, UserId};
 
 #[derive(Debug, Clone)]
 pub enum Authority {
@@ -31,6 +31,8 @@ pub struct JudgedKey {
     pub owner_role: Role,
     /// What it could pass on.
     pub scopes: ScopeSet,
+    /// Its own bounds; `None`: it passes nothing on.
+    pub bounds: Option<Bounds>,
 }
 
 impl Authority {

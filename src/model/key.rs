@@ -6,6 +6,9 @@ pub use super::metadata::Metadata;
 use super::{Digest, Email, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId, Version};
 use crate::error::{Error, Result};
 
+/// How long a key lives when nobody says otherwise.
+pub const USUAL_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
+
 /// When a key ends. Whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
@@ -60,6 +63,11 @@ impl Expiry {
             ));
         }
         Ok(Expiry::At(time))
+    }
+
+    /// So long from `now`, in whole seconds; `None`: for ever.
+    pub fn lifetime(self, now: Time) -> Option<Duration> {
+        self.time().map(|end| end.since(now.whole_second()))
     }
 
     pub fn time(self) -> Option<Time> {
@@ -189,6 +197,8 @@ pub struct KeyRecord {
     pub enabled: bool,
     pub created_at: Time,
     pub expires_at: Option<Time>,
+    /// How long it was to live when it was created; `None`: for ever.
+    pub lifetime: Option<Duration>,
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
@@ -244,6 +254,14 @@ pub struct ImportedKey {
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
+}
+
+impl ImportedKey {
+    /// From now on, since nobody says when it was created. One that is over already tells nothing.
+    pub fn lifetime(&self, now: Time) -> Option<Duration> {
+        let left = self.expires_at.map(|end| end.since(now.whole_second()));
+        left.map(|left| if left.is_zero() { USUAL_LIFETIME } else { left })
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod actor;
 pub mod authority;
+pub mod bounds;
 pub mod client_address;
 pub mod email;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod version;
 
 pub use actor::{Actor, Origin};
 pub use authority::{Authority, JudgedKey};
+pub use bounds::Bounds;
 pub use client_address::ClientAddress;
 pub use email::Email;
 pub use event::{Action, Event, NewEvent};

@@ -77,6 +77,14 @@ impl Networks {
         self.0.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether each address in these ranges is in `outer` too.
+    pub fn is_within(&self, outer: &Networks) -> bool {
+        // Neighbours together may hold what neither holds alone.
+        let outer_nets = IpNet::aggregate(&outer.0);
+        let is_in = |net: &IpNet| outer_nets.iter().any(|outer| outer.contains(net));
+        outer.is_empty() || (!self.is_empty() && self.0.iter().all(is_in))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &IpNet> {
         self.0.iter()
     }

@@ -113,6 +113,13 @@ impl PlainKey {
         hint(&self.0)
     }
 
+    /// The prefix of what was presented, if it has the shape and the checksum of a key of ours.
+    pub fn prefix_of(presented: &[u8]) -> Option<KeyPrefix> {
+        let text = std::str::from_utf8(presented).ok()?;
+        let prefix = Self::is_well_formed(presented).then(|| &text[..text.len() - TAIL_CHARS])?;
+        KeyPrefix::parse(prefix).ok()
+    }
+
     /// The hint of what was presented, if it has the shape and the checksum of a key of ours.
     pub fn hint_of(presented: &[u8]) -> Option<String> {
         Self::is_well_formed(presented).then(|| std::str::from_utf8(presented).ok().map(hint)).flatten()

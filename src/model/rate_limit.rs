@@ -41,6 +41,12 @@ impl RateLimit {
         }
     }
 
+    /// Whether it allows no more than `outer`, at once and over time.
+    pub fn is_within(&self, outer: &RateLimit) -> bool {
+        let rate = u64::from(self.requests) * u64::from(outer.window);
+        rate <= u64::from(outer.requests) * u64::from(self.window) && self.burst <= outer.burst
+    }
+
     pub fn text(&self) -> String {
         format!("{}/{}/{}", self.requests, self.window, self.burst)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::key::parse_span;
-use super::{KeyRecord, Time};
+use super::{Expiry, KeyRecord, Time};
 use crate::error::{Error, Result};
 
 /// Whole seconds; none: the old key is revoked by the rotation itself.
@@ -35,8 +35,27 @@ impl Overlap {
     }
 }
 
-/// Why this key has no successor. One that is refused today would have one that is refused, too.
-pub fn may_rotate(old: &KeyRecord, now: Time) -> Result<()> {
+/// When a new key ends, and the lifetime that its own successor gets.
+#[derive(Debug, Clone, Copy)]
+pub struct SuccessorLife {
+    pub expiry: Expiry,
+    pub lifetime: Option<Duration>,
+}
+
+impl SuccessorLife {
+    /// As long as the old one was to live when it was created.
+    pub fn like(old: &KeyRecord, now: Time) -> Self {
+        let end = old.lifetime.map(|lifetime| now.whole_second().plus(lifetime));
+        SuccessorLife { expiry: end.map_or(Expiry::Never, Expiry::At), lifetime: old.lifetime }
+    }
+
+    pub fn until(expiry: Expiry, now: Time) -> Self {
+        SuccessorLife { expiry, lifetime: expiry.lifetime(now) }
+    }
+}
+
+/// Why this key has no successor. A disabled one would have one that is refused, too.
+pub fn may_rotate(old: &KeyRecord) -> Result<()> {
     if old.is_token {
         return Err(Error::conflict("This is a short-lived token. Its program refreshes it, or asks for another one."));
     }
@@ -46,9 +65,6 @@ pub fn may_rotate(old: &KeyRecord, now: Time) -> Result<()> {
              this one.",
             old.unreadable.join(", ")
         )));
-    }
-    if old.is_expired(now) {
-        return Err(Error::conflict("This key has expired, and so would the new one. Make another key."));
     }
     if !old.enabled {
         return Err(Error::conflict("This key is disabled, and so would the new one be. Enable it first."));

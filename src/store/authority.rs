@@ -48,13 +48,14 @@ fn key_holds(db: &Connection, judged: &JudgedKey, origin: &Origin, now: Time) ->
     let found = standing(db, judged.id)?.ok_or_else(Error::no_longer_known)?;
     let need = judged.need.as_slice();
     let demand = Demand { scopes: need, address: origin.address, user_agent: b"" };
-    found.facts(&found.allowed_ips).judge(now, &demand).map_err(|refusal| match (refusal, judged.need) {
+    found.facts(&found.bounds.allowed_ips).judge(now, &demand).map_err(|refusal| match (refusal, judged.need) {
         (Refusal::InsufficientScope, Some(need)) => Error::new(Kind::ScopeLost(need), "This key lost a scope."),
         (Refusal::IpNotAllowed, _) => Error::new(Kind::AddressLost, "This key may not be used from this address."),
         _ => Error::no_longer_known(),
     })?;
     role_holds(judged.owner_role, found.owner_role)?;
-    if judged.owner != found.owner.id || !judged.scopes.beyond(&found.scopes).is_empty() {
+    let reaches_further = judged.bounds.as_ref().is_some_and(|bounds| bounds.beyond(&found.bounds).is_some());
+    if judged.owner != found.owner.id || !judged.scopes.beyond(&found.scopes).is_empty() || reaches_further {
         return Err(Error::forbidden("This key was changed while the request was on its way. Send the request again."));
     }
     Ok(())

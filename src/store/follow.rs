@@ -14,7 +14,7 @@ use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
 const PAGE: usize = 4096;
 
 const KEY: &str = "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
-    u.id, u.email, u.role, u.active, k.is_token FROM keys k JOIN users u ON u.id = k.owner_id";
+    u.id, u.email, u.role, u.active, k.is_token, k.limit_bucket FROM keys k JOIN users u ON u.id = k.owner_id";
 
 pub(super) struct Follower {
     index: Arc<Index>,
@@ -218,6 +218,7 @@ struct GrantText {
     allowed_ips: String,
     rate_limit: Option<String>,
     is_token: bool,
+    limit_bucket: Option<KeyId>,
 }
 
 impl Latest {
@@ -233,6 +234,7 @@ impl Latest {
                     scopes: ScopeSet::default(),
                     allowed_ips: Networks::default(),
                     rate_limit: None,
+                    limit_bucket: None,
                     is_unreadable: true,
                     is_token: false,
                 }),
@@ -260,11 +262,12 @@ impl Latest {
 
     fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
         let (enabled, is_token) = (row.get(3)?, row.get(12)?);
+        let limit_bucket = limit_bucket(row)?;
         let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
         let limit = row.get_ref(6)?.as_str_or_null()?;
         if let Some((text, grant)) = &self.grant
-            && (text.enabled, text.is_token, &*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref())
-                == (enabled, is_token, joined, ips, limit)
+            && (text.enabled, text.is_token, text.limit_bucket) == (enabled, is_token, limit_bucket)
+            && (&*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref()) == (joined, ips, limit)
         {
             return Ok(Arc::clone(grant));
         }
@@ -274,6 +277,7 @@ impl Latest {
             allowed_ips: networks(row, 5)?,
             rate_limit: rate_limit(row, 6)?,
             is_unreadable: false,
+            limit_bucket,
             is_token,
         });
         let text = GrantText {
@@ -282,8 +286,18 @@ impl Latest {
             allowed_ips: ips.to_owned(),
             rate_limit: limit.map(str::to_owned),
             is_token,
+            limit_bucket,
         };
         self.grant = Some((text, Arc::clone(&grant)));
         Ok(grant)
     }
+}
+
+/// Of a key with a limit; the others share a grant, whatever they were rotated from.
+fn limit_bucket(row: &Row<'_>) -> rusqlite::Result<Option<KeyId>> {
+    let bucket: Option<[u8; 16]> = row.get(13)?;
+    Ok(match row.get_ref(6)?.as_str_or_null()? {
+        Some(_) => bucket.map(KeyId::from_bytes),
+        None => None,
+    })
 }

@@ -118,8 +118,8 @@ fn insert_all(
     let mut owners = HashMap::new();
     let mut statement = db
         .prepare(
-            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
-             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, :enabled, :created, :expires, :ips, :limit, :metadata)",
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, lifetime, allowed_ips, rate_limit, metadata)
+             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, :enabled, :created, :expires, :lifetime, :ips, :limit, :metadata)",
         )
         .map_err(sql)?;
     let mut number = 0;
@@ -151,6 +151,7 @@ fn insert_all(
             ":enabled": key.enabled,
             ":created": now.millis(),
             ":expires": key.expires_at.map(Time::millis),
+            ":lifetime": key.lifetime(now).map(|lifetime| lifetime.as_secs() as i64),
             ":ips": key.allowed_ips.joined(),
             ":limit": key.rate_limit.map(|limit| limit.text()),
             ":metadata": key.metadata.text(),

@@ -1,5 +1,5 @@
 //! Changing a key's settings in place, and revoking one on a condition: what the caller may do is
-//! judged by `judge`, inside the transaction, on the record as it is then.
+//! judged by `judge`, inside the transaction, on the record as it is then and as it will be.
 
 use rusqlite::{Connection, named_params};
 
@@ -16,19 +16,19 @@ impl Store {
         id: KeyId,
         reach: Reach,
         change: KeyChange,
-        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        judge: impl Fn(&KeyRecord, &KeyRecord) -> Result<()> + Send + 'static,
         now: Time,
         origin: Origin,
     ) -> Result<KeyRecord> {
         let is_withdrawal = change.only_disables();
         let verb = move |db: &Connection, origin: &Origin| {
             let before = record(db, id, reach)?;
-            judge(&before)?;
+            let after = with(before.clone(), change.clone());
+            judge(&before, &after)?;
             if change.only_disables() {
                 return set_enabled(db, before, Action::KeyDisabled, now, origin);
             }
             may_be_written(&before, &change)?;
-            let after = with(before.clone(), change.clone());
             if after.version() == before.version() {
                 return Ok(before);
             }

@@ -1,5 +1,7 @@
 //! Keys: create, read, change, revoke; lists are in `key_search`. What a caller may reach is part of each statement.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::rows::{Salvage, changed, is_unique_violation, networks, rate_limit, scopes, sql, time};
@@ -60,7 +62,7 @@ pub struct Batch {
 
 /// A key whose owner's row is gone is a key all the same: to be shown, and to be revoked.
 pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
-    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token \
+    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime \
     FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
 
 impl Store {
@@ -202,8 +204,8 @@ fn insert(db: &Connection, key: &KeyWrite, now: Time) -> Result<()> {
     let settings = &key.settings;
     let mut statement = db
         .prepare_cached(
-            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
-             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, 1, :created, :expires, :ips, :limit, :metadata)",
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, lifetime, allowed_ips, rate_limit, metadata)
+             VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, 1, :created, :expires, :lifetime, :ips, :limit, :metadata)",
         )
         .map_err(sql)?;
     let inserted = statement.execute(named_params! {
@@ -216,6 +218,7 @@ fn insert(db: &Connection, key: &KeyWrite, now: Time) -> Result<()> {
         ":scopes": settings.scopes.joined(),
         ":created": now.millis(),
         ":expires": settings.expiry.time().map(Time::millis),
+        ":lifetime": settings.expiry.lifetime(now).map(|lifetime| lifetime.as_secs() as i64),
         ":ips": settings.allowed_ips.joined(),
         ":limit": settings.rate_limit.map(|limit| limit.text()),
         ":metadata": settings.metadata.text(),
@@ -299,6 +302,7 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         metadata: salvage.or("metadata", metadata, Metadata::default()),
         last_use,
         is_token: row.get(18)?,
+        lifetime: row.get::<_, Option<i64>>(19)?.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
         unreadable: salvage.unreadable,
     })
 }

@@ -8,7 +8,7 @@ use super::keys::{self, Created, Reach, log, record, revoke};
 use super::rows::{changed, sql};
 use super::submissions::{self, Submission};
 use crate::error::{Error, Result};
-use crate::model::rotation::{Overlap, may_rotate};
+use crate::model::rotation::{Overlap, SuccessorLife, may_rotate};
 use crate::model::{Action, Digest, KeyId, KeyRecord, Origin, Time};
 
 /// What a new key has of its own; all else is the old one's.
@@ -24,13 +24,13 @@ pub struct Successor {
 }
 
 impl Store {
-    /// `judge` decides on the old key as it is inside the transaction.
+    /// `judge` decides on the old key as it is inside the transaction, and on the new one's end.
     pub async fn rotate_key(
         &self,
         old: KeyId,
         reach: Reach,
         new: Successor,
-        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        judge: impl Fn(&KeyRecord) -> Result<SuccessorLife> + Send + 'static,
         now: Time,
         origin: Origin,
     ) -> Result<Created> {
@@ -41,11 +41,11 @@ impl Store {
                 return Ok(Created::Before(id));
             }
             let before = record(db, old, reach)?;
-            may_rotate(&before, now)?;
-            judge(&before)?;
+            may_rotate(&before)?;
+            let life = judge(&before)?;
             log(db, Action::KeyRotated, &before, now, origin)?;
             let owner = before.owner.id;
-            copy(db, &before, &new, now)?;
+            copy(db, &before, &new, life, now)?;
             if new.overlap.is_none() {
                 revoke(db, before, now, origin)?;
             } else {
@@ -65,11 +65,12 @@ impl Store {
     }
 }
 
-fn copy(db: &Connection, old: &KeyRecord, new: &Successor, now: Time) -> Result<()> {
+/// The new key uses up the old one's allowance, and so do its own successors.
+fn copy(db: &Connection, old: &KeyRecord, new: &Successor, life: SuccessorLife, now: Time) -> Result<()> {
     let copied = db
         .prepare_cached(
-            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata)
-             SELECT ?2, ?3, owner_id, name, ?4, ?5, scopes, enabled, ?6, expires_at, allowed_ips, rate_limit, metadata FROM keys WHERE id = ?1",
+            "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata, lifetime, limit_bucket)
+             SELECT ?2, ?3, owner_id, name, ?4, ?5, scopes, enabled, ?6, ?7, allowed_ips, rate_limit, metadata, ?8, coalesce(limit_bucket, id) FROM keys WHERE id = ?1",
         )
         .and_then(|mut statement| {
             statement.execute((
@@ -79,6 +80,8 @@ fn copy(db: &Connection, old: &KeyRecord, new: &Successor, now: Time) -> Result<
                 &new.prefix,
                 &new.hint,
                 now.millis(),
+                life.expiry.time().map(Time::millis),
+                life.lifetime.map(|lifetime| lifetime.as_secs() as i64),
             ))
         })
         .map_err(sql)?;

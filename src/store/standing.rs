@@ -4,9 +4,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
-use super::rows::{Salvage, networks, scopes, sql, time};
+use super::rows::{Salvage, networks, rate_limit, scopes, sql, time};
 use crate::error::Result;
-use crate::model::{Facts, KeyId, Networks, Owner, Role, ScopeSet, Time, UserId};
+use crate::model::{Bounds, Facts, KeyId, KeyPrefix, Networks, Owner, Role, ScopeSet, UserId};
 
 #[derive(Debug, Clone)]
 pub struct Standing {
@@ -18,8 +18,9 @@ pub struct Standing {
     pub scopes: ScopeSet,
     owner_active: bool,
     enabled: bool,
-    expires_at: Option<Time>,
-    pub(super) allowed_ips: Networks,
+    pub bounds: Bounds,
+    /// None for an imported key, whose text we never knew.
+    pub prefix: Option<KeyPrefix>,
 }
 
 impl Standing {
@@ -29,7 +30,7 @@ impl Standing {
             enabled: self.enabled,
             owner_active: self.owner_active,
             made_at: self.is_token.then(|| self.id.made_at()),
-            expires_at: self.expires_at,
+            expires_at: self.bounds.expires_at,
             scopes: &self.scopes,
             allowed_ips,
         }
@@ -45,7 +46,8 @@ impl Store {
 pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
     let mut query = db
         .prepare_cached(
-            "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.is_token, k.id
+            "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.is_token, k.id,
+             k.rate_limit, k.prefix
              FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
         )
         .map_err(sql)?;
@@ -64,7 +66,11 @@ fn standing_of(row: &Row<'_>) -> rusqlite::Result<Standing> {
         owner_active: row.get(4)?,
         scopes: scopes(row, 5)?,
         enabled: row.get(6)?,
-        expires_at: row.get::<_, Option<i64>>(7)?.map(time),
-        allowed_ips: networks(row, 8)?,
+        bounds: Bounds {
+            expires_at: row.get::<_, Option<i64>>(7)?.map(time),
+            allowed_ips: networks(row, 8)?,
+            rate_limit: rate_limit(row, 11)?,
+        },
+        prefix: row.get::<_, Option<String>>(12)?.and_then(|text| KeyPrefix::parse(&text).ok()),
     })
 }

@@ -1,23 +1,19 @@
 //! A key's settings as programs send them: for a new key, and for a change.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::idempotency::RepeatableBody;
-use crate::auth::KeyRequest;
+use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
 use crate::http::json_value::{Fields, List, given};
 use crate::http::openapi::field;
-use crate::model::key::{Expiry, Metadata, parse_span};
+use crate::model::key::{Expiry, Metadata, USUAL_LIFETIME, parse_span};
 use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
 use crate::store::Submission;
 
-/// What every door gives to a key when nothing else is said.
-const USUAL_LIFE: Duration = Duration::from_secs(90 * 86_400);
-
+/// `null` is as good as absent: generated clients send it for what is not set.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
@@ -28,28 +24,25 @@ pub struct NewKeyBody {
     /// E-mail or id; the caller's owner without it.
     #[schema(value_type = Option<String>, required = false)]
     pub owner: Option<String>,
-    /// One of the server's; the first of them without it.
+    /// One of the server's. Without it the first of them, or that of the key that asks.
     #[schema(value_type = Option<field::Prefix>, required = false)]
     prefix: Option<String>,
     /// What it may do; only what the caller may pass on.
-    #[serde(default)]
-    #[schema(value_type = field::Scopes, required = false)]
-    scopes: List<{ ScopeSet::MAX }>,
-    /// In the future, at most 100 years; `null`: never. One of `expires_at`, `expires_in` and `expires`; 90 days
-    /// without any.
-    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<field::Scopes>, required = false)]
+    scopes: Option<List<{ ScopeSet::MAX }>>,
+    /// In the future, at most 100 years. One of `expires_at`, `expires_in` and `expires`; 90 days without any.
     #[schema(value_type = Option<field::Moment>, required = false)]
-    expires_at: Option<Option<String>>,
+    expires_at: Option<String>,
     /// Such as `90d`, `12h`, `15m`, `30s`.
     #[schema(value_type = Option<field::Span>, required = false)]
     expires_in: Option<String>,
     /// Either, or `never`: what the dashboard and the command line take.
     #[schema(value_type = Option<field::Expiry>, required = false)]
     expires: Option<String>,
-    /// Where it may be used from; empty: anywhere.
-    #[serde(default)]
-    #[schema(value_type = field::Ranges, required = false)]
-    allowed_ips: List<{ Networks::MAX }>,
+    /// Where it may be used from; empty: anywhere. Without it, where the key that asks may be used from.
+    #[schema(value_type = Option<field::Ranges>, required = false)]
+    allowed_ips: Option<List<{ Networks::MAX }>>,
+    /// Without it, that of the key that asks.
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
     #[schema(value_type = Option<field::Metadata>, required = false)]
@@ -73,23 +66,53 @@ pub struct RateLimitBody {
 
 impl RepeatableBody for NewKeyBody {}
 
-impl NewKeyBody {
-    pub fn request(self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {
-        let expiry = match (&self.expires_at, &self.expires_in, &self.expires) {
-            (None, None, None) => Expiry::after(USUAL_LIFE, now)?,
-            (Some(time), None, None) => expires_at(time.as_deref(), now)?,
-            (None, Some(span), None) => expires_in(span, now)?,
-            (None, None, Some(text)) => Expiry::parse(text, now)?,
-            _ => return Err(Error::invalid("expires", "Send one of expires_at, expires_in and expires.")),
+/// When a new key ends, as it was sent: in one of three ways.
+pub struct End<'a> {
+    pub expires_at: Option<&'a str>,
+    pub expires_in: Option<&'a str>,
+    pub expires: Option<&'a str>,
+}
+
+impl End<'_> {
+    pub fn parse(&self, now: Time) -> Result<Option<Expiry>> {
+        match (self.expires_at, self.expires_in, self.expires) {
+            (None, None, None) => Ok(None),
+            (Some(time), None, None) => expires_at(Some(time), now).map(Some),
+            (None, Some(span), None) => expires_in(span, now).map(Some),
+            (None, None, Some(text)) => Expiry::parse(text, now).map(Some),
+            _ => Err(Error::invalid("expires", "Send one of expires_at, expires_in and expires.")),
+        }
+    }
+
+    /// The error, at the field that was sent.
+    pub fn name(&self, error: Error) -> Error {
+        let field = match (self.expires_at, self.expires_in) {
+            (Some(_), _) => "expires_at",
+            (_, Some(_)) => "expires_in",
+            _ => "expires",
         };
+        Error { field: error.field.map(|own| if own == "expires_at" { field } else { own }), ..error }
+    }
+}
+
+impl NewKeyBody {
+    pub fn end(&self) -> End<'_> {
+        let (expires_at, expires_in) = (self.expires_at.as_deref(), self.expires_in.as_deref());
+        End { expires_at, expires_in, expires: self.expires.as_deref() }
+    }
+
+    pub fn request(&self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {
+        let expiry = self.end().parse(now)?;
+        let left_open = LeftOpen { expiry: expiry.is_none(), allowed_ips: self.allowed_ips.is_none() };
         Ok(KeyRequest {
             owner,
             name: KeyName::parse(&self.name)?,
             prefix: self.prefix.as_deref().map(prefix).transpose()?,
-            scopes: scopes(&self.scopes)?,
-            expiry,
-            allowed_ips: networks(&self.allowed_ips)?,
-            rate_limit: self.rate_limit.map(|Fields(limit)| limit.parse()).transpose()?,
+            scopes: self.scopes.as_ref().map_or_else(|| Ok(ScopeSet::default()), scopes)?,
+            expiry: expiry.map_or_else(|| Expiry::after(USUAL_LIFETIME, now), Ok)?,
+            allowed_ips: self.allowed_ips.as_ref().map_or_else(|| Ok(Networks::default()), networks)?,
+            left_open,
+            rate_limit: self.rate_limit.as_ref().map(|Fields(limit)| limit.parse()).transpose()?,
             metadata: metadata(self.metadata.as_deref())?,
             submission,
         })

@@ -62,9 +62,8 @@ pub struct VerifyBody {
     /// Any text that somebody presented as a key.
     key: String,
     /// What it must be able to do, all of it.
-    #[serde(default)]
-    #[schema(value_type = field::Needs, required = false)]
-    scopes: List<{ ScopeSet::MAX }>,
+    #[schema(value_type = Option<field::Needs>, required = false)]
+    scopes: Option<List<{ ScopeSet::MAX }>>,
     /// The address that the key is used from, for keys with address ranges.
     #[schema(value_type = Option<field::Address>, required = false)]
     ip: Option<String>,
@@ -102,7 +101,8 @@ impl ToSchema for VerdictCode {}
 pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
     verifier.asking().await?;
     let (site, Json(asked)) = (verifier.site, body);
-    let scopes = asked.scopes.0.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
+    let List(scopes) = asked.scopes.unwrap_or_default();
+    let scopes = scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
     let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
     let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {
         None => None,

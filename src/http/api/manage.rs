@@ -68,7 +68,8 @@ pub async fn create(manager: KeysManager, request: Repeatable<NewKeyBody>) -> Re
     let submission = request.submission(manager.id());
     let own = asking.caller.owner().map(|owner| owner.id.to_string()).unwrap_or_default();
     let owner = auth.owner(&asking.caller, request.body.owner.as_deref().unwrap_or(&own)).await?;
-    let made = auth.create_key(&asking, request.body.request(owner, submission, auth.now())?).await?;
+    let asked = request.body.request(owner, submission, auth.now())?;
+    let made = auth.create_key(&asking, asked).await.map_err(|error| request.body.end().name(error))?;
     shown(&manager.site, &asking, made).await
 }
 

@@ -11,7 +11,6 @@ use crate::http::Shared;
 use crate::http::basic::{Basic, Visitor};
 use crate::http::bearer::Holder;
 use crate::http::body::MaybeJson;
-use crate::http::json_value::given;
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::ScopeSet;
@@ -22,19 +21,15 @@ use crate::model::token::must_be_token;
 #[serde(deny_unknown_fields)]
 #[schema(as = TokenRequest)]
 pub struct TokenBody {
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = Option<String>, required = false)]
     email: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, format = Password, required = false)]
+    #[schema(value_type = Option<String>, format = Password, required = false)]
     password: Option<String>,
     /// What the token shall be able to do; without it, all that it may.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = field::Scopes, required = false)]
+    #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<Vec<String>>,
     /// Alone.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = Option<String>, required = false)]
     refresh_token: Option<String>,
 }
 

@@ -47,12 +47,10 @@ pub struct NewUserBody {
     #[schema(value_type = field::EmailAddress)]
     email: String,
     /// `member` without it.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = field::Role, required = false)]
+    #[schema(value_type = Option<field::Role>, required = false)]
     role: Option<String>,
     /// Not one that a word list finds. Without it the user cannot log in yet.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = field::NewPassword, required = false)]
+    #[schema(value_type = Option<field::NewPassword>, required = false)]
     password: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use super::form::Fields;
 use super::pages::{Field, NewKeyPage, Shell, keybearer_scopes};
 use super::signed_in::SignedIn;
 use super::view::field;
-use crate::auth::KeyRequest;
+use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
 use crate::model::key::{Expiry, Metadata, UtcOffset};
 use crate::model::{KeyName, Networks, Scope, ScopeSet, Time};
@@ -82,6 +82,7 @@ pub fn parse(
         allowed_ips: allowed_ips?,
         rate_limit: None,
         metadata: Metadata::default(),
+        left_open: LeftOpen::default(),
         submission: Some(submission),
     })
 }

@@ -11,7 +11,7 @@ use super::view::{self, ListQuery, ROWS, when};
 use crate::auth::{KeyList, Made, Rotation};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::model::rotation::may_rotate;
-use crate::model::{Basis, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
+use crate::model::{Basis, Expiry, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
 
 pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let auth = &who.site.auth;
@@ -73,9 +73,14 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
         let mut page = page(&who, old, None)?;
         page.rotate_password = Some(Field { value: String::new(), error: Some(error?) });
         page.overlap = fields.text("overlap").to_owned();
+        page.new_expiry = fields.text("expires").to_owned();
         return Ok(view::unprocessable(&page)?);
     }
-    let rotation = Rotation { key, overlap, seen: Basis::Anything, submission: Some(submission) };
+    let expiry = match fields.text("expires") {
+        "" => None,
+        text => Some(Expiry::parse(text, auth.now())?),
+    };
+    let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: Some(submission) };
     match auth.rotate_key(&who.asking(), rotation).await? {
         Made::Now { key, record } => Ok(view::ok(&KeyShown {
             replaces: old.map(|old| Replaced { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
@@ -146,8 +151,10 @@ fn page(who: &SignedIn, record: &KeyRecord, notice: Option<&str>) -> Outcome<Key
             .rate_limit
             .map(|limit| format!("{} requests in {} s, at most {} at once", limit.requests, limit.window, limit.burst)),
         edit_name: Some(view::field(&record.name)).filter(|_| !record.is_token),
-        can_rotate: may_rotate(record, now).is_ok(),
+        can_rotate: may_rotate(record).is_ok(),
         overlap: "24h".to_owned(),
+        new_expiry: String::new(),
+        lifetime: record.lifetime.map(view::span),
         rotate_password: None,
     })
 }

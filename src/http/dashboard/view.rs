@@ -87,6 +87,15 @@ pub fn expires_soon(record: &KeyRecord, now: Time) -> bool {
     record.expires_at.is_some_and(|end| end > now && end.since(now) < SOON)
 }
 
+/// In the largest unit that says it exactly.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
+    let count = seconds / size;
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 pub fn owner(record: &KeyRecord) -> pages::Owner {
     pages::Owner { id: record.owner.id.to_string(), email: record.owner.email.to_string() }
 }

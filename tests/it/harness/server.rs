@@ -8,7 +8,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::web;
 use keybearer::ambient::{ManualClock, SeededEntropy};
 use keybearer::auth::caller::Asking;
-use keybearer::auth::{Auth, KeyRequest, Made};
+use keybearer::auth::{Auth, KeyRequest, LeftOpen, Made};
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site, server};
 use keybearer::model::key::{Expiry, Metadata};
@@ -124,6 +124,7 @@ impl Server {
             allowed_ips: Networks::default(),
             rate_limit: None,
             metadata: Metadata::default(),
+            left_open: LeftOpen::default(),
             submission: None,
         };
         change(&mut request);

@@ -146,6 +146,10 @@ pub struct KeyPage {
     pub can_rotate: bool,
     /// The chosen one of `OVERLAPS`, by its value.
     pub overlap: String,
+    /// When the new key of a rotation ends: empty or the chosen one of `EXPIRIES`, by its value.
+    pub new_expiry: String,
+    /// What the key was created with, such as `90 days`; `None`: for ever.
+    pub lifetime: Option<String>,
     /// `Some`: ask for the password once more before rotating, as `current_password`.
     pub rotate_password: Option<Field>,
 }

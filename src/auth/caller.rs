@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::index::Lookup;
 use crate::model::verdict::Demand;
 use crate::model::{
-    Actor, Authority, Bounds, Digest, Facts, JudgedKey, KeyChange, KeyId, KeyPrefix, Networks, Origin, Owner, PlainKey,
-    Refusal, Role, ScopeSet, SessionId, User, UserId,
+    Actor, Authority, Bounds, Digest, JudgedKey, KeyChange, KeyId, KeyPrefix, Origin, Owner, PlainKey, Refusal, Role,
+    ScopeSet, SessionId, User, UserId,
 };
 use crate::store::Reach;
 
@@ -130,14 +130,13 @@ impl Auth {
         &self,
         key: KeyId,
         proof: Option<&Proof>,
-        need: &str,
+        demand: &Demand<'_>,
     ) -> Result<std::result::Result<Caller, Refusal>> {
-        if let Some(caller) = proof.and_then(|proof| self.manager_in_memory(proof, need)) {
+        if let Some(caller) = proof.and_then(|proof| self.manager_in_memory(proof, demand)) {
             return Ok(caller);
         }
         let Some(standing) = self.store.standing(key).await? else { return Ok(Err(Refusal::NotFound)) };
-        let demand = Demand { scopes: &[need], address: None, user_agent: b"" };
-        if let Err(refusal) = standing.facts(&Networks::default()).judge(self.now(), &demand) {
+        if let Err(refusal) = standing.facts(&standing.bounds.allowed_ips).judge(self.now(), demand) {
             return Ok(Err(refusal));
         }
         let identity = Identity { id: key, owner: standing.owner, scopes: standing.scopes };
@@ -151,14 +150,11 @@ impl Auth {
     }
 
     /// `None`: memory cannot tell, or does not know what the key is called in the log.
-    fn manager_in_memory(&self, proof: &Proof, need: &str) -> Option<std::result::Result<Caller, Refusal>> {
+    fn manager_in_memory(&self, proof: &Proof, demand: &Demand<'_>) -> Option<std::result::Result<Caller, Refusal>> {
         let hint = proof.hint.as_ref()?;
-        let demand = Demand { scopes: &[need], address: None, user_agent: b"" };
-        // Its address ranges were judged when the request came in.
-        let (now, anywhere) = (self.now(), Networks::default());
+        let now = self.now();
         let judged = self.store.look(&proof.digest, |key| {
-            let facts = Facts { allowed_ips: &anywhere, ..key.facts() };
-            facts.judge(now, &demand).map(|()| (Identity::of(key), key.owner.role, key.bounds()))
+            key.facts().judge(now, demand).map(|()| (Identity::of(key), key.owner.role, key.bounds()))
         });
         match judged {
             Lookup::Found(Ok((identity, owner_role, bounds))) => {

@@ -12,6 +12,7 @@ use crate::http::Shared;
 use crate::http::bearer::{Bearer, site};
 use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
+use crate::model::verdict::Demand;
 use crate::model::{KeyId, Origin, Scope};
 
 /// The scope that a family of routes needs.
@@ -54,7 +55,8 @@ pub struct Manager<N> {
 impl<N: Need> Manager<N> {
     /// Who asks, by what is stored at this moment: to be called when the request is here as a whole.
     pub async fn asking(&self) -> Result<Asking, Problem> {
-        let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), N::SCOPE).await?;
+        let demand = Demand { scopes: &[N::SCOPE], address: Some(self.bearer.address), user_agent: b"" };
+        let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), &demand).await?;
         let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
         let origin =
             Origin { actor: caller.actor(), authority: caller.authority(Some(N::SCOPE)), ..self.bearer.origin() };

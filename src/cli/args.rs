@@ -104,6 +104,10 @@ pub struct ServeArgs {
     /// Open connections at most [default: 10000]
     #[arg(long, value_name = "N")]
     pub connections: Option<Text>,
+    /// Of them by one address (IPv6: one /64) that is no trusted proxy; 0: any number [default: 1000]
+    #[arg(long, value_name = "N")]
+    #[serde(alias = "connections_per_address")]
+    pub connections_per_address: Option<Text>,
     /// Serve /metrics on an address of its own, without a key
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(alias = "metrics_listen")]

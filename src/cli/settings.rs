@@ -89,6 +89,8 @@ impl Settings {
         let defaults = HttpSettings::new(listen, public_url);
         let workers = self.number("workers", 1..=1024, |given| given.workers.as_ref())?;
         let connections = self.number("connections", 1..=1_000_000, |given| given.connections.as_ref())?;
+        let connections_per_address =
+            self.number("connections-per-address", 0..=1_000_000, |given| given.connections_per_address.as_ref())?;
         let bad_key_limit = self.number("bad-key-limit", 0..=u32::MAX, |given| given.bad_key_limit.as_ref())?;
         let usage_retention = self.span(
             "usage-retention",
@@ -109,6 +111,7 @@ impl Settings {
             workers: workers.unwrap_or(defaults.workers),
             tls,
             connections: connections.unwrap_or(defaults.connections),
+            connections_per_address: connections_per_address.unwrap_or(defaults.connections_per_address),
             metrics_listen: self.listen("metrics-listen", |given| given.metrics_listen.as_ref())?,
             grpc_listen: self.listen("grpc-listen", |given| given.grpc_listen.as_ref())?,
             usage_retention: usage_retention.unwrap_or(defaults.usage_retention),

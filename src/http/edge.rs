@@ -14,7 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::connection::Life;
+use super::connection::{Incoming, Life};
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
@@ -99,17 +99,16 @@ where
 
     actix_service::forward_ready!(app);
 
-    fn call(&self, request: Request) -> Self::Future {
+    fn call(&self, mut request: Request) -> Self::Future {
         let id = self.ids.next();
+        let body = Incoming::of(&mut request);
         if gateway::is_for_gateways(request.path()) && self.serves == Serves::All {
-            return if self.ids.is_sample() {
-                timed(&self.site, request, id)
-            } else {
-                guarded(&self.site, request, id)
-            };
+            let answering =
+                if self.ids.is_sample() { timed(&self.site, request, id) } else { guarded(&self.site, request, id) };
+            return answering.after(body);
         }
         let (app, site, serves) = (Rc::clone(&self.app), self.site.clone(), self.serves);
-        gateway::Answering::later(Box::pin(dispatch(app, site, serves, request, id)))
+        gateway::Answering::later(Box::pin(dispatch(app, site, serves, request, id))).after(body)
     }
 }
 

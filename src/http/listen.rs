@@ -2,8 +2,10 @@
 //! streams of another type; this is what it does, with ours.
 
 use std::future::{Future, ready};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol, Request, Response};
@@ -15,23 +17,22 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Connection, Deadlines, Watch};
+use super::connection::{Connection, Deadlines, LINGER, Seated, Socket, Watch};
+use super::seats::Seats;
 use crate::error::{Error, Result};
-
-/// How long a peer has to take the end of an answer whose request we did not read to its end.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// A stream, what it speaks, and from where it comes.
 type Arrived<T> = (Connection<T>, Protocol, Option<SocketAddr>);
 
 /// How many of what, and for how long.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Limits {
     pub workers: usize,
     /// Of each worker.
     pub connections: usize,
+    /// Of each address.
+    pub seats: Arc<Seats>,
     pub deadlines: Deadlines,
     /// How long requests in flight may take to finish after the order to stop.
     pub stop_seconds: u64,
@@ -59,30 +60,39 @@ where
     };
     let deadlines = limits.deadlines;
     for listener in listeners {
-        let (service, stopping) = (service.clone(), stopping.clone());
+        let (service, stopping, seats) = (service.clone(), stopping.clone(), Arc::clone(&limits.seats));
         let bound = match tls.clone() {
             None => builder.listen("http", listener, move || {
-                let watch = Watch::start(deadlines);
+                let (watch, seats) = (Watch::start(deadlines), Arc::clone(&seats));
                 let watched = move |stream: TcpStream| {
-                    let peer = stream.peer_addr().ok();
-                    ready(Ok::<_, DispatchError>((watch.over(stream), Protocol::Http1, peer)))
+                    ready(seat(&seats, stream).map(|seated| arrived(&watch, seated)).map_err(DispatchError::Io))
                 };
                 fn_service(watched).and_then(http(service(), deadlines, stopping.clone()))
             }),
             Some(config) => builder.listen("https", listener, move || {
-                let watch = Watch::start(deadlines);
-                let watched = move |stream: TlsStream<TcpStream>| {
-                    let peer = stream.get_ref().0.peer_addr().ok();
-                    (watch.over(stream), Protocol::Http1, peer)
-                };
+                let (watch, seats) = (Watch::start(deadlines), Arc::clone(&seats));
+                let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
+                let watched = move |stream: TlsStream<Seated>| arrived(&watch, stream);
                 let http = http(service(), deadlines, stopping.clone());
                 let tls = Acceptor::new(config.clone()).map_err(TlsError::into_service_error);
-                tls.map(watched).and_then(http.map_err(TlsError::Service))
+                fn_service(seated).and_then(tls.map(watched)).and_then(http.map_err(TlsError::Service))
             }),
         };
         builder = bound.map_err(Error::unavailable)?;
     }
     Ok(builder.run())
+}
+
+/// An address that holds its share is let go at once, without a word: it would cost more than it is worth.
+fn seat(seats: &Arc<Seats>, stream: TcpStream) -> io::Result<Seated> {
+    let seat = seats.take(stream.peer_addr().ok().into());
+    let seat = seat.ok_or_else(|| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections"))?;
+    Ok(Seated::new(stream, seat))
+}
+
+fn arrived<T: Socket>(watch: &Rc<Watch>, stream: T) -> Arrived<T> {
+    let peer = stream.seated().peer_addr().ok();
+    (watch.over(stream), Protocol::Http1, peer)
 }
 
 /// HTTP/1.1 over watched streams.
@@ -92,7 +102,7 @@ fn http<T, S, F, Fut>(
     stopping: F,
 ) -> impl ServiceFactory<Arrived<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    T: Socket + 'static,
     S: ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = ActixError, InitError = ()>
         + 'static,
     S::Service: 'static,

@@ -23,6 +23,7 @@ mod openapi;
 mod problem;
 mod request_id;
 mod routes;
+mod seats;
 mod security_headers;
 pub mod server;
 pub mod settings;

@@ -10,6 +10,7 @@ use actix_web::{App, web};
 use super::edge::Edge;
 use super::gateway::grpc::Grpc;
 use super::listen::{self, Limits};
+use super::seats::Seats;
 use super::settings::PublicUrl;
 use super::tls::{self, Certificates};
 use super::{HttpSettings, Shared, Site, routes};
@@ -58,7 +59,9 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
     let site = web::Data::new(Site { certificates: certificates.clone(), ..Site::new(auth, settings) });
     let shared = site.clone();
-    let limits = Limits { workers, connections: (connections / workers).max(1), deadlines, stop_seconds: STOP_SECONDS };
+    let seats = Seats::new("--listen", &site.settings, connections);
+    let connections = (connections / workers).max(1);
+    let limits = Limits { workers, connections, seats, deadlines, stop_seconds: STOP_SECONDS };
     let watched = site.clone();
     let watch = certificates.as_ref().map(|certificates| certificates.watch(move || watched.auth.now())).transpose()?;
     let tls = certificates.map(tls::config).transpose()?;
@@ -72,7 +75,9 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
 
 /// `/metrics` on listeners of its own, for whoever reaches them.
 fn serve_metrics(listeners: Vec<TcpListener>, site: Shared) -> Result<Server> {
-    let limits = Limits { workers: 1, connections: 64, deadlines: site.settings.deadlines, stop_seconds: STOP_SECONDS };
+    let (connections, deadlines) = (64, site.settings.deadlines);
+    let seats = Seats::new("--metrics-listen", &site.settings, connections);
+    let limits = Limits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS };
     listen::serve(listeners, None, limits, move || {
         Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })

@@ -29,6 +29,8 @@ pub struct HttpSettings {
     pub tls: Option<TlsFiles>,
     /// Open connections in all; more wait to be accepted.
     pub connections: usize,
+    /// Of them by one address (IPv6: one /64) that is no trusted proxy; 0: any number.
+    pub connections_per_address: usize,
     /// Where `/metrics` is served without a key.
     pub metrics_listen: Option<ListenAddress>,
     /// Where Envoy's authorization is served over gRPC.
@@ -66,6 +68,7 @@ impl HttpSettings {
             workers: std::thread::available_parallelism().map_or(1, NonZero::get),
             tls: None,
             connections: 10_000,
+            connections_per_address: 1000,
             metrics_listen: None,
             grpc_listen: None,
             usage_retention: USAGE_RETENTION,

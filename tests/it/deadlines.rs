@@ -82,7 +82,8 @@ async fn no_head_of_a_connection_may_come_drop_by_drop() {
 
 #[tokio::test]
 async fn a_body_has_a_deadline_of_its_own_with_and_without_a_continue() {
-    let server = start(SHORT, SHORT, SHORT);
+    // The head's is not as short, as above.
+    let server = start(SHORT, SHORT * 3, SHORT);
     let (_, key) = server.key(&["keybearer:verify"]).await;
     let body = format!(r#"{{"key":"{key}"}}"#);
     for expect in ["", "Expect: 100-continue\r\n"] {
@@ -167,4 +168,100 @@ async fn an_idle_connection_under_tls_is_closed_by_the_book() {
     // It ends with an error when the connection breaks off without the alert that TLS has for an end.
     assert!(client.wait().unwrap().success());
     drop(asking);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_body_is_the_last_of_its_connection() {
+    let server = start(LONG, LONG, LONG);
+    let (_, key) = server.key(&["keybearer:verify"]).await;
+    let good = format!("X-Api-Key: {key}\r\n");
+    let begun = [
+        "Transfer-Encoding: chunked\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        "Content-Length: 10\r\n\r\n",
+        "Content-Length: 10\r\n\r\n{}",
+    ];
+    let targets = [
+        ("/api/v1/keys/verify", "X-Api-Key: kb_x\r\n", 401),
+        ("/api/v1/keys/verify", "", 401),
+        ("/auth", "", 401),
+        ("/auth", &good, 200),
+        ("/api/v1/openapi.json", "", 405),
+        ("/nowhere", "", 404),
+        ("/keys", "", 303),
+    ];
+    let asked = targets.iter().flat_map(|(target, key, status)| begun.map(|rest| (*target, *key, *status, rest)));
+    let asked: Vec<_> = asked
+        .map(|(target, key, status, rest)| {
+            let mut socket = connect(&server);
+            let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{key}{rest}");
+            socket.write_all(head.as_bytes()).unwrap();
+            (target, status, rest, socket)
+        })
+        .collect();
+    for (target, status, rest, mut socket) in asked {
+        let answer = raw::read(&mut socket);
+        assert_eq!((answer.status(), answer.answers()), (status, 1), "{target} {rest:?}: {}", answer.text);
+        assert!(answer.closed, "{target} {rest:?}: {}", answer.text);
+        assert!(answer.text.to_lowercase().contains("connection: close\r\n"), "{target} {rest:?}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_timed_from_its_first_byte_wherever_that_came() {
+    let server = start(LONG, SHORT * 3, LONG);
+    let (_, key) = server.key(&["keybearer:verify"]).await;
+    let body = format!("{{\"key\":\"{key}\"}}");
+    let posted = format!(
+        "POST /api/v1/keys/verify HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\nContent-Type: application/json\r\n"
+    );
+    let with_length = format!("{posted}Content-Length: {}\r\n\r\n{body}", body.len());
+    let in_chunks = format!("{posted}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let auth = format!("GET /auth HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n\r\n");
+    let wholes = [std::str::from_utf8(ASK).unwrap(), &auth, &with_length, &in_chunks];
+    let begin = |sent: String| {
+        let mut socket = connect(&server);
+        socket.write_all(sent.as_bytes()).unwrap();
+        (sent, socket)
+    };
+    let rests = ["G", "GET /livez HTTP/1.1\r\nHost: a\r\n"];
+    let timed: Vec<_> =
+        wholes.iter().flat_map(|whole| rests.map(|rest| begin(format!("{whole}{whole}{rest}")))).collect();
+    // The same without a rest: they wait for the next request, for long.
+    let idle: Vec<_> = wholes.iter().map(|whole| begin((*whole).to_owned())).collect();
+    for (sent, mut socket) in timed {
+        let end = raw::read(&mut socket);
+        assert!(end.closed && end.text.matches("HTTP/1.1 200 ").count() == 2, "{sent}: {}", end.text);
+    }
+    for (sent, mut socket) in idle {
+        socket.set_read_timeout(Some(SHORT * 3)).unwrap();
+        let end = raw::read(&mut socket);
+        assert!(!end.closed && end.text.contains("HTTP/1.1 200 "), "{sent}: {}", end.text);
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        ask(&mut socket);
+    }
+}
+
+#[tokio::test]
+async fn who_takes_an_answer_drop_by_drop_is_cut_off_wherever_it_waits() {
+    let server = start(LONG, LONG, SHORT);
+    let (_, key) = server.key(&[]).await;
+    let large = |more| format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n{more}\r\n");
+    // In the socket alone; in a socket whose connection is over; in a socket and our memory.
+    for requests in [large(""), large("Connection: close\r\n"), large("").repeat(200)] {
+        let mut socket = raw::connect_from([127, 0, 0, 1], server.address);
+        let mut asking = socket.try_clone().unwrap();
+        let asked = thread::spawn(move || asking.write_all(requests.as_bytes()).is_ok());
+        let end = loop {
+            thread::sleep(SHORT / 4);
+            if let Some(error) = socket.take_error().unwrap() {
+                break error;
+            }
+            assert!(socket.read(&mut [0; 2]).unwrap() > 0, "closed as if all had been read");
+        };
+        assert_eq!(end.kind(), ErrorKind::ConnectionReset);
+        asked.join().unwrap();
+    }
+    ask(&mut connect(&server));
 }

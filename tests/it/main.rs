@@ -42,6 +42,7 @@ mod openapi;
 mod people;
 mod rotation;
 mod routes;
+mod seats;
 mod secrets;
 mod sessions;
 mod settings;

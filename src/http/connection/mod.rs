@@ -1,9 +1,12 @@
 //! A connection with a deadline for each thing that a peer can let us wait for: the next request, the
-//! rest of a head, the reading of an answer. actix-http has none for a head but the first, none for an
-//! unread answer, and a timer a request for the idle. Here a request only sets a cell, and one task of
-//! each worker looks at all its connections once in a while.
+//! rest of a head, the reading of an answer, its leaving after the last one. actix-http has none for a
+//! head but the first, none for an unread answer, and a timer a request for the idle. Here a request only
+//! sets a cell, and one task of each worker looks at all its connections once in a while.
 
+mod body;
 mod life;
+mod reader;
+mod socket;
 mod watch;
 
 use std::io;
@@ -14,8 +17,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub(super) use body::Incoming;
 pub(super) use life::Life;
+pub(super) use socket::{Seated, Socket};
 pub(super) use watch::Watch;
+
+/// How long a peer has to take the end of an answer whose request we did not read to its end.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a peer may keep a connection waiting. Each is exceeded by one look, a second or less.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +32,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// From a request's first byte to its head's last.
     pub head: Duration,
-    /// From one piece of an answer that the peer takes to the next.
+    /// From one piece of an answer that the peer takes to the next; and as long as this lasts, it must take
+    /// 240 bytes a second.
     pub unread: Duration,
 }
 
@@ -35,14 +44,15 @@ impl Default for Deadlines {
 }
 
 /// A stream that ends when its peer has kept it waiting for too long.
-pub(super) struct Connection<T> {
+pub(super) struct Connection<T: Socket> {
     stream: T,
     life: Rc<Life>,
+    watch: Rc<Watch>,
 }
 
-impl<T> Connection<T> {
-    fn new(stream: T, life: Rc<Life>) -> Self {
-        Connection { stream, life }
+impl<T: Socket> Connection<T> {
+    fn new(stream: T, life: Rc<Life>, watch: Rc<Watch>) -> Self {
+        Connection { stream, life, watch }
     }
 
     pub fn life(&self) -> Rc<Life> {
@@ -51,7 +61,7 @@ impl<T> Connection<T> {
 
     fn wrote(&self, context: &Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &outcome {
-            Poll::Ready(Ok(_)) => self.life.has_written(),
+            Poll::Ready(Ok(bytes)) => self.life.has_written(*bytes),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 self.life.cannot_write();
@@ -62,11 +72,19 @@ impl<T> Connection<T> {
     }
 }
 
+impl<T: Socket> Drop for Connection<T> {
+    fn drop(&mut self) {
+        if self.life.close() {
+            self.watch.leave(&self.stream);
+        }
+    }
+}
+
 fn over() -> Poll<io::Result<usize>> {
     Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its answer")))
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
+impl<T: Socket> AsyncRead for Connection<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.life.has_ended() {
@@ -78,13 +96,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         if outcome.is_pending() {
             this.life.waits(context);
         } else if buffer.filled().len() > before {
-            this.life.has_read();
+            this.life.has_read(&buffer.filled()[before..]);
         }
         outcome
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
+impl<T: Socket> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.life.has_ended() {

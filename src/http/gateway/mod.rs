@@ -24,7 +24,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
 
-use super::connection::Life;
+use super::connection::{Incoming, Life};
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -48,6 +48,24 @@ pub enum Answering {
 impl Answering {
     pub fn later(future: LocalBoxFuture<'static, Result<Response<BoxBody>, ActixError>>) -> Self {
         Answering::Later(future)
+    }
+
+    /// The same, to a request with this body.
+    pub fn after(self, body: Option<Incoming>) -> Self {
+        let Some(body) = body else { return self };
+        match self {
+            Answering::Now(mut response) => {
+                if let Some(response) = &mut response {
+                    body.end(response);
+                }
+                Answering::Now(response)
+            }
+            Answering::Later(future) => Answering::Later(Box::pin(async move {
+                let mut response = future.await?;
+                body.end(&mut response);
+                Ok(response)
+            })),
+        }
     }
 }
 

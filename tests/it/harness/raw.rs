@@ -47,3 +47,17 @@ pub fn request(line: &str, headers: &[&str], body: &str) -> String {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     format!("{line} HTTP/1.1\r\nHost: keys.test\r\n{headers}\r\n{body}")
 }
+
+/// A connection from this address of the machine (`127.0.0.2`, say), with so small a buffer for what comes
+/// that the server notices when it is not read.
+pub fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
+    bind(&socket, &SocketAddr::from((from, 0))).unwrap();
+    connect(&socket, &to).unwrap();
+    let socket = TcpStream::from(socket);
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket
+}

@@ -14,6 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
+use crate::http::HttpSettings;
+use crate::http::seats::{Seat, Seats};
+
 /// Open connections; a gateway needs a few. More wait to be accepted.
 const MOST_CONNECTIONS: usize = 1024;
 /// Within this time the client has begun to speak.
@@ -22,28 +25,39 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The connections to all of them.
-pub fn connections(listeners: Vec<TcpListener>) -> impl Stream<Item = io::Result<Connection>> {
-    let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    stream::select_all(listeners.into_iter().map(|listener| Box::pin(connections_to(listener, Arc::clone(&seats)))))
+pub fn connections(
+    listeners: Vec<TcpListener>,
+    settings: &HttpSettings,
+) -> impl Stream<Item = io::Result<Connection>> + use<> {
+    let all = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let seats = Seats::new("--grpc-listen", settings, MOST_CONNECTIONS);
+    let to = move |listener| Box::pin(connections_to(listener, Arc::clone(&all), Arc::clone(&seats)));
+    stream::select_all(listeners.into_iter().map(to))
 }
 
-fn connections_to(listener: TcpListener, seats: Arc<Semaphore>) -> impl Stream<Item = io::Result<Connection>> {
-    stream::unfold((listener, seats), |(listener, seats)| async move {
-        let seat = Arc::clone(&seats).acquire_owned().await.ok()?;
-        let stream = accept(&listener).await;
+fn connections_to(
+    listener: TcpListener,
+    all: Arc<Semaphore>,
+    seats: Arc<Seats>,
+) -> impl Stream<Item = io::Result<Connection>> {
+    stream::unfold((listener, all, seats), |(listener, all, seats)| async move {
+        let one_of_all = Arc::clone(&all).acquire_owned().await.ok()?;
+        let (stream, seat) = accept(&listener, &seats).await;
         let first_word = Some(Box::pin(tokio::time::sleep(FIRST_WORD)));
-        Some((Ok(Connection { stream, first_word, _seat: seat }), (listener, seats)))
+        Some((Ok(Connection { stream, first_word, _one_of_all: one_of_all, _seat: seat }), (listener, all, seats)))
     })
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection of an address that does not hold its share yet; others are closed.
+async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat) {
     let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let Some(seat) = seats.take(peer.ip().into()) else { continue };
                 // Without it a verdict may wait for an acknowledgement; with a failure it is only slower.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, seat);
             }
             Err(error) => {
                 if !told {
@@ -60,7 +74,8 @@ pub struct Connection {
     stream: TcpStream,
     /// Until the client has spoken.
     first_word: Option<Pin<Box<Sleep>>>,
-    _seat: OwnedSemaphorePermit,
+    _one_of_all: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Connected for Connection {

@@ -72,7 +72,7 @@ fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: Shared, stopping: w
     let (order, drained) = (stopping.clone(), stopping.clone());
     let ended = runtime.block_on(async move {
         let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>();
-        let incoming = connections(listeners.map_err(|error| error.to_string())?);
+        let incoming = connections(listeners.map_err(|error| error.to_string())?, &site.settings);
         let serving = server().serve_with_incoming_shutdown(Services::new(site), incoming, stop(stopping));
         tokio::select! {
             served = serving => served.map_err(|error| error.to_string()),

@@ -1,0 +1,151 @@
+//! The socket under a connection, TLS or not: what it holds that the peer has not taken, and how it ends.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::rt::net::{ActixStream, Ready, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::http::seats::Seat;
+
+/// A stream over a TCP connection.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    fn seated(&self) -> &Seated;
+}
+
+/// A TCP connection with its seat. The seat may outlive the connection, while the peer takes what is left.
+pub struct Seated {
+    stream: TcpStream,
+    seat: Arc<Seat>,
+}
+
+impl Seated {
+    pub fn new(stream: TcpStream, seat: Seat) -> Self {
+        Seated { stream, seat: Arc::new(seat) }
+    }
+
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+
+    pub fn seat(&self) -> Arc<Seat> {
+        Arc::clone(&self.seat)
+    }
+}
+
+impl Socket for Seated {
+    fn seated(&self) -> &Seated {
+        self
+    }
+}
+
+impl Socket for TlsStream<Seated> {
+    fn seated(&self) -> &Seated {
+        self.get_ref().0
+    }
+}
+
+impl AsFd for Seated {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// A connection's socket for whoever looks at it from outside. Its owner closes this before the socket.
+#[derive(Debug, Default)]
+pub struct Handle(Cell<Option<RawFd>>);
+
+impl Handle {
+    pub fn of(socket: BorrowedFd<'_>) -> Self {
+        Handle(Cell::new(Some(socket.as_raw_fd())))
+    }
+
+    pub fn close(&self) {
+        self.0.set(None);
+    }
+
+    /// `None` once it is closed.
+    pub fn ask<T>(&self, ask: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
+        // SAFETY: it is open until its owner has called `close`, on this very thread.
+        self.0.get().map(|socket| ask(unsafe { BorrowedFd::borrow_raw(socket) }))
+    }
+}
+
+/// Bytes in the socket that the peer has not acknowledged; 0 where the system does not say.
+pub fn queued(socket: BorrowedFd<'_>) -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::ioctl::{Getter, Opcode, ioctl};
+        // SIOCOUTQ of tcp(7).
+        const TIOCOUTQ: Opcode = 0x5411;
+        // SAFETY: for this opcode the kernel writes a C int, and nothing else.
+        let queued = unsafe { ioctl(socket, Getter::<TIOCOUTQ, i32>::new()) };
+        queued.ok().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
+/// Whether the peer has reset it; what waits in it then waits for nobody.
+pub fn is_reset(socket: BorrowedFd<'_>) -> bool {
+    matches!(rustix::net::sockopt::socket_error(socket), Ok(Err(_)) | Err(_))
+}
+
+/// When it is closed, what waits in it is thrown away and the peer gets a reset.
+pub fn reset_when_closed(socket: BorrowedFd<'_>) {
+    // If that fails, the system ends it in its own time.
+    let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+impl AsyncRead for Seated {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Seated {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+/// What actix's TLS asks of a stream.
+impl ActixStream for Seated {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_read_ready(&self.stream, context)
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_write_ready(&self.stream, context)
+    }
+}

@@ -1,0 +1,76 @@
+//! One address cannot take all connections.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use keybearer::http::HttpSettings;
+use keybearer::model::Networks;
+
+use crate::harness::{Server, eventually, raw};
+
+const ASK: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+/// What a client of HTTP/2 says first: the preface and empty SETTINGS (RFC 9113 §3.4).
+#[cfg(feature = "grpc")]
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn three_for_each(settings: &mut HttpSettings) {
+    settings.connections_per_address = 3;
+    settings.trusted_proxies = Networks::parse(["127.0.0.9"]).unwrap();
+}
+
+/// The connection, if the server lets it have one.
+fn served(from: [u8; 4], to: SocketAddr, word: &[u8]) -> Option<TcpStream> {
+    let mut socket = raw::connect_from(from, to);
+    let _ = socket.write_all(word); // it may be closed before
+    let answer = socket.read(&mut [0; 4096]);
+    matches!(answer, Ok(read) if read > 0).then_some(socket)
+}
+
+async fn has_its_share(to: SocketAddr, word: &[u8]) {
+    let mut held: Vec<_> = (0..6).filter_map(|_| served([127, 0, 0, 1], to, word)).collect();
+    assert_eq!(held.len(), 3);
+    let other: Vec<_> = (0..2).filter_map(|_| served([127, 0, 0, 2], to, word)).collect();
+    assert_eq!(other.len(), 2, "another address is served");
+    let proxy: Vec<_> = (0..6).filter_map(|_| served([127, 0, 0, 9], to, word)).collect();
+    assert_eq!(proxy.len(), 6, "a trusted proxy speaks for many");
+    held.pop();
+    let again = std::cell::RefCell::default();
+    eventually(Duration::from_secs(10), "a place that was left is free", async || {
+        again.replace(served([127, 0, 0, 1], to, word));
+        again.borrow().is_some()
+    })
+    .await;
+    assert!(served([127, 0, 0, 1], to, word).is_none());
+}
+
+#[tokio::test]
+async fn an_address_holds_its_share_of_connections_and_no_more() {
+    let server = Server::with(three_for_each);
+    has_its_share(server.address, ASK).await;
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test]
+async fn an_address_holds_its_share_of_grpc_connections_and_no_more() {
+    let server = Server::with(|settings| {
+        three_for_each(settings);
+        settings.grpc_listen = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
+    });
+    has_its_share(server.grpc.unwrap(), PREFACE).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_has_closed_but_reads_slowly_keeps_its_seat() {
+    let server = Server::with(three_for_each);
+    let (_, key) = server.key(&[]).await;
+    let large =
+        format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\nConnection: close\r\n\r\n");
+    let held: Vec<_> = (0..3).map(|_| served([127, 0, 0, 1], server.address, large.as_bytes()).unwrap()).collect();
+    assert!(served([127, 0, 0, 1], server.address, ASK).is_none());
+    drop(held);
+    eventually(Duration::from_secs(10), "the seats are free", async || {
+        served([127, 0, 0, 1], server.address, ASK).is_some()
+    })
+    .await;
+}

@@ -1,6 +1,7 @@
 //! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
 
 pub mod access_tokens;
+mod attempt;
 pub mod bounds;
 pub mod caller;
 pub mod identity;
@@ -126,6 +127,11 @@ impl Auth {
 
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Tells this server's database from others.
+    pub fn installation(&self) -> &[u8; 16] {
+        self.store.installation()
     }
 
     pub fn now(&self) -> Time {

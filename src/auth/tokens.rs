@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Auth;
-use super::login::wrong;
+use super::attempt::wrong;
 use crate::error::{Error, Kind, Result};
 use crate::model::token::RefreshToken;
 use crate::model::{Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
@@ -49,7 +49,8 @@ impl Auth {
             id: FamilyId::new(now, self.entropy.bytes()?),
             user: proved.user.id,
             scopes,
-            clears: proved.clears(),
+            cleared: proved.cleared(),
+            address_mark: proved.address_mark(),
         };
         match self.store.issue_token(family, new, now, proved.origin(&request.origin)).await {
             Ok(family_ends) => Ok(fresh.issued(now, token_ends, family_ends)),

@@ -102,8 +102,7 @@ impl Auth {
     /// Hashed; by somebody else than the user, whose failures so far are forgotten.
     async fn new_password(&self, user: &User, typed: &str) -> Result<NewPassword> {
         let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
-        let cleared = throttle::buckets(user.email.as_str(), None, None);
-        Ok(NewPassword { hash, cleared: cleared.into_iter().map(|(_, digest)| digest).collect() })
+        Ok(NewPassword { hash, cleared: throttle::cleared_for(&user.email) })
     }
 
     /// By the user: the current password proves it. Ends every session, this one too.
@@ -124,7 +123,7 @@ impl Auth {
             None => error,
         })?;
         let hash = self.passwords.hash(new, self.entropy.bytes()?).await?;
-        let new = NewPassword { hash, cleared: proved.clears() };
+        let new = NewPassword { hash, cleared: proved.cleared() };
         self.store.set_password(user.id, new, self.now(), asking.origin.on_oneself()).await.map(drop)
     }
 
@@ -138,7 +137,7 @@ impl Auth {
     ) -> Result<()> {
         let password = Password::parse(typed)?;
         let proved = self.check_password(user.email.as_str(), password, device, &asking.origin).await?;
-        self.store.clear_failures(proved.clears(), self.now(), asking.origin.clone()).await
+        self.store.clear_failures(proved.cleared(), self.now(), asking.origin.clone()).await
     }
 
     /// The audit log, for admins.

@@ -42,6 +42,7 @@ pub struct Site {
     pub auth: Auth,
     pub settings: HttpSettings,
     pub assets: dashboard::assets::Assets,
+    cookies: dashboard::cookies::CookieNames,
     /// The OpenAPI document.
     pub openapi: serde_json::Value,
     /// Set when the server is about to stop: `/readyz` says so first.
@@ -71,6 +72,7 @@ impl Site {
         ];
         Site {
             openapi: openapi::document(settings.public_url.as_str()),
+            cookies: dashboard::cookies::CookieNames::new(&settings.public_url, auth.installation()),
             auth,
             settings,
             assets: dashboard::assets::Assets::new(),

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, web};
 
+use super::dashboard::cookies::CookieNames;
 use super::edge::Edge;
 use super::gateway::grpc::Grpc;
 use super::listen::{self, Limits};
@@ -50,6 +51,8 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     let address = addresses[0];
     let has_tls = certificates.is_some();
     let is_given = settings.public_url != PublicUrl::local(&settings.listen, settings.listen.port(), has_tls);
+    // Named after the settings, so that a log-in outlives a restart on another free port.
+    let cookies = CookieNames::new(&settings.public_url, auth.installation());
     if !is_given {
         // Port 0 is known only now.
         settings.public_url = PublicUrl::local(&settings.listen, address.port(), has_tls);
@@ -57,7 +60,7 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     let is_url_a_guess = !is_given && settings.listen.is_every();
     auth.start_signing(settings.signing.clone(), settings.public_url.as_str())?;
     let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
-    let site = web::Data::new(Site { certificates: certificates.clone(), ..Site::new(auth, settings) });
+    let site = web::Data::new(Site { certificates: certificates.clone(), cookies, ..Site::new(auth, settings) });
     let shared = site.clone();
     let seats = Seats::new("--listen", &site.settings, connections);
     let connections = (connections / workers).max(1);

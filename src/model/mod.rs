@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod client_address;
 pub mod email;
 pub mod event;
+pub mod foreign_text;
 pub mod id;
 pub mod key;
 pub mod metadata;

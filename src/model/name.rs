@@ -4,6 +4,7 @@ use std::fmt;
 
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+use super::foreign_text;
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,9 @@ impl KeyName {
                 "name",
                 "The name has an invisible character where it changes nothing that can be seen. Type the name again.",
             ));
+        }
+        if foreign_text::keys_in(text.as_bytes()).next().is_some() {
+            return Err(Error::invalid("name", "The name contains a key. Keys are never stored; choose another name."));
         }
         Ok(KeyName(text.to_owned()))
     }

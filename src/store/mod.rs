@@ -14,6 +14,7 @@ mod key_changes;
 mod key_search;
 mod keys;
 mod open;
+mod refused_logins;
 mod reserve;
 mod rotation;
 mod rows;
@@ -51,7 +52,7 @@ pub use sessions::NewSession;
 pub use signing::Stamp;
 pub use standing::Standing;
 pub use submissions::Submission;
-pub use throttle::Failures;
+pub use throttle::{Cleared, Failures};
 pub use tokens::{NewFamily, NewToken, Refreshed};
 pub use user_changes::NewPassword;
 pub use users::{NewUser, UserFilter};
@@ -81,6 +82,7 @@ pub struct Store {
     index: Arc<Index>,
     freshness: Arc<Freshness>,
     path: PathBuf,
+    installation: [u8; 16],
 }
 
 /// How far the index has followed the changes that other processes announced.
@@ -109,8 +111,14 @@ impl Store {
             Arc::new(Freshness { announcement: Announcement::open(&path)?, seen: AtomicU64::new(u64::MAX) });
         let writer = Writer::start(&path, purpose, Arc::clone(&index), Arc::clone(&freshness), lock)?;
         let connections = (0..READERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
+        let installation = open::installation(&path)?;
         let readers = Pool::start("reader", WAITING_READS, connections)?;
-        Ok(Store { writer, readers, index, freshness, path })
+        Ok(Store { writer, readers, index, freshness, path, installation })
+    }
+
+    /// Random, and another one in each database; copies of one share it.
+    pub fn installation(&self) -> &[u8; 16] {
+        &self.installation
     }
 
     /// Runs `look` on the key with this digest, in memory: no query, no lock, no system call.

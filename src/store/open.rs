@@ -132,6 +132,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
+/// What tells this database from others.
+pub(super) fn installation(path: &Path) -> Result<[u8; 16]> {
+    reader(path)?.query_row("SELECT id FROM installation", [], |row| row.get(0)).map_err(|error| at(path, error))
+}
+
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;

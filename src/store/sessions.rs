@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::rows::{Salvage, USER, changed, sql, time, user};
-use super::{Store, events, throttle, tokens};
+use super::throttle::{self, Cleared};
+use super::{Store, events, tokens};
 use crate::error::{Error, Result};
 use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME, IDLE};
 use crate::model::time::SKEW;
@@ -17,6 +18,8 @@ pub struct NewSession {
     pub user_agent: String,
     /// Of the cookie by which this browser is known from now on.
     pub device: Digest,
+    /// By which the address is known for this account from now on.
+    pub address_mark: Digest,
 }
 
 const SESSION: &str = "s.id, s.created_at, s.last_seen_at, s.address, s.user_agent";
@@ -27,7 +30,7 @@ impl Store {
     pub async fn start_session(
         &self,
         new: NewSession,
-        clears: Vec<Digest>,
+        cleared: Cleared,
         replaces: Option<Digest>,
         now: Time,
         origin: Origin,
@@ -56,24 +59,10 @@ impl Store {
                 ),
             )?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user_id, now.millis()))?;
-            remember_device(db, &new, now)?;
-            throttle::clear(db, &clears)?;
+            remember(db, Mark::Browser(new.device), new.user, now)?;
+            remember(db, Mark::Address(new.address_mark), new.user, now)?;
+            throttle::clear(db, &cleared)?;
             log(db, Action::LoggedIn, new.id, now, origin)
-        })
-        .await
-    }
-
-    /// A log-in that failed, for the audit log.
-    pub async fn refuse_login(&self, email: String, now: Time, origin: Origin) -> Result<()> {
-        self.write(origin, now, move |db, origin| {
-            let event = NewEvent {
-                at: now,
-                origin: origin.clone(),
-                action: Action::LogInFailed,
-                object: None,
-                label: email.clone(),
-            };
-            events::append(db, &event)
         })
         .await
     }
@@ -92,8 +81,8 @@ impl Store {
         .await
     }
 
-    /// Whether a browser with this cookie has logged in to this account before.
-    pub async fn is_device_of(&self, device: Digest, email: Email, now: Time) -> Result<bool> {
+    /// Whether this account has logged in before with this mark: of a browser's cookie or of an address.
+    pub async fn has_logged_in(&self, mark: Digest, email: Email, now: Time) -> Result<bool> {
         self.read(move |db| {
             let mut query = db
                 .prepare_cached(
@@ -102,7 +91,7 @@ impl Store {
                 )
                 .map_err(sql)?;
             let (oldest, newest) = (now.minus(DEVICE_LIFETIME).millis(), now.plus(SKEW).millis());
-            query.query_row((device.as_bytes(), email.as_str(), oldest, newest), |row| row.get(0)).map_err(sql)
+            query.query_row((mark.as_bytes(), email.as_str(), oldest, newest), |row| row.get(0)).map_err(sql)
         })
         .await
     }
@@ -175,16 +164,32 @@ impl Store {
     }
 }
 
-/// The newest 20 browsers of a user are known.
-fn remember_device(db: &Connection, new: &NewSession, now: Time) -> Result<()> {
-    let user = new.user.as_bytes();
-    let sql_text = "INSERT INTO devices (digest, user_id, created_at) VALUES (?1, ?2, ?3)";
-    changed(db, sql_text, (new.device.as_bytes(), user, now.millis()))?;
+/// By what somebody is known who has logged in before.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mark {
+    /// The digest of a cookie.
+    Browser(Digest),
+    /// The digest of account and address.
+    Address(Digest),
+}
+
+/// The newest 20 browsers and the newest 20 addresses of a user are known.
+pub(super) fn remember(db: &Connection, mark: Mark, user: UserId, now: Time) -> Result<()> {
+    let (kind, digest) = match mark {
+        Mark::Browser(digest) => ("browser", digest),
+        Mark::Address(digest) => ("address", digest),
+    };
     changed(
         db,
-        "DELETE FROM devices WHERE user_id = ?1 AND (created_at > ?2 OR digest NOT IN
-         (SELECT digest FROM devices WHERE user_id = ?1 ORDER BY created_at DESC LIMIT 20))",
-        (user, now.plus(SKEW).millis()),
+        "INSERT INTO devices (digest, user_id, created_at, kind) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (digest) DO UPDATE SET user_id = excluded.user_id, created_at = excluded.created_at",
+        (digest.as_bytes(), user.as_bytes(), now.millis(), kind),
+    )?;
+    changed(
+        db,
+        "DELETE FROM devices WHERE user_id = ?1 AND kind = ?2 AND (created_at > ?3 OR digest NOT IN
+         (SELECT digest FROM devices WHERE user_id = ?1 AND kind = ?2 ORDER BY created_at DESC LIMIT 20))",
+        (user.as_bytes(), kind, now.plus(SKEW).millis()),
     )
     .map(drop)
 }

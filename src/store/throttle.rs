@@ -1,4 +1,4 @@
-//! Failed log-ins in a row, by bucket, kept over restarts.
+//! Failed log-ins in a row, by bucket, kept over restarts. How they are counted is for the caller to say.
 
 use std::time::Duration;
 
@@ -17,47 +17,71 @@ const MOST: i64 = 200_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failures {
     pub count: u32,
+    /// Never in the future, so that no clock that was wrong once makes a wait longer than it is.
     pub last_at: Time,
 }
 
+/// What a success does to the buckets in which its try was counted.
+#[derive(Debug, Clone, Default)]
+pub struct Cleared {
+    pub forgotten: Vec<Digest>,
+    /// By so much less than was counted.
+    pub taken_back: Vec<(Digest, u32)>,
+}
+
 impl Store {
-    /// Counts one try against each bucket before it is judged, unless `judge` (given what is counted
-    /// so far) says to wait. Checked and counted in one step: parallel tries cannot slip through.
+    /// What the buckets hold; `None` if the clock was set back since, which only [`begin_login`](Self::begin_login)
+    /// puts right.
+    pub async fn login_failures(&self, buckets: Vec<Digest>, now: Time) -> Result<Option<Vec<Failures>>> {
+        self.read(move |db| {
+            let failures = buckets.iter().map(|bucket| read(db, bucket, now)).collect::<Result<Vec<_>>>()?;
+            Ok(Some(failures).filter(|failures| failures.iter().all(|failures| failures.last_at <= now)))
+        })
+        .await
+    }
+
+    /// Counts one try in each bucket before its password is checked, unless `judge` (given what they hold) says to
+    /// wait; else it says what they hold then. Judged and counted in one step: parallel tries cannot slip through.
+    /// Returns what they held before, or the wait.
     pub async fn begin_login(
         &self,
         buckets: Vec<Digest>,
         now: Time,
-        judge: impl Fn(&[Failures]) -> Option<Duration> + Send + 'static,
-    ) -> Result<Option<Duration>> {
+        judge: impl Fn(&[Failures]) -> std::result::Result<Vec<u32>, Duration> + Send + 'static,
+    ) -> Result<std::result::Result<Vec<Failures>, Duration>> {
         self.maintain(move |db| {
-            let failures = buckets.iter().map(|bucket| read(db, bucket, now)).collect::<Result<Vec<_>>>()?;
-            if let Some(wait) = judge(&failures) {
-                return Ok(Some(wait));
-            }
             prune(db, now)?;
-            for (bucket, failures) in buckets.iter().zip(failures) {
+            let failures = buckets.iter().map(|bucket| read(db, bucket, now)).collect::<Result<Vec<_>>>()?;
+            let counts = match judge(&failures) {
+                Ok(counts) => counts,
+                Err(wait) => return Ok(Err(wait)),
+            };
+            for (bucket, count) in buckets.iter().zip(counts) {
                 changed(
                     db,
                     "INSERT INTO login_throttle (bucket, failures, last_at) VALUES (?1, ?2, ?3)
                      ON CONFLICT (bucket) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at",
-                    (bucket.as_bytes(), failures.count.saturating_add(1), now.millis()),
+                    (bucket.as_bytes(), count, now.millis()),
                 )?;
             }
-            Ok(None)
+            Ok(Ok(failures))
         })
         .await
     }
 
     /// For somebody who proved once more who they are.
-    pub async fn clear_failures(&self, buckets: Vec<Digest>, now: Time, origin: Origin) -> Result<()> {
-        self.write(origin, now, move |db, _| clear(db, &buckets)).await
+    pub async fn clear_failures(&self, cleared: Cleared, now: Time, origin: Origin) -> Result<()> {
+        self.write(origin, now, move |db, _| clear(db, &cleared)).await
     }
 }
 
-/// A success: these buckets start anew.
-pub(super) fn clear(db: &Connection, buckets: &[Digest]) -> Result<()> {
-    for bucket in buckets {
+pub(super) fn clear(db: &Connection, cleared: &Cleared) -> Result<()> {
+    for bucket in &cleared.forgotten {
         changed(db, "DELETE FROM login_throttle WHERE bucket = ?1", [bucket.as_bytes()])?;
+    }
+    for (bucket, count) in &cleared.taken_back {
+        let sql_text = "UPDATE login_throttle SET failures = max(failures - ?2, 0) WHERE bucket = ?1";
+        changed(db, sql_text, (bucket.as_bytes(), count))?;
     }
     Ok(())
 }
@@ -72,6 +96,8 @@ fn read(db: &Connection, bucket: &Digest, now: Time) -> Result<Failures> {
 }
 
 fn prune(db: &Connection, now: Time) -> Result<()> {
+    // Counted by a clock that was ahead: from now on they wait and age like those counted now.
+    changed(db, "UPDATE login_throttle SET last_at = ?1 WHERE last_at > ?1", [now.millis()])?;
     changed(db, "DELETE FROM login_throttle WHERE last_at < ?1", [now.minus(KEPT).millis()])?;
     let count: i64 = db
         .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM login_throttle LIMIT ?1)")

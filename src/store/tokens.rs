@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::keys::{KEY, Reach, record, record_of, revoke};
 use super::rows::{changed, sql, time};
-use super::{Store, events, throttle};
+use super::sessions::{self, Mark};
+use super::throttle::{self, Cleared};
+use super::{Store, events};
 use crate::error::{Kind, Result};
 use crate::model::time::SKEW;
 use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, must_be_token};
@@ -33,8 +35,10 @@ pub struct NewFamily {
     pub user: UserId,
     /// What each token may do.
     pub scopes: ScopeSet,
-    /// Failed log-ins that are forgotten now.
-    pub clears: Vec<Digest>,
+    /// What the log-in makes of failed ones before it.
+    pub cleared: Cleared,
+    /// By which the address is known for this account from now on.
+    pub address_mark: Digest,
 }
 
 /// What became of a refresh.
@@ -62,7 +66,8 @@ impl Store {
             )?;
             insert(db, family.id, user, &family.scopes, &new, now)?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user.as_bytes(), now.millis()))?;
-            throttle::clear(db, &family.clears)?;
+            sessions::remember(db, Mark::Address(family.address_mark), user, now)?;
+            throttle::clear(db, &family.cleared)?;
             end_oldest(db, user, now, origin)?;
             log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, origin)?;
             Ok(ends)

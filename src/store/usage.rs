@@ -6,8 +6,8 @@ use super::Store;
 use super::journal::{Journal, Row};
 use super::rows::{changed, sql};
 use crate::error::Result;
-use crate::model::KeyId;
 use crate::model::usage::{Hour, Tally};
+use crate::model::{KeyId, foreign_text};
 
 /// Rows removed in one transaction; few, so that a revocation never waits long behind it.
 const CHUNK: usize = 256;
@@ -88,8 +88,7 @@ impl Store {
 
 fn fold(db: &Connection, key: &KeyId, hour: Hour, tally: &Tally) -> Result<()> {
     let client = &tally.last_client;
-    let user_agent = String::from_utf8_lossy(&client.user_agent);
-    let user_agent: String = user_agent.chars().filter(|c| !crate::model::name::is_deceptive(*c)).collect();
+    let user_agent = foreign_text::user_agent(&client.user_agent);
     let known = changed(
         db,
         "INSERT INTO key_last_use (key_id, at, address, user_agent) SELECT id, ?2, ?3, ?4 FROM keys WHERE id = ?1

@@ -4,16 +4,17 @@
 use rusqlite::Connection;
 
 use super::rows::changed;
+use super::throttle::Cleared;
 use super::users::{by_id, keep_an_admin, log};
 use super::{Store, throttle, tokens};
 use crate::error::Result;
-use crate::model::{Action, Digest, Origin, Time, User, UserChange, UserId};
+use crate::model::{Action, Origin, Time, User, UserChange, UserId};
 
 /// A new password's hash, and the failed log-ins that it forgets.
 #[derive(Debug, Clone)]
 pub struct NewPassword {
     pub hash: String,
-    pub cleared: Vec<Digest>,
+    pub cleared: Cleared,
 }
 
 impl Store {

@@ -145,7 +145,7 @@ async fn a_form_whose_body_was_held_back_does_nothing_for_somebody_whose_access_
         let mut held = Vec::new();
         for (path, fields) in acts {
             server.clock.advance(Duration::from_secs(61));
-            let cookie = format!("Cookie: kb_session={}", person.cookie("session").unwrap());
+            let cookie = person.whole_cookie("session").map(|(name, value)| format!("Cookie: {name}={value}")).unwrap();
             let headers = [FORM, cookie.as_str()];
             held.push((path.clone(), HeldBack::send(&server, &format!("POST {path}"), &headers, &encoded(&fields))));
             eventually(Duration::from_secs(20), "the session is judged", async || was_judged(&server, id)).await;

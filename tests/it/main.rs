@@ -26,6 +26,7 @@ mod framing;
 mod gateway;
 #[cfg(feature = "grpc")]
 mod grpc;
+mod guessing;
 mod headers;
 mod identity;
 mod index;
@@ -35,6 +36,8 @@ mod limits;
 mod logging;
 mod login;
 mod manage;
+#[cfg(target_os = "linux")]
+mod memory;
 mod metrics;
 mod not_given;
 mod oauth;

@@ -58,13 +58,15 @@ async fn a_session_id_chosen_by_a_stranger_is_never_adopted() {
     server.user(MEMBER, Role::Member).await;
     let victim = server.anon();
     let chosen = "A".repeat(43);
-    victim.cookies.lock().unwrap().insert("kb_form".into(), chosen.clone());
+    victim.get("/login").await;
+    let (form, session) = (victim.cookie_name("form"), victim.cookie_name("session"));
+    victim.cookies.lock().unwrap().insert(form, chosen.clone());
     let token = victim.get("/login").await.input("csrf_token");
-    victim.cookies.lock().unwrap().insert("kb_session".into(), chosen.clone());
+    victim.cookies.lock().unwrap().insert(session.clone(), chosen.clone());
     victim.post("/login", &[("csrf_token", &token), ("email", MEMBER), ("password", PASSWORD)]).await;
     assert_ne!(victim.cookie("session").unwrap(), chosen);
     let stranger = server.anon();
-    stranger.cookies.lock().unwrap().insert("kb_session".into(), chosen);
+    stranger.cookies.lock().unwrap().insert(session, chosen);
     assert_eq!(stranger.get("/keys").await.status, 303);
 }
 
@@ -169,9 +171,9 @@ async fn under_https_every_cookie_is_secure_and_bound_to_the_host() {
     server.user(ADMIN, Role::Admin).await;
     let landing = server.anon().get("/login").await;
     let answer = server.anon().log_in(ADMIN, PASSWORD).await;
-    for (answer, name) in [(&landing, "__Host-kb_form"), (&answer, "__Host-kb_session"), (&answer, "__Host-kb_device")]
-    {
+    for (answer, name) in [(&landing, "kb_form"), (&answer, "kb_session"), (&answer, "kb_device")] {
         let cookie = set_cookie(answer, name);
+        assert!(cookie.starts_with("__Host-"), "{cookie}");
         for attribute in ["; HttpOnly", "; Secure", "; Path=/", "; SameSite="] {
             assert!(cookie.contains(attribute), "{attribute}: {cookie}");
         }
@@ -179,12 +181,47 @@ async fn under_https_every_cookie_is_secure_and_bound_to_the_host() {
     }
     // A cookie without the prefix could have been planted by a neighbouring host.
     let planted = server.anon();
-    let value = server.admin().await.cookie("session").unwrap();
-    planted.cookies.lock().unwrap().insert("kb_session".into(), value);
+    let (name, value) = server.admin().await.whole_cookie("session").unwrap();
+    planted.cookies.lock().unwrap().insert(name.replace("__Host-", ""), value);
     assert_eq!(planted.get("/keys").await.status, 303);
 }
 
 fn set_cookie(answer: &crate::harness::Answer, name: &str) -> String {
     let cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
-    cookies.filter(|cookie| cookie.starts_with(&format!("{name}="))).collect()
+    cookies.filter(|cookie| cookie.split('=').next().unwrap().ends_with(name)).collect()
+}
+
+#[tokio::test]
+async fn two_servers_on_one_host_keep_their_log_ins_apart() {
+    let at = |url: &'static str| Server::with(move |settings| settings.public_url = PublicUrl::parse(url).unwrap());
+    // Browsers do not tell ports apart: RFC 6265 §8.5. Behind proxies even the URLs may be the same.
+    for urls in [
+        ["http://127.0.0.1:8080", "http://127.0.0.1:8081"],
+        ["http://keys.test", "http://keys.test"],
+        ["https://keys.test", "https://keys.test:8443"],
+    ] {
+        let servers = urls.map(at);
+        let first = servers[0].member().await;
+        let second = servers[1].member().await;
+        let names =
+            [&first, &second].map(|browser| browser.cookies.lock().unwrap().keys().cloned().collect::<Vec<_>>());
+        assert!(names[0].iter().all(|name| !names[1].contains(name)), "{names:?}");
+        // One browser at both.
+        let both: Vec<_> =
+            [&first, &second].map(|browser| browser.cookies.lock().unwrap().clone()).into_iter().flatten().collect();
+        for (browser, here) in [(&first, &servers[0]), (&second, &servers[1])] {
+            *browser.cookies.lock().unwrap() = both.iter().cloned().collect();
+            assert_eq!(browser.get("/keys").await.status, 200, "{:?}", here.site.settings.public_url);
+        }
+        assert_eq!(first.form("/logout", &[]).await.status, 303);
+        assert_eq!(second.get("/keys").await.status, 200, "a log-out here ends nothing there");
+    }
+}
+
+#[tokio::test]
+async fn a_log_in_outlives_a_restart() {
+    let server = Server::start();
+    let member = server.member().await;
+    let server = server.restart();
+    assert_eq!(copy(&server, &member).get("/keys").await.status, 200);
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::model::ClientAddress;
+use crate::model::foreign_text::without_keys;
 use crate::model::usage::Client;
 
 /// Distinct clients remembered at a time; of more only the time of use is known.
@@ -34,7 +35,7 @@ impl Clients {
         if held.address == address && *held.user_agent == *user_agent {
             return recent;
         }
-        let number = self.add(&Client { address, user_agent: user_agent.into() });
+        let number = self.add(&Client { address, user_agent: without_keys(user_agent).into() });
         self.recent[place] = number;
         number
     }
@@ -86,6 +87,10 @@ mod tests {
         let at = |address: [u8; 4]| Some(ClientAddress::Known(address.into()));
         let one = clients.number(at([10, 0, 0, 1]), b"curl/8");
         let other = clients.number(at([10, 0, 0, 65]), b"curl/8");
+        let key = b"kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+        let posing = clients.number(None, key);
+        assert_eq!(&*clients.get(posing).user_agent, b"[key]");
+        assert_eq!(clients.number(None, key), posing);
         assert_eq!(clients.number(None, b""), NOBODY);
         assert_ne!(one, other);
         assert_eq!(clients.number(at([10, 0, 0, 1]), b"curl/8"), one);

@@ -256,6 +256,9 @@ impl Work {
             return;
         }
         self.pruned_at = self.clock.steady().max(Duration::from_nanos(1));
+        if let Err(error) = block_on(self.store.tell_refused_logins(self.clock.now())) {
+            tracing::warn!(%error, "failed log-ins of past hours were not written to the audit log; tried again later");
+        }
         let oldest = Hour::of(self.clock.now().minus(self.retention));
         loop {
             match block_on(self.store.prune(oldest)) {

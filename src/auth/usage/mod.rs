@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::ambient::PerThread;
 use crate::model::key::LastUse;
 use crate::model::usage::Client;
-use crate::model::{ClientAddress, KeyId, KeyRecord, Time};
+use crate::model::{ClientAddress, KeyId, KeyRecord, Time, foreign_text};
 use crate::store::Store;
 use buffer::Buffer;
 pub use collector::Collector;
@@ -76,11 +76,7 @@ impl Usage {
 }
 
 fn shown(at: Time, client: &Client) -> LastUse {
-    let user_agent: String = String::from_utf8_lossy(&client.user_agent)
-        .chars()
-        .filter(|c| !crate::model::name::is_deceptive(*c))
-        .take(200)
-        .collect();
+    let user_agent = foreign_text::user_agent(&client.user_agent);
     LastUse {
         at,
         address: client.address.map(|address| address.to_string()),

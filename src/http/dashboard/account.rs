@@ -42,7 +42,7 @@ pub async fn change_password(form: SignedForm) -> Result<HttpResponse, Gate> {
     match changed {
         Ok(()) => {
             let mut response = see_other("/login?notice=password-changed");
-            add_cookie(&mut response, &Jar::Session.remove(&who.site.settings))?;
+            add_cookie(&mut response, &Jar::Session.remove(&who.site))?;
             Ok(response)
         }
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {

@@ -1,13 +1,34 @@
 //! The dashboard's three cookies. None can be read by scripts; under https each is `Secure` and
-//! bound to this host by its `__Host-` prefix.
+//! bound to this host by its `__Host-` prefix. Browsers keep cookies by host and not by port (RFC 6265
+//! §8.5), so the names tell this server from others on its host.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
+use data_encoding::BASE32_NOPAD;
 
-use crate::http::HttpSettings;
-use crate::model::SessionToken;
+use crate::http::Site;
+use crate::http::settings::PublicUrl;
 use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME};
+use crate::model::{Digest, SessionToken};
+
+/// `a1b2c3d4_kb_session` and so on: eight characters that follow from database and public URL.
+#[derive(Debug)]
+pub struct CookieNames {
+    session: String,
+    device: String,
+    form: String,
+}
+
+impl CookieNames {
+    pub fn new(public_url: &PublicUrl, installation: &[u8; 16]) -> Self {
+        let digest = Digest::of(&[b"cookies\0", public_url.as_str().as_bytes(), b"\0", installation].concat());
+        let server = BASE32_NOPAD.encode(&digest.as_bytes()[..5]).to_ascii_lowercase();
+        let prefix = if public_url.is_https() { "__Host-" } else { "" };
+        let name = |what: &str| format!("{prefix}{server}_kb_{what}");
+        CookieNames { session: name("session"), device: name("device"), form: name("form") }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jar {
@@ -20,28 +41,25 @@ pub enum Jar {
 }
 
 impl Jar {
-    fn name(self, settings: &HttpSettings) -> &'static str {
-        match (self, settings.public_url.is_https()) {
-            (Jar::Session, true) => "__Host-kb_session",
-            (Jar::Session, false) => "kb_session",
-            (Jar::Device, true) => "__Host-kb_device",
-            (Jar::Device, false) => "kb_device",
-            (Jar::Form, true) => "__Host-kb_form",
-            (Jar::Form, false) => "kb_form",
+    fn name(self, site: &Site) -> &str {
+        match self {
+            Jar::Session => &site.cookies.session,
+            Jar::Device => &site.cookies.device,
+            Jar::Form => &site.cookies.form,
         }
     }
 
     /// The secret in this cookie, if the request has exactly one such cookie.
-    pub fn read(self, settings: &HttpSettings, request: &HttpRequest) -> Option<SessionToken> {
-        let name = self.name(settings);
+    pub fn read(self, site: &Site, request: &HttpRequest) -> Option<SessionToken> {
+        let name = self.name(site);
         let cookies = request.cookies().ok()?;
         let mut found = cookies.iter().filter(|cookie| cookie.name() == name);
         let value = found.next()?.value().to_owned();
         if found.next().is_some() { None } else { SessionToken::parse(&value) }
     }
 
-    pub fn set(self, settings: &HttpSettings, token: &SessionToken) -> Cookie<'static> {
-        let mut cookie = self.empty(settings);
+    pub fn set(self, site: &Site, token: &SessionToken) -> Cookie<'static> {
+        let mut cookie = self.empty(site);
         cookie.set_value(token.expose());
         match self {
             Jar::Session => cookie.set_max_age(Duration::seconds(ABSOLUTE.as_secs() as i64)),
@@ -51,18 +69,18 @@ impl Jar {
         cookie
     }
 
-    pub fn remove(self, settings: &HttpSettings) -> Cookie<'static> {
-        let mut cookie = self.empty(settings);
+    pub fn remove(self, site: &Site) -> Cookie<'static> {
+        let mut cookie = self.empty(site);
         cookie.make_removal();
         cookie
     }
 
-    fn empty(self, settings: &HttpSettings) -> Cookie<'static> {
+    fn empty(self, site: &Site) -> Cookie<'static> {
         let same_site = if self == Jar::Session { SameSite::Lax } else { SameSite::Strict };
-        Cookie::build(self.name(settings), "")
+        Cookie::build(self.name(site).to_owned(), "")
             .http_only(true)
             .same_site(same_site)
-            .secure(settings.public_url.is_https())
+            .secure(site.settings.public_url.is_https())
             .path("/")
             .finish()
     }

@@ -109,8 +109,7 @@ impl FromRequest for OpenForm {
             let site = site(&request)?;
             csrf::check_origin(&site.settings, &request)?;
             let (fields, _) = read(&request, &mut payload).await?;
-            let cookie =
-                Jar::Form.read(&site.settings, &request).ok_or_else(|| csrf::no_cookie(&site.settings, &request))?;
+            let cookie = Jar::Form.read(&site, &request).ok_or_else(|| csrf::no_cookie(&site.settings, &request))?;
             if !CsrfSecret::of(&cookie).accepts(fields.text("csrf_token")) {
                 return Err(csrf::forged().into());
             }

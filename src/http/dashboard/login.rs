@@ -65,13 +65,11 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, Gate> {
         }
         Err(error) => return Err(error.into()),
     };
-    let settings = &landed.site.settings;
+    let site = &landed.site;
     let mut response = see_other(if is_own_path(next) { next } else { "/keys" });
-    for cookie in [
-        Jar::Session.set(settings, &logged_in.token),
-        Jar::Device.set(settings, &logged_in.device),
-        Jar::Form.remove(settings),
-    ] {
+    for cookie in
+        [Jar::Session.set(site, &logged_in.token), Jar::Device.set(site, &logged_in.device), Jar::Form.remove(site)]
+    {
         add_cookie(&mut response, &cookie)?;
     }
     Ok(response)
@@ -81,7 +79,7 @@ pub async fn log_out(form: SignedForm) -> Result<HttpResponse, Gate> {
     let who = form.who;
     who.site.auth.log_out(&who.asking(), &who.session).await?;
     let mut response = see_other("/login?notice=logged-out");
-    add_cookie(&mut response, &Jar::Session.remove(&who.site.settings))?;
+    add_cookie(&mut response, &Jar::Session.remove(&who.site))?;
     let name = actix_web::http::header::HeaderName::from_static("clear-site-data");
     response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from_static("\"cache\", \"storage\""));
     Ok(response)
@@ -92,7 +90,7 @@ pub fn add_cookie(response: &mut HttpResponse, cookie: &actix_web::cookie::Cooki
 }
 
 pub fn with_form_cookie(landed: &Landed, mut response: HttpResponse) -> Result<HttpResponse, Gate> {
-    add_cookie(&mut response, &Jar::Form.set(&landed.site.settings, &landed.cookie))?;
+    add_cookie(&mut response, &Jar::Form.set(&landed.site, &landed.cookie))?;
     Ok(response)
 }
 

@@ -3,7 +3,7 @@
 pub mod account;
 pub mod admin_keys;
 pub mod assets;
-mod cookies;
+pub mod cookies;
 mod csrf;
 pub mod events;
 mod form;

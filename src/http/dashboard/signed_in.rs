@@ -93,8 +93,8 @@ impl Landed {
             address: client::address(settings, request.headers(), request.peer_addr()),
             request_id: request_id(request),
             user_agent: user_agent(request),
-            device: Jar::Device.read(settings, request),
-            session: Jar::Session.read(settings, request),
+            device: Jar::Device.read(&site, request),
+            session: Jar::Session.read(&site, request),
             site,
         })
     }
@@ -122,7 +122,7 @@ impl FromRequest for Landed {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let landed = site(request).and_then(|site| {
-            let cookie = match Jar::Form.read(&site.settings, request) {
+            let cookie = match Jar::Form.read(&site, request) {
                 Some(cookie) => cookie,
                 None => SessionToken::new(site.auth.entropy().bytes()?),
             };
@@ -153,11 +153,11 @@ impl SignedIn {
         let is_page = request.method().is_safe();
         let next = request.uri().path_and_query().map(|path| path.as_str().to_owned());
         let log_in = || Gate::LogIn { next: next.clone().filter(|path| is_page && path != "/") };
-        let token = Jar::Session.read(&site.settings, request).ok_or_else(log_in)?;
+        let token = Jar::Session.read(&site, request).ok_or_else(log_in)?;
         let session = site.auth.session(&token).await?.ok_or_else(log_in)?;
         Ok(SignedIn {
             csrf: CsrfSecret::of(&token),
-            device: Jar::Device.read(&site.settings, request),
+            device: Jar::Device.read(&site, request),
             address: client::address(&site.settings, request.headers(), request.peer_addr()),
             request_id: request_id(request),
             session,

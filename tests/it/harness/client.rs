@@ -110,10 +110,24 @@ impl Client {
         self.cookie("session").is_some()
     }
 
-    /// The cookie whose name ends so.
+    /// The value of the cookie whose name ends so.
     pub fn cookie(&self, name: &str) -> Option<String> {
+        self.whole_cookie(name).map(|(_, value)| value)
+    }
+
+    /// The cookie with its whole name, which each server has its own of.
+    pub fn whole_cookie(&self, name: &str) -> Option<(String, String)> {
         let cookies = self.cookies.lock().unwrap();
-        cookies.iter().find(|(own, _)| own.ends_with(&format!("kb_{name}"))).map(|(_, value)| value.clone())
+        let found = cookies.iter().find(|(own, _)| own.ends_with(&format!("kb_{name}")));
+        found.map(|(name, value)| (name.clone(), value.clone()))
+    }
+
+    /// What the server that this client has met calls its cookie.
+    pub fn cookie_name(&self, name: &str) -> String {
+        let cookies = self.cookies.lock().unwrap();
+        let (met, what) = cookies.keys().find_map(|met| met.rsplit_once("kb_")).expect("a page was looked at");
+        assert!(["session", "device", "form"].contains(&what));
+        format!("{met}kb_{name}")
     }
 
     pub async fn json(&self, path: &str, body: impl Into<String>) -> Answer {

@@ -1,0 +1,54 @@
+//! Password hashing on a few threads of low priority behind a short, fair queue, so that log-ins can
+//! starve neither verification nor memory (19 MiB per hash in progress, nothing while none is).
+
+mod hasher;
+mod memory;
+mod queue;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+pub use hasher::{Hasher, Match};
+pub use queue::Lane;
+
+use self::queue::Queue;
+use crate::ambient::Entropy;
+use crate::error::Result;
+use crate::model::Password;
+
+/// Hashes in progress, and so 19 MiB each, whatever the number of cores.
+const MAX_THREADS: usize = 4;
+
+pub struct Passwords {
+    queue: Queue,
+    /// The hash (PHC string) of a random password. Unknown e-mails are checked against it, so that they take as long.
+    nobody: Arc<str>,
+}
+
+impl Passwords {
+    pub fn start(entropy: &dyn Entropy) -> Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+        let nobody = Hasher::default().hash(&entropy.bytes::<32>()?, &entropy.bytes()?)?;
+        Ok(Passwords { queue: Queue::start(threads)?, nobody: nobody.into() })
+    }
+
+    /// PHC string with this salt, which must be fresh. For a password that somebody may set.
+    pub async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<String> {
+        self.run(Lane::Trusted, move |hasher| hasher.hash(password.expose().as_bytes(), &salt)).await
+    }
+
+    /// Runs `job` on one of the threads when its turn comes. [`crate::error::Kind::Unavailable`] if there is no room
+    /// to wait. A caller that went away before the turn came has its job left out; one that has begun is finished.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        job: impl FnOnce(&mut Hasher) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.queue.run(lane, job).await
+    }
+
+    pub fn nobody(&self) -> Arc<str> {
+        Arc::clone(&self.nobody)
+    }
+}

@@ -1,0 +1,99 @@
+//! Text that somebody else chose and that is stored: a user agent, a name. It may hold a key by mistake, and a key
+//! is stored nowhere.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::name::is_deceptive;
+use super::{KeyPrefix, PlainKey};
+
+/// The longest text that is kept of a user agent, in bytes.
+pub const LONGEST: usize = 200;
+/// Secret and checksum.
+const TAIL: usize = 49;
+const IN_PLACE_OF_A_KEY: &[u8] = b"[key]";
+
+/// Where keys of ours are in the text, in order.
+pub fn keys_in(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let separators = text.iter().enumerate().filter(|(_, byte)| **byte == b'_').map(|(at, _)| at);
+    separators.filter_map(|separator| {
+        let end = separator + 1 + TAIL;
+        text.get(separator + 1..end)?.iter().all(|byte| is_in_key(*byte)).then_some(())?;
+        let starts = separator.saturating_sub(KeyPrefix::MAX)..separator;
+        starts.map(|start| start..end).find(|key| PlainKey::is_well_formed(&text[key.clone()]))
+    })
+}
+
+/// The text without the keys in it, nor the beginning of one where it was cut off.
+pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
+    let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };
+    let mut keys = keys_in(&text[..end]).peekable();
+    if keys.peek().is_none() {
+        return Cow::Borrowed(&text[..end]);
+    }
+    let (mut rest, mut kept) = (0, Vec::with_capacity(end));
+    for key in keys {
+        if key.start >= rest {
+            kept.extend_from_slice(&text[rest..key.start]);
+            kept.extend_from_slice(IN_PLACE_OF_A_KEY);
+        }
+        rest = rest.max(key.end);
+    }
+    kept.extend_from_slice(&text[rest..end]);
+    Cow::Owned(kept)
+}
+
+/// A user agent as it is stored and shown: bounded, without keys and without characters that pose as others.
+pub fn user_agent(sent: &[u8]) -> String {
+    let sent = &sent[..sent.len().min(LONGEST)];
+    String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(LONGEST).collect()
+}
+
+/// How many bytes at the end may be the beginning of a key.
+fn possible_beginning(text: &[u8]) -> usize {
+    let word = text.iter().rev().take_while(|byte| is_in_key(**byte)).count();
+    if text[text.len() - word..].contains(&b'_') { word } else { 0 }
+}
+
+fn is_in_key(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(prefix: &str, byte: u8) -> String {
+        PlainKey::generate(&KeyPrefix::parse(prefix).unwrap(), &[byte; 32]).expose().to_owned()
+    }
+
+    #[test]
+    fn keys_are_taken_out_wherever_they_stand() {
+        let (one, two) = (key("kb", 1), key("acme_live", 255));
+        assert_eq!(user_agent(b"curl/8.5.0 (x_y)"), "curl/8.5.0 (x_y)");
+        assert_eq!(user_agent(one.as_bytes()), "[key]");
+        assert_eq!(user_agent(format!("a={one}&b {two} c").as_bytes()), "a=[key]&b [key] c");
+        let cut = format!("{} {one}", "x".repeat(LONGEST - 40));
+        assert_eq!(user_agent(cut.as_bytes()), format!("{} ", "x".repeat(LONGEST - 40)));
+        assert_eq!(user_agent(&[0xff, b'a', b'\n']), "\u{fffd}a");
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_is_left_in_any_text(before: String, secret: [u8; 32], after: String) {
+            let key = PlainKey::generate(&KeyPrefix::parse("kb").unwrap(), &secret);
+            let text = format!("{before} {} {after}", key.expose());
+            let kept = without_keys(text.as_bytes());
+            prop_assert!(!String::from_utf8_lossy(&kept).contains(key.expose()));
+            prop_assert_eq!(keys_in(&kept).count(), 0);
+            prop_assert!(!user_agent(text.as_bytes()).contains(&key.expose()[3..35]));
+        }
+
+        #[test]
+        fn text_without_keys_stays_as_it_is(text in "[ -~]{0,199}") {
+            prop_assume!(keys_in(text.as_bytes()).next().is_none());
+            prop_assert_eq!(&*without_keys(text.as_bytes()), text.as_bytes());
+        }
+    }
+}

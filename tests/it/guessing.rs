@@ -1,0 +1,303 @@
+//! Guessing at many accounts, from few addresses: slowed down per address, without delaying anybody elsewhere, and
+//! without a trace of what was typed.
+
+use std::time::Duration;
+
+use keybearer::model::{Networks, Role, Time};
+use keybearer::store::{ChainReport, EventFilter};
+use serde_json::json;
+
+use crate::harness::{Answer, Client, MEMBER, PASSWORD, Server, eventually};
+
+const WRONG: &str = "not the right password";
+const GUESSER: &str = "203.0.113.7";
+const ELSEWHERE: &str = "198.51.100.1";
+
+/// Believes what clients say of their address.
+fn proxied() -> Server {
+    Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap())
+}
+
+/// A program asks for a token.
+async fn ask(client: &Client, from: &str, email: &str, password: &str) -> Answer {
+    let body = json!({ "email": email, "password": password }).to_string();
+    let request = client.request("POST", "/api/v1/tokens").header("content-type", "application/json");
+    client.send(request.header("x-forwarded-for", from).body(body)).await
+}
+
+/// A person sends the form, in a browser that was never here.
+async fn log_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
+    let browser = server.anon();
+    let token = browser.csrf_token().await;
+    let form = [("csrf_token", token.as_str()), ("email", email), ("password", password)];
+    browser.send(browser.request("POST", "/login").header("x-forwarded-for", from).form(&form)).await
+}
+
+/// Guesses at accounts, a new one each time; returns how often before the address has to wait.
+async fn spray(server: &Server, from: impl Fn(usize) -> String) -> usize {
+    let client = server.anon();
+    for number in 0..80 {
+        let answer = ask(&client, &from(number), &format!("user{number}@example.com"), WRONG).await;
+        if answer.status == 429 {
+            assert_eq!(answer.header("retry-after"), "1");
+            return number;
+        }
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    panic!("nobody was slowed down")
+}
+
+#[tokio::test]
+async fn one_password_at_many_accounts_is_slowed_down_per_address_and_nobody_elsewhere() {
+    let server = proxied();
+    server.user(MEMBER, Role::Member).await;
+    // A /64 is one address: whoever has one can use any of it.
+    assert_eq!(spray(&server, |number| format!("2001:db8::{number:x}")).await, 50);
+    assert_eq!(spray(&server, |_| GUESSER.into()).await, 50, "other addresses have their own count");
+    for from in [GUESSER, "2001:db8::ffff"] {
+        assert_eq!(log_in(&server, from, MEMBER, WRONG).await.status, 429, "the form counts with the API");
+        assert_eq!(log_in(&server, from, "no e-mail at all", WRONG).await.status, 429);
+    }
+    assert_eq!(ask(&server.anon(), ELSEWHERE, MEMBER, PASSWORD).await.status, 200);
+    assert_eq!(log_in(&server, "2001:db8:0:1::1", MEMBER, PASSWORD).await.status, 303);
+    // The wait grows and ends.
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        server.clock.advance(Duration::from_secs(waits.last().copied().unwrap_or(1)));
+        assert_eq!(ask(&server.anon(), GUESSER, "somebody@example.com", WRONG).await.status, 401);
+        waits.push(
+            ask(&server.anon(), GUESSER, "somebody.else@example.com", WRONG)
+                .await
+                .header("retry-after")
+                .parse()
+                .unwrap(),
+        );
+    }
+    assert_eq!(waits, [2, 4, 8, 16, 16, 32, 32, 32], "one failure is forgiven every 30 s");
+    server.clock.advance(Duration::from_secs(32));
+    assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
+    assert_eq!(
+        ask(&server.anon(), GUESSER, "next@example.com", WRONG).await.status,
+        429,
+        "a guesser's own account does not help"
+    );
+}
+
+#[tokio::test]
+async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there() {
+    let server = proxied();
+    server.user(MEMBER, Role::Member).await;
+    server.user("eve@example.com", Role::Member).await;
+    let program = server.anon();
+    assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
+    spray(&server, |_| GUESSER.into()).await;
+    assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
+    assert_eq!(log_in(&server, GUESSER, MEMBER, PASSWORD).await.status, 303, "the form knows it, too");
+    assert_eq!(ask(&program, GUESSER, "eve@example.com", PASSWORD).await.status, 429, "she has never been here");
+    // To the strangers it looks like any account.
+    let (known, invented) =
+        (ask(&program, GUESSER, MEMBER, WRONG).await, ask(&program, GUESSER, "x@example.com", WRONG).await);
+    assert_eq!((known.status, known.json()["code"].clone()), (429, invented.json()["code"].clone()));
+    for _ in 0..4 {
+        assert_eq!(ask(&program, GUESSER, MEMBER, WRONG).await.status, 429);
+    }
+    assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 429, "and their guesses at it count");
+    server.clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
+    // Guesses from anywhere hold back strangers, not who is known.
+    for number in 0..55 {
+        ask(&program, &format!("192.0.2.{number}"), MEMBER, WRONG).await;
+    }
+    assert_eq!(ask(&program, ELSEWHERE, MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
+}
+
+/// However many come at once: what was heard was counted, and what was turned away was not.
+#[tokio::test]
+async fn only_a_try_whose_password_was_compared_counts() {
+    let server = proxied();
+    server.user(MEMBER, Role::Member).await;
+    let clients: Vec<Client> = (0..200).map(|_| server.anon()).collect();
+    let flood = clients.iter().enumerate().map(|(number, client)| async move {
+        ask(client, GUESSER, &format!("invented{number}@example.com"), WRONG).await.status
+    });
+    let owner = server.anon();
+    let owners = async {
+        let mut statuses = Vec::new();
+        for _ in 0..10 {
+            statuses.push(ask(&owner, ELSEWHERE, MEMBER, PASSWORD).await.status);
+        }
+        statuses
+    };
+    let (flood, owners) = futures_util::future::join(futures_util::future::join_all(flood), owners).await;
+    assert_eq!(owners, [200; 10], "one address does not fill the queue");
+    assert!(flood.iter().all(|status| [401, 429, 503].contains(status)), "{flood:?}");
+    let heard = flood.iter().filter(|status| **status == 401).count();
+    let buckets: i64 = server
+        .home
+        .sqlite()
+        .query_row("SELECT count(*) FROM login_throttle WHERE failures = 1", [], |row| row.get(0))
+        .unwrap();
+    // Each account has a bucket for this address and one for anywhere.
+    assert_eq!(buckets as usize, 2 * heard, "{flood:?}");
+    assert!(heard <= 50, "{flood:?}");
+}
+
+async fn refusals(server: &Server) -> Vec<(String, Option<String>)> {
+    let filter = EventFilter { search: Some("session.refused".into()), limit: 1000, ..EventFilter::default() };
+    let page = server.site.auth.store().events(filter).await.unwrap();
+    page.rows.into_iter().map(|event| (event.object, event.address)).collect()
+}
+
+#[tokio::test]
+async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left_out() {
+    let server = proxied();
+    let client = server.anon();
+    for number in 0..40 {
+        assert_eq!(ask(&client, GUESSER, &format!("user{number}@example.com"), WRONG).await.status, 401);
+    }
+    server.user(MEMBER, Role::Member).await;
+    assert_eq!(ask(&client, GUESSER, MEMBER, WRONG).await.status, 401);
+    // A botnet: an address and an account for each try.
+    for number in 0..230 {
+        let email = format!("bot{number}@example.com");
+        assert_eq!(ask(&client, &format!("192.0.2.{number}"), &email, WRONG).await.status, 401, "{number}");
+        server.clock.advance(Duration::from_secs(10));
+    }
+    let during = refusals(&server).await;
+    let from_guesser = during.iter().filter(|(_, address)| address.as_deref() == Some(GUESSER));
+    let at: Vec<&str> = from_guesser.map(|(object, _)| object.as_str()).collect();
+    assert_eq!(at.iter().filter(|object| **object == "unknown account").count(), 10);
+    assert!(
+        at.contains(&MEMBER) && at.len() == 11,
+        "an attack on a user is not hidden behind invented accounts: {at:?}"
+    );
+    assert_eq!(during.len(), 201);
+    // Told when the hour is over, though nobody tries again.
+    server.clock.advance(Duration::from_secs(3600));
+    let counted = async || {
+        let refusals = refusals(&server).await;
+        let more = refusals.iter().filter_map(|(object, _)| object.split_once(" more failed log-ins at "));
+        let more: Vec<(u64, String)> = more.map(|(count, from)| (count.parse().unwrap(), from.to_owned())).collect();
+        (refusals.len() as u64 - more.len() as u64 + more.iter().map(|(count, _)| count).sum::<u64>(), more)
+    };
+    eventually(Duration::from_secs(20), "the rest is told", async || !counted().await.1.is_empty()).await;
+    let (all, more) = counted().await;
+    assert!(
+        more.contains(&(30, format!("unknown accounts from {GUESSER} in the hour from 2026-11-23 08:00 UTC"))),
+        "{more:?}"
+    );
+    assert_eq!(all, 40 + 1 + 230, "{more:?}");
+    assert!(matches!(server.site.auth.store().verify_events().await.unwrap(), ChainReport::Whole { .. }));
+}
+
+#[tokio::test]
+async fn what_is_typed_in_place_of_an_email_is_stored_nowhere() {
+    let server = Server::start();
+    server.user(MEMBER, Role::Member).await;
+    let (_, key) = server.key(&[]).await;
+    let typed = ["My secret passphrase 42", key.as_str(), "P4ssw0rd@home.example", "nobody@example.com"];
+    for text in typed {
+        assert_eq!(server.anon().log_in(text, WRONG).await.status, 422);
+        let api = ask(&server.anon(), GUESSER, text, WRONG).await;
+        assert_eq!(api.status, 401);
+        let anon = server.anon();
+        let basic = anon.request("POST", "/api/v1/tokens").basic_auth(text, Some(WRONG));
+        assert_eq!(anon.send(basic).await.status, 401);
+    }
+    assert_eq!(server.anon().log_in(MEMBER, WRONG).await.status, 422);
+    let labels: Vec<String> = refusals(&server).await.into_iter().map(|(object, _)| object).collect();
+    assert_eq!(labels.iter().filter(|label| *label == "unknown account").count() + 1, labels.len(), "{labels:?}");
+    assert!(labels.contains(&MEMBER.to_owned()), "a user's own e-mail is told: {labels:?}");
+    let files = std::fs::read_dir(server.home.path("")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
+    let stored = files.filter_map(Result::ok).collect::<Vec<_>>().concat().to_ascii_lowercase();
+    for text in typed {
+        let text = text.to_ascii_lowercase();
+        assert!(!stored.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, key) = member.make_key("mine").await;
+    let bearer = server.bearer(&key);
+    assert_eq!(
+        bearer.send(bearer.request("GET", "/auth").header("user-agent", &format!("job/1 {key} x"))).await.status,
+        200
+    );
+    eventually(Duration::from_secs(10), "its last use is shown", async || {
+        member.get(&format!("/keys/{id}")).await.body.contains("job/1 [key] x")
+    })
+    .await;
+    assert_eq!(member.form(&format!("/keys/{id}/edit"), &[("name", &format!("key {key}"))]).await.status, 422);
+    let visitor = server.anon();
+    let token = visitor.csrf_token().await;
+    let form = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    assert_eq!(
+        visitor.send(visitor.request("POST", "/login").header("user-agent", &key).form(&form)).await.status,
+        303
+    );
+    assert!(!visitor.get("/account").await.body.contains(&key));
+    let home = server.home.clone();
+    drop(server);
+    for entry in std::fs::read_dir(home.path("")).unwrap() {
+        let (path, key) = (entry.unwrap().path(), key.as_bytes());
+        let holds = |bytes: Vec<u8>| bytes.windows(key.len()).any(|window| window == key);
+        assert!(!std::fs::read(&path).is_ok_and(holds), "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn no_wait_is_longer_for_a_clock_that_was_set() {
+    let server = proxied();
+    server.user(MEMBER, Role::Member).await;
+    let start = Time::parse("2026-11-23T08:00:00Z").unwrap();
+    let fail = async || {
+        for _ in 0..6 {
+            assert_eq!(ask(&server.anon(), GUESSER, MEMBER, WRONG).await.status, 401);
+            server.clock.advance(Duration::from_secs(1));
+        }
+        let told = ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await;
+        assert_eq!((told.status, told.header("retry-after")), (429, "1"));
+    };
+    let enters_after = async |seconds: u64| {
+        assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 429);
+        server.clock.advance(Duration::from_secs(seconds));
+        assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
+    };
+    fail().await;
+    server.clock.set(start.minus(Duration::from_secs(3600)));
+    enters_after(2).await;
+    // Ten years ahead for a moment, and back.
+    server.clock.set(start.plus(Duration::from_secs(10 * 365 * 86_400)));
+    fail().await;
+    server.clock.set(start);
+    enters_after(2).await;
+    // To 1970, and forward again.
+    server.clock.set(Time::from_millis(0));
+    fail().await;
+    server.clock.set(start);
+    assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
+    let ahead: i64 = server
+        .home
+        .sqlite()
+        .query_row("SELECT count(*) FROM login_throttle WHERE last_at > ?1", [start.millis() + 60_000], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(ahead, 0, "no bucket of a clock that was ahead lives on");
+}
+
+#[tokio::test]
+async fn a_confirmed_password_counts_like_a_log_in() {
+    let server = Server::start();
+    let member = server.member().await;
+    let change = [("current_password", WRONG), ("new_password", "quite another long passphrase")];
+    for _ in 0..5 {
+        assert_eq!(member.form("/account/password", &change).await.status, 422);
+    }
+    let held = member.form("/account/password", &change).await;
+    assert!(held.status == 422 && held.body.contains("Too many failed attempts"), "{held:?}");
+}

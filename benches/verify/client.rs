@@ -1,15 +1,18 @@
 //! A small blocking HTTP client for everything that is not under measurement: probing, polling, managing keys.
 
 use crate::answer;
+use rustix::net;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
 /// How long any single answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One keep-alive connection, opened again when the server has closed it.
 pub struct Client {
+    /// The address that it connects from, if it has one of its own.
+    from: Option<Ipv4Addr>,
     port: u16,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
@@ -29,7 +32,12 @@ impl Response {
 
 impl Client {
     pub fn new(port: u16) -> Self {
-        Self { port, stream: None, buffer: Vec::new() }
+        Self { from: None, port, stream: None, buffer: Vec::new() }
+    }
+
+    /// From this loopback address.
+    pub fn from(from: Ipv4Addr, port: u16) -> Self {
+        Self { from: Some(from), ..Self::new(port) }
     }
 
     /// A request whose bytes are ready.
@@ -54,7 +62,7 @@ impl Client {
     fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            empty => empty.insert(connect(self.port)?),
+            empty => empty.insert(connect(self.from, self.port)?),
         };
         stream.write_all(request)?;
         self.buffer.clear();
@@ -79,8 +87,17 @@ impl Client {
     }
 }
 
-fn connect(port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+fn connect(from: Option<Ipv4Addr>, port: u16) -> io::Result<TcpStream> {
+    let to = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let stream = match from {
+        None => TcpStream::connect(to)?,
+        Some(from) => {
+            let socket = net::socket(net::AddressFamily::INET, net::SocketType::STREAM, None)?;
+            net::bind(&socket, &SocketAddrV4::new(from, 0))?;
+            net::connect(&socket, &to)?;
+            TcpStream::from(socket)
+        }
+    };
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -3,9 +3,10 @@
 use crate::client::Client;
 use crate::draw::Zipf;
 use crate::gateway::{GUARDED, OPEN};
+use crate::log_ins::LogIns;
 use crate::peers::{PEERS, Peer, Running};
 use crate::process::Server;
-use crate::rounds::{Measured, Pair, Side};
+use crate::rounds::{Beside, Measured, Pair, Side};
 use crate::schedule::{Route, Source};
 use crate::stage::{Product, Stage};
 use crate::writes::Writers;
@@ -19,11 +20,13 @@ pub const UNKNOWN: &str = "GET /auth, unknown keys";
 pub const CURRENT: &str = "GET /api/v1/keys/current";
 pub const VERIFY: &str = "POST /api/v1/keys/verify";
 pub const WRITING: &str = "GET /auth while 1,000 keys/s are created and revoked";
+pub const LOGGING_IN: &str = "GET /auth while 500 log in at once";
 pub const GATEWAY: &str = "GET through nginx, which asks /auth/nginx first";
 pub const PEER: &str = "GET /auth, Zipf 0.99, beside peers";
 
 const WRITING_CLIENTS: usize = 16;
 const KEYS_A_SECOND: f64 = 1000.0;
+const LOG_INS: usize = 500;
 
 #[derive(Default)]
 pub struct Comparisons<'a> {
@@ -43,6 +46,7 @@ impl<'a> Comparisons<'a> {
         list.unknown_keys(stage);
         list.json_routes(stage);
         list.writing(stage.principal());
+        list.logging_in(stage.small());
         list.through_nginx(stage);
         for (peer, running) in peers {
             list.against_peer(peer, running, stage.principal());
@@ -104,11 +108,18 @@ impl<'a> Comparisons<'a> {
         let idle = side(&product.server, Route::Auth, zipf(product.population.keys), 200);
         match writers {
             Ok(writers) => {
-                let subject = Side { writers: Some(writers), ..idle.clone() };
+                let subject = Side { beside: Beside::Writers(writers), ..idle.clone() };
                 self.add(WRITING, product, "itself, nobody writing", subject, idle);
             }
             Err(error) => self.miss(WRITING, product, "itself, nobody writing", &error),
         }
+    }
+
+    fn logging_in(&mut self, product: &'a Product) {
+        let idle = side(&product.server, Route::Auth, zipf(product.population.keys), 200);
+        let log_ins = LogIns { server: &product.server, clients: LOG_INS };
+        let subject = Side { beside: Beside::LogIns(log_ins), ..idle.clone() };
+        self.add(LOGGING_IN, product, "itself, nobody logging in", subject, idle);
     }
 
     /// The processor time of the subject's row is nginx's alone; the latency has both.
@@ -166,5 +177,5 @@ fn zipf(keys: u64) -> Source {
 }
 
 fn side(server: &Server, route: Route, source: Source, answers: u16) -> Side<'_> {
-    Side { server, route, source, answers, behind: None, writers: None }
+    Side { server, route, source, answers, behind: None, beside: Beside::Nothing }
 }

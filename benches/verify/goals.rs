@@ -179,6 +179,35 @@ pub fn writing_goal(what: &str, row: &Measured) -> Goal {
     }
 }
 
+/// Verification and memory while many log in, against the same without.
+pub fn log_in_goals(what: &str, row: &Measured) -> Vec<Goal> {
+    let (rate, tail) = (Limit::AtLeast(0.333), Limit::AtMost(5.0));
+    let rate_text = format!("rate {}", show_limit(rate, "× idle"));
+    let Some(ratio) = row.ratio(|slice| slice.rate()) else {
+        return vec![Goal::not_available(what, rate_text, row.failure.clone().unwrap_or_default())];
+    };
+    let answered = |status: u16| row.floods.iter().map(|flood| flood.statuses.get(&status).unwrap_or(&0)).sum::<u64>();
+    let seconds: f64 = row.floods.iter().map(|flood| flood.wall.as_secs_f64()).sum();
+    let hashed = answered(401) as f64 / seconds;
+    let measured = format!("{}, {hashed:.0} hashed/s", show_ratio(ratio, row.keys));
+    let mut goals = vec![Goal::new(what, rate_text, measured, rate.judge(ratio.median))];
+    if let Some(p99) = Spread::of(row.subject.iter().map(|slice| slice.latency.quantile(0.99) / 1000.0)) {
+        let measured = format!("{:.2} ms ({:.2}–{:.2})", p99.median, p99.least, p99.most);
+        goals.push(Goal::new(what, format!("p99 {}", show_limit(tail, "ms")), measured, tail.judge(p99.median)));
+    }
+    let most = row.floods.iter().map(|flood| flood.most).max().unwrap_or_default() as f64 / f64::from(1 << 20);
+    let idle = row.floods.iter().map(|flood| flood.idle).min().unwrap_or_default() as f64 / f64::from(1 << 20);
+    let released: Option<Vec<f64>> =
+        row.floods.iter().map(|flood| flood.released.map(|span| span.as_secs_f64())).collect();
+    let (verdict, text) = match released.and_then(|spans| spans.into_iter().reduce(f64::max)) {
+        Some(span) => (Limit::AtMost(128.0).judge_at(most, row.keys, 10_000), format!("given back in {span:.1} s")),
+        None => (Verdict::Missed, "not given back in 10 s".to_owned()),
+    };
+    let measured = format!("{most:.0} MiB at most, {idle:.0} MiB idle, {text}");
+    goals.push(Goal::new(what, "memory ≤ 128 MiB, given back in 10 s", measured, verdict));
+    goals
+}
+
 /// The product against a peer in requests a second.
 pub fn peer_goal(row: &Measured, least: Option<f64>) -> Goal {
     let what = format!("against {}", row.reference_name);

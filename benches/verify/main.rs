@@ -27,6 +27,7 @@ mod histogram;
 mod history;
 mod keys;
 mod load;
+mod log_ins;
 mod management;
 mod options;
 mod peers;

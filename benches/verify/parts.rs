@@ -11,6 +11,7 @@ mod goals;
 mod histogram;
 mod keys;
 mod load;
+mod log_ins;
 mod options;
 mod population;
 mod process;

@@ -2,6 +2,7 @@
 //! sides swapped from round to round, and everybody else stopped. A drift of the machine hits both sides alike.
 
 use crate::load::{Load, Slice};
+use crate::log_ins::{Flood, LogIns};
 use crate::process::Server;
 use crate::schedule::{Route, Schedule, Source};
 use crate::writes::{Writers, Written};
@@ -20,8 +21,22 @@ pub struct Side<'a> {
     pub answers: u16,
     /// Another server that this one asks.
     pub behind: Option<&'a Server>,
-    /// Who writes at the same time.
-    pub writers: Option<Writers<'a>>,
+    /// What happens to the server at the same time.
+    pub beside: Beside<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Beside<'a> {
+    Nothing,
+    Writers(Writers<'a>),
+    LogIns(LogIns<'a>),
+}
+
+/// What came of it.
+enum Outcome {
+    Nothing,
+    Written(Written),
+    Flood(Flood),
 }
 
 pub struct Pair<'a> {
@@ -47,6 +62,7 @@ pub struct Measured {
     pub subject: Vec<Slice>,
     pub reference: Vec<Slice>,
     pub written: Vec<Written>,
+    pub floods: Vec<Flood>,
     /// Why there are fewer rounds than asked for.
     pub failure: Option<String>,
 }
@@ -81,6 +97,7 @@ impl Measured {
             subject: Vec::new(),
             reference: Vec::new(),
             written: Vec::new(),
+            floods: Vec::new(),
             failure: None,
         }
     }
@@ -120,18 +137,22 @@ pub fn run(pairs: &[Pair], plan: &Plan, mut say: impl FnMut(&str)) -> io::Result
 fn measure_pair(pair: &Pair, plan: &Plan, schedule: &mut Schedule, seed: u64, into: &mut Measured) -> io::Result<()> {
     let subject_first = into.subject.len().is_multiple_of(2);
     let early = if subject_first { None } else { Some(measure(&pair.reference, plan, schedule, seed)?.0) };
-    let (subject, written) = measure(&pair.subject, plan, schedule, seed)?;
+    let (subject, outcome) = measure(&pair.subject, plan, schedule, seed)?;
     let reference = match early {
         Some(slice) => slice,
         None => measure(&pair.reference, plan, schedule, seed)?.0,
     };
     into.subject.push(subject);
     into.reference.push(reference);
-    into.written.extend(written);
+    match outcome {
+        Outcome::Nothing => {}
+        Outcome::Written(written) => into.written.push(written),
+        Outcome::Flood(flood) => into.floods.push(flood),
+    }
     Ok(())
 }
 
-fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::Result<(Slice, Option<Written>)> {
+fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::Result<(Slice, Outcome)> {
     let load = Load {
         port: side.server.port,
         cores: side.server.cores,
@@ -143,25 +164,35 @@ fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::
     let stop = AtomicBool::new(false);
     side.server.wake()?;
     side.behind.map_or(Ok(()), Server::wake)?;
-    let outcome = match &side.writers {
-        None => load.run(schedule, || side.server.cpu_time()).map(|slice| (slice, None)),
-        Some(writers) => thread::scope(|scope| {
+    let mut measured = || {
+        let slice = load.run(schedule, || side.server.cpu_time());
+        stop.store(true, Ordering::Relaxed);
+        slice
+    };
+    let outcome = match side.beside {
+        Beside::Nothing => measured().map(|slice| (slice, Outcome::Nothing)),
+        Beside::Writers(writers) => thread::scope(|scope| {
             let writing = scope.spawn(|| writers.run(&stop));
-            let slice = load.run(schedule, || side.server.cpu_time());
-            stop.store(true, Ordering::Relaxed);
+            let slice = measured();
             let written = writing.join().expect("writing does not panic")?;
-            Ok((slice?, Some(written)))
+            Ok((slice?, Outcome::Written(written)))
+        }),
+        Beside::LogIns(log_ins) => thread::scope(|scope| {
+            let flooding = scope.spawn(|| log_ins.run(&stop));
+            let slice = measured();
+            let flood = flooding.join().expect("logging in does not panic")?;
+            Ok((slice?, Outcome::Flood(flood)))
         }),
     };
     side.server.rest()?;
     side.behind.map_or(Ok(()), Server::rest)?;
-    let (slice, written) = outcome?;
+    let (slice, outcome) = outcome?;
     let wrong = slice.unexpected(side.answers);
     if wrong > 0 {
         let statuses = &slice.statuses;
         return Err(io::Error::other(format!("{wrong} wrong answers: wanted {}, got {statuses:?}", side.answers)));
     }
-    Ok((slice, written))
+    Ok((slice, outcome))
 }
 
 /// Enough that no request is sent twice in a slice at 250,000 a second; a limit keeps long slices in memory.

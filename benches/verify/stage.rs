@@ -142,6 +142,12 @@ impl Stage {
         principal(&self.products)
     }
 
+    /// The population that the goals about log-ins are for: 10k keys, else the smallest.
+    pub fn small(&self) -> &Product {
+        let small = self.products.iter().find(|product| product.population.keys == 10_000);
+        small.or(self.products.first()).expect("there is at least one population")
+    }
+
     pub fn largest(&self) -> &Product {
         self.products.last().expect("there is at least one population")
     }

@@ -1,6 +1,6 @@
 //! All goals in the order of the report: from the rounds, from the starts, and from managing keys.
 
-use crate::comparisons::{PEER, UNIFORM, UNKNOWN, WRITING, ZIPF};
+use crate::comparisons::{LOGGING_IN, PEER, UNIFORM, UNKNOWN, WRITING, ZIPF};
 use crate::goals::{self, Goal, Limit, Verdict, VerificationRows};
 use crate::management;
 use crate::options::show_population;
@@ -24,6 +24,7 @@ pub fn all(
     let rows = &report.rows;
     let mut goals = VerificationRows { rows, zipf: ZIPF, uniform: UNIFORM, unknown: UNKNOWN }.goals();
     goals.extend(rows.iter().filter(|row| row.what == WRITING).map(|row| goals::writing_goal(WRITING, row)));
+    goals.extend(rows.iter().filter(|row| row.what == LOGGING_IN).flat_map(|row| goals::log_in_goals(LOGGING_IN, row)));
     for row in rows.iter().filter(|row| row.what == PEER) {
         let peer = PEERS.iter().find(|peer| peer.name == row.reference_name);
         goals.push(goals::peer_goal(row, peer.and_then(|peer| peer.goal)));

@@ -16,6 +16,7 @@ use actix_web::Error as ActixError;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
+use futures_util::FutureExt;
 use rustls::ServerConfig;
 
 use super::connection::{Connection, Deadlines, LINGER, Seated, Socket, Watch};
@@ -80,7 +81,17 @@ where
         };
         builder = bound.map_err(Error::unavailable)?;
     }
-    Ok(builder.run())
+    started(builder.run())
+}
+
+/// actix makes its workers, their threads and file descriptors, when the server is first polled. Whoever
+/// has been told that it is up may count on them.
+fn started(mut server: Server) -> Result<Server> {
+    match (&mut server).now_or_never() {
+        None => Ok(server),
+        Some(Ok(())) => Err(Error::unavailable("the server ended at its start")),
+        Some(Err(error)) => Err(Error::unavailable(format!("the workers cannot be started: {error}"))),
+    }
 }
 
 /// An address that holds its share is let go at once, without a word: it would cost more than it is worth.

@@ -8,6 +8,8 @@ use super::envoy::{Envoy, Question};
 use crate::harness::{ADMIN, Home, Process, eventually};
 
 const POLICY: &str = "[policy.any-key]\n";
+/// For what must come, however busy the machine is.
+const LONG: Duration = Duration::from_secs(60);
 
 struct Stage {
     key: String,
@@ -23,7 +25,7 @@ impl Stage {
         let (_, key) = home.create_key(ADMIN, "one");
         std::fs::write(home.path("keybearer.toml"), POLICY).unwrap();
         let grpc = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let words = ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--grpc-listen", &grpc.to_string()];
+        let words = ["serve", "--listen", "127.0.0.1:0", "--workers", "4", "--grpc-listen", &grpc.to_string()];
         let mut command = home.command(&words);
         command.env("RUST_LOG", "trace");
         Stage { key, grpc, server: Process::of(command), home }
@@ -83,11 +85,10 @@ async fn without_file_descriptors_it_waits_and_then_goes_on() {
     assert!(Command::new("prlimit").args([&limit, &format!("--pid={pid}")]).status().unwrap().success());
     let idle: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(stage.grpc).unwrap()).collect();
     let refused = "the gRPC listener cannot accept a connection";
-    eventually(Duration::from_secs(5), "it says that it cannot accept", async || stage.server.log().contains(refused))
-        .await;
+    eventually(LONG, "it says that it cannot accept", async || stage.server.log().contains(refused)).await;
     assert_eq!(stage.status(&envoy).await, 200, "who is connected is served");
     drop(idle);
     let later = Envoy::at(stage.grpc);
     let question = || Question::of("any-key").key(&stage.key).request();
-    eventually(Duration::from_secs(5), "it accepts again", async || later.tries(question()).await.is_ok()).await;
+    eventually(LONG, "it accepts again", async || later.tries(question()).await.is_ok()).await;
 }

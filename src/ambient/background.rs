@@ -1,4 +1,4 @@
-//! A thread that works beside the requests, and gives way to them, until it is told to stop.
+//! A thread that works beside the requests until it is told to stop, and may give way to them.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -6,6 +6,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// Lets verifications come before this thread: on Linux this is the thread's own priority. Refused, it
+/// only competes as an equal.
+pub fn give_way() {
+    let _ = rustix::process::nice(10);
+}
 
 /// Stops its thread when told so or dropped.
 pub struct Background {
@@ -26,12 +32,7 @@ impl Orders {
 impl Background {
     pub fn start(name: &str, work: impl FnOnce(Orders) + Send + 'static) -> Result<Self> {
         let (order, orders) = sync_channel(1);
-        let run = move || {
-            // Verifications come first: on Linux this is the thread's own priority. Refused, it only
-            // competes as an equal.
-            let _ = rustix::process::nice(10);
-            work(Orders(orders));
-        };
+        let run = move || work(Orders(orders));
         let thread = thread::Builder::new().name(name.into()).spawn(run).map_err(Error::unavailable)?;
         Ok(Background { order, thread: Mutex::new(Some(thread)) })
     }

@@ -120,3 +120,39 @@ impl Layers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `listen` in the environment, `workers` in the file.
+    fn layers() -> Layers {
+        let layer = |name: &str| Layer { args: ServeArgs::default(), names: BTreeSet::from([name.to_owned()]) };
+        let path = PathBuf::from("a.toml");
+        Layers { flags: Layer::default(), environment: layer("listen"), file: layer("workers"), path }
+    }
+
+    fn as_given(message: &str) -> String {
+        layers().as_given(Error::invalid("usage", message.to_owned())).message.into_owned()
+    }
+
+    #[test]
+    fn a_message_names_settings_as_they_were_given() {
+        for (message, said) in [
+            ("Choose another --listen.", "Choose another KEYBEARER_LISTEN."),
+            ("--workers", "workers in a.toml"),
+            ("--listen-x --database --", "--listen-x --database --"),
+            ("---listen --\u{e9}--listen", "---listen --\u{e9}KEYBEARER_LISTEN"),
+        ] {
+            assert_eq!(as_given(message), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_other_message_stays_as_it_is(message in "[^ls]{0,40}") {
+            prop_assert_eq!(as_given(&message), message);
+        }
+    }
+}

@@ -262,7 +262,7 @@ fn flags(cli: &mut Cli, matches: &ArgMatches) -> Layer {
 /// `name` says how the file was named.
 fn read_file(path: &Path, name: &str) -> Result<Layer> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::invalid("usage", format!("{name}: the settings file cannot be read: {error}")))?;
+        .map_err(|error| Error::invalid("usage", format!("{name}: the settings file cannot be read: {error}.")))?;
     let wrong = |error: toml::de::Error| Error::invalid("usage", format!("{}: {error}", path.display()));
     let args: ServeArgs = toml::from_str(&text).map_err(wrong)?;
     let names = toml::from_str::<toml::Table>(&text).map_err(wrong)?;

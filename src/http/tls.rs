@@ -18,6 +18,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::settings::TlsFiles;
 use crate::ambient::Background;
+use crate::ambient::background::give_way;
 use crate::error::{Error, Kind, Result};
 use crate::model::Time;
 use crate::store::Stamp;
@@ -74,6 +75,7 @@ impl Certificates {
     pub fn watch(self: &Arc<Self>, now: impl Fn() -> Time + Send + 'static) -> Result<Background> {
         let certificates = Arc::clone(self);
         Background::start("certificates", move |orders| {
+            give_way();
             while !orders.to_stop_within(LOOK) {
                 certificates.look(now());
             }

@@ -177,6 +177,7 @@ async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
     let (one, two, three) = (make(), make(), make());
     let serve = words(&["serve", "--listen", "127.0.0.1:0"]);
     let server = Process::of(home.command(&serve.iter().map(String::as_str).collect::<Vec<_>>()));
+    server.becomes_ready().await;
     let admin = Client::signed_in(server.address, ADMIN).await;
     eventually(Duration::from_secs(10), "the reserve is held", async || disk.0.join("keybearer.db-reserve").exists())
         .await;

@@ -54,7 +54,7 @@ async fn a_database_that_is_moved_away_is_noticed_and_taken_again_when_it_is_bac
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
-    let server = Process::serve(&home);
+    let server = Process::ready(&home).await;
     assert_eq!(server.tries(&key).await, 200);
     fs::rename(home.database(), home.path("elsewhere")).unwrap();
     assert_cannot_tell(&server, &key).await;
@@ -68,7 +68,7 @@ async fn a_database_that_is_deleted_is_noticed() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
-    let server = Process::serve(&home);
+    let server = Process::ready(&home).await;
     assert_eq!(server.tries(&key).await, 200);
     for suffix in ["", "-wal", "-shm"] {
         fs::remove_file(format!("{}{suffix}", home.database().display())).unwrap();
@@ -81,7 +81,7 @@ async fn a_database_that_is_replaced_is_noticed() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
-    let server = Process::serve(&home);
+    let server = Process::ready(&home).await;
     assert_eq!(server.tries(&key).await, 200);
     fs::copy(home.database(), home.path("copy")).unwrap();
     fs::rename(home.database(), home.path("original")).unwrap();

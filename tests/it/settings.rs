@@ -235,3 +235,31 @@ fn any_text_in_any_variable_is_taken_or_named() {
         prop_assert!(is_named && !said.contains("panicked"), "{name}={text:?}: {said}");
     });
 }
+
+#[test]
+fn any_settings_file_is_taken_or_named() {
+    let home = Home::new();
+    let names = variables(&home).into_iter().map(|name| name["KEYBEARER_".len()..].to_lowercase()).collect::<Vec<_>>();
+    let line =
+        (prop::sample::select(names), prop_oneof!["\"[^\"\\\\]{0,20}\"", "[0-9]{1,20}", "\\[.{0,10}\\]", ".{0,20}"]);
+    let line =
+        prop_oneof![line.prop_map(|(name, value)| format!("{name} = {value}")), ".{0,40}".prop_map(String::from)];
+    let config = ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(lines in prop::collection::vec(line, 0..3), mark in prop::sample::select(vec!["", "\u{feff}"]))| {
+        std::fs::write(home.path("keybearer.toml"), format!("{mark}{}", lines.join("\n"))).unwrap();
+        let output = home.keybearer(&["serve", "--workers", "0"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        prop_assert_eq!(output.status.code(), Some(2), "{}", &said);
+        prop_assert!(said.contains("keybearer.toml") || said.contains("--workers 0:"), "{lines:?}: {said}");
+    });
+}
+
+#[test]
+fn a_settings_file_in_another_encoding_is_named() {
+    let home = Home::new();
+    let utf16: Vec<u8> = "workers = 2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(home.path("keybearer.toml"), [b"\xff\xfe", utf16.as_slice()].concat()).unwrap();
+    assert!(refused(&home, &["users", "list"], &[]).contains("keybearer.toml"));
+    std::fs::write(home.path("keybearer.toml"), "\u{feff}workers = 0\r\n").unwrap();
+    assert!(refused(&home, &["serve"], &[]).contains("workers = \"0\" in keybearer.toml"));
+}

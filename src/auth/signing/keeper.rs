@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
-use crate::ambient::background::Orders;
+use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock};
-use crate::error::Result;
-use crate::model::signing::Keyring;
+use crate::error::{Error, Result};
+use crate::model::signing::{FreshKey, Keyring};
 use crate::model::{Action, Origin, Time};
 use crate::store::{Stamp, Store};
 
 const LOOK: Duration = Duration::from_millis(500);
-/// After a failure: making RSA keys is dear, and a full disk does not mend in a second.
+/// After a failure to generate keys or to rotate, which generates them: that is expensive.
 const RETRY_TURNS: u32 = 60;
 
 pub struct Keeper(Background);
@@ -37,8 +37,13 @@ impl Keeper {
             keyring: None,
             next_end: None,
             patience: 0,
+            unwritten: None,
+            failure: None,
         };
         let run = move |orders: Orders| {
+            // The server is not ready without keys; all that comes later can wait for verifications.
+            work.turn();
+            give_way();
             loop {
                 work.turn();
                 if orders.to_stop_within(LOOK) {
@@ -67,6 +72,10 @@ struct Work {
     next_end: Option<Time>,
     /// Turns to sit out after a failure.
     patience: u32,
+    /// The first keys, until they could be written.
+    unwritten: Option<Vec<FreshKey>>,
+    /// Why they could not, so that it is said once.
+    failure: Option<String>,
 }
 
 impl Work {
@@ -79,10 +88,23 @@ impl Work {
             Some(left) => self.patience = left,
             None => {
                 if let Err(error) = self.tend(now) {
-                    tracing::error!(%error, "no signing keys were made; trying again in half a minute");
-                    self.patience = RETRY_TURNS;
+                    self.complain(&error);
                 }
             }
+        }
+    }
+
+    fn complain(&mut self, error: &Error) {
+        if self.unwritten.is_none() {
+            tracing::error!(%error, "no signing keys were made; trying again in half a minute");
+            self.patience = RETRY_TURNS;
+            return;
+        }
+        // The server is not ready without them: they are written as soon as that can be done.
+        let failure = Some(error.to_string());
+        if self.failure != failure {
+            tracing::error!(%error, "the first signing keys cannot be written; trying again until they are");
+            self.failure = failure;
         }
     }
 
@@ -129,7 +151,9 @@ impl Work {
     }
 
     fn begin(&mut self, now: Time) -> Result<()> {
-        let keyring = self.store.begin_signing_keys(&Keyring::begin(two_of_each()?, now))?;
+        let keys = self.unwritten.take().map_or_else(two_of_each, Ok)?;
+        let written = self.store.begin_signing_keys(&Keyring::begin(keys.clone(), now));
+        let keyring = written.inspect_err(|_| self.unwritten = Some(keys))?;
         tracing::info!(keys = keyring.label(), file = %self.file.display(), "made signing keys");
         self.put(Some(keyring), now)
     }

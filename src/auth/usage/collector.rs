@@ -9,7 +9,7 @@ use futures_executor::block_on;
 
 use super::fold::{CHUNK, FEW, Fold, SMALL_CHUNK};
 use super::{Usage, lock};
-use crate::ambient::background::Orders;
+use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock, Entropy};
 use crate::error::{Error, Result};
 use crate::model::usage::{Hour, Uses};
@@ -64,6 +64,7 @@ impl Collector {
             complained_at: None,
         };
         let run = move |orders: Orders| {
+            give_way();
             work.told("what a crash left", |work| work.journal.recover());
             while !orders.to_stop_within(work.pause) {
                 work.turn();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Client, Home};
+use super::{Client, Home, eventually};
 
 pub struct Process {
     pub address: SocketAddr,
@@ -31,6 +31,18 @@ impl Process {
         let told = told.recv_timeout(Duration::from_secs(20));
         let address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", log.lock().unwrap()));
         Process { address, child, log, follower }
+    }
+
+    /// The same once it is ready: at the first start it makes signing keys while it answers already.
+    pub async fn ready(home: &Home) -> Self {
+        let server = Self::serve(home);
+        server.becomes_ready().await;
+        server
+    }
+
+    pub async fn becomes_ready(&self) {
+        let is_ready = async || self.anon().get("/readyz").await.status == 200;
+        eventually(Duration::from_secs(60), "it is ready", is_ready).await;
     }
 
     pub fn pid(&self) -> u32 {

@@ -87,7 +87,7 @@ pub enum KeysCommand {
     Disable { id: String },
     /// Take over keys of another system, known by their SHA-256: all or nothing
     #[command(
-        after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": e-mail, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"},\nor CSV with those columns (scopes separated by blanks).\n\nExample:\n  keybearer keys import keys.jsonl"
+        after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": e-mail, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"},\nor CSV with those columns (scopes separated by blanks). It can be a pipe; - is stdin.\n\nExample:\n  keybearer keys import keys.jsonl\n  zcat keys.jsonl.gz | keybearer keys import -"
     )]
     Import {
         file: PathBuf,
@@ -96,7 +96,9 @@ pub enum KeysCommand {
         allow_revoked: bool,
     },
     /// Write all keys in the format of import: digests and settings, never a key
-    #[command(after_help = "Example:\n  keybearer keys export keys.jsonl\n  keybearer keys export > keys.jsonl")]
+    #[command(
+        after_help = "FILE is CSV if its name ends in .csv. It can be a pipe; - is stdout, like no FILE.\n\nExample:\n  keybearer keys export keys.jsonl\n  keybearer keys export | gzip > keys.jsonl.gz"
+    )]
     Export { file: Option<PathBuf> },
     /// Accept a disabled key again
     #[command(after_help = "Example:\n  keybearer keys enable 01890a5d-ac96-774b-bcce-b302099a8057")]
@@ -122,7 +124,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                     submission: None,
                     owner: auth.user_by_email(&asking, &owner).await?.id,
                 };
-                create(context, &auth, &asking, request).await
+                hand_over(context, &auth, &asking, auth.create_key(&asking, request).await?).await
             }
             KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
@@ -136,7 +138,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
                 let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: None };
                 let made = auth.rotate_key(&asking, rotation).await?;
-                show_made(context, made)
+                hand_over(context, &auth, &asking, made).await
             }
             KeysCommand::Import { file, allow_revoked } => {
                 let revoked = if allow_revoked { Revoked::Revive } else { Revoked::Refuse };
@@ -157,19 +159,26 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
     })
 }
 
-async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
-    show_made(context, auth.create_key(asking, request).await?)
-}
-
-fn show_made(context: &Context, made: Made) -> Result<()> {
+/// Prints a new key. One that cannot be printed is revoked at once, so that there is none that nobody has.
+async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made) -> Result<()> {
     let Made::Now { key, record } = made else {
         return Err(Error::internal("a request without a submission was taken for a repetition"));
     };
-    output::say(&format!("Made {} ({}). Copy the key now: it is not shown again.", record.name, record.id));
-    if !context.json {
-        return output::print(key.expose());
-    }
-    output::json(&MadeKeyJson::new(*record, &key))
+    let (id, name) = (record.id, record.name.clone());
+    let text = if context.json {
+        serde_json::to_string_pretty(&MadeKeyJson::new(*record, &key)).map_err(Error::internal)?
+    } else {
+        key.expose().to_owned()
+    };
+    let Err(error) = output::deliver(&text) else {
+        output::say(&format!("Made {name} ({id}). Copy the key now: it is not shown again."));
+        return Ok(());
+    };
+    let what = match auth.revoke_keys(asking, vec![id]).await {
+        Ok(_) => "it was revoked at once. Nothing is left of it".to_owned(),
+        Err(second) => format!("it is still live ({second}): keybearer keys revoke {id}"),
+    };
+    Err(Error::conflict(format!("The new key cannot be written to stdout ({error}), so {what}.")))
 }
 
 async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {

@@ -28,6 +28,12 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// A line of data that must arrive, or the caller undoes what it was about.
+pub fn deliver(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+}
+
 pub fn json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value).map_err(Error::internal)?)
 }

@@ -317,9 +317,7 @@ impl Writing<'_> {
     pub fn reset(&mut self) {
         self.index.resets.fetch_add(1, Ordering::AcqRel);
         self.index.recycled.fetch_add(1, Ordering::AcqRel);
-        if self.index.is_full() {
-            self.index.filled.fetch_add(1, Ordering::AcqRel);
-        }
+        self.set_incomplete();
         for shard in &self.index.shards {
             for number in shard.drain(&mut self.books.blocks) {
                 let old = self.index.entries.clear(number);
@@ -329,6 +327,13 @@ impl Writing<'_> {
         }
         self.index.keys.store(0, Ordering::Relaxed);
         self.index.imported.store(0, Ordering::Release);
+    }
+
+    /// Keeps what it holds; until [`Writing::set_full`] every miss is unsure.
+    pub fn set_incomplete(&mut self) {
+        if self.index.is_full() {
+            self.index.filled.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     pub fn set_full(&mut self) {

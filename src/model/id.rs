@@ -8,23 +8,33 @@ use uuid::Uuid;
 use super::Time;
 use crate::error::{Error, Result};
 
+/// The first bit after the time and the version: set in the ids of a sequence only.
+const SEQUENCE: u8 = 0x08;
+
 macro_rules! id {
     ($name:ident, $what:literal) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
 
         impl $name {
-            pub fn new(now: Time, random: [u8; 10]) -> Self {
+            pub fn new(now: Time, mut random: [u8; 10]) -> Self {
+                random[0] &= !SEQUENCE;
+                Self::made(now, random)
+            }
+
+            fn made(now: Time, random: [u8; 10]) -> Self {
                 $name(uuid::Builder::from_unix_timestamp_millis(now.millis().max(0) as u64, &random).into_uuid())
             }
 
-            /// The `number`th of many made at `now`, in order (RFC 9562 §6.2 method 1: a counter in
-            /// the 12 bits after the time), so that neighbours stay neighbours on disk.
-            pub fn in_sequence(now: Time, number: u64, mut random: [u8; 10]) -> Self {
-                let now = Time::from_millis(now.millis().saturating_add((number >> 12) as i64));
-                random[0] = (number >> 8) as u8 & 0x0f;
-                random[1] = number as u8;
-                Self::new(now, random)
+            /// The `number`th of many made at `at`, in order (RFC 9562 §6.2 method 1: a counter of 41 bits,
+            /// after the time and one bit that is set). So neighbours stay neighbours on disk, and no id of
+            /// [`Self::new`] lies among them.
+            pub fn in_sequence(at: Time, number: u64, mut random: [u8; 10]) -> Self {
+                random[0] = SEQUENCE | (number >> 38) as u8 & 0x07;
+                random[1] = (number >> 30) as u8;
+                random[2] = (number >> 24) as u8 & 0x3f;
+                random[3..6].copy_from_slice(&number.to_be_bytes()[5..]);
+                Self::made(at, random)
             }
 
             /// The moment that went into it.
@@ -77,3 +87,26 @@ id!(UserId, "user");
 id!(SessionId, "session");
 id!(TokenId, "token");
 id!(FamilyId, "token");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LAST: u64 = (1 << 41) - 1;
+
+    proptest! {
+        #[test]
+        fn a_sequence_is_in_order_and_no_other_id_lies_in_it(number in 0..LAST, random: [u8; 10], other: [u8; 10]) {
+            let at = Time::from_millis(1_790_000_000_000);
+            let [this, next] = [number, number + 1].map(|number| KeyId::in_sequence(at, number, random));
+            prop_assert!(this < next);
+            prop_assert_eq!(this.made_at(), at);
+            let (first, last) = (KeyId::in_sequence(at, 0, [0; 10]), KeyId::in_sequence(at, LAST, [0xff; 10]));
+            prop_assert!(first <= this && next <= last);
+            prop_assert!(KeyId::new(at, other) < first);
+            prop_assert_eq!(Uuid::from_bytes(*this.as_bytes()).get_version_num(), 7);
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::pending::is_key;
 use super::rows::{Salvage, networks, rate_limit, scopes, sql, time};
 use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
@@ -13,8 +14,12 @@ use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
 /// Changes read at once while catching up; keys read at once while filling.
 const PAGE: usize = 4096;
 
-const KEY: &str = "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
-    u.id, u.email, u.role, u.active, k.is_token, k.limit_bucket FROM keys k JOIN users u ON u.id = k.owner_id";
+const KEY: &str = concat!(
+    "SELECT k.id, k.digest, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.rate_limit, k.prefix IS NULL, \
+     u.id, u.email, u.role, u.active, k.is_token, k.limit_bucket, ",
+    is_key!(),
+    " AS is_key FROM keys k JOIN users u ON u.id = k.owner_id"
+);
 
 pub(super) struct Follower {
     index: Arc<Index>,
@@ -31,6 +36,8 @@ pub(super) struct Delta {
     revision: Option<i64>,
     keys: Vec<(Digest, Option<IndexedKey>)>,
     owners: Vec<IndexedOwner>,
+    /// An import was completed: the keys from this id on are to be read.
+    from: Option<[u8; 16]>,
 }
 
 impl Follower {
@@ -86,8 +93,16 @@ impl Follower {
             delta.revision = Some(line.get(0).map_err(sql)?);
             // A digest or an id of another length is that of no key and no user that the index could hold.
             if line.get_ref(1).is_ok_and(|kind| kind.as_str() == Ok("key")) {
-                if let Ok(digest) = line.get(3).map(Digest::from_bytes) {
-                    delta.keys.push((digest, find(db, &digest)?));
+                match line.get::<_, Option<[u8; 32]>>(3) {
+                    Ok(Some(digest)) => {
+                        let digest = Digest::from_bytes(digest);
+                        delta.keys.push((digest, find(db, &digest)?));
+                    }
+                    Ok(None) => {
+                        let first = line.get(2).unwrap_or_default();
+                        delta.from = Some(delta.from.map_or(first, |from| from.min(first)));
+                    }
+                    Err(_) => {}
                 }
             } else if let Ok(id) = line.get(2) {
                 delta.owners.extend(owner(db, id)?);
@@ -99,6 +114,10 @@ impl Follower {
     pub fn apply(&mut self, delta: Delta) {
         let Some(revision) = delta.revision else { return };
         self.write(|writing| {
+            if delta.from.is_some() {
+                // What it holds stays right; what it misses, SQLite knows until all is read.
+                writing.set_incomplete();
+            }
             for (digest, key) in delta.keys {
                 match key {
                     Some(key) => writing.put(&key),
@@ -111,6 +130,10 @@ impl Follower {
             writing.set_revision(revision as u64);
         });
         self.revision = revision;
+        if let Some(from) = delta.from {
+            let before = u128::from_be_bytes(from).saturating_sub(1).to_be_bytes().to_vec();
+            self.filling = Some(self.filling.take().map_or(before.clone(), |filling| filling.min(before)));
+        }
     }
 
     /// One page of keys as they are now. Later changes come by the feed, earlier ones are in the rows.
@@ -153,13 +176,13 @@ impl Follower {
 }
 
 /// From the sequence, not from the table, whose old lines are pruned.
-fn newest_revision(db: &Connection) -> Result<i64> {
+pub(super) fn newest_revision(db: &Connection) -> Result<i64> {
     let mut query = db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").map_err(sql)?;
     Ok(query.query_row([], |row| row.get(0)).optional().map_err(sql)?.unwrap_or(0))
 }
 
 pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey>> {
-    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = :digest")).map_err(sql)?;
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = :digest AND is_key")).map_err(sql)?;
     query
         .query_row(named_params! {":digest": digest.as_bytes()}, |row| Latest::default().key(row))
         .optional()
@@ -167,7 +190,7 @@ pub(super) fn find(db: &Connection, digest: &Digest) -> Result<Option<IndexedKey
 }
 
 pub(super) fn find_by_id(db: &Connection, id: KeyId) -> Result<Option<IndexedKey>> {
-    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id = :id")).map_err(sql)?;
+    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id = :id AND is_key")).map_err(sql)?;
     query.query_row(named_params! {":id": id.as_bytes()}, |row| Latest::default().key(row)).optional().map_err(sql)
 }
 
@@ -182,8 +205,10 @@ fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8
         if met == PAGE {
             last = row.get(0).map_err(sql)?;
         }
-        // Without a digest nobody can present it.
-        keys.extend(latest.key(row).ok());
+        if row.get("is_key").map_err(sql)? {
+            // Without a digest nobody can present it.
+            keys.extend(latest.key(row).ok());
+        }
     }
     Ok((keys, Some(last).filter(|_| met == PAGE)))
 }

@@ -72,7 +72,7 @@ impl Store {
         origin: Origin,
     ) -> Result<bool> {
         self.withdraw(origin, now, move |db, origin| {
-            let damaged = record_with(db, &digest)?.filter(KeyRecord::is_beyond_judging);
+            let damaged = record_with(db, digest.as_bytes())?.filter(KeyRecord::is_beyond_judging);
             let Some(found) = damaged else { return Ok(false) };
             judge(&found)?;
             let origin = Origin { actor: Actor::Key { id: found.id, hint: found.hint.clone() }, ..origin.clone() };

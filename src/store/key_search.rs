@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, named_params};
 
 use super::Store;
 use super::keys::{KEY, Reach, record_of};
+use super::pending::{is_key, spans};
 use super::rows::{like_pattern, sql};
 use crate::error::Result;
 use crate::model::{Cursor, KeyId, KeyRecord, Page, UserId};
@@ -89,25 +90,39 @@ const NEWEST_NAMED: &str = "SELECT id FROM keys INDEXED BY keys_by_name WHERE na
     AND id < ?3 ORDER BY id DESC LIMIT ?4";
 const PEOPLE: &str =
     "SELECT id FROM users WHERE email >= ?1 AND email < ?2 AND (?3 IS NULL OR id = ?3) ORDER BY email LIMIT ?4";
-const OWNED: &str = "SELECT id FROM keys WHERE owner_id = ?1 AND id < ?2 AND is_token = 0 AND (?3 IS NULL OR enabled = ?3) \
-    ORDER BY id DESC LIMIT ?4";
-const HINTED: &str = "SELECT id FROM keys WHERE hint = ?1 AND id < ?2 AND is_token = 0 AND (?3 IS NULL OR owner_id = ?3) \
-    AND (?4 IS NULL OR enabled = ?4) ORDER BY id DESC LIMIT ?5";
+const OWNED: &str = concat!(
+    "SELECT k.id FROM keys k WHERE k.owner_id = ?1 AND k.id < ?2 AND k.is_token = 0 AND (?3 IS NULL OR k.enabled = ?3) AND ",
+    is_key!(),
+    " ORDER BY k.id DESC LIMIT ?4"
+);
+const HINTED: &str = concat!(
+    "SELECT k.id FROM keys k WHERE k.hint = ?1 AND k.id < ?2 AND k.is_token = 0 AND (?3 IS NULL OR k.owner_id = ?3) \
+     AND (?4 IS NULL OR k.enabled = ?4) AND ",
+    is_key!(),
+    " ORDER BY k.id DESC LIMIT ?5"
+);
 
 fn list(db: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE {} AND k.is_token = 0 AND k.id < :after AND length(k.id) = 16 AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
+            "{KEY} AND {} AND k.is_token = 0 AND k.id > :above AND k.id < :below AND length(k.id) = 16
+             AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
             owned(filter, ":owner")
         ))
         .map_err(sql)?;
-    let values = named_params! {
-        ":owner": filter.reach.owner(),
-        ":after": after(filter),
-        ":enabled": filter.enabled,
-        ":limit": wanted(filter) as i64,
-    };
-    query.query_map(values, record_of).and_then(Iterator::collect).map_err(sql)
+    let mut found = Vec::new();
+    for (above, below) in spans(db, after(filter))? {
+        let values = named_params! {
+            ":owner": filter.reach.owner(),
+            ":above": above,
+            ":below": below,
+            ":enabled": filter.enabled,
+            ":limit": (wanted(filter) - found.len()) as i64,
+        };
+        let rows = query.query_map(values, record_of).map_err(sql)?;
+        found.extend(rows.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?);
+    }
+    Ok(found)
 }
 
 /// What is in the window is newer than all else: only where it leaves room do the indexes fill it.
@@ -145,22 +160,21 @@ fn walk(
     let mut query = db.prepare_cached(&walk_sql(filter, question.sql)).map_err(sql)?;
     let [first, second] = question.values;
     let owner = filter.reach.owner();
-    let values: [&dyn ToSql; 6] = [&owner, &below, &filter.enabled, &(rows as i64), first, second];
-    let mut keys = query.query(values).map_err(sql)?;
     let mut walk = Walk { found: Vec::new(), floor: below, is_over: false };
-    for _ in 0..rows {
-        let Some(key) = keys.next().map_err(sql)? else {
-            walk.is_over = true;
-            break;
-        };
-        walk.floor = key.get(0).map_err(sql)?;
-        if key.get(1).map_err(sql)? {
-            walk.found.push(walk.floor);
-        }
-        if walk.found.len() == wanted {
-            break;
+    let mut left = rows;
+    for (above, below) in spans(db, below)? {
+        let values: [&dyn ToSql; 7] = [&owner, &below, &filter.enabled, &(left as i64), first, second, &above];
+        let mut keys = query.query(values).map_err(sql)?;
+        while walk.found.len() < wanted && left > 0 {
+            let Some(key) = keys.next().map_err(sql)? else { break };
+            left -= 1;
+            walk.floor = key.get(0).map_err(sql)?;
+            if key.get(1).map_err(sql)? {
+                walk.found.push(walk.floor);
+            }
         }
     }
+    walk.is_over = left > 0 && walk.found.len() < wanted;
     Ok(walk)
 }
 
@@ -169,7 +183,7 @@ fn walk(
 fn walk_sql(filter: &KeyFilter, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \
-         WHERE {} AND k.is_token = 0 AND k.id < ?2 AND length(k.id) = 16 ORDER BY k.id DESC LIMIT ?4",
+         WHERE {} AND k.is_token = 0 AND k.id < ?2 AND k.id > ?7 AND length(k.id) = 16 ORDER BY k.id DESC LIMIT ?4",
         owned(filter, "?1")
     )
 }
@@ -224,7 +238,7 @@ fn hinted(db: &Connection, filter: &KeyFilter, hint: &str, below: Id) -> Result<
 fn kept(db: &Connection, filter: &KeyFilter, id: &Id) -> Result<Option<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE k.id = ?1 AND k.is_token = 0 AND (?2 IS NULL OR k.owner_id = ?2) AND (?3 IS NULL OR k.enabled = ?3)"
+            "{KEY} AND k.id = ?1 AND k.is_token = 0 AND (?2 IS NULL OR k.owner_id = ?2) AND (?3 IS NULL OR k.enabled = ?3)"
         ))
         .map_err(sql)?;
     query.query_row((id, filter.reach.owner(), filter.enabled), record_of).optional().map_err(sql)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+use super::pending::is_key;
 use super::rows::{Salvage, changed, is_unique_violation, networks, rate_limit, scopes, sql, time};
 use super::submissions::{self, Submission};
 use super::{Store, events, tokens};
@@ -60,10 +61,14 @@ pub struct Batch {
     pub missing: Vec<KeyId>,
 }
 
-/// A key whose owner's row is gone is a key all the same: to be shown, and to be revoked.
-pub(super) const KEY: &str = "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
-    k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime \
-    FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id";
+/// A key whose owner's row is gone is a key all the same: to be shown, and to be revoked. Ends with a condition;
+/// others are added with AND.
+pub(super) const KEY: &str = concat!(
+    "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
+     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime \
+     FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
+    is_key!()
+);
 
 impl Store {
     pub async fn create_key(&self, key: KeyWrite, now: Time, origin: Origin) -> Result<Created> {
@@ -89,7 +94,7 @@ impl Store {
         self.read(move |db| record(db, id, reach)).await
     }
 
-    /// The scopes that this user's keys carry, for suggestions.
+    /// The scopes that this user's keys carry, for suggestions; those of an import that is running, too.
     pub async fn scopes_in_use(&self, owner: UserId) -> Result<Vec<String>> {
         self.read(move |db| {
             let mut query = db
@@ -131,7 +136,7 @@ impl Store {
         self.withdraw(origin, now, move |db, origin| {
             let mut revoked = Vec::new();
             for digest in &digests {
-                let found = match record_with(db, digest)? {
+                let found = match record_with(db, digest.as_bytes())? {
                     Some(record) => Some(record),
                     None => tokens::token_of_refresh(db, digest)?,
                 };
@@ -182,9 +187,12 @@ impl Store {
 /// Whether the owner may have `more` keys than now; tokens are not counted.
 pub(super) fn may_own(db: &Connection, owner: UserId, more: i64) -> Result<()> {
     let mut query = db
-        .prepare_cached(
-            "SELECT active, role <> 'admin' AND EXISTS (SELECT 1 FROM keys WHERE owner_id = ?1 AND is_token = 0 LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1",
-        )
+        .prepare_cached(concat!(
+            "SELECT active, role <> 'admin' AND EXISTS
+                 (SELECT 1 FROM keys k WHERE k.owner_id = ?1 AND k.is_token = 0 AND ",
+            is_key!(),
+            " LIMIT 1 OFFSET ?2) FROM users WHERE id = ?1"
+        ))
         .map_err(sql)?;
     let found: Option<(bool, bool)> = query
         .query_row((owner.as_bytes(), KEYS_PER_MEMBER - more), |row| Ok((row.get(0)?, row.get(1)?)))
@@ -262,16 +270,19 @@ pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, o
 }
 
 pub(super) fn record(db: &Connection, id: KeyId, reach: Reach) -> Result<KeyRecord> {
+    found(db, id, reach)?.ok_or_else(|| Error::not_found("key"))
+}
+
+pub(super) fn found(db: &Connection, id: KeyId, reach: Reach) -> Result<Option<KeyRecord>> {
     let mut query =
-        db.prepare_cached(&format!("{KEY} WHERE k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)")).map_err(sql)?;
-    let found = query.query_row((id.as_bytes(), reach.owner()), record_of).optional().map_err(sql)?;
-    found.ok_or_else(|| Error::not_found("key"))
+        db.prepare_cached(&format!("{KEY} AND k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)")).map_err(sql)?;
+    query.query_row((id.as_bytes(), reach.owner()), record_of).optional().map_err(sql)
 }
 
 /// The key with this digest.
-pub(super) fn record_with(db: &Connection, digest: &Digest) -> Result<Option<KeyRecord>> {
-    let mut query = db.prepare_cached(&format!("{KEY} WHERE k.digest = ?1")).map_err(sql)?;
-    query.query_row([digest.as_bytes()], record_of).optional().map_err(sql)
+pub(super) fn record_with(db: &Connection, digest: &[u8]) -> Result<Option<KeyRecord>> {
+    let mut query = db.prepare_cached(&format!("{KEY} AND k.digest = ?1")).map_err(sql)?;
+    query.query_row([digest], record_of).optional().map_err(sql)
 }
 
 /// Whatever a column holds, there is a record.

@@ -14,6 +14,7 @@ mod key_changes;
 mod key_search;
 mod keys;
 mod open;
+mod pending;
 mod refused_logins;
 mod reserve;
 mod rotation;

@@ -20,7 +20,10 @@ mod embedded {
 const APPLICATION_ID: i64 = 1_262_637_649;
 /// Older ones can corrupt a database on which two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
+/// How long to wait for the write lock, and how often to look for it: bulk work of another process leaves it for
+/// milliseconds, which SQLite's own handler, with pauses of a tenth of a second, would miss.
 const BUSY: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Makes sure that a sound database of this program's schema stands at `path`.
 pub(super) fn prepare(path: &Path) -> Result<()> {
@@ -139,8 +142,8 @@ pub(super) fn installation(path: &Path) -> Result<[u8; 16]> {
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
-    db.busy_timeout(BUSY).map_err(|error| at(path, error))?;
+    let mut db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
+    db.busy_handler(Some(wait_for_lock)).map_err(|error| at(path, error))?;
     db.set_prepared_statement_cache_capacity(64);
     // Plans by the statements alone. Planning anew for each bound value took a quarter of the writer's time.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|error| at(path, error))?;
@@ -156,6 +159,11 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
         db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
     }
     Ok(db)
+}
+
+fn wait_for_lock(looks: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK * looks.unsigned_abs() < BUSY
 }
 
 /// A message that names the file and what to do; for start-up, where the operator reads it.

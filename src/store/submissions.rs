@@ -11,6 +11,8 @@ use crate::model::time::SKEW;
 use crate::model::{Digest, KeyId, Time};
 
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// With each new one, so that no transaction is long.
+const PRUNED_AT_ONCE: i64 = 256;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Submission {
@@ -21,7 +23,12 @@ pub struct Submission {
 
 /// The key that this submission made before, if it did.
 pub(super) fn earlier(db: &Connection, submission: &Submission, now: Time) -> Result<Option<KeyId>> {
-    changed(db, "DELETE FROM submissions WHERE created_at < ?1", [now.minus(KEPT).millis()])?;
+    let oldest = now.minus(KEPT).millis();
+    let old = "DELETE FROM submissions WHERE digest = ?1 AND created_at < ?2";
+    changed(db, old, (submission.token.as_bytes(), oldest))?;
+    let others =
+        "DELETE FROM submissions WHERE digest IN (SELECT digest FROM submissions WHERE created_at < ?1 LIMIT ?2)";
+    changed(db, others, (oldest, PRUNED_AT_ONCE))?;
     // Remembered by a clock far ahead: for a day from now, not from then.
     let sql_text = "UPDATE submissions SET created_at = ?1 WHERE created_at > ?2";
     changed(db, sql_text, (now.millis(), now.plus(SKEW).millis()))?;

@@ -137,7 +137,7 @@ pub(super) fn end_all(db: &Connection, user: UserId, now: Time, origin: &Origin)
 pub(super) fn token_of_refresh(db: &Connection, presented: &Digest) -> Result<Option<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} WHERE k.id = (SELECT f.key_id FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1)"
+            "{KEY} AND k.id = (SELECT f.key_id FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1)"
         ))
         .map_err(sql)?;
     query.query_row([presented.as_bytes()], record_of).optional().map_err(sql)

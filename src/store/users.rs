@@ -1,12 +1,14 @@
 //! People: the first admin, adding, passwords, deactivation, removal.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::rows::{USER, changed, is_unique_violation, like_pattern, sql, user};
 use super::user_changes::{self, NewPassword};
 use super::{Store, events, keys};
 use crate::error::{Error, Result};
-use crate::model::{Action, Cursor, Email, KeyId, NewEvent, Origin, Page, Role, Time, User, UserId};
+use crate::model::{Action, Cursor, Email, NewEvent, Origin, Page, Role, Time, User, UserId};
 
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -16,6 +18,11 @@ pub struct NewUser {
     /// PHC string; none for somebody who cannot log in yet.
     pub password_hash: Option<String>,
 }
+
+/// Keys revoked in one transaction when their owner is removed, a twentieth of a second.
+const KEYS_AT_ONCE: usize = 500;
+/// Between two of them others get their turn, also those in other processes, who look for it every 2 ms.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// Which people to list.
 #[derive(Debug, Clone)]
@@ -158,8 +165,9 @@ impl Store {
         .await
     }
 
-    /// Revokes the user's keys, each with its event, and deletes the user, if `judge` allows it.
-    /// Returns how many keys.
+    /// Revokes the user's keys, each with its event, and deletes the user, if `judge` allows it. Somebody
+    /// with many keys is deactivated first, and then keys go some at a time, so that no other revocation
+    /// waits for all of them. Returns how many keys.
     pub async fn remove_user(
         &self,
         id: UserId,
@@ -167,25 +175,57 @@ impl Store {
         now: Time,
         origin: Origin,
     ) -> Result<u64> {
-        self.withdraw(origin, now, move |db, origin| {
+        let begin = move |db: &Connection, origin: &Origin| {
             let user = by_id(db, id)?;
             judge(&user)?;
             keep_an_admin(db, &user)?;
-            let mut query = db.prepare_cached("SELECT id FROM keys WHERE owner_id = ?1").map_err(sql)?;
-            // A key whose id is damaged has no line of its own, and goes with the others.
-            let ids = query.query_map([id.as_bytes()], |row| Ok(row.get(0).ok())).map_err(sql)?;
-            let ids: Vec<Option<[u8; 16]>> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
-            for key in ids.into_iter().flatten() {
-                let record = keys::record(db, KeyId::from_bytes(key), keys::Reach::Anyone)?;
-                keys::log(db, Action::KeyRevoked, &record, now, origin)?;
+            let begun = remove_some(db, &user, now, origin)?;
+            if user.active && !begun.is_done {
+                user_changes::deactivate(db, &user, now, origin)?;
             }
-            changed(db, "DELETE FROM keys WHERE owner_id = ?1", [id.as_bytes()])?;
-            changed(db, "DELETE FROM users WHERE id = ?1", [id.as_bytes()])?;
-            log(db, Action::UserRemoved, &user, now, origin)?;
-            Ok(user.keys)
-        })
-        .await
+            Ok(begun)
+        };
+        let Removal { mut keys, mut is_done } = self.withdraw(origin.clone(), now, begin).await?;
+        while !is_done {
+            tokio::time::sleep(BREATH).await;
+            let go_on = move |db: &Connection, origin: &Origin| {
+                let user = by_id(db, id)?;
+                keep_an_admin(db, &user)?;
+                remove_some(db, &user, now, origin)
+            };
+            let more = self.withdraw(origin.clone(), now, go_on).await?;
+            (keys, is_done) = (keys + more.keys, more.is_done);
+        }
+        Ok(keys)
     }
+}
+
+/// How far the removal of a user has come.
+struct Removal {
+    keys: u64,
+    is_done: bool,
+}
+
+/// Revokes some keys of the user; with the last of them goes the user.
+fn remove_some(db: &Connection, user: &User, now: Time, origin: &Origin) -> Result<Removal> {
+    let mut query = db.prepare_cached("SELECT digest FROM keys WHERE owner_id = ?1 LIMIT ?2").map_err(sql)?;
+    let digests = query.query_map((user.id.as_bytes(), KEYS_AT_ONCE as i64), |row| row.get(0)).map_err(sql)?;
+    let digests: Vec<Vec<u8>> = digests.collect::<rusqlite::Result<_>>().map_err(sql)?;
+    let mut keys = 0;
+    for digest in &digests {
+        // A row of an import that is not complete is no key yet: there is nothing to tell.
+        if let Some(record) = keys::record_with(db, digest)? {
+            keys::log(db, Action::KeyRevoked, &record, now, origin)?;
+            keys += u64::from(!record.is_token);
+        }
+        changed(db, "DELETE FROM keys WHERE digest = ?1", [digest])?;
+    }
+    let is_done = digests.len() < KEYS_AT_ONCE;
+    if is_done {
+        changed(db, "DELETE FROM users WHERE id = ?1", [user.id.as_bytes()])?;
+        log(db, Action::UserRemoved, user, now, origin)?;
+    }
+    Ok(Removal { keys, is_done })
 }
 
 fn has_users(db: &Connection) -> Result<bool> {

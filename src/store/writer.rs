@@ -16,7 +16,7 @@ use super::files::{Identity, ServerLock};
 use super::follow::Follower;
 use super::reserve::Reserve;
 use super::rows::changed;
-use super::{Freshness, Purpose, open};
+use super::{Freshness, Purpose, follow, open};
 use crate::ambient::histogram::Snapshot;
 use crate::ambient::{Histogram, log};
 use crate::error::{Error, Kind, Result};
@@ -30,6 +30,8 @@ const BATCH: usize = 256;
 /// do the same work, and between them the core is verification's. One that writes alone never waits.
 const GATHER: Duration = Duration::from_millis(1);
 const ENOUGH: usize = 12;
+/// How long a command leaves the write lock alone after a commit: others look for it more often.
+const TURN: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -229,6 +231,10 @@ impl WriterLoop {
             let (jobs, stop) = self.gather();
             if !jobs.is_empty() {
                 self.commit(jobs);
+                if self.follower.is_none() {
+                    // The server may wait for the write lock, and a command's next commit would take it first.
+                    thread::sleep(TURN);
+                }
             }
             if stop {
                 break;
@@ -389,6 +395,7 @@ impl WriterLoop {
             follower.follow_committed(&self.db)?;
         }
         let before = self.db.total_changes();
+        let revision = follow::newest_revision(&self.db)?;
         for job in jobs.iter_mut() {
             self.say("SAVEPOINT verb")?;
             let is_ok = job.run(&self.db);
@@ -405,7 +412,8 @@ impl WriterLoop {
         let delta = match &self.follower {
             Some(follower) => follower.delta(&self.db, usize::MAX)?,
             None => {
-                if wrote {
+                // What leaves no line in the feed alters no verdict, and need not send each look-up to SQLite.
+                if follow::newest_revision(&self.db)? != revision {
                     self.freshness.announcement.raise();
                 }
                 Default::default()

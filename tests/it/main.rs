@@ -22,6 +22,7 @@ mod damage;
 mod database;
 mod deadlines;
 mod events;
+mod export;
 mod framing;
 mod gateway;
 #[cfg(feature = "grpc")]
@@ -29,6 +30,7 @@ mod grpc;
 mod guessing;
 mod headers;
 mod identity;
+mod import;
 mod index;
 mod keys;
 mod lifetimes;

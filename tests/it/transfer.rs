@@ -174,3 +174,157 @@ async fn short_tokens_leave_no_tombstone() {
     assert_eq!(server.bearer(&token).call("DELETE", "/api/v1/tokens").await.status, 204);
     assert_eq!(counts(&home), (0, 0));
 }
+
+/// Imports what this command reads on stdin or from `path`: the exit code and what was said.
+fn import(home: &Home, path: &str, stdin: &[u8]) -> (Option<i32>, String) {
+    let output = home.keybearer(&["keys", "import", path]).write_stdin(stdin).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let exported = home.run(&["keys", "export"]);
+    let name =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["name"].as_str().unwrap().to_owned();
+    exported.lines().map(name).collect()
+}
+
+#[test]
+fn input_that_can_be_read_only_once_is_imported() {
+    let home = Home::new();
+    home.add_admin();
+    let lines = |keys: [&str; 2]| keys.map(|key| line(key, "")).concat().into_bytes();
+    assert_eq!(import(&home, "-", &lines(["a", "b"])).0, Some(0));
+    assert_eq!(import(&home, "/dev/stdin", &lines(["c", "d"])).0, Some(0));
+    let pipe = home.path("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let (pipe, text) = (pipe.clone(), lines(["e", "f"]));
+        std::thread::spawn(move || fs::write(pipe, text).unwrap())
+    };
+    assert_eq!(import(&home, pipe.to_str().unwrap(), b"").0, Some(0));
+    writer.join().unwrap();
+    assert_eq!(names(&home).len(), 6);
+    // A file behind stdin is read from where it is, both times.
+    let file = home.path("file.jsonl");
+    fs::write(&file, [&b"the first line\n"[..], &lines(["g", "h"])].concat()).unwrap();
+    let script = "{ read -r first; \"$0\" keys import -; } < file.jsonl";
+    let ran = home.command(&[]).get_program().to_owned();
+    let status = std::process::Command::new("sh").args(["-c", script]).arg(ran).current_dir(home.path("")).status();
+    assert!(status.unwrap().success());
+    assert_eq!(names(&home).len(), 8);
+    let left = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.contains("-import-")), "no copy is left");
+}
+
+#[test]
+fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
+    let home = Home::new();
+    home.add_admin();
+    fs::create_dir(home.path("folder")).unwrap();
+    fs::create_dir(home.path("folder.csv")).unwrap();
+    let one = line("k", "");
+    let csv = format!("{},{ADMIN},name\n", digest("k"));
+    let utf_32: Vec<u8> = "\u{feff}{}".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+    let latin = [b"{\"name\":\"caf", &[0xe9][..], b"\"}\n"].concat();
+    let files: [(&str, &[u8], &str); 17] = [
+        ("folder", b"", "is a directory"),
+        ("folder.csv", b"", "is a directory"),
+        ("/dev/zero", b"", "is a device"),
+        ("missing.jsonl", b"", "missing.jsonl cannot be read"),
+        ("-", b"", "stdin: it is empty"),
+        ("-", b"\xef\xbb\xbf\r\n \n", "stdin: it is empty"),
+        ("-", b"sha256,owner,name\n", "has a header and no keys"),
+        ("-", csv.as_bytes(), "line 1: it is neither JSON nor the header of a CSV file"),
+        ("-", b"<!doctype html>\n", "line 1: this is HTML"),
+        ("-", b"\n[{\n", "line 2: this is a JSON array"),
+        ("-", b"PK\x03\x04....", "line 1: this is a ZIP file"),
+        ("-", &utf_32, "UTF-32"),
+        ("-", &latin, "line 1: it is not UTF-8"),
+        ("-", b"sha256,owner,name,colour\n", "column 4 of the header"),
+        ("-", b"sha256,name\n", "the header lacks owner"),
+        ("-", b"sha256,owner,name\n\"a\n", "line 2: a quote is not closed"),
+        ("-", &[one.as_bytes(), &b"x".repeat(70_000)].concat(), "line 2: it is longer than 65,536 bytes"),
+    ];
+    for (path, text, said) in files {
+        let (code, message) = import(&home, path, text);
+        assert_eq!(code, Some(1), "{said}: {message}");
+        assert!(message.contains(said), "{said}: {message}");
+        assert!(!message.contains(&digest("k")), "{message}");
+    }
+    assert!(names(&home).is_empty());
+}
+
+#[test]
+fn text_is_read_in_the_encodings_that_windows_writes() {
+    let home = Home::new();
+    home.add_admin();
+    let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let mut expected = Vec::new();
+    for (at, form) in ["json", "csv"].iter().cycle().take(6).enumerate() {
+        let (key, name) = (format!("key {at}"), format!("schlüssel {at}"));
+        let text = match *form {
+            "json" => line(&key, "").replace("\"old\"", &format!("\"{name}\"")),
+            _ => format!("sha256,owner,name\r\n{},{ADMIN},{name}\r\n", digest(&key)),
+        };
+        let marked = format!("\u{feff}{text}");
+        let bytes = match at / 2 {
+            0 => marked.into_bytes(),
+            1 => utf16(&marked, u16::to_le_bytes),
+            _ => utf16(&marked, u16::to_be_bytes),
+        };
+        let (code, message) = import(&home, "-", &bytes);
+        assert_eq!(code, Some(0), "{message}");
+        expected.push(name);
+    }
+    assert_eq!(names(&home), expected);
+}
+
+#[test]
+fn a_blank_field_of_json_is_not_taken_for_one_that_was_left_out() {
+    let home = Home::new();
+    home.add_admin();
+    for field in ["expires_at", "rate_limit", "prefix"] {
+        for blank in ["", " "] {
+            let (code, message) = import(&home, "-", line("k", &format!(",\"{field}\":\"{blank}\"")).as_bytes());
+            assert_eq!(code, Some(1), "{message}");
+            assert!(message.contains(&format!("line 1, {field}: It is blank. Write null")), "{message}");
+        }
+    }
+    for (key, end) in [("a", "null"), ("b", "\"never\"")] {
+        assert_eq!(import(&home, "-", line(key, &format!(",\"expires_at\":{end}")).as_bytes()).0, Some(0));
+    }
+    assert_eq!(home.run(&["keys", "export"]).matches("\"expires_at\":null").count(), 2);
+}
+
+#[test]
+fn csv_is_read_as_spreadsheets_of_many_countries_write_it() {
+    let home = Home::new();
+    home.add_admin();
+    let text = |separator: &str, end: &str, key: &str| {
+        let header = ["Name", "sha256", "owner", "enabled", "scopes", "expires_at"].join(separator);
+        let name = if separator == "\t" { "\"a b\"" } else { &format!("\"a{separator} b\"") };
+        let row = [name, digest(key).as_str(), ADMIN, "FALSE", "x:read y:read", end].join(separator);
+        format!("{header}\r\n\r\n{row}\r\n")
+    };
+    for (key, separator, before) in [("a", ";", ""), ("b", ",", ""), ("c", "\t", ""), ("d", ";", "sep=;\r\n")] {
+        let text = before.to_owned() + &text(separator, "2030-01-31T12:00:00+01:00", key);
+        let (code, message) = import(&home, "-", text.as_bytes());
+        assert_eq!(code, Some(0), "{separator}: {message}");
+    }
+    let exported = home.run(&["keys", "export"]);
+    let expected = "\"scopes\":[\"x:read\",\"y:read\"],\"expires_at\":\"2030-01-31T11:00:00Z\",\"hint\":\"imported\",\"enabled\":false";
+    assert_eq!(exported.matches(expected).count(), 4, "{exported}");
+    assert_eq!(names(&home), ["a; b", "a, b", "a b", "a; b"]);
+    let (code, message) = import(&home, "-", text(";", "31.01.2027 12:00", "e").as_bytes());
+    assert_eq!(code, Some(1));
+    assert!(message.contains("line 3, expires_at:") && message.contains("2027-01-31T12:00:00Z"), "{message}");
+}
+
+#[test]
+fn messages_of_an_import_carry_nothing_that_a_terminal_obeys() {
+    let home = Home::new();
+    home.add_admin();
+    let (code, message) = import(&home, "-", b"{\"\\u001b[31m\":1}\n");
+    assert_eq!(code, Some(1));
+    assert!(message.contains("line 1: unknown field") && !message.contains('\u{1b}'), "{message:?}");
+}

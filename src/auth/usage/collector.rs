@@ -61,6 +61,7 @@ impl Collector {
             pause: COLLECT,
             finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
+            is_clearing: false,
             complained_at: None,
         };
         let run = move |orders: Orders| {
@@ -96,6 +97,8 @@ struct Work {
     pause: Duration,
     finished_at: Duration,
     pruned_at: Duration,
+    /// Whether a killed import may have left rows.
+    is_clearing: bool,
     /// When a failure was last logged.
     complained_at: Option<Duration>,
 }
@@ -108,6 +111,7 @@ impl Work {
             self.told("usage counts", Work::finish);
         }
         self.prune_if_due();
+        self.clear_import();
         if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             match self.fold.due(since) {
                 Some(steps) => self.fold_some(steps, SMALL_CHUNK),
@@ -252,6 +256,14 @@ impl Work {
         outcome.ok()
     }
 
+    /// What a killed import left goes a step per turn: counting must not wait for all of it.
+    fn clear_import(&mut self) {
+        if self.is_clearing {
+            let more = self.told("what a killed import left", |work| block_on(work.store.remove_abandoned_import()));
+            self.is_clearing = more == Some(true);
+        }
+    }
+
     fn prune_if_due(&mut self) {
         if self.clock.steady().saturating_sub(self.pruned_at) < PRUNE && !self.pruned_at.is_zero() {
             return;
@@ -260,6 +272,7 @@ impl Work {
         if let Err(error) = block_on(self.store.tell_refused_logins(self.clock.now())) {
             tracing::warn!(%error, "failed log-ins of past hours were not written to the audit log; tried again later");
         }
+        self.is_clearing = true;
         let oldest = Hour::of(self.clock.now().minus(self.retention));
         loop {
             match block_on(self.store.prune(oldest)) {

@@ -181,11 +181,11 @@ fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
     for question in [PART, BEGINS] {
         assert_eq!(
             plan(&walk_sql(&filter(Reach::Anyone), question)),
-            "SEARCH k USING PRIMARY KEY (id<?); SEARCH u USING PRIMARY KEY (id=?)"
+            "SEARCH k USING PRIMARY KEY (id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
         );
         assert_eq!(
             plan(&walk_sql(&filter(own(1)), question)),
-            "SEARCH k USING INDEX keys_by_owner (owner_id=? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
+            "SEARCH k USING INDEX keys_by_owner (owner_id=? AND id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
         );
     }
     assert!(
@@ -198,6 +198,8 @@ fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
         "SEARCH keys USING COVERING INDEX keys_by_name (name>? AND name<?); USE TEMP B-TREE FOR ORDER BY"
     );
     assert_eq!(plan(PEOPLE), "SEARCH users USING INDEX sqlite_autoindex_users_2 (email>? AND email<?)");
-    assert_eq!(plan(OWNED), "SEARCH keys USING INDEX keys_by_owner (owner_id=? AND id<?)");
-    assert_eq!(plan(HINTED), "SEARCH keys USING INDEX keys_by_hint (hint=? AND id<?)");
+    // Of imports that are not complete there is hardly ever one.
+    let pending = "CORRELATED SCALAR SUBQUERY 1; SEARCH pending_imports USING PRIMARY KEY (first_id<?)";
+    assert_eq!(plan(OWNED), format!("SEARCH k USING INDEX keys_by_owner (owner_id=? AND id<?); {pending}"));
+    assert_eq!(plan(HINTED), format!("SEARCH k USING INDEX keys_by_hint (hint=? AND id<?); {pending}"));
 }

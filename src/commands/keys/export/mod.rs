@@ -1,0 +1,107 @@
+//! `keybearer keys export [FILE]`: digests and settings, never a key. A file appears whole or not at all,
+//! readable by its owner only.
+
+mod target;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::super::output;
+use super::transfer::csv::COLUMNS;
+use super::transfer::{Entry, json};
+use crate::auth::Auth;
+use crate::error::{Error, Result};
+use crate::model::KeyId;
+use target::{Target, trouble};
+
+const PAGE: usize = 1000;
+
+pub async fn run(auth: &Auth, path: Option<&Path>) -> Result<()> {
+    let path = path.unwrap_or(Path::new("-"));
+    let target = Target::open(path, auth.store().path())?;
+    let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let mut sink = Sink::new(BufWriter::with_capacity(1 << 20, target.file()), is_csv);
+    let cannot_write = |error: io::Error| trouble(target.name(), &error);
+    sink.begin().map_err(cannot_write)?;
+    let (mut exported, mut after) = (Exported::default(), None);
+    loop {
+        let page = auth.store().export_keys(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for record in page {
+            if !record.unreadable.is_empty() {
+                exported.left_out.push(record.id);
+                continue;
+            }
+            exported.count += 1;
+            sink.put(&Entry::of(record)).map_err(cannot_write)?;
+        }
+    }
+    sink.finish().map_err(cannot_write)?;
+    let name = target.name().to_owned();
+    target.finish()?;
+    output::say(&format!("Exported {} keys to {name}.", exported.count));
+    exported.must_be_whole()
+}
+
+/// What became of an export.
+#[derive(Default)]
+struct Exported {
+    count: u64,
+    /// Damaged ones: without their address ranges, for one, they would come back with more than they had.
+    left_out: Vec<KeyId>,
+}
+
+impl Exported {
+    fn must_be_whole(self) -> Result<()> {
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = self.left_out.iter().take(20).map(ToString::to_string).collect();
+        Err(Error::conflict(format!(
+            "{} keys are not in the export, because their records are damaged: {}. Revoke or change them; keybearer \
+             check names the fields.",
+            self.left_out.len(),
+            ids.join(", ")
+        )))
+    }
+}
+
+enum Sink<W: Write> {
+    Json(W),
+    Csv(Box<csv::Writer<W>>),
+}
+
+impl<W: Write> Sink<W> {
+    fn new(target: W, is_csv: bool) -> Self {
+        if is_csv { Sink::Csv(Box::new(csv::Writer::from_writer(target))) } else { Sink::Json(target) }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Json(_) => Ok(()),
+            Sink::Csv(writer) => writer.write_record(COLUMNS).map_err(io_error),
+        }
+    }
+
+    fn put(&mut self, entry: &Entry) -> io::Result<()> {
+        match self {
+            Sink::Json(target) => json::write(target, entry),
+            Sink::Csv(writer) => writer.write_record(&entry.cells()).map_err(io_error),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Sink::Json(mut target) => target.flush(),
+            Sink::Csv(writer) => writer.into_inner().map_err(|error| error.into_error())?.flush(),
+        }
+    }
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}

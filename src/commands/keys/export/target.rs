@@ -1,0 +1,113 @@
+//! Where an export goes: into a file that appears whole or not at all, or down a pipe.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+pub struct Target {
+    name: String,
+    file: File,
+    /// The file that it becomes at the end, and its path until then.
+    becomes: Option<(PathBuf, PathBuf)>,
+}
+
+impl Target {
+    /// `-` is stdout. Links are followed; what is not a plain file is written to, and stays what it is.
+    pub fn open(path: &Path, database: &Path) -> Result<Self> {
+        if [Path::new("-"), Path::new("/dev/stdout")].contains(&path) {
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            let file = stdout.map_err(|error| trouble("stdout", &error))?.into();
+            return Ok(Target { name: "stdout".to_owned(), file, becomes: None });
+        }
+        let name = path.display().to_string();
+        let found = match fs::metadata(path) {
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(trouble(&name, &error)),
+        };
+        if found.as_ref().is_some_and(|found| found.is_dir() || found.file_type().is_block_device()) {
+            let what = if found.is_some_and(|found| found.is_dir()) { "directory" } else { "block device" };
+            return Err(Error::conflict(format!("{name} is a {what}. Name a file or a pipe, or - for stdout.")));
+        }
+        if found.is_some_and(|found| !found.is_file()) || is_descriptor(path) {
+            let file = OpenOptions::new().append(true).open(path).map_err(|error| trouble(&name, &error))?;
+            return Ok(Target { name, file, becomes: None });
+        }
+        let target = behind_links(path).map_err(|error| trouble(&name, &error))?;
+        if belongs_to(&target, database) {
+            return Err(Error::conflict(format!("{name} is the database or a file that belongs to it. Name another.")));
+        }
+        let mut draft = target.clone().into_os_string();
+        draft.push(format!(".{}.part", std::process::id()));
+        let draft = PathBuf::from(draft);
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+        let file = opened.map_err(|error| trouble(&name, &error))?;
+        Ok(Target { name, file, becomes: Some((draft, target)) })
+    }
+
+    /// For messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn finish(mut self) -> Result<()> {
+        let Some((draft, target)) = self.becomes.take() else { return Ok(()) };
+        let placed = self.file.sync_all().and_then(|()| fs::rename(&draft, &target));
+        placed.map_err(|error| {
+            let _ = fs::remove_file(&draft); // half an export is of no use
+            trouble(&self.name, &error)
+        })
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if let Some((draft, _)) = &self.becomes {
+            let _ = fs::remove_file(draft); // as above
+        }
+    }
+}
+
+pub fn trouble(name: &str, error: &io::Error) -> Error {
+    Error::conflict(format!("{name} cannot be written: {error}"))
+}
+
+/// A file that somebody has opened for us, to be written to rather than replaced.
+fn is_descriptor(path: &Path) -> bool {
+    path == Path::new("/dev/stderr") || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
+}
+
+/// The path that the links lead to, whether there is a file or not.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(next) => path = path.parent().unwrap_or(Path::new("/")).join(next),
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn belongs_to(target: &Path, database: &Path) -> bool {
+    let folder = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::canonicalize(folder).ok()
+    };
+    let name = |path: &Path| path.file_name().map(OsString::from).unwrap_or_default();
+    let (target_name, own) = (name(target), name(database));
+    let rest = target_name.as_encoded_bytes().strip_prefix(own.as_encoded_bytes());
+    folder(target) == folder(database) && rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'-')
+}

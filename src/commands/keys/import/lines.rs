@@ -1,0 +1,71 @@
+//! The lines of a text, of a bounded length.
+
+use std::io::{self, BufRead, Read};
+
+/// Bytes of the longest line: a key with everything at its longest takes a third.
+pub const LONGEST: usize = 64 << 10;
+
+/// One line of a text, numbered from 1, without its end.
+pub struct Line {
+    pub number: u64,
+    pub text: Vec<u8>,
+}
+
+pub struct Lines<R> {
+    from: R,
+    number: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub fn new(from: R) -> Self {
+        Lines { from, number: 0 }
+    }
+
+    /// The number of the line that was read last; 0 before the first.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next line; `None` after the last.
+    pub fn next(&mut self) -> io::Result<Option<Line>> {
+        let mut text = Vec::new();
+        self.number += 1;
+        (&mut self.from).take(LONGEST as u64 + 2).read_until(b'\n', &mut text)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.last() == Some(&b'\n') {
+            text.pop();
+        }
+        if text.last() == Some(&b'\r') {
+            text.pop();
+        }
+        if text.len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TOO_LONG));
+        }
+        Ok(Some(Line { number: self.number, text }))
+    }
+}
+
+pub const TOO_LONG: &str = "it is longer than 65,536 bytes, so it is not a line of an export.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_numbered_and_bounded() {
+        let longest = "x".repeat(LONGEST);
+        let text = format!("a\r\n\n{longest}\r\nlast");
+        let mut lines = Lines::new(text.as_bytes());
+        let mut read = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            read.push((line.number, line.text.len()));
+        }
+        assert_eq!(read, [(1, 1), (2, 0), (3, LONGEST), (4, 4)]);
+        let text = format!("a\n{longest}xyz\n");
+        let mut lines = Lines::new(text.as_bytes());
+        lines.next().unwrap();
+        assert_eq!(lines.next().map(drop).unwrap_err().to_string(), TOO_LONG);
+    }
+}

@@ -1,0 +1,108 @@
+//! `keybearer keys import FILE`: checks every line first, then imports all of them or none.
+
+mod lines;
+mod rows;
+
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::super::input::Source;
+use super::super::{Context, output};
+use crate::auth::Auth;
+use crate::auth::caller::Asking;
+use crate::error::{Error, Kind, Result};
+use crate::store::{Input, Revoked};
+use rows::Rows;
+
+pub const NOT_UTF8: &str = "it is not UTF-8. Save the file as UTF-8; it may be in Windows-1252 or Latin-1 now.";
+
+/// Wrong lines after which the others are not looked at.
+const MOST_ERRORS: u64 = 20;
+/// Rows that are read ahead of those that are written.
+const AHEAD: usize = 20_000;
+
+pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: Revoked) -> Result<()> {
+    let mut source = Source::open(path, auth.store().path())?;
+    let count = check(&mut source)?;
+    let bar = bar("importing", count);
+    let (ticking, entropy) = (bar.clone(), auth.shared_entropy());
+    let input = Input {
+        count,
+        rows: read_ahead(source)?,
+        revoked,
+        random: Box::new(move || entropy.bytes()),
+        tick: Box::new(move |done| ticking.set_position(done)),
+        waiting: Box::new(|| output::say("Another import is running; waiting for its end.")),
+    };
+    let imported = auth.store().import_keys(input, auth.now(), asking.origin.clone()).await;
+    bar.finish_and_clear();
+    let imported = imported?;
+    output::say(&format!("Imported {imported} keys."));
+    if context.json { output::json(&serde_json::json!({ "imported": imported })) } else { Ok(()) }
+}
+
+/// The number of keys in the text, if every line is sound; else says which lines are not.
+fn check(source: &mut Source) -> Result<u64> {
+    let name = source.name().to_owned();
+    let here =
+        |error: Error| Error { message: format!("{name}: {} Nothing was imported.", error.message).into(), ..error };
+    let bar = bar("checking", 0);
+    let (mut count, mut errors) = (0_u64, 0);
+    for row in Rows::begin(source.first_time()).map_err(here)? {
+        match row {
+            Ok(_) => count += 1,
+            Err(error) => {
+                bar.suspend(|| output::say(&error.message));
+                errors += 1;
+                if errors == MOST_ERRORS || error.kind == Kind::Unavailable {
+                    break;
+                }
+            }
+        }
+        if count.is_multiple_of(1000) {
+            bar.set_position(count);
+        }
+    }
+    bar.finish_and_clear();
+    if errors == MOST_ERRORS {
+        return Err(Error::conflict(format!("{name} has {errors} wrong lines or more. Nothing was imported.")));
+    }
+    if errors > 0 {
+        let lines = if errors == 1 { "1 wrong line".to_owned() } else { format!("{errors} wrong lines") };
+        return Err(Error::conflict(format!("{name} has {lines}. Nothing was imported.")));
+    }
+    if count == 0 {
+        return Err(Error::conflict(format!("{name} has a header and no keys. Nothing was imported.")));
+    }
+    Ok(count)
+}
+
+/// Reads on a thread of its own, while what was read before is written.
+fn read_ahead(source: Source) -> Result<crate::store::Rows> {
+    let (put, rows) = sync_channel(AHEAD);
+    let read = move || {
+        let again = source.again().and_then(Rows::begin);
+        match again {
+            Ok(rows) => {
+                // Whoever does not take them has failed for another reason.
+                let _ = { rows }.all(|row| put.send(row).is_ok());
+            }
+            Err(error) => {
+                let _ = put.send(Err(error)); // as above
+            }
+        }
+    };
+    thread::Builder::new().name("reader".into()).spawn(read).map_err(Error::unavailable)?;
+    Ok(Box::new(rows.into_iter()))
+}
+
+/// Shown on a terminal, silent elsewhere.
+fn bar(what: &'static str, length: u64) -> ProgressBar {
+    let bar = if length == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(length) };
+    let style = if length == 0 { "{msg} {human_pos} lines" } else { "{msg} {wide_bar} {human_pos}/{human_len} {eta}" };
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(what)
+}

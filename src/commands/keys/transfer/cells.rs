@@ -1,0 +1,77 @@
+//! Cells of a CSV file that a spreadsheet does not run. It takes what begins with `=` and some other characters
+//! for a formula (OWASP, "CSV Injection"); an apostrophe before it makes it text. Reading takes that apostrophe away
+//! again, and no other.
+
+/// The text of a cell, as it is written.
+pub fn protect(text: &str) -> String {
+    let mut cell = String::with_capacity(text.len() + 1);
+    let mut edge = Edge::default();
+    for c in text.chars() {
+        if edge.begins_formula(c) {
+            cell.push('\'');
+        }
+        cell.push(c);
+    }
+    cell
+}
+
+/// What [`protect`] was given.
+pub fn restore(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    let mut edge = Edge::default();
+    for c in cell.chars() {
+        if edge.begins_formula(c) && text.ends_with('\'') {
+            text.pop();
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// Whether a cell begins here. One also begins behind a semicolon, where the spreadsheet is set to a country that
+/// separates cells by it, whatever quotes are around.
+struct Edge(bool);
+
+impl Default for Edge {
+    fn default() -> Self {
+        Edge(true)
+    }
+}
+
+impl Edge {
+    /// Moves past `c`, and returns whether a formula begins with it.
+    fn begins_formula(&mut self, c: char) -> bool {
+        let begins = self.0 && matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+        self.0 = c == ';' || (self.0 && matches!(c, '\'' | '"' | ' '));
+        begins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn formulas_become_text_and_all_else_stays_as_it_is() {
+        for formula in ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "＝1", "'=1", "''=1", "\"=1", " =1"] {
+            let cell = protect(formula);
+            assert!(cell.contains('\'') && cell.len() == formula.len() + 1, "{cell}");
+            assert_eq!(restore(&cell), formula);
+        }
+        assert_eq!(protect("a;=1;\"=2"), "a;'=1;\"'=2");
+        for text in ["", "a", "a=1", "a-b", "'quoted'", "''", "a;b", "{\"a\":-1}", "ab@example.com"] {
+            assert_eq!((protect(text).as_str(), restore(text).as_str()), (text, text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back(text in "[-'=+@;\" \t\ra-c＝é]{0,12}") {
+            let cell = protect(&text);
+            prop_assert_eq!(restore(&cell), text);
+            prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']));
+        }
+    }
+}

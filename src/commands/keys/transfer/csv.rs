@@ -1,0 +1,191 @@
+//! CSV: a header with the columns' names, in any order; lists are separated by blanks. Spreadsheets write it
+//! with commas, semicolons or tabs.
+
+use csv::StringRecord;
+use serde_json::value::RawValue;
+
+use super::{Entry, cells};
+use crate::error::{Error, Result};
+
+pub const COLUMNS: [&str; 11] = [
+    "sha256",
+    "owner",
+    "name",
+    "scopes",
+    "expires_at",
+    "hint",
+    "prefix",
+    "enabled",
+    "allowed_ips",
+    "rate_limit",
+    "metadata",
+];
+/// Those that must be there.
+const NEEDED: usize = 3;
+
+/// Which column is which.
+#[derive(Debug)]
+pub struct Header {
+    pub separator: u8,
+    /// For each cell of a row, the place of its column among [`COLUMNS`].
+    columns: Vec<usize>,
+}
+
+impl Header {
+    /// With `separator`, or the one of three between which there are columns.
+    pub fn parse(line: &str, separator: Option<u8>) -> Result<Self> {
+        let columns = |separator: &u8| line.split(char::from(*separator)).filter(|cell| place(cell).is_some()).count();
+        let likely = || [b'\t', b';', b','].into_iter().max_by_key(columns).unwrap_or(b',');
+        let separator = separator.unwrap_or_else(likely);
+        let cells: Vec<&str> = line.split(char::from(separator)).collect();
+        let places: Vec<Option<usize>> = cells.iter().map(|cell| place(cell)).collect();
+        let missing: Vec<&str> = (0..NEEDED).filter(|at| !places.contains(&Some(*at))).map(|at| COLUMNS[at]).collect();
+        if missing.contains(&COLUMNS[0]) {
+            return Err(Error::conflict(
+                "it is neither JSON nor the header of a CSV file. A CSV file begins with the names of its columns, \
+                 for example sha256,owner,name,scopes,expires_at,hint",
+            ));
+        }
+        if !missing.is_empty() {
+            return Err(Error::conflict(format!("the header lacks {}.", missing.join(" and "))));
+        }
+        let mut columns = Vec::with_capacity(cells.len());
+        for (number, place) in (1..).zip(places) {
+            let Some(place) = place else {
+                return Err(Error::conflict(format!(
+                    "column {number} of the header has no name that is known here. Known are {}.",
+                    COLUMNS.join(", ")
+                )));
+            };
+            if columns.contains(&place) {
+                return Err(Error::conflict(format!("the header has {} twice.", COLUMNS[place])));
+            }
+            columns.push(place);
+        }
+        Ok(Header { separator, columns })
+    }
+
+    pub fn read(&self, row: &[Vec<u8>]) -> Result<Entry> {
+        if row.len() != self.columns.len() {
+            return Err(Error::conflict(format!("it has {} cells; the header has {}.", row.len(), self.columns.len())));
+        }
+        let mut entry = Entry::default();
+        for (cell, column) in row.iter().zip(&self.columns) {
+            let cell = std::str::from_utf8(cell).map_err(|_| Error::conflict(super::super::import::NOT_UTF8))?;
+            entry.put(COLUMNS[*column], &cells::restore(cell))?;
+        }
+        Ok(entry)
+    }
+}
+
+/// The cells of a row (RFC 4180 §2); `None` if it ends inside quotes. What follows a closing quote belongs to
+/// the cell, as other readers of CSV have it.
+pub fn split(row: &[u8], separator: u8) -> Option<Vec<Vec<u8>>> {
+    let (mut cells, mut rest) = (Vec::new(), row);
+    loop {
+        let mut cell = Vec::new();
+        if let [b'"', quoted @ ..] = rest {
+            rest = quoted;
+            loop {
+                let end = rest.iter().position(|byte| *byte == b'"')?;
+                cell.extend_from_slice(&rest[..end]);
+                rest = &rest[end + 1..];
+                let [b'"', after @ ..] = rest else { break };
+                cell.push(b'"');
+                rest = after;
+            }
+        }
+        let end = rest.iter().position(|byte| *byte == separator);
+        cell.extend_from_slice(&rest[..end.unwrap_or(rest.len())]);
+        cells.push(cell);
+        match end {
+            Some(end) => rest = &rest[end + 1..],
+            None => return Some(cells),
+        }
+    }
+}
+
+/// Of the column with this name, among [`COLUMNS`].
+fn place(name: &str) -> Option<usize> {
+    let name = name.trim().trim_matches('"').trim();
+    COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name))
+}
+
+impl Entry {
+    fn put(&mut self, column: &'static str, text: &str) -> Result<()> {
+        let list = || text.split_whitespace().map(str::to_owned).collect();
+        let optional = || Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+        match column {
+            "sha256" => self.sha256 = text.trim().to_owned(),
+            "owner" => self.owner = text.to_owned(),
+            "name" => self.name = text.to_owned(),
+            "scopes" => self.scopes = list(),
+            "expires_at" => self.expires_at = optional(),
+            "hint" => self.hint = Some(text.to_owned()),
+            "prefix" => self.prefix = optional(),
+            "enabled" => self.enabled = optional().map(|text| boolean(&text)).transpose()?,
+            "allowed_ips" => self.allowed_ips = list(),
+            "rate_limit" => self.rate_limit = optional(),
+            _ => {
+                let parsed = optional().map(RawValue::from_string).transpose();
+                self.metadata = parsed.map_err(|_| Error::invalid("metadata", "Metadata is a JSON object."))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cell(&self, column: &str) -> String {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        match column {
+            "sha256" => self.sha256.clone(),
+            "owner" => self.owner.clone(),
+            "name" => self.name.clone(),
+            "scopes" => self.scopes.join(" "),
+            "expires_at" => text(&self.expires_at),
+            "hint" => text(&self.hint),
+            "prefix" => text(&self.prefix),
+            "enabled" => self.enabled.map_or_else(String::new, |enabled| enabled.to_string()),
+            "allowed_ips" => self.allowed_ips.join(" "),
+            "rate_limit" => text(&self.rate_limit),
+            _ => self.metadata.as_ref().map_or_else(String::new, |json| json.get().to_owned()),
+        }
+    }
+
+    pub fn cells(&self) -> StringRecord {
+        COLUMNS.iter().map(|column| cells::protect(&self.cell(column))).collect()
+    }
+}
+
+fn boolean(text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Error::invalid("enabled", "Write true or false.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_are_split_as_they_were_written(cells in proptest::collection::vec("[a\", ;=\n]{0,6}", 1..6), separator in "[,;\t]") {
+            let separator = separator.as_bytes()[0];
+            let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+            writer.write_record(&cells).unwrap();
+            let written = writer.into_inner().unwrap();
+            let row = written.strip_suffix(b"\n").unwrap();
+            let split: Vec<String> =
+                split(row, separator).unwrap().into_iter().map(|cell| String::from_utf8(cell).unwrap()).collect();
+            prop_assert_eq!(split, cells);
+        }
+
+        #[test]
+        fn no_row_is_too_strange(row: Vec<u8>) {
+            let _ = split(&row, b',');
+        }
+    }
+}

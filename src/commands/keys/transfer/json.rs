@@ -1,0 +1,38 @@
+//! JSON Lines: one object per line.
+
+use std::io::{self, Write};
+
+use super::Entry;
+use crate::error::{Error, Result};
+
+pub fn read(line: &[u8]) -> Result<Entry> {
+    let text = std::str::from_utf8(line).map_err(|_| Error::conflict(super::super::import::NOT_UTF8))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(Error::conflict("it is not a JSON object."));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let entry = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, error.inner())
+    })?;
+    json.end().map_err(|error| explain("", &error))?;
+    Ok(entry)
+}
+
+pub fn write(target: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    serde_json::to_writer(&mut *target, entry)?;
+    target.write_all(b"\n")
+}
+
+/// The parser says where in the line, as if it were a file, and quotes what it read, which may hold digests.
+fn explain(path: &str, error: &serde_json::Error) -> Error {
+    if !error.is_data() {
+        return Error::conflict(format!("it is not valid JSON (character {}).", error.column()));
+    }
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    if message.starts_with("invalid") {
+        return Error::conflict(format!("{} has the wrong type.", path.split(['[', '.']).next().unwrap_or_default()));
+    }
+    Error::conflict(format!("{message}."))
+}

@@ -1,0 +1,173 @@
+//! Large imports: all or nothing, while others go on.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use keybearer::model::Digest;
+
+use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually};
+
+/// Several of the steps in which rows are written.
+const MANY: usize = 30_000;
+
+fn key(number: usize) -> String {
+    format!("old-key-{number}")
+}
+
+fn line(number: usize, owner: &str) -> String {
+    let digest = hex::encode(Digest::of(key(number).as_bytes()).as_bytes());
+    format!("{{\"sha256\":\"{digest}\",\"owner\":\"{owner}\",\"name\":\"old {number}\"}}\n")
+}
+
+fn home_with_users() -> Home {
+    let home = Home::new();
+    home.add_admin();
+    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    home
+}
+
+fn write(home: &Home, lines: impl Iterator<Item = String>) -> String {
+    let file = home.path("keys.jsonl");
+    fs::write(&file, String::from_iter(lines)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn start(home: &Home, file: &str) -> Child {
+    home.command(&["keys", "import", file]).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Rows among the keys, and imports that are not complete.
+fn rows(home: &Home) -> (i64, i64) {
+    let count = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM pending_imports)";
+    home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+/// Until the import has written something.
+async fn has_begun(home: &Home, before: i64) {
+    eventually(Duration::from_secs(60), "rows are written", async || rows(home).0 > before).await;
+}
+
+#[tokio::test]
+async fn keys_are_revoked_while_an_import_runs_and_nothing_of_it_counts_before_its_end() {
+    let home = home_with_users();
+    let server = Process::serve(&home);
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    let file = write(&home, (0..MANY).map(|number| line(number, ADMIN)));
+    let mut import = start(&home, &file);
+    has_begun(&home, 0).await;
+    let mut revoked = 0;
+    while import.try_wait().unwrap().is_none() {
+        let first = server.tries(&key(0)).await;
+        let (id, secret) = admin.make_key("one of many").await;
+        assert_eq!(admin.form(&format!("/keys/{id}/revoke"), &[]).await.status, 303);
+        assert_eq!(server.tries(&secret).await, 401);
+        assert_eq!(server.anon().get("/readyz").await.status, 200);
+        if first == 200 {
+            assert_eq!(server.tries(&key(MANY - 1)).await, 200, "the first key counts, so the last does");
+        }
+        revoked += 1;
+    }
+    assert!(revoked > 0 && import.wait_with_output().unwrap().status.success());
+    for number in [0, MANY / 2, MANY - 1] {
+        assert_eq!(server.tries(&key(number)).await, 200);
+    }
+    assert_eq!(server.tries(&key(MANY)).await, 401);
+}
+
+#[tokio::test]
+async fn a_killed_import_leaves_nothing_that_counts_and_is_cleared_away() {
+    let home = home_with_users();
+    let (_, live) = home.create_key(ADMIN, "live");
+    let exported = home.run(&["keys", "export"]);
+    let file = write(&home, (0..MANY).map(|number| line(number, ADMIN)));
+    for by_server in [true, false] {
+        let mut import = start(&home, &file);
+        has_begun(&home, 1).await;
+        import.kill().unwrap();
+        import.wait().unwrap();
+        assert!(rows(&home).0 > 1, "it was killed too late to prove anything");
+        assert_eq!(home.run(&["keys", "export"]), exported);
+        assert_eq!(home.run(&["keys", "list", "--json"]).matches("\"hint\"").count(), 1);
+        if by_server {
+            let server = Process::serve(&home);
+            assert_eq!((server.tries(&live).await, server.tries(&key(0)).await), (200, 401));
+            eventually(Duration::from_secs(60), "the rows are removed", async || rows(&home) == (1, 0)).await;
+        }
+    }
+    home.run(&["keys", "import", &file]);
+    assert_eq!(rows(&home), (1 + MANY as i64, 0));
+    let tombstones: i64 = home.sqlite().query_row("SELECT count(*) FROM tombstones", [], |row| row.get(0)).unwrap();
+    assert_eq!(tombstones, 0, "what was never a key was never revoked");
+}
+
+#[tokio::test]
+async fn an_import_fails_as_a_whole_when_an_owner_is_removed_meanwhile() {
+    let home = home_with_users();
+    let server = Process::serve(&home);
+    // The member's keys are written first, and are gone with the member.
+    let owner = |number| if number < 8000 { MEMBER } else { ADMIN };
+    let file = write(&home, (0..MANY).map(|number| line(number, owner(number))));
+    let import = start(&home, &file);
+    has_begun(&home, 0).await;
+    home.run(&["users", "remove", MEMBER]);
+    let output = import.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("removed during the import. Nothing was imported."), "{message}");
+    assert_eq!(rows(&home), (0, 0));
+    for number in [0, MANY - 1] {
+        assert_eq!(server.tries(&key(number)).await, 401);
+    }
+}
+
+#[test]
+fn an_import_that_fails_at_its_end_leaves_nothing_and_names_the_lines() {
+    let home = home_with_users();
+    let mut lines: Vec<String> = (0..10_000).map(|number| line(number, ADMIN)).collect();
+    lines[9000] = line(17, ADMIN);
+    lines[9500] = line(9500, "nobody@example.com");
+    let file = write(&home, lines.into_iter());
+    let output = home.keybearer(&["keys", "import", &file]).output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for said in ["line 9001: this key is here already", "line 9501: there is no user nobody@", "Nothing was imported."]
+    {
+        assert!(message.contains(said), "{message}");
+    }
+    assert_eq!(rows(&home), (0, 0));
+}
+
+#[tokio::test]
+async fn of_two_imports_at_once_one_waits_for_the_other() {
+    let home = home_with_users();
+    let file = write(&home, (0..MANY).map(|number| line(number, ADMIN)));
+    let first = start(&home, &file);
+    has_begun(&home, 0).await;
+    fs::write(home.path("other.jsonl"), line(MANY, ADMIN) + &line(MANY + 1, MEMBER)).unwrap();
+    home.run(&["keys", "import", "other.jsonl"]);
+    assert!(first.wait_with_output().unwrap().status.success());
+    assert_eq!(rows(&home), (MANY as i64 + 2, 0));
+    let events = home.run(&["events", "list", "--limit", "2"]);
+    assert!(events.find("2 keys") < events.find("30000 keys"), "the newest is first: {events}");
+}
+
+#[tokio::test]
+async fn somebody_with_many_keys_is_removed_with_all_of_them() {
+    let home = home_with_users();
+    let file = write(&home, (0..1200).map(|number| line(number, MEMBER)));
+    home.run(&["keys", "import", &file]);
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key(1199)).await, 200);
+    home.run(&["users", "remove", MEMBER]);
+    for number in [0, 1199] {
+        assert_eq!(server.tries(&key(number)).await, 401);
+    }
+    assert_eq!(rows(&home), (0, 0));
+    let count = "SELECT (SELECT count(*) FROM events WHERE action = 'key.revoked'), (SELECT count(*) FROM tombstones),
+                 (SELECT count(*) FROM users)";
+    let counts: (i64, i64, i64) =
+        home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(counts, (1200, 1200, 1));
+    home.run(&["events", "verify"]);
+}

@@ -142,6 +142,10 @@ impl Auth {
         self.entropy.as_ref()
     }
 
+    pub fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     pub fn shared_entropy(&self) -> Arc<dyn Entropy> {
         Arc::clone(&self.entropy)
     }

@@ -17,12 +17,15 @@ use super::keys::{self, record_of};
 use super::pending::{self, Pending};
 use super::rows::{is_unique_violation, sql};
 use super::{Store, events, tombstones};
+use crate::ambient::Clock;
 use crate::error::{Error, Result};
 use crate::model::{Action, Email, ImportedKey, KeyId, KeyRecord, NewEvent, Origin, Time};
 
-/// Rows in one transaction: about a tenth of a second. More of them would write fewer pages in all, and
-/// would make a revocation wait longer.
-const STEP: usize = 8000;
+/// A transaction is over after this time or so many rows, or once another process waits for the write lock; but not
+/// before the fewest. Long ones write fewer pages in all, as each row goes to another page of the index of digests.
+const LONGEST: Duration = Duration::from_millis(150);
+const MOST: usize = 16_384;
+const FEWEST: usize = 256;
 /// From this many rows on, the index of digests should stay in memory: each row goes to another page of it.
 const MANY: u64 = 50_000;
 /// Keys brought back by one import: their events are written in one transaction.
@@ -50,6 +53,7 @@ pub struct Input {
     pub count: u64,
     pub rows: Rows,
     pub revoked: Revoked,
+    pub clock: Arc<dyn Clock>,
     /// Randomness for ids.
     pub random: Box<dyn Fn() -> Result<[u8; 10]> + Send>,
     /// Called with the rows written so far.
@@ -102,7 +106,7 @@ impl Store {
     }
 
     async fn import_locked(&self, input: Input, now: Time, origin: Origin) -> Result<u64> {
-        let Input { count, mut rows, revoked, random, tick, .. } = input;
+        let Input { count, mut rows, revoked, clock, random, tick, .. } = input;
         let pending = self
             .maintain(move |db| {
                 db.pragma_update(None, "cache_size", if count >= MANY { "-1048576" } else { "-8192" }).map_err(sql)?;
@@ -110,21 +114,30 @@ impl Store {
             })
             .await?;
         let (mut number, mut revived) = (0, Vec::new());
+        let (mut batch, mut done) = (Arc::new(Vec::new()), 0);
         loop {
-            let step = rows.by_ref().take(STEP).zip(number..);
-            let step =
-                step.map(|(row, number)| Ok((pending.id(number, random()?), row?))).collect::<Result<Vec<_>>>()?;
-            if step.is_empty() {
+            if done == batch.len() {
+                let next = rows.by_ref().take(MOST).zip(number..);
+                let next = next.map(|(row, number)| Ok((pending.id(number, random()?), row?)));
+                (batch, done) = (Arc::new(next.collect::<Result<Vec<Row>>>()?), 0);
+            }
+            if batch.is_empty() {
                 break;
             }
-            number += step.len() as u64;
-            let step = Arc::new(step);
-            let written = Arc::clone(&step);
-            match self.maintain(move |db| insert(db, pending, &written, revoked, now)).await? {
-                Ok(ids) => revived.extend(ids),
+            let (of, clock, freshness) = (Arc::clone(&batch), Arc::clone(&clock), Arc::clone(&self.freshness));
+            let step = move |db: &Connection| {
+                let began = clock.steady();
+                let is_time = || freshness.announcement.asked_by().is_some() || clock.steady() - began >= LONGEST;
+                insert(db, pending, &of[done..], revoked, now, is_time)
+            };
+            match self.maintain(step).await? {
+                Ok(Step { written, revived: some }) => {
+                    (number, done) = (number + written as u64, done + written);
+                    revived.extend(some);
+                }
                 Err(refusal) => {
-                    let is_later = |row: &&(KeyId, (u64, ImportedKey))| row.1.0 > refusal.line;
-                    let later: Vec<_> = step.iter().filter(is_later).map(|(_, row)| Ok(row.clone())).collect();
+                    let later: Vec<_> =
+                        batch.iter().filter(|row| row.1.0 > refusal.line).map(|row| Ok(row.1.clone())).collect();
                     return Err(self.refuse(refusal, later.into_iter().chain(rows), revoked).await?);
                 }
             }
@@ -151,7 +164,7 @@ impl Store {
     ) -> Result<Error> {
         let (mut refusals, mut later) = (vec![first], later.take(SEARCHED));
         while refusals.len() < MOST_REFUSED {
-            let some = later.by_ref().take(STEP).collect::<Result<Vec<_>>>()?;
+            let some = later.by_ref().take(MOST).collect::<Result<Vec<_>>>()?;
             if some.is_empty() {
                 break;
             }
@@ -223,15 +236,24 @@ impl Refusal {
     }
 }
 
-/// Writes the rows of one step, in order, and returns the ids of those that are brought back; or stops at
-/// the first that is refused.
+/// With its line.
+type Row = (KeyId, (u64, ImportedKey));
+
+/// What one transaction wrote: so many rows, and among them keys that are brought back.
+struct Step {
+    written: usize,
+    revived: Vec<KeyId>,
+}
+
+/// Writes rows in order until it is time to stop, or up to the first that is refused.
 fn insert(
     db: &Connection,
     pending: Pending,
-    rows: &[(KeyId, (u64, ImportedKey))],
+    rows: &[Row],
     revoked: Revoked,
     now: Time,
-) -> Result<Result<Vec<KeyId>, Refusal>> {
+    is_time: impl Fn() -> bool,
+) -> Result<Result<Step, Refusal>> {
     pending.lost(db)?;
     let mut statement = db
         .prepare_cached(
@@ -240,7 +262,10 @@ fn insert(
         )
         .map_err(sql)?;
     let (mut owners, mut revived) = (HashMap::new(), Vec::new());
-    for (id, (line, key)) in rows {
+    for (written, (id, (line, key))) in rows.iter().enumerate() {
+        if written >= FEWEST && written.is_multiple_of(64) && is_time() {
+            return Ok(Ok(Step { written, revived }));
+        }
         let refused = |why| Ok(Err(Refusal { line: *line, why }));
         let Some(owner) = owner(db, &mut owners, &key.owner)? else { return refused(Why::NoOwner(key.owner.clone())) };
         if let Some(at) = tombstones::revoked_at(db, &key.digest)? {
@@ -270,7 +295,7 @@ fn insert(
             other => other.map_err(sql)?,
         };
     }
-    Ok(Ok(revived))
+    Ok(Ok(Step { written: rows.len(), revived }))
 }
 
 /// What [`insert`] would refuse; of two lines with one key, neither.

@@ -20,8 +20,8 @@ mod embedded {
 const APPLICATION_ID: i64 = 1_262_637_649;
 /// Older ones can corrupt a database on which two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
-/// How long to wait for the write lock, and how often to look for it: bulk work of another process leaves it for
-/// milliseconds, which SQLite's own handler, with pauses of a tenth of a second, would miss.
+/// How long to wait for the write lock, and how often to look for it. SQLite's own handler pauses for up to a tenth of
+/// a second, in which another process takes its next turn.
 const BUSY: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 

@@ -17,7 +17,7 @@ macro_rules! is_key {
 pub(super) use is_key;
 
 /// Rows removed in one transaction.
-const REMOVED_AT_ONCE: i64 = 4000;
+const REMOVED_AT_ONCE: i64 = 1000;
 
 type Id = [u8; 16];
 

@@ -1,7 +1,5 @@
 //! People: the first admin, adding, passwords, deactivation, removal.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::rows::{USER, changed, is_unique_violation, like_pattern, sql, user};
@@ -19,10 +17,8 @@ pub struct NewUser {
     pub password_hash: Option<String>,
 }
 
-/// Keys revoked in one transaction when their owner is removed, a twentieth of a second.
-const KEYS_AT_ONCE: usize = 500;
-/// Between two of them others get their turn, also those in other processes, who look for it every 2 ms.
-const BREATH: Duration = Duration::from_millis(5);
+/// Keys revoked in one transaction when their owner is removed.
+const KEYS_AT_ONCE: usize = 250;
 
 /// Which people to list.
 #[derive(Debug, Clone)]
@@ -187,7 +183,6 @@ impl Store {
         };
         let Removal { mut keys, mut is_done } = self.withdraw(origin.clone(), now, begin).await?;
         while !is_done {
-            tokio::time::sleep(BREATH).await;
             let go_on = move |db: &Connection, origin: &Origin| {
                 let user = by_id(db, id)?;
                 keep_an_admin(db, &user)?;

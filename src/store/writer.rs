@@ -30,8 +30,9 @@ const BATCH: usize = 256;
 /// do the same work, and between them the core is verification's. One that writes alone never waits.
 const GATHER: Duration = Duration::from_millis(1);
 const ENOUGH: usize = 12;
-/// How long a command leaves the write lock alone after a commit: others look for it more often.
-const TURN: Duration = Duration::from_millis(5);
+/// How long, in all and at a time, another process that asked for the write lock has to take it.
+const TURN: Duration = Duration::from_millis(200);
+const MOMENT: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -231,10 +232,7 @@ impl WriterLoop {
             let (jobs, stop) = self.gather();
             if !jobs.is_empty() {
                 self.commit(jobs);
-                if self.follower.is_none() {
-                    // The server may wait for the write lock, and a command's next commit would take it first.
-                    thread::sleep(TURN);
-                }
+                self.give_way();
             }
             if stop {
                 break;
@@ -388,7 +386,10 @@ impl WriterLoop {
         if !self.is_in_place() {
             return Err(moved());
         }
-        self.say("BEGIN IMMEDIATE")?;
+        self.freshness.announcement.ask_for_turn();
+        let begun = self.say("BEGIN IMMEDIATE");
+        self.freshness.announcement.end_asking();
+        begun?;
         // Under the write lock: whatever was announced is committed by now, or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
@@ -428,6 +429,20 @@ impl WriterLoop {
             self.freshness.seen.store(announced, Ordering::Release);
         }
         Ok(wrote)
+    }
+
+    /// Between two commits: lets another process that waits for the write lock have it first.
+    fn give_way(&self) {
+        let announcement = &self.freshness.announcement;
+        let Some(id) = announcement.asked_by() else { return };
+        let mut waited = Duration::ZERO;
+        while announcement.asked_by() == Some(id) {
+            if waited >= TURN {
+                return announcement.forget_asking(id);
+            }
+            thread::sleep(MOMENT);
+            waited += MOMENT;
+        }
     }
 
     /// A statement that is parsed once, not for each transaction.

@@ -33,6 +33,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, r
         count,
         rows: read_ahead(source)?,
         revoked,
+        clock: auth.shared_clock(),
         random: Box::new(move || entropy.bytes()),
         tick: Box::new(move |done| ticking.set_position(done)),
         waiting: Box::new(|| output::say("Another import is running; waiting for its end.")),

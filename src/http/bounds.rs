@@ -17,8 +17,7 @@ pub fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > MOST_HEADER_BYTES {
-        let detail = "The header fields of a request have at most 16,384 bytes together.";
-        return Some(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail));
+        return Some(too_many_headers());
     }
     if uri_length(request.uri()) > MOST_URI_BYTES {
         return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "An address has at most 8,192 bytes."));
@@ -39,6 +38,12 @@ pub fn refuse(request: &Request) -> Option<Problem> {
             "Send one Host header with a host and, if need be, a port.",
         )
     })
+}
+
+/// By their bytes, or by their number, which the HTTP library counts.
+pub fn too_many_headers() -> Problem {
+    let detail = "A request has at most 96 header fields, and they have at most 16,384 bytes together.";
+    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 
 fn uri_length(uri: &Uri) -> usize {

@@ -20,6 +20,7 @@ use futures_util::FutureExt;
 use rustls::ServerConfig;
 
 use super::connection::{Connection, Deadlines, LINGER, Seated, Socket, Watch};
+use super::request_id::RequestIds;
 use super::seats::Seats;
 use crate::error::{Error, Result};
 
@@ -37,6 +38,8 @@ pub struct Limits {
     pub deadlines: Deadlines,
     /// How long requests in flight may take to finish after the order to stop.
     pub stop_seconds: u64,
+    /// How a worker's request ids begin.
+    pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,
 }
 
 /// Serves what `service` makes, once for each worker and listener, from now on.
@@ -61,17 +64,18 @@ where
     };
     let deadlines = limits.deadlines;
     for listener in listeners {
-        let (service, stopping, seats) = (service.clone(), stopping.clone(), Arc::clone(&limits.seats));
+        let (service, stopping) = (service.clone(), stopping.clone());
+        let (seats, ids) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids));
         let bound = match tls.clone() {
             None => builder.listen("http", listener, move || {
-                let (watch, seats) = (Watch::start(deadlines), Arc::clone(&seats));
+                let (watch, seats) = (Watch::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
                 let watched = move |stream: TcpStream| {
                     ready(seat(&seats, stream).map(|seated| arrived(&watch, seated)).map_err(DispatchError::Io))
                 };
                 fn_service(watched).and_then(http(service(), deadlines, stopping.clone()))
             }),
             Some(config) => builder.listen("https", listener, move || {
-                let (watch, seats) = (Watch::start(deadlines), Arc::clone(&seats));
+                let (watch, seats) = (Watch::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
                 let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
                 let watched = move |stream: TlsStream<Seated>| arrived(&watch, stream);
                 let http = http(service(), deadlines, stopping.clone());

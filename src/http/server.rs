@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -64,7 +65,7 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
     let shared = site.clone();
     let seats = Seats::new("--listen", &site.settings, connections);
     let connections = (connections / workers).max(1);
-    let limits = Limits { workers, connections, seats, deadlines, stop_seconds: STOP_SECONDS };
+    let limits = Limits { workers, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site) };
     let watched = site.clone();
     let watch = certificates.as_ref().map(|certificates| certificates.watch(move || watched.auth.now())).transpose()?;
     let tls = certificates.map(tls::config).transpose()?;
@@ -80,10 +81,16 @@ pub fn start(auth: Auth, mut settings: HttpSettings) -> Result<Running> {
 fn serve_metrics(listeners: Vec<TcpListener>, site: Shared) -> Result<Server> {
     let (connections, deadlines) = (64, site.settings.deadlines);
     let seats = Seats::new("--metrics-listen", &site.settings, connections);
-    let limits = Limits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS };
+    let limits = Limits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site) };
     listen::serve(listeners, None, limits, move || {
         Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })
+}
+
+/// Without randomness the ids of answers are only less unlike those of other workers.
+fn ids(site: &Shared) -> Arc<dyn Fn() -> [u8; 8] + Send + Sync> {
+    let site = site.clone();
+    Arc::new(move || site.auth.entropy().bytes().unwrap_or_default())
 }
 
 /// Not ready any more, then no new connections, then the end of what is in flight, then the store.

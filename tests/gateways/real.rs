@@ -155,3 +155,21 @@ fn nginx_with_the_lines_of_the_readme_passes_no_forged_identity() {
     let cookies = format!("Cookie: a={}", "x".repeat(7_000));
     stage.passed("/orders/1", &[&bearer, &cookies, &cookies, &cookies]);
 }
+
+/// Those gateways that send all of a client's fields; the others drop what is beyond their own limits.
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn more_header_fields_than_keybearer_takes_are_431_with_the_reason() {
+    for gateway in [NGINX, CADDY] {
+        let stage = Stage::start(&gateway);
+        let bearer = stage.home.key(&["--scope", "orders:read"]).bearer();
+        let many: Vec<String> = (0..120).map(|number| format!("X-Field-{number}: a")).collect();
+        let long = format!("X-Long: {}", "x".repeat(6_000));
+        let many: Vec<&str> = many.iter().map(String::as_str).chain([&*bearer]).collect();
+        for lines in [many, vec![&*bearer, &long, &long, &long]] {
+            let answer = stage.refused("/orders/1", &lines, 431);
+            assert!(answer.body.contains("\"code\":\"headers_too_large\""), "{}", answer.body);
+        }
+        stage.passed("/orders/1", &[&bearer]);
+    }
+}

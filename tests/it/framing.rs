@@ -1,7 +1,7 @@
 //! Bytes on the wire: what could be read in two ways is refused; what is slow or endless is ended;
 //! what was begun is finished.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -120,6 +120,52 @@ async fn endless_heads_are_ended() {
         assert!([400, 414, 431, 0].contains(&answer.status()), "{}", answer.text);
         assert!(answer.closed, "{}", answer.text);
     }
+    assert_eq!(server.anon().get("/livez").await.status, 200);
+}
+
+/// Without a service: the HTTP library refuses these by itself.
+#[tokio::test]
+async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_asking_gateway() {
+    let server = Server::start();
+    let many = (0..120).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
+    let first = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (begun, path, fields, status, told) in [
+        ("", "/auth/nginx", &*many, 403, "431"),
+        ("", "/auth/nginx?policy=a", &many, 403, "431"),
+        ("", "/auth/nginx", "A : b\r\n", 403, "400"),
+        (first, "/auth/nginx/suffix", &many, 403, "431"),
+        ("", "/auth", &many, 431, ""),
+        ("", "/auth/envoy/any-key/orders", &many, 431, ""),
+        ("", "/api/v1/keys/current", &many, 431, ""),
+        (first, "/keys", "A : b\r\n", 400, ""),
+    ] {
+        let mut socket = TcpStream::connect(server.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        if !begun.is_empty() {
+            socket.write_all(begun.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\"alive\"}") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                answer.extend(byte);
+            }
+        }
+        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes()).unwrap();
+        let answer = raw::read(&mut socket);
+        assert!(answer.closed && answer.status() == status && answer.answers() == 1, "{path}: {}", answer.text);
+        let (head, body) = answer.text.split_once("\r\n\r\n").unwrap();
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or("");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        let status = if told.is_empty() { status } else { told.parse().unwrap() };
+        let code = if status == 431 { "headers_too_large" } else { "invalid_request" };
+        assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{path}");
+        assert_eq!((field("content-type"), field("cache-control")), ("application/problem+json", "no-store"));
+        assert_eq!((field("x-auth-status"), field("x-auth-reason").is_empty()), (told, told.is_empty()), "{path}");
+        assert_eq!(problem["request_id"], field("x-request-id"));
+        assert_eq!(field("content-length"), body.len().to_string());
+    }
+    let answer = raw::exchange(server.address, format!("HEAD /auth HTTP/1.1\r\nHost: a\r\n{many}\r\n"));
+    assert!(answer.status() == 431 && answer.text.ends_with("\r\n\r\n"), "{}", answer.text);
     assert_eq!(server.anon().get("/livez").await.status, 200);
 }
 

@@ -102,6 +102,11 @@ impl Life {
         self.begin(Phase::Leaving);
     }
 
+    /// Whether what is read next begins a request.
+    pub fn is_idle(&self) -> bool {
+        self.phase.get() == Phase::Idle
+    }
+
     pub fn has_read(&self, bytes: &[u8]) {
         let tail = match bytes.last_chunk::<4>() {
             Some(last) => u32::from_be_bytes(*last),

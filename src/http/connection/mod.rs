@@ -6,6 +6,7 @@
 mod body;
 mod life;
 mod reader;
+mod refused;
 mod socket;
 mod watch;
 
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) use body::Incoming;
 pub(super) use life::Life;
+use refused::Refused;
 pub(super) use socket::{Seated, Socket};
 pub(super) use watch::Watch;
 
@@ -48,11 +50,12 @@ pub(super) struct Connection<T: Socket> {
     stream: T,
     life: Rc<Life>,
     watch: Rc<Watch>,
+    refused: Refused,
 }
 
 impl<T: Socket> Connection<T> {
     fn new(stream: T, life: Rc<Life>, watch: Rc<Watch>) -> Self {
-        Connection { stream, life, watch }
+        Connection { stream, life, watch, refused: Refused::default() }
     }
 
     pub fn life(&self) -> Rc<Life> {
@@ -96,7 +99,11 @@ impl<T: Socket> AsyncRead for Connection<T> {
         if outcome.is_pending() {
             this.life.waits(context);
         } else if buffer.filled().len() > before {
-            this.life.has_read(&buffer.filled()[before..]);
+            let bytes = &buffer.filled()[before..];
+            if this.life.is_idle() {
+                this.refused.begin(bytes);
+            }
+            this.life.has_read(bytes);
         }
         outcome
     }
@@ -108,7 +115,20 @@ impl<T: Socket> AsyncWrite for Connection<T> {
         if this.life.has_ended() {
             return over();
         }
-        let outcome = Pin::new(&mut this.stream).poll_write(context, bytes);
+        let outcome = loop {
+            let Some(instead) = this.refused.instead_of(bytes, &this.watch.ids) else {
+                break Pin::new(&mut this.stream).poll_write(context, bytes);
+            };
+            match Pin::new(&mut this.stream).poll_write(context, instead) {
+                // To the library it is as if its own answer was written.
+                Poll::Ready(Ok(written @ 1..)) => {
+                    if this.refused.has_written(written) {
+                        break Poll::Ready(Ok(bytes.len()));
+                    }
+                }
+                outcome => break outcome,
+            }
+        };
         this.wrote(context, outcome)
     }
 

@@ -13,6 +13,7 @@ use super::life::Life;
 use super::reader::{Reader, SLOWEST};
 use super::socket::{self, Socket};
 use super::{Connection, Deadlines, LINGER};
+use crate::http::request_id::RequestIds;
 use crate::http::seats::Seat;
 
 /// Connections of a worker that are closed, but for an answer that the peer still takes.
@@ -31,6 +32,8 @@ pub struct Limits {
 
 /// One worker's connections.
 pub struct Watch {
+    /// For answers that are made here.
+    pub ids: RequestIds,
     lives: RefCell<Vec<Weak<Life>>>,
     left: RefCell<Vec<Left>>,
 }
@@ -46,8 +49,8 @@ struct Left {
 
 impl Watch {
     /// Looks from now on, as long as the worker runs. To be called on the worker's thread.
-    pub fn start(deadlines: Deadlines) -> Rc<Self> {
-        let watch = Rc::new(Watch { lives: RefCell::default(), left: RefCell::default() });
+    pub fn start(deadlines: Deadlines, ids: RequestIds) -> Rc<Self> {
+        let watch = Rc::new(Watch { ids, lives: RefCell::default(), left: RefCell::default() });
         let Deadlines { idle, head, unread } = deadlines;
         let every = idle.min(head).min(unread).div_f32(4.0).clamp(Duration::from_millis(10), Duration::from_secs(1));
         let looks = |deadline: Duration| deadline.as_millis().div_ceil(every.as_millis()) as u32;

@@ -191,6 +191,11 @@ pub fn misspelt(site: &Site, path: &str) -> Option<Problem> {
     is_meant.then(|| mistake::Mistake::MisspeltPath.problem(&site.settings.policies))
 }
 
+/// The answer to a request that was refused before anybody read it, in the form of the door at this path.
+pub fn refuse_unread(path: &str, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
+    refuse(lean(id), Door::of(path), problem, id)
+}
+
 /// Gateways copy these upstream; each is there on every allow, so that a client's own never passes.
 const IDENTITY: [header::HeaderName; 5] = [
     header::HeaderName::from_static("x-auth-key-id"),

@@ -68,7 +68,7 @@ const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
     (415, "The body is not JSON by its `Content-Type`: `unsupported_media_type`.", None),
     (422, "A field is unknown, missing or breaks a rule; `field` names it: `invalid_field`.", None),
     (429, "Over a limit, or too many failures: `rate_limited`, `throttled`.", Some("Retry-After")),
-    (431, "Header fields have at most 16,384 bytes together: `headers_too_large`.", None),
+    (431, "There are at most 96 header fields, of at most 16,384 bytes together: `headers_too_large`.", None),
     (
         500,
         "Our fault, `internal`, or the gateway's: `unknown_policy`, `blank_query`, `blank_scope`, `misspelt_path`.",

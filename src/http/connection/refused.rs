@@ -1,0 +1,128 @@
+//! Requests that the HTTP library refuses by itself, before any service sees them: with more than 96 header
+//! fields, not readable, or too late. Its answers are bare; ours, which go out instead, say why, in a form that
+//! the asking gateway can hand on.
+
+use actix_web::http::StatusCode;
+
+use crate::http::bounds;
+use crate::http::gateway;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestIds;
+
+/// Of a request: enough for its method and `/auth/nginx`.
+const START: usize = 32;
+
+/// One connection's request, and the answer of ours that is on its way.
+#[derive(Default)]
+pub struct Refused {
+    /// How the request that is read begins.
+    start: [u8; START],
+    /// Empty while there is none.
+    instead: Vec<u8>,
+    written: usize,
+}
+
+impl Refused {
+    /// A request begins with these bytes.
+    pub fn begin(&mut self, bytes: &[u8]) {
+        match bytes.first_chunk() {
+            Some(start) => self.start = *start,
+            None => {
+                self.start = [0; START];
+                self.start[..bytes.len()].copy_from_slice(bytes);
+            }
+        }
+    }
+
+    /// What is still to be written instead of this answer of the library's; `None` for any other answer.
+    pub fn instead_of(&mut self, answer: &[u8], ids: &RequestIds) -> Option<&[u8]> {
+        if self.instead.is_empty() {
+            let problem = bare(answer)?;
+            self.instead = render(&self.start, &problem, answer, ids);
+        }
+        Some(&self.instead[self.written..])
+    }
+
+    /// Whether that was the last of it.
+    pub fn has_written(&mut self, bytes: usize) -> bool {
+        self.written += bytes;
+        let is_whole = self.written >= self.instead.len();
+        if is_whole {
+            (self.instead, self.written) = (Vec::new(), 0);
+        }
+        is_whole
+    }
+}
+
+/// What the library has against the request, if this is an answer of its own: ours have an id.
+fn bare(answer: &[u8]) -> Option<Problem> {
+    let problem = match answer.get(..13)? {
+        b"HTTP/1.1 400 " => Problem::unreadable(),
+        b"HTTP/1.1 408 " => {
+            let detail = "The request did not arrive in time. Send it again.";
+            Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+        }
+        b"HTTP/1.1 431 " => bounds::too_many_headers(),
+        _ => return None,
+    };
+    let head = std::str::from_utf8(answer).ok()?;
+    (head.ends_with("\r\n\r\n") && head.contains("\r\ncontent-length: 0\r\n") && !head.contains("\r\nx-request-id:"))
+        .then_some(problem)
+}
+
+/// The connection ends with it.
+fn render(start: &[u8; START], problem: &Problem, of_library: &[u8], ids: &RequestIds) -> Vec<u8> {
+    let id = ids.next();
+    let mut words = start.split(|byte| *byte == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let response = gateway::refuse_unread(target.split('?').next().unwrap_or_default(), problem, &id);
+    let body = problem.body(&id);
+    let status = response.status();
+    let mut text =
+        format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or_default()).into_bytes();
+    for (name, value) in response.headers() {
+        text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    let date = of_library.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"date:"));
+    text.extend(date.into_iter().flat_map(|line| [line, b"\n"].concat()));
+    text.extend(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).bytes());
+    if method != "HEAD" {
+        text.extend(body.bytes());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bare_answers_of_the_library_are_replaced_and_each_once() {
+        let ids = RequestIds::new([7; 8]);
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: D\r\n\r\n";
+        let mut refused = Refused::default();
+        for begun in [&b"GET /auth/nginx?policy=a HTTP/1.1\r\n"[..], b"GET /auth/nginx HTTP/1.1\r\n"] {
+            refused.begin(begun);
+            let instead = refused.instead_of(bare, &ids).unwrap().to_vec();
+            let text = String::from_utf8(instead.clone()).unwrap();
+            assert!(text.starts_with("HTTP/1.1 403 Forbidden\r\n") && text.contains("\r\ndate: D\r\n"), "{text}");
+            assert!(text.contains("\r\nx-auth-status: 431\r\n"), "{text}");
+            // Taken in two pieces.
+            assert!(!refused.has_written(10));
+            assert_eq!(refused.instead_of(bare, &ids).unwrap(), &instead[10..]);
+            assert!(refused.has_written(instead.len() - 10));
+        }
+        refused.begin(b"GET");
+        assert!(refused.instead_of(bare, &ids).unwrap().starts_with(b"HTTP/1.1 431 "));
+        let mut fresh = Refused::default();
+        for other in [
+            &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: a\r\n\r\n",
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 2\r\n\r\n{}",
+            b"HTTP/1.1 43",
+            b"",
+        ] {
+            assert_eq!(fresh.instead_of(other, &ids), None);
+        }
+    }
+}

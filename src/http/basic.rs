@@ -53,7 +53,12 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
     let headers = request.headers();
     let mut lines = headers.get_all(header::AUTHORIZATION);
     let basic = lines.next().and_then(|value| encoded(value.as_bytes()));
-    let brings_key = !matches!(credential(headers), Credential::None);
+    let brings_key = match credential(headers) {
+        Credential::None => false,
+        // Beside Basic what holds nothing is an empty X-API-Key.
+        Credential::Garbled(b"") => basic.is_none(),
+        _ => true,
+    };
     if lines.next().is_some() || (basic.is_some() && brings_key) {
         return Err(Problem::bad_header("Send one Authorization header, and no X-API-Key beside it."));
     }

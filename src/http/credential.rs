@@ -61,6 +61,14 @@ pub fn credential(headers: &HeaderMap) -> Credential<'_> {
     Credential::Key(api_key)
 }
 
+/// The headers that an API behind a gateway does not need: a key may have come in them. An `Authorization` of
+/// another scheme is the application's own.
+pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {
+    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let is_own = |value: &[u8]| !trim(value).is_empty() && matches!(Authorization::read(value), Authorization::Other);
+    if authorization.is_some_and(is_own) { &["x-api-key"] } else { &["authorization", "x-api-key"] }
+}
+
 /// One `Authorization` header.
 enum Authorization<'a> {
     Key(&'a [u8]),

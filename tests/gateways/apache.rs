@@ -21,6 +21,7 @@ pub const OAUTH2: Gateway = Gateway {
     instead: &[],
     made: &[],
     cookies: 0,
+    leaves_own: false,
 };
 
 pub const OPENIDC: Gateway = Gateway {

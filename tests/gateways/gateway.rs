@@ -24,6 +24,8 @@ pub struct Gateway {
     pub silent: u16,
     /// Bytes of cookies that it takes from a client.
     pub cookies: usize,
+    /// Whether an `Authorization` that is not for Keybearer reaches the API.
+    pub leaves_own: bool,
     /// Words of the documented files that are others here: a second way that the page tells of.
     pub instead: &'static [(&'static str, &'static str)],
     /// Files with documented ports that are made of other documented text.
@@ -41,6 +43,7 @@ pub struct Stage {
     pub down: u16,
     pub silent: u16,
     pub cookies: usize,
+    pub leaves_own: bool,
     _gateway: Process,
 }
 
@@ -73,9 +76,9 @@ impl Stage {
         let mut command = Command::new(installed(gateway.program));
         command.current_dir(home.path()).args(gateway.arguments);
         let process = Process::start(command, &home, address);
-        let Gateway { down, silent, cookies, .. } = *gateway;
+        let Gateway { down, silent, cookies, leaves_own, .. } = *gateway;
         upstream.received();
-        Stage { home, upstream, address, keybearer, down, silent, cookies, _gateway: process }
+        Stage { home, upstream, address, keybearer, down, silent, cookies, leaves_own, _gateway: process }
     }
 
     pub fn get(&self, path: &str, lines: &[&str]) -> Answer {

@@ -210,6 +210,9 @@ fn an_applications_own_credential_changes_nothing(stage: &Stage, reader: &Key) {
     for own in ["Authorization: Basic YTpi", "Authorization: Digest username=\"a\", realm=\"b\"", "Authorization:"] {
         let received = stage.passed("/orders/1", &[own, &key]);
         assert_eq!(client::fields(&received, "X-Auth-Key-Id"), [&*reader.id], "{own}: {received}");
+        assert!(!received.contains(&reader.text), "{received}");
+        let passed_on = client::fields(&received, "Authorization").concat();
+        assert_eq!(passed_on, if stage.leaves_own { own.split_once(':').unwrap().1.trim() } else { "" }, "{received}");
     }
     // A key sent otherwise is refused, and the client is told how to send it.
     let answer = stage.refused("/orders/1", &[&format!("Authorization: token {}", reader.text)], 401);

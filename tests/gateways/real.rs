@@ -25,6 +25,7 @@ pub const NGINX: Gateway = Gateway {
     down: 500,
     silent: 500,
     cookies: 20_000,
+    leaves_own: true,
 };
 
 pub const CADDY: Gateway = Gateway {
@@ -38,6 +39,7 @@ pub const CADDY: Gateway = Gateway {
     down: 502,
     silent: 504,
     cookies: 20_000,
+    leaves_own: true,
 };
 
 pub const HAPROXY: Gateway = Gateway {
@@ -52,6 +54,7 @@ pub const HAPROXY: Gateway = Gateway {
     silent: 503,
     // All of a request must fit its buffer.
     cookies: 12_000,
+    leaves_own: true,
 };
 
 pub const ENVOY: Gateway = Gateway {
@@ -66,12 +69,14 @@ pub const ENVOY: Gateway = Gateway {
     down: 503,
     silent: 503,
     cookies: 20_000,
+    leaves_own: false,
 };
 
 pub const ENVOY_GRPC: Gateway = Gateway {
     files: &["envoy-grpc.yaml"],
     arguments: &["-c", "envoy-grpc.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"],
     serve: &["--grpc-listen", "{grpc}"],
+    leaves_own: true,
     ..ENVOY
 };
 

@@ -326,6 +326,8 @@ async fn two_ways_at_once_are_refused() {
     assert_eq!(bearer.call("POST", TOKENS).await.problem(), (401, "missing_credentials".into()));
     let keyed = client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD)).header("x-api-key", &token);
     assert_eq!(client.send(keyed).await.problem(), (400, "invalid_request".into()));
+    let blank = client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD)).header("x-api-key", "");
+    assert_eq!(client.send(blank).await.status, 200, "an empty X-API-Key is no second credential");
     for (body, status) in [
         (json!({}), 401),
         (json!({ "email": MEMBER }), 422),

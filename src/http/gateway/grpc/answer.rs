@@ -18,16 +18,14 @@ use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::request_id::RequestId;
 use crate::http::security_headers::lean;
 
-/// The credential stays here: an API needs no keys.
-const SPENT: [&str; 2] = ["authorization", "x-api-key"];
-
-pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>) -> CheckResponse {
+/// The credential stays here, with the headers that are `spent`: an API needs no keys.
+pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>, spent: &[&str]) -> CheckResponse {
     let headers = IDENTITY.into_iter().zip(allowed.values());
     let told = allowance.map(rate_limit_headers).into_iter().flatten();
     let ok = OkHttpResponse {
         // All of them, empty ones too: each replaces what the client wrote.
         headers: headers.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
-        headers_to_remove: SPENT.map(str::to_owned).to_vec(),
+        headers_to_remove: spent.iter().map(|name| (*name).to_owned()).collect(),
         response_headers_to_add: told.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
     };
     CheckResponse {

@@ -10,9 +10,8 @@ use futures_util::FutureExt;
 use super::answer::{allow, deny};
 use super::asked::Asked;
 use super::message::{CheckRequest, CheckResponse};
-use crate::auth::Allowance;
 use crate::error::Error;
-use crate::http::credential::{Credential, credential};
+use crate::http::credential::{Credential, credential, spent};
 use crate::http::gateway::allow::Allowed;
 use crate::http::gateway::judge;
 use crate::http::gateway::question::Question;
@@ -44,7 +43,7 @@ impl Checker {
             Err(_) => Err(Error::internal("the gRPC lane panicked").into()),
         };
         match judged {
-            Ok((allowed, allowance)) => allow(&allowed, allowance.as_ref()),
+            Ok(passes) => passes,
             Err(problem) => {
                 if let Some(cause) = &problem.cause {
                     tracing::error!(request_id = id.as_str(), cause, "no verdict");
@@ -54,13 +53,13 @@ impl Checker {
         }
     }
 
-    async fn judge(&self, request: CheckRequest) -> Result<(Allowed, Option<Allowance>), Problem> {
+    async fn judge(&self, request: CheckRequest) -> Result<CheckResponse, Problem> {
         let asked = Asked::read(request)?;
         let settings = &self.site.settings;
         let question = Question::of_policy(&asked.policy, &settings.policies)?;
         let presented = match credential(&asked.headers) {
             Credential::None if question.passes_nobody(|| asked.is_preflight()) => {
-                return Ok((Allowed::nobody(), None));
+                return Ok(allow(&Allowed::nobody(), None, spent(&asked.headers)));
             }
             credential => credential.key()?,
         };
@@ -69,7 +68,7 @@ impl Checker {
         let user_agent = client::user_agent(&asked.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {
-            Ok(good) => Ok((good.told, good.allowance)),
+            Ok(good) => Ok(allow(&good.told, good.allowance.as_ref(), spent(&asked.headers))),
             Err(bad) => Err(Problem::of(&bad, &needs, presented)),
         }
     }

@@ -194,6 +194,18 @@ impl Auth {
         self.store.revoke_digests(digests, self.now(), asking.origin.clone()).await
     }
 
+    /// Those of these digests that are worth [`Auth::revoke_leaked`].
+    pub async fn known_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<Vec<Digest>> {
+        asking.caller.must_be_admin()?;
+        self.store.known_digests(digests).await
+    }
+
+    /// The heads of all imported keys' digests, sorted: a word whose digest has another head is none of them.
+    pub async fn imported_heads(&self, asking: &Asking) -> Result<Vec<u64>> {
+        asking.caller.must_be_admin()?;
+        self.store.imported_heads().await
+    }
+
     pub async fn disable_key(&self, asking: &Asking, id: KeyId) -> Result<KeyRecord> {
         self.store.disable_key(id, asking.caller.reach(), self.now(), asking.origin.clone()).await
     }

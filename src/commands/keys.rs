@@ -60,7 +60,7 @@ pub enum KeysCommand {
     Show { id: String },
     /// Revoke keys for good: by id, or every live key found in text on stdin
     #[command(
-        after_help = "Example:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
+        after_help = "Several ids: those that are there are revoked, the others named, and the exit code is 1.\n\n--stdin finds keys made here anywhere in the text, by shape and checksum, and imported keys as words of at least\n4 bytes; in UTF-8 and UTF-16, URLs, JSON strings and base64. If there is nothing to revoke it says what it looked\nfor, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
     )]
     Revoke {
         #[arg(required_unless_present = "stdin")]
@@ -129,10 +129,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
-            KeysCommand::Revoke { stdin: true, .. } => {
-                let found = leaked::revoke_all_in(io::stdin().lock(), &auth, &asking).await?;
-                revoke::report(context, found, &[])
-            }
+            KeysCommand::Revoke { stdin: true, .. } => leaked::run(context, io::stdin().lock(), &auth, &asking).await,
             KeysCommand::Rotate { id, overlap, expires } => {
                 let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;

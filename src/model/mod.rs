@@ -10,6 +10,7 @@ pub mod event;
 pub mod foreign_text;
 pub mod id;
 pub mod key;
+pub mod leak;
 pub mod metadata;
 pub mod name;
 pub mod network;

@@ -179,6 +179,12 @@ impl Digest {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The first eight bytes, as a number that sorts as they do.
+    pub fn head(&self) -> u64 {
+        let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
+        u64::from_be_bytes(head)
+    }
 }
 
 impl fmt::Debug for Digest {

@@ -13,6 +13,7 @@ mod journal_batch;
 mod key_changes;
 mod key_search;
 mod keys;
+mod leaks;
 mod open;
 mod pending;
 mod refused_logins;

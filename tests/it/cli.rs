@@ -115,7 +115,86 @@ async fn leaked_keys_are_revoked_wherever_they_stand_in_any_text() {
         assert_eq!(server.tries(key).await, 401);
     }
     assert_eq!(server.tries(&kept).await, 200);
-    server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin("nothing here").assert().success();
+}
+
+#[test]
+fn a_text_without_live_keys_says_what_was_searched_for() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, gone) = home.create_key(ADMIN, "n");
+    home.run(&["keys", "revoke", &id]);
+    for (text, says) in [
+        ("nothing here".to_owned(), "No key was found"),
+        (format!("{gone}\n{gone}"), "One key was found in the text; it is not live"),
+        (gone[..51].to_owned(), "No key was found"),
+        (String::new(), "There is no text on stdin"),
+    ] {
+        let done = home.keybearer(&["keys", "revoke", "--stdin", "--json"]).write_stdin(text).assert().success();
+        let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+        assert!(said.contains(says) && said.contains("Nothing was revoked."), "{said}");
+        assert!(says.contains("stdin") || said.contains("UTF-16") && said.contains("imported keys"), "{said}");
+        assert_eq!(String::from_utf8_lossy(&done.get_output().stdout).trim(), "[]");
+    }
+}
+
+#[tokio::test]
+async fn leaked_keys_are_found_in_utf_16_and_imported_ones_as_words() {
+    let home = Home::new();
+    home.add_admin();
+    let imported = [
+        "secret-token:E92FB7EB-D882-47A4-A265-A0B6135DC842%20foo",
+        "legacy_key_123",
+        "in/a+path==",
+        "im-schlüsselbund",
+        "basic-password",
+        "percent/encoded:key",
+        "old",
+        "still-here-1",
+    ];
+    let line = |key: &&str| {
+        let digest = hex::encode(Sha256::digest(key.as_bytes()));
+        format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n")
+    };
+    std::fs::write(home.path("old.jsonl"), imported.iter().map(line).collect::<String>()).unwrap();
+    home.run(&["keys", "import", home.path("old.jsonl").to_str().unwrap()]);
+    let (one, two) = (home.create_key(ADMIN, "one").1, home.create_key(ADMIN, "two").1);
+    let server = Process::serve(&home);
+    let basic = data_encoding::BASE64.encode(format!("deploy:{}", imported[4]).as_bytes());
+    let text = format!(
+        "GET /?token={} 200\r\n{{\"key\":\"{}\"}}\r\n+KEY={}\r\n„{}“\r\nAuthorization: Basic {basic}\r\n?k=percent%2Fencoded%3Akey&x\r\nold\r\n\
+         no still-here-12, no xstill-here-1\r\n{one}\r\n",
+        imported[0], imported[1], imported[2], imported[3]
+    );
+    let mut bytes = format!("a first line in UTF-8, as >> appends {two}\n").into_bytes();
+    bytes.extend(format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes));
+    let done = home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(bytes).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(said.contains("Revoked 8 keys."), "{said}");
+    for key in imported[..6].iter().chain([&one.as_str(), &two.as_str()]) {
+        assert_eq!(server.tries_bytes(key.as_bytes()).await, 401, "{key}");
+    }
+    assert_eq!(server.tries("still-here-1").await, 200);
+    assert_eq!(server.tries("old").await, 200, "too short to be told from any word");
+}
+
+/// Many different words: then the digests of imported keys are compared in memory.
+#[test]
+fn an_imported_key_is_found_in_a_long_log() {
+    let home = Home::new();
+    home.add_admin();
+    let digest = hex::encode(Sha256::digest(b"needle-in-the-hay"));
+    let line = format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n");
+    std::fs::write(home.path("old.jsonl"), line).unwrap();
+    let words: String = (0..300_000).map(|number| format!("{number:x}/word{number} ")).collect();
+    for round in 0..2 {
+        if round == 1 {
+            home.run(&["keys", "import", home.path("old.jsonl").to_str().unwrap()]);
+        }
+        let text = format!("{words}key:needle-in-the-hay.\n{words}");
+        let done = home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
+        let revoked = String::from_utf8_lossy(&done.get_output().stderr).contains("Revoked 1 key.");
+        assert_eq!(revoked, round == 1);
+    }
 }
 
 #[tokio::test]

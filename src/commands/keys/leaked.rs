@@ -1,78 +1,154 @@
-//! Finds every key in any text (a log, a diff, a dump of any size) and revokes those that live.
+//! `keybearer keys revoke --stdin`: revokes every live key in any text.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 
+use super::super::{Context, output};
+use super::revoke::report;
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
-use crate::model::{Digest, KeyPrefix, KeyRecord, PlainKey};
+use crate::model::leak::{Candidate, LONGEST_WORD, SHORTEST_WORD, Search};
+use crate::model::{Digest, KeyRecord};
 
 const CHUNK: usize = 1 << 20;
-/// The longest key of ours: prefix, separator, secret, checksum.
-const LONGEST: usize = KeyPrefix::MAX + 50;
-const TAIL: usize = 50;
-/// Digests in one revocation.
-const BATCH: usize = 500;
+/// Digests looked up at once.
+const BATCH: usize = 4096;
+/// Digests and words that are remembered; a forgotten one is looked up again.
+const REMEMBERED: usize = 1 << 20;
+/// Words looked up one by one, before it pays to know the digests of all imported keys.
+const FEW_WORDS: u64 = 50_000;
 
-pub async fn revoke_all_in(mut text: impl Read, auth: &Auth, asking: &Asking) -> Result<Vec<KeyRecord>> {
-    let (mut revoked, mut seen) = (Vec::new(), HashSet::new());
-    let mut window = Vec::with_capacity(CHUNK + LONGEST);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let read =
-            text.read(&mut chunk).map_err(|error| Error::invalid("usage", format!("stdin cannot be read: {error}")))?;
-        window.extend_from_slice(&chunk[..read]);
-        let fresh: Vec<Digest> = keys_in(&window).filter(|digest| seen.insert(*digest)).collect();
-        for batch in fresh.chunks(BATCH) {
-            revoked.extend(auth.revoke_leaked(asking, batch.to_vec()).await?);
+pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
+    let mut leaks = Leaks::new(auth, asking);
+    let read = leaks.read(text).await;
+    let (count, explanation) = (leaks.revoked.len(), leaks.explanation());
+    report(context, leaks.revoked, &[])?;
+    if count == 0 && read.is_ok() {
+        output::say(&explanation);
+    }
+    // What was found before the trouble is revoked, and told.
+    read
+}
+
+struct Leaks<'a> {
+    auth: &'a Auth,
+    asking: &'a Asking,
+    revoked: Vec<KeyRecord>,
+    /// Of texts with the shape of a key.
+    seen: HashSet<Digest>,
+    /// How many of those there were.
+    shaped: u64,
+    words: Words,
+    has_text: bool,
+}
+
+/// Words that were met, by a hash of each: logs repeat themselves.
+struct Words {
+    hasher: RandomState,
+    met: Vec<u64>,
+    looked_up: u64,
+    /// The first eight bytes of each imported key's digest, sorted; `None`: not asked for yet.
+    imported: Option<Vec<u64>>,
+}
+
+impl Words {
+    /// The word's digest, if it may be that of an imported key.
+    fn worth_a_look(&mut self, word: &[u8]) -> Option<Digest> {
+        let hash = self.hasher.hash_one(word);
+        let place = &mut self.met[hash as usize % REMEMBERED];
+        if std::mem::replace(place, hash) == hash {
+            return None;
         }
-        if read == 0 {
-            return Ok(revoked);
+        let digest = Digest::of(word);
+        match &self.imported {
+            Some(imported) => imported.binary_search(&digest.head()).is_ok().then_some(digest),
+            None => {
+                self.looked_up += 1;
+                Some(digest)
+            }
         }
-        // A key may lie across two chunks.
-        let keep = window.len().min(2 * LONGEST);
-        window.drain(..window.len() - keep);
     }
 }
 
-/// Digests of everything in `text` that has the shape and the checksum of a key. Each `_` may be
-/// the one between prefix and secret; the prefix may begin anywhere before it.
-fn keys_in(text: &[u8]) -> impl Iterator<Item = Digest> + '_ {
-    let separators = text.iter().enumerate().filter(|(_, byte)| **byte == b'_').map(|(at, _)| at);
-    separators.flat_map(move |separator| {
-        let end = separator + TAIL;
-        let starts = separator.saturating_sub(KeyPrefix::MAX)..separator;
-        let may_end = text.get(separator + 1..end).is_some_and(is_key_text);
-        starts
-            .filter(move |_| may_end)
-            .map(move |start| &text[start..end])
-            .filter(|candidate| PlainKey::is_well_formed(candidate))
-            .map(Digest::of)
-    })
-}
+impl<'a> Leaks<'a> {
+    fn new(auth: &'a Auth, asking: &'a Asking) -> Self {
+        let words = Words { hasher: RandomState::new(), met: vec![0; REMEMBERED], looked_up: 0, imported: None };
+        Leaks { auth, asking, revoked: Vec::new(), seen: HashSet::new(), shaped: 0, words, has_text: false }
+    }
 
-fn is_key_text(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_found_wherever_they_stand() {
-        let key = |prefix: &str, byte| PlainKey::generate(&KeyPrefix::parse(prefix).unwrap(), &[byte; 32]);
-        let (one, two, three) = (key("kb", 1), key("acme_live", 255), key("kb", 7));
-        let text = format!(
-            "Authorization: Bearer {}\nurl=https://x/?k={}&b=1 x_{}_y",
-            one.expose(),
-            two.expose(),
-            three.expose()
-        );
-        let found: HashSet<Digest> = keys_in(text.as_bytes()).collect();
-        for key in [one, two, three] {
-            assert!(found.contains(&key.digest()));
+    async fn read(&mut self, mut text: impl Read) -> Result<()> {
+        let (mut search, mut chunk) = (Search::default(), vec![0; CHUNK]);
+        loop {
+            let read = match text.read(&mut chunk) {
+                Ok(read) => read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(Error::conflict(format!("stdin cannot be read to its end: {error}.")));
+                }
+            };
+            self.has_text |= read > 0;
+            let mut candidates = Vec::new();
+            let mut note = |candidate: Candidate<'_>| candidates.extend(self.digest_of(candidate));
+            if read == 0 {
+                search.end(&mut note);
+                return self.revoke(candidates).await;
+            }
+            search.read(&chunk[..read], &mut note);
+            self.revoke(candidates).await?;
+            if self.words.imported.is_none() && self.words.looked_up > FEW_WORDS {
+                let imported = self.auth.imported_heads(self.asking).await?;
+                if imported.is_empty() {
+                    search.leave_out_words();
+                }
+                self.words.imported = Some(imported);
+            }
         }
+    }
+
+    /// `None`: looked up before, or not worth it.
+    fn digest_of(&mut self, candidate: Candidate<'_>) -> Option<Digest> {
+        match candidate {
+            Candidate::Word(word) => self.words.worth_a_look(word),
+            Candidate::Key(key) => {
+                if self.seen.len() >= REMEMBERED {
+                    self.seen.clear();
+                }
+                let digest = Digest::of(key);
+                let is_new = self.seen.insert(digest);
+                self.shaped += u64::from(is_new);
+                is_new.then_some(digest)
+            }
+        }
+    }
+
+    async fn revoke(&mut self, candidates: Vec<Digest>) -> Result<()> {
+        for batch in candidates.chunks(BATCH) {
+            let live = self.auth.known_digests(self.asking, batch.to_vec()).await?;
+            if !live.is_empty() {
+                self.revoked.extend(self.auth.revoke_leaked(self.asking, live).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why nothing was revoked.
+    fn explanation(&self) -> String {
+        if !self.has_text {
+            return "There is no text on stdin. Nothing was revoked.".to_owned();
+        }
+        let found = match self.shaped {
+            0 => "No key was found in the text.".to_owned(),
+            1 => "One key was found in the text; it is not live here: revoked before, or another server's.".to_owned(),
+            many => {
+                format!("{many} keys were found in the text; none is live here: revoked before, or another server's.")
+            }
+        };
+        format!(
+            "{found} Nothing was revoked. Searched for: keys with a prefix, `_` and 49 characters whose checksum is right, \
+             anywhere in the text; imported keys as words of {SHORTEST_WORD} to {LONGEST_WORD} bytes. The text is read as \
+             UTF-8 and UTF-16, percent-encoded, as JSON strings and as base64; compressed files are not read."
+        )
     }
 }

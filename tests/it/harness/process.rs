@@ -66,6 +66,12 @@ impl Process {
         self.bearer(key).get("/api/v1/keys/current").await.status
     }
 
+    /// The status of a key that no `str` of a header can be.
+    pub async fn tries_bytes(&self, key: &[u8]) -> u16 {
+        let value = reqwest::header::HeaderValue::from_bytes(key).unwrap();
+        self.anon().send(self.anon().request("GET", "/auth").header("x-api-key", value)).await.status
+    }
+
     /// As a power cut for the process: `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -1,0 +1,102 @@
+//! What may be a key in any text: a log, a diff, a dump of any size. A key of ours is known by its shape and its
+//! checksum, wherever it stands. A key of another system can have any text, so each word may be one. Knows no
+//! digest of a live key: whoever searches compares.
+
+mod readings;
+mod words;
+
+use super::{KeyPrefix, PlainKey};
+use readings::Reading;
+
+/// What is read again with the next piece: more than the longest word takes in any way of writing it.
+const CONTEXT: usize = 4096;
+/// What follows a key's prefix: separator, secret, checksum.
+const TAIL: usize = 50;
+
+pub use words::{LONGEST_WORD, SHORTEST_WORD};
+
+/// A part of the text that is worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Candidate<'a> {
+    /// With the shape and the checksum of a key of ours.
+    Key(&'a [u8]),
+    /// Between two delimiters.
+    Word(&'a [u8]),
+}
+
+/// A search through a text that comes in pieces. Its memory does not grow with the text.
+#[derive(Default)]
+pub struct Search {
+    /// The end of what was read before.
+    context: Vec<u8>,
+    /// Whether something was read before `context`.
+    is_cut: bool,
+    are_words_left_out: bool,
+}
+
+impl Search {
+    /// From now on only keys of ours are looked for.
+    pub fn leave_out_words(&mut self) {
+        self.are_words_left_out = true;
+    }
+
+    /// The next piece. A candidate may be found more than once.
+    pub fn read(&mut self, piece: &[u8], found: &mut dyn FnMut(Candidate<'_>)) {
+        let mut text = std::mem::take(&mut self.context);
+        text.extend_from_slice(piece);
+        self.search(&text, false, found);
+        let done = text.len().saturating_sub(CONTEXT);
+        self.is_cut |= done > 0;
+        text.drain(..done);
+        self.context = text;
+    }
+
+    /// The text is over: its last word is whole.
+    pub fn end(self, found: &mut dyn FnMut(Candidate<'_>)) {
+        self.search(&self.context, true, found);
+    }
+
+    fn search(&self, text: &[u8], is_end: bool, found: &mut dyn FnMut(Candidate<'_>)) {
+        let edges = Edges { starts_whole: !self.is_cut, ends_whole: is_end };
+        for Reading { text, edges } in readings::of(text, edges) {
+            self.plain(&text, edges, found);
+            let shortest = if self.are_words_left_out { TAIL } else { SHORTEST_WORD };
+            for decoded in readings::in_base64(&text, edges, shortest) {
+                self.plain(&decoded, Edges { starts_whole: true, ends_whole: true }, found);
+            }
+        }
+    }
+
+    fn plain(&self, text: &[u8], edges: Edges, found: &mut dyn FnMut(Candidate<'_>)) {
+        keys(text).for_each(|key| found(Candidate::Key(key)));
+        if !self.are_words_left_out {
+            words::each(text, edges, &mut |word| found(Candidate::Word(word)));
+        }
+    }
+}
+
+/// Whether a part of a text begins and ends where a word may.
+#[derive(Clone, Copy)]
+struct Edges {
+    starts_whole: bool,
+    ends_whole: bool,
+}
+
+/// Each `_` may be the one between prefix and secret; the prefix may begin anywhere before it.
+fn keys(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let separators = text.iter().enumerate().filter(|(_, byte)| **byte == b'_').map(|(at, _)| at);
+    separators.flat_map(move |separator| {
+        let end = separator + TAIL;
+        let starts = separator.saturating_sub(KeyPrefix::MAX)..separator;
+        let may_end = text.get(separator + 1..end).is_some_and(is_key_text);
+        let candidates = starts.filter(move |_| may_end).map(move |start| &text[start..end]);
+        candidates.filter(|candidate| PlainKey::is_well_formed(candidate))
+    })
+}
+
+fn is_key_text(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Whatever stands around a key, and however the text is cut and written, it is found.
+
+use std::collections::HashSet;
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use proptest::prelude::*;
+
+use super::*;
+
+/// All candidates, keys and words apart, of the text in pieces of this size.
+fn found(text: &[u8], size: usize) -> (HashSet<Vec<u8>>, HashSet<Vec<u8>>) {
+    let (mut keys, mut words) = (HashSet::new(), HashSet::new());
+    let mut search = Search::default();
+    let mut note = |candidate: Candidate<'_>| match candidate {
+        Candidate::Key(key) => drop(keys.insert(key.to_vec())),
+        Candidate::Word(word) => drop(words.insert(word.to_vec())),
+    };
+    text.chunks(size).for_each(|piece| search.read(piece, &mut note));
+    search.end(&mut note);
+    (keys, words)
+}
+
+fn key(prefix: &str, byte: u8) -> String {
+    PlainKey::generate(&KeyPrefix::parse(prefix).unwrap(), &[byte; 32]).expose().to_owned()
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    found(text.as_bytes(), 1 << 20).1.contains(word.as_bytes())
+}
+
+#[test]
+fn a_key_of_ours_is_found_wherever_it_stands() {
+    for key in [key("kb", 1), key("acme_live", 255), key("kb_refresh", 7)] {
+        let basic = BASE64.encode(format!("client:{key}").as_bytes());
+        for text in [
+            key.clone(),
+            format!("x_{key}_y"),
+            format!("Authorization: Bearer {key}\r\n"),
+            format!("https://api.example.com/?k={key}&b=1"),
+            format!("{{\"key\":\"{key}\",\"n\":1}}"),
+            format!("{{\\\"key\\\":\\\"{key}\\\"}}"),
+            format!("+export KEY='{key}'"),
+            format!("Authorization: Basic {basic}"),
+            format!("token: {}", BASE64URL_NOPAD.encode(key.as_bytes())),
+            format!("?q={}", key.replace('_', "%5F").replace('-', "%2D")),
+        ] {
+            assert!(found(text.as_bytes(), 1 << 20).0.contains(key.as_bytes()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_word_is_found_between_any_delimiters() {
+    for word in ["old-key-1", "secret-token:E92FB7EB-D882%20foo", "a/b+c==", "s.e.c.r.e.t", "schlüssel", "ключ"] {
+        for text in [
+            word.to_owned(),
+            format!("Bearer {word}\n"),
+            format!("key={word}&more=1"),
+            format!("{{\"key\":\"{word}\"}}"),
+            format!("('{word}')"),
+            format!("the key is {word}."),
+            format!("“{word}”, «{word}»"),
+            format!("<b>{word}</b>"),
+            format!("&quot;{word}&quot;"),
+            format!("+{word}\n"),
+            format!("-{word}\n"),
+            format!("| {word} |"),
+            format!("**{word}**"),
+            format!("user:{word}@host"),
+            format!("a,{word};b"),
+        ] {
+            assert!(has_word(&text, word), "{word} in {text}");
+        }
+        let escaped = word.replace('/', "\\/").replace('+', "\\u002b");
+        assert!(has_word(&format!("{{\"key\":\"{escaped}\"}}"), word), "{escaped}");
+        let percent: String = word.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        assert!(has_word(&format!("?key={percent}&x"), word), "{percent}");
+        if word.is_ascii() {
+            let basic = BASE64.encode(format!("user-name:{word}").as_bytes());
+            assert!(has_word(&format!("Authorization: Basic {basic}"), word), "{basic}");
+        }
+    }
+    assert!(!has_word("not-the-word-itself", "word"));
+}
+
+#[test]
+fn a_text_in_utf_16_and_one_that_becomes_so_are_searched() {
+    let (ours, word) = (key("kb", 3), "schlüssel-№7");
+    let text = format!("first line\r\n{ours} and\r\n{word}\r\n");
+    let units = |order: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    for order in [u16::to_le_bytes, u16::to_be_bytes] {
+        for bytes in [
+            units(order, &text),
+            units(order, &format!("\u{feff}{text}")),
+            [b"a UTF-8 line\n".to_vec(), units(order, &text)].concat(),
+            [b"an odd UTF-8 line\n".to_vec(), units(order, &text)].concat(),
+            [units(order, "a UTF-16 line\n"), text.clone().into_bytes()].concat(),
+        ] {
+            let (keys, words) = found(&bytes, 1 << 20);
+            assert!(keys.contains(ours.as_bytes()) && words.contains(word.as_bytes()), "{bytes:?}");
+        }
+    }
+    let utf32: Vec<u8> = ours.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    assert!(found(&utf32, 1 << 20).0.contains(ours.as_bytes()));
+}
+
+#[test]
+fn no_part_of_a_cut_word_is_a_word() {
+    let text = "x".repeat(3 * CONTEXT) + " word " + &"y".repeat(3 * CONTEXT);
+    for size in [1, 7, 100, 5000] {
+        let words = found(text.as_bytes(), size).1;
+        assert!(words.contains(b"word".as_slice()));
+        assert!(words.iter().all(|word| word == b"word"), "{size}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn how_the_text_is_cut_decides_nothing(
+        before in "[ -~\\n]{0,300}",
+        after in "[ -~\\n]{0,300}",
+        filling in 0usize..9000,
+        size in 1usize..9000,
+        byte: u8,
+    ) {
+        let ours = key("kb", byte);
+        let text = format!("{before} {} {ours} old-key {after}", "lorem ".repeat(filling / 6));
+        let (keys, words) = found(text.as_bytes(), size);
+        prop_assert!(keys.contains(ours.as_bytes()) && words.contains(b"old-key".as_slice()));
+        let whole = found(text.as_bytes(), 1 << 20);
+        prop_assert_eq!((keys, words), whole);
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
+        for word in found(&bytes, size).1 {
+            prop_assert!((SHORTEST_WORD..=LONGEST_WORD).contains(&word.len()));
+        }
+    }
+}

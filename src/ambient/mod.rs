@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod log;
 pub mod pool;
 pub mod slot;
+pub mod streams;
 
 pub use background::Background;
 pub use clock::{Clock, ManualClock, SystemClock};

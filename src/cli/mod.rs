@@ -6,6 +6,7 @@ mod layers;
 mod settings;
 mod text;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::ambient::log;
-use crate::commands::{self, Context};
+use crate::commands::{self, Context, output};
 use crate::error::{Error, Kind};
 pub use args::{Cli, Command};
 use settings::Settings;
@@ -26,21 +27,25 @@ pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let text = error.render();
+            let is_plain = !std::io::stdout().is_terminal();
+            return ended(output::write(if is_plain { text.to_string() } else { text.ansi().to_string() }.as_bytes()));
+        }
         Err(error) => {
             let _ = error.print(); // a closed stderr leaves nowhere to say so
-            let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if is_help { 0 } else { 2 });
+            return ExitCode::from(2);
         }
     };
-    let code = match run(cli, &matches) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            commands::output::say(&format!("keybearer: {error}"));
-            ExitCode::from(if error.kind == Kind::Invalid && error.field == Some("usage") { 2 } else { 1 })
-        }
-    };
+    let code = ended(run(cli, &matches));
     log::flush(LAST_LINES);
     code
+}
+
+fn ended(done: Result<(), Error>) -> ExitCode {
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    output::say(&format!("keybearer: {error}"));
+    ExitCode::from(if error.kind == Kind::Invalid && error.field == Some("usage") { 2 } else { 1 })
 }
 
 /// As clap and the manual know it.
@@ -59,10 +64,15 @@ fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Events { command } => commands::events::run(&context, command),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut self::command(), "keybearer", &mut std::io::stdout());
-            Ok(())
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut self::command(), "keybearer", &mut text);
+            output::write(&text)
         }
-        Command::Man => clap_mangen::Man::new(self::command()).render(&mut std::io::stdout()).map_err(Error::internal),
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(self::command()).render(&mut text).map_err(Error::internal)?;
+            output::write(&text)
+        }
     };
     done.map_err(|error| settings.as_given(error))
 }

@@ -7,7 +7,16 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::ambient::streams::{Stream, was_closed};
 use crate::error::{Error, Result};
+
+/// stdin, if this process has one: what was closed is no empty text.
+pub fn stdin() -> Result<io::StdinLock<'static>> {
+    if was_closed(Stream::Stdin) {
+        return Err(Error::conflict("stdin is closed: there is nothing to read. Nothing was changed."));
+    }
+    Ok(io::stdin().lock())
+}
 
 /// How a text's characters are written as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +176,7 @@ impl Source {
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let trouble = |error: io::Error| Error::conflict(format!("{name} cannot be read: {error}"));
         let file = if is_stdin {
-            File::from(io::stdin().as_fd().try_clone_to_owned().map_err(trouble)?)
+            File::from(stdin()?.as_fd().try_clone_to_owned().map_err(trouble)?)
         } else {
             // Before it is opened: opening some devices does something.
             refuse(&name, &fs::metadata(path).map_err(trouble)?, false)?;

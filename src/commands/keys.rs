@@ -4,18 +4,18 @@ mod export;
 mod import;
 mod leaked;
 mod revoke;
+mod shown;
 mod transfer;
 
-use std::io;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Context, block_on, output};
+use super::{Context, block_on, input, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Made, Rotation};
-use crate::error::{Error, Result};
-use crate::http::{KeyJson, MadeKeyJson};
+use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Rotation};
+use crate::error::Result;
+use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{Basis, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
 use crate::store::{Purpose, Revoked};
@@ -124,18 +124,18 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                     submission: None,
                     owner: auth.user_by_email(&asking, &owner).await?.id,
                 };
-                hand_over(context, &auth, &asking, auth.create_key(&asking, request).await?).await
+                shown::create(context, &auth, &asking, request).await
             }
             KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
-            KeysCommand::Revoke { stdin: true, .. } => leaked::run(context, io::stdin().lock(), &auth, &asking).await,
+            KeysCommand::Revoke { stdin: true, .. } => leaked::run(context, input::stdin()?, &auth, &asking).await,
             KeysCommand::Rotate { id, overlap, expires } => {
                 let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
                 let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: None };
                 let made = auth.rotate_key(&asking, rotation).await?;
-                hand_over(context, &auth, &asking, made).await
+                shown::hand_over(context, &auth, &asking, made).await
             }
             KeysCommand::Import { file, allow_revoked } => {
                 let revoked = if allow_revoked { Revoked::Revive } else { Revoked::Refuse };
@@ -154,28 +154,6 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             }
         }
     })
-}
-
-/// Prints a new key. One that cannot be printed is revoked at once, so that there is none that nobody has.
-async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made) -> Result<()> {
-    let Made::Now { key, record } = made else {
-        return Err(Error::internal("a request without a submission was taken for a repetition"));
-    };
-    let (id, name) = (record.id, record.name.clone());
-    let text = if context.json {
-        serde_json::to_string_pretty(&MadeKeyJson::new(*record, &key)).map_err(Error::internal)?
-    } else {
-        key.expose().to_owned()
-    };
-    let Err(error) = output::deliver(&text) else {
-        output::say(&format!("Made {name} ({id}). Copy the key now: it is not shown again."));
-        return Ok(());
-    };
-    let what = match auth.revoke_keys(asking, vec![id]).await {
-        Ok(_) => "it was revoked at once. Nothing is left of it".to_owned(),
-        Err(second) => format!("it is still live ({second}): keybearer keys revoke {id}"),
-    };
-    Err(Error::conflict(format!("The new key cannot be written to stdout ({error}), so {what}.")))
 }
 
 async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
+use super::input;
 use crate::error::{Error, Result};
 
 const MOST: u64 = 2048;
@@ -9,8 +10,7 @@ const MOST: u64 = 2048;
 pub fn read(from_stdin: bool) -> Result<String> {
     if from_stdin {
         let mut line = String::new();
-        io::stdin()
-            .lock()
+        input::stdin()?
             .take(MOST)
             .read_line(&mut line)
             .map_err(|_| Error::invalid("password", "The password on stdin is not UTF-8 text."))?;

@@ -185,12 +185,12 @@ fn an_imported_key_is_found_in_a_long_log() {
     let digest = hex::encode(Sha256::digest(b"needle-in-the-hay"));
     let line = format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n");
     std::fs::write(home.path("old.jsonl"), line).unwrap();
-    let words: String = (0..300_000).map(|number| format!("{number:x}/word{number} ")).collect();
+    let words: String = (0..70_000).map(|number| format!("{number:x}/word{number} ")).collect();
     for round in 0..2 {
         if round == 1 {
             home.run(&["keys", "import", home.path("old.jsonl").to_str().unwrap()]);
         }
-        let text = format!("{words}key:needle-in-the-hay.\n{words}");
+        let text = format!("{words}key:needle-in-the-hay.\n");
         let done = home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
         let revoked = String::from_utf8_lossy(&done.get_output().stderr).contains("Revoked 1 key.");
         assert_eq!(revoked, round == 1);

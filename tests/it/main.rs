@@ -54,6 +54,7 @@ mod settings;
 mod setup;
 mod signals;
 mod signing;
+mod streams;
 mod tls;
 mod tokens;
 mod transfer;

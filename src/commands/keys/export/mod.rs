@@ -21,8 +21,14 @@ pub async fn run(auth: &Auth, path: Option<&Path>) -> Result<()> {
     let target = Target::open(path, auth.store().path())?;
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let mut sink = Sink::new(BufWriter::with_capacity(1 << 20, target.file()), is_csv);
-    let cannot_write = |error: io::Error| trouble(target.name(), &error);
-    sink.begin().map_err(cannot_write)?;
+    // A reader of stdout that went away has what it wanted.
+    let ended = |error: io::Error| match error.kind() {
+        io::ErrorKind::BrokenPipe if target.is_stdout() => Ok(()),
+        _ => Err(trouble(target.name(), &error)),
+    };
+    if let Err(error) = sink.begin() {
+        return ended(error);
+    }
     let (mut exported, mut after) = (Exported::default(), None);
     loop {
         let page = auth.store().export_keys(after, PAGE).await?;
@@ -34,10 +40,14 @@ pub async fn run(auth: &Auth, path: Option<&Path>) -> Result<()> {
                 continue;
             }
             exported.count += 1;
-            sink.put(&Entry::of(record)).map_err(cannot_write)?;
+            if let Err(error) = sink.put(&Entry::of(record)) {
+                return ended(error);
+            }
         }
     }
-    sink.finish().map_err(cannot_write)?;
+    if let Err(error) = sink.finish() {
+        return ended(error);
+    }
     let name = target.name().to_owned();
     target.finish()?;
     output::say(&format!("Exported {} keys to {name}.", exported.count));

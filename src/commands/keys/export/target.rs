@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::commands::output;
 use crate::error::{Error, Result};
+
+const STDOUT: &str = "stdout";
 
 pub struct Target {
     name: String,
@@ -20,9 +22,8 @@ impl Target {
     /// `-` is stdout. Links are followed; what is not a plain file is written to, and stays what it is.
     pub fn open(path: &Path, database: &Path) -> Result<Self> {
         if [Path::new("-"), Path::new("/dev/stdout")].contains(&path) {
-            let stdout = io::stdout().as_fd().try_clone_to_owned();
-            let file = stdout.map_err(|error| trouble("stdout", &error))?.into();
-            return Ok(Target { name: "stdout".to_owned(), file, becomes: None });
+            let file = output::stdout().map_err(|error| trouble(STDOUT, &error))?;
+            return Ok(Target { name: STDOUT.to_owned(), file, becomes: None });
         }
         let name = path.display().to_string();
         let found = match fs::metadata(path) {
@@ -53,6 +54,10 @@ impl Target {
     /// For messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub fn is_stdout(&self) -> bool {
+        self.name == STDOUT
     }
 
     pub fn file(&self) -> &File {

@@ -1,0 +1,48 @@
+//! Keys that are shown once, on stdout: one that could not be written there is revoked at once, so that no command
+//! leaves a key that nobody has.
+
+use std::io;
+
+use super::super::{Context, output};
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, KeyRequest, Made};
+use crate::error::{Error, Result};
+use crate::http::MadeKeyJson;
+use crate::model::{KeyRecord, PlainKey};
+
+pub async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
+    output::must_be_open()?;
+    hand_over(context, auth, asking, auth.create_key(asking, request).await?).await
+}
+
+pub async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made) -> Result<()> {
+    let (key, record) = new(made)?;
+    let (id, made) = (record.id, format!("Made {} ({}).", record.name, record.id));
+    if let Err(error) = deliver(context, &key, record) {
+        return Err(match auth.revoke_key(asking, id).await {
+            Ok(()) => Error::conflict(format!(
+                "The key could not be written to stdout ({error}), so it was revoked at once. Create another one."
+            )),
+            Err(undone) => Error::conflict(format!(
+                "The key could not be written to stdout ({error}), and it could not be revoked ({undone}). Revoke it: \
+                 keybearer keys revoke {id}"
+            )),
+        });
+    }
+    output::say(&format!("{made} Copy the key now: it is not shown again."));
+    Ok(())
+}
+
+fn new(made: Made) -> Result<(PlainKey, KeyRecord)> {
+    match made {
+        Made::Now { key, record } => Ok((key, *record)),
+        Made::Before(_) => Err(Error::internal("a request without a submission was taken for a repetition")),
+    }
+}
+
+fn deliver(context: &Context, key: &PlainKey, record: KeyRecord) -> io::Result<()> {
+    if !context.json {
+        return output::deliver(key.expose());
+    }
+    output::deliver(&output::pretty(&MadeKeyJson::new(record, key)).map_err(io::Error::other)?)
+}

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod passwords;
+pub mod refresh;
 pub mod rotation;
 pub mod sessions;
 pub mod setup;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
-use crate::model::token::TOKEN_LIFETIME;
+use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
 use crate::model::{KeyPrefix, Time};
 use crate::store::Store;
 
@@ -59,6 +60,7 @@ pub struct Auth {
     usage: usage::Usage,
     signing: Arc<signing::Signing>,
     token_lifetime: Duration,
+    refresh_reuse: Duration,
     /// In the server alone.
     collector: OnceLock<usage::Collector>,
 }
@@ -79,6 +81,7 @@ impl Auth {
             usage: usage::Usage::default(),
             signing: Arc::default(),
             token_lifetime: TOKEN_LIFETIME,
+            refresh_reuse: REFRESH_REUSE,
             collector: OnceLock::new(),
             clock,
             entropy,
@@ -96,6 +99,11 @@ impl Auth {
     /// How long a token of a log-in by a program lives.
     pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
         Auth { token_lifetime: lifetime, ..self }
+    }
+
+    /// For so long, a refresh token that comes again gets the same answer; zero: it never does.
+    pub fn with_refresh_reuse(self, reuse: Duration) -> Self {
+        Auth { refresh_reuse: reuse, ..self }
     }
 
     /// From now on uses are written: what a server does, and a command does not.

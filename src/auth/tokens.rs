@@ -1,5 +1,4 @@
-//! Tokens for people's programs: e-mail and password against a short token, a refresh token against
-//! the next one. A token may do what its user could give to any key of their own; never what begins
+//! Tokens for people's programs: e-mail and password against a short token. A token may do what its user could give to any key of their own; never what begins
 //! with `keybearer:`, so that a password in a program's hands is not a way to manage the server.
 
 use std::time::Duration;
@@ -8,8 +7,8 @@ use super::Auth;
 use super::attempt::wrong;
 use crate::error::{Error, Kind, Result};
 use crate::model::token::RefreshToken;
-use crate::model::{Digest, FamilyId, KeyId, Origin, Password, PlainKey, ScopeSet, Time};
-use crate::store::{NewFamily, NewToken, Refreshed};
+use crate::model::{FamilyId, KeyId, KeyPrefix, Origin, Password, PlainKey, ScopeSet, Time};
+use crate::store::{NewFamily, NewToken};
 
 /// One try of a program, as it was sent.
 #[derive(Debug)]
@@ -30,8 +29,6 @@ pub struct Issued {
     pub refresh: RefreshToken,
     pub refresh_expires_in: Duration,
 }
-
-pub const REFUSED: &str = "This refresh token is not valid. Ask for a token with e-mail and password.";
 
 impl Auth {
     /// Throttled, timed and answered like a log-in at the dashboard, of which it is the other door.
@@ -56,22 +53,6 @@ impl Auth {
             Ok(family_ends) => Ok(fresh.issued(now, token_ends, family_ends)),
             Err(error) if error.kind == Kind::NoLongerKnown => Err(self.outrun(&proved.user, &request.origin).await?),
             Err(error) => Err(error),
-        }
-    }
-
-    pub async fn refresh_token(&self, presented: &str, origin: Origin) -> Result<Issued> {
-        let refused = || Error::invalid("refresh_token", REFUSED);
-        if !PlainKey::is_well_formed(presented.as_bytes()) {
-            return Err(refused());
-        }
-        let presented = Digest::of(presented.as_bytes());
-        if !self.store.knows_refresh_token(presented).await? {
-            return Err(refused());
-        }
-        let (now, fresh) = (self.now(), self.fresh_token()?);
-        match self.store.refresh_token(presented, fresh.row(now), now, origin).await? {
-            Refreshed::Done { family_ends, token_ends } => Ok(fresh.issued(now, token_ends, family_ends)),
-            Refreshed::Unknown | Refreshed::Reused => Err(refused()),
         }
     }
 
@@ -104,16 +85,17 @@ fn may_have(asked: Option<ScopeSet>) -> Result<ScopeSet> {
     Ok(scopes)
 }
 
-struct Fresh {
-    id: KeyId,
-    token: PlainKey,
-    refresh: RefreshToken,
-    lifetime: Duration,
-    prefix: crate::model::KeyPrefix,
+/// A pair, not yet stored.
+pub(super) struct Fresh {
+    pub id: KeyId,
+    pub token: PlainKey,
+    pub refresh: RefreshToken,
+    pub lifetime: Duration,
+    pub prefix: KeyPrefix,
 }
 
 impl Fresh {
-    fn row(&self, now: Time) -> NewToken {
+    pub fn row(&self, now: Time) -> NewToken {
         NewToken {
             id: self.id,
             digest: self.token.digest(),
@@ -124,7 +106,7 @@ impl Fresh {
         }
     }
 
-    fn issued(self, now: Time, token_ends: Time, family_ends: Time) -> Issued {
+    pub fn issued(self, now: Time, token_ends: Time, family_ends: Time) -> Issued {
         Issued {
             token: self.token,
             expires_in: token_ends.since(now.whole_second()),

@@ -163,6 +163,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SPAN")]
     #[serde(alias = "token_lifetime")]
     pub token_lifetime: Option<Text>,
+    /// For so long, a refresh token that comes again gets the same answer, at most 5m; 0: it never does [default: 10s]
+    #[arg(long, value_name = "SPAN")]
+    #[serde(alias = "refresh_reuse")]
+    pub refresh_reuse: Option<Text>,
     /// Serve TLS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE")]
     #[serde(alias = "tls_cert")]

@@ -20,7 +20,7 @@ use crate::http::cors::CorsOrigin;
 use crate::http::hsts::Hsts;
 use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
-use crate::model::token::LONGEST_TOKEN_LIFETIME;
+use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
 use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
@@ -104,6 +104,14 @@ impl Settings {
             |span| span <= LONGEST_TOKEN_LIFETIME,
             "write a span of at most 24h, such as 1h.",
         )?;
+        let refresh_reuse = match self.0.one("refresh-reuse", |given| given.refresh_reuse.as_ref()) {
+            None => None,
+            Some(given) if matches!(given.value, "0" | "0s") => Some(Duration::ZERO),
+            Some(given) => {
+                let span = parse_span(given.value).filter(|span| *span <= LONGEST_REFRESH_REUSE);
+                Some(span.ok_or_else(|| given.wrong("write a span of at most 5m, such as 10s, or 0."))?)
+            }
+        };
         let cors_origins = self.0.many("cors-origin", |given| &given.cors_origin);
         let hsts = self.0.one("hsts", |given| given.hsts.as_ref());
         Ok(HttpSettings {
@@ -117,6 +125,7 @@ impl Settings {
             usage_retention: usage_retention.unwrap_or(defaults.usage_retention),
             bad_key_limit: bad_key_limit.unwrap_or(defaults.bad_key_limit),
             token_lifetime: token_lifetime.unwrap_or(defaults.token_lifetime),
+            refresh_reuse: refresh_reuse.unwrap_or(defaults.refresh_reuse),
             cors_origins: cors_origins.iter().map(|origin| parsed(origin, CorsOrigin::parse)).collect::<Result<_>>()?,
             hsts: hsts.map_or_else(|| Ok(defaults.hsts.clone()), |given| parsed(&given, Hsts::parse))?,
             policies: self.policies()?,

@@ -27,7 +27,10 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         let mut orders = Orders::listen()?;
         let hangups = Hangups::listen()?;
         let auth = context.auth(Purpose::Serve, prefixes)?;
-        let auth = auth.with_bad_key_limit(settings.bad_key_limit).with_token_lifetime(settings.token_lifetime);
+        let auth = auth
+            .with_bad_key_limit(settings.bad_key_limit)
+            .with_token_lifetime(settings.token_lifetime)
+            .with_refresh_reuse(settings.refresh_reuse);
         let running = server::start(auth, settings)?;
         greet(&running).await?;
         if let Some(metrics) = running.metrics {

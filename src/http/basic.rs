@@ -23,6 +23,8 @@ pub struct Basic {
 /// Somebody who has proved nothing yet, and what came in the request's head.
 pub struct Visitor {
     pub basic: Option<Basic>,
+    /// At most 200 characters.
+    pub user_agent: String,
     brings_key: bool,
     address: ClientAddress,
     request_id: RequestId,
@@ -64,6 +66,7 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
     }
     Ok(Visitor {
         basic: basic.map(|text| decode(text).ok_or_else(Problem::unreadable_basic)).transpose()?,
+        user_agent: String::from_utf8_lossy(client::user_agent(headers)).chars().take(200).collect(),
         brings_key,
         address: client::address(&site.settings, headers, request.peer_addr()),
         request_id: request_id(request),

@@ -14,7 +14,7 @@ use super::hsts::Hsts;
 pub use super::listen_address::ListenAddress;
 use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
 use crate::error::{Error, Result};
-use crate::model::token::TOKEN_LIFETIME;
+use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
 use crate::model::{Networks, Policies};
 
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub struct HttpSettings {
     pub bad_key_limit: u32,
     /// How long a token of a log-in by a program lives.
     pub token_lifetime: Duration,
+    /// For so long, a refresh token that comes again gets the same answer; zero: it never does.
+    pub refresh_reuse: Duration,
     /// Sent where the public URL is https.
     pub hsts: Hsts,
     /// Pages that may read what `/api` answers.
@@ -74,6 +76,7 @@ impl HttpSettings {
             usage_retention: USAGE_RETENTION,
             bad_key_limit: BAD_KEY_LIMIT,
             token_lifetime: TOKEN_LIFETIME,
+            refresh_reuse: REFRESH_REUSE,
             hsts: Hsts::default(),
             cors_origins: Vec::new(),
             policies: Policies::default(),

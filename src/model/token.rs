@@ -13,6 +13,10 @@ pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// After this long the password is needed again, however often it was refreshed (NIST SP 800-63B-4
 /// §2.1.3: reauthentication at least every 30 days).
 pub const FAMILY_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+/// For so long, a refresh token that comes again gets the same answer, unless the operator says otherwise.
+pub const REFRESH_REUSE: Duration = Duration::from_secs(10);
+/// The longest that an operator can choose: a copy is not noticed while it lasts.
+pub const LONGEST_REFRESH_REUSE: Duration = Duration::from_secs(300);
 /// Families of one user; one more ends the oldest.
 pub const FAMILIES_PER_USER: i64 = 100;
 
@@ -41,6 +45,40 @@ pub fn must_be_token(record: &KeyRecord) -> Result<()> {
         return Ok(());
     }
     Err(Error::conflict("This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current."))
+}
+
+/// Random bytes from which, with the text of a refresh token, the next pair follows: so that the same
+/// refresh token can get the same pair again, though no text is stored. Either alone tells nothing of it.
+#[derive(Clone, Copy)]
+pub struct NextSeed([u8; 32]);
+
+impl NextSeed {
+    /// From a CSPRNG.
+    pub fn new(random: [u8; 32]) -> Self {
+        NextSeed(random)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub fn token_secret(&self, presented: &str) -> [u8; 32] {
+        self.secret("next token", presented)
+    }
+
+    pub fn refresh_secret(&self, presented: &str) -> [u8; 32] {
+        self.secret("next refresh token", presented)
+    }
+
+    fn secret(&self, purpose: &str, presented: &str) -> [u8; 32] {
+        *Digest::of(&[purpose.as_bytes(), b"\0", &self.0, presented.as_bytes()].concat()).as_bytes()
+    }
+}
+
+impl std::fmt::Debug for NextSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NextSeed")
+    }
 }
 
 impl std::fmt::Debug for RefreshToken {

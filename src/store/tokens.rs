@@ -1,17 +1,17 @@
-//! Short tokens: issued after a log-in, refreshed in turn, ended with all that followed from the same
+//! Short tokens: issued after a log-in, refreshed in turn (`refresh`), ended with all that followed from the same
 //! log-in. A token's row is among the keys, so that it opens whatever a key opens; a family holds one
 //! token at a time, and goes with it.
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::keys::{KEY, Reach, record, record_of, revoke};
-use super::rows::{changed, sql, time};
+use super::keys::{KEY, Reach, record, record_of};
+use super::rows::{changed, sql};
 use super::sessions::{self, Mark};
 use super::throttle::{self, Cleared};
-use super::{Store, events};
+use super::{Store, events, refresh};
 use crate::error::{Kind, Result};
 use crate::model::time::SKEW;
-use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, must_be_token};
+use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, LONGEST_REFRESH_REUSE, must_be_token};
 use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, KeyRecord, NewEvent, Origin, ScopeSet, Time, UserId};
 
 /// How many families whose time is over go with each new token.
@@ -41,23 +41,13 @@ pub struct NewFamily {
     pub address_mark: Digest,
 }
 
-/// What became of a refresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refreshed {
-    /// Until when the family can be refreshed, and when the token ends.
-    Done { family_ends: Time, token_ends: Time },
-    /// No such refresh token, or one whose time is over.
-    Unknown,
-    /// It had been used: somebody has a copy, so the whole family was ended.
-    Reused,
-}
-
 impl Store {
     /// A log-in that succeeded. Returns until when the token can be refreshed.
     pub async fn issue_token(&self, family: NewFamily, new: NewToken, now: Time, origin: Origin) -> Result<Time> {
         self.write(origin, now, move |db, origin| {
             let user = family.user;
             prune(db, now)?;
+            refresh::forget_seeds(db, LONGEST_REFRESH_REUSE, now)?;
             let ends = now.whole_second().plus(FAMILY_LIFETIME);
             changed(
                 db,
@@ -71,45 +61,6 @@ impl Store {
             end_oldest(db, user, now, origin)?;
             log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, origin)?;
             Ok(ends)
-        })
-        .await
-    }
-
-    /// Whether there is such a refresh token, used or not: strangers' guesses never reach the writer.
-    pub async fn knows_refresh_token(&self, presented: Digest) -> Result<bool> {
-        self.read(move |db| Ok(find(db, &presented)?.is_some())).await
-    }
-
-    /// The next token of a family, in place of the last one. Committed even when it is refused for
-    /// reuse: then the family is gone.
-    pub async fn refresh_token(
-        &self,
-        presented: Digest,
-        new: NewToken,
-        now: Time,
-        origin: Origin,
-    ) -> Result<Refreshed> {
-        self.write(origin, now, move |db, origin| {
-            prune(db, now)?;
-            let Some(found) = find(db, &presented)? else { return Ok(Refreshed::Unknown) };
-            let old = record(db, found.key, Reach::Anyone)?;
-            let by_owner = Origin { actor: owner_of(&old), ..origin.clone() };
-            if found.is_used {
-                log(db, Action::TokenReused, &old, now, origin)?;
-                revoke(db, old, now, origin)?;
-                return Ok(Refreshed::Reused);
-            }
-            if now >= found.ends || found.created.is_ahead_of(now) || !old.owner_active || !old.enabled {
-                return Ok(Refreshed::Unknown);
-            }
-            changed(db, "UPDATE refresh_tokens SET is_used = 1 WHERE digest = ?1", [presented.as_bytes()])?;
-            let sql_text = "UPDATE token_families SET key_id = ?2 WHERE id = ?1";
-            changed(db, sql_text, (found.family.as_bytes(), new.id.as_bytes()))?;
-            changed(db, "DELETE FROM keys WHERE id = ?1", [old.id.as_bytes()])?;
-            let new = NewToken { expires_at: new.expires_at.min(found.ends), ..new.clone() };
-            insert(db, found.family, old.owner.id, &old.scopes, &new, now)?;
-            log(db, Action::TokenRefreshed, &record(db, new.id, Reach::Anyone)?, now, &by_owner)?;
-            Ok(Refreshed::Done { family_ends: found.ends, token_ends: new.expires_at })
         })
         .await
     }
@@ -177,7 +128,7 @@ fn tokens_of(db: &Connection, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
 
 /// A family's time is over: it cannot be refreshed, and its last token has ended before it. Or it was
 /// made by a clock far ahead.
-fn prune(db: &Connection, now: Time) -> Result<()> {
+pub(super) fn prune(db: &Connection, now: Time) -> Result<()> {
     changed(
         db,
         "DELETE FROM keys WHERE id IN (SELECT key_id FROM token_families WHERE expires_at <= ?1 OR expires_at > ?3 LIMIT ?2)",
@@ -186,33 +137,14 @@ fn prune(db: &Connection, now: Time) -> Result<()> {
     .map(drop)
 }
 
-struct Found {
+pub(super) fn insert(
+    db: &Connection,
     family: FamilyId,
-    key: KeyId,
-    created: Time,
-    ends: Time,
-    is_used: bool,
-}
-
-fn find(db: &Connection, presented: &Digest) -> Result<Option<Found>> {
-    let mut query = db
-        .prepare_cached(
-            "SELECT f.id, f.key_id, f.expires_at, r.is_used, f.created_at FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1",
-        )
-        .map_err(sql)?;
-    let found = query.query_row([presented.as_bytes()], |row| {
-        Ok(Found {
-            family: FamilyId::from_bytes(row.get(0)?),
-            key: KeyId::from_bytes(row.get(1)?),
-            ends: time(row.get(2)?),
-            is_used: row.get(3)?,
-            created: time(row.get(4)?),
-        })
-    });
-    found.optional().map_err(sql)
-}
-
-fn insert(db: &Connection, family: FamilyId, user: UserId, scopes: &ScopeSet, new: &NewToken, now: Time) -> Result<()> {
+    user: UserId,
+    scopes: &ScopeSet,
+    new: &NewToken,
+    now: Time,
+) -> Result<()> {
     let mut statement = db
         .prepare_cached(
             "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at, allowed_ips, rate_limit, metadata, is_token)
@@ -234,11 +166,11 @@ fn insert(db: &Connection, family: FamilyId, user: UserId, scopes: &ScopeSet, ne
     changed(db, sql_text, (new.refresh.as_bytes(), family.as_bytes())).map(drop)
 }
 
-fn owner_of(token: &KeyRecord) -> crate::model::Actor {
+pub(super) fn owner_of(token: &KeyRecord) -> crate::model::Actor {
     crate::model::Actor::User { id: token.owner.id, email: token.owner.email.to_string() }
 }
 
-fn log(db: &Connection, action: Action, token: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
+pub(super) fn log(db: &Connection, action: Action, token: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
     let label = format!("token ({}) of {}", token.hint, token.owner.email);
     events::append(db, &NewEvent { at: now, origin: origin.clone(), action, object: Some(*token.id.as_bytes()), label })
 }

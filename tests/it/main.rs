@@ -45,6 +45,7 @@ mod not_given;
 mod oauth;
 mod openapi;
 mod people;
+mod refresh;
 mod rotation;
 mod routes;
 mod seats;

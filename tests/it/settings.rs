@@ -103,6 +103,7 @@ fn an_error_names_what_the_operator_wrote() {
         ("cors-origin", "*"),
         ("hsts", "max-age=soon"),
         ("token-lifetime", "25h"),
+        ("refresh-reuse", "6m"),
         ("tls-cert", "alone.pem"),
         ("tls-key", "alone.pem"),
         ("database", "postgres://x"),

@@ -153,32 +153,6 @@ async fn a_refresh_gives_the_next_token_and_takes_the_last() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_again_ends_the_family() {
-    let server = Server::start();
-    let (_, one) = issued(&server).await;
-    let (other, others) = texts(&basic(&server, MEMBER, PASSWORD).await);
-    let (second, two) = texts(&refresh(&server, &one).await);
-    assert_eq!(refresh(&server, &one).await.problem(), (401, "invalid_credentials".into()));
-    assert_eq!(server.tries(&second).await, 401, "the thief's or the owner's: nobody can tell");
-    assert_eq!(refresh(&server, &two).await.status, 401);
-    assert_eq!(server.tries(&other).await, 200, "another log-in is another family");
-    assert_eq!(refresh(&server, &others).await.status, 200);
-    let events = server.home.run(&["events", "list", "--json"]);
-    assert!(events.contains("token.reused") && !events.contains(&one) && !events.contains(&second));
-}
-
-#[tokio::test]
-async fn of_many_refreshes_at_once_one_succeeds_and_the_family_ends() {
-    let server = Server::start();
-    let (_, one) = issued(&server).await;
-    let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
-    let good: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
-    assert_eq!(good.len(), 1);
-    let (token, next) = texts(good[0]);
-    assert_eq!((server.tries(&token).await, refresh(&server, &next).await.status), (401, 401));
-}
-
-#[tokio::test]
 async fn after_thirty_days_the_password_is_needed_again() {
     let server = Server::start();
     let (_, mut next) = issued(&server).await;

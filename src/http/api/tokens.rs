@@ -59,7 +59,7 @@ pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -
         }
         (None, TokenBody { email: None, password: None, refresh_token: Some(token), scopes: None }) => {
             visitor.brings_no_key()?;
-            site.auth.refresh_token(&token, visitor.origin()).await
+            site.auth.refresh_token(&token, &visitor.user_agent, visitor.origin()).await
         }
         (None, TokenBody { email: None, password: None, refresh_token: None, .. }) => {
             return Err(Problem::missing_password());

@@ -78,8 +78,8 @@ impl Environment {
 
 /// Whether a container platform sets this variable, its prefix taken off, beside a service whose name is
 /// `keybearer` or begins so: Kubernetes
-/// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables) and Docker's
-/// links (https://docs.docker.com/engine/network/links/#environment-variables).
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>) and Docker's
+/// links (<https://docs.docker.com/engine/network/links/#environment-variables>).
 fn is_injected(name: &str, value: &str) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let is_service = words.ends_with(&["SERVICE", "HOST"]) || words.windows(2).any(|pair| pair == ["SERVICE", "PORT"]);

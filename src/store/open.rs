@@ -48,7 +48,7 @@ fn create(path: &Path) -> Result<()> {
     if let Some(wal) = ["-wal", "-shm"].map(|suffix| files::beside(path, suffix)).into_iter().find(|file| file.exists())
     {
         return Err(Error::conflict(format!(
-            "{} is missing but {} is there: the database was moved or deleted. Put it back, or restore a backup.",
+            "{} is missing but {} is there: the database was moved or deleted. Put it back, or put a sound copy of both in their place.",
             path.display(),
             wal.display()
         )));
@@ -169,13 +169,10 @@ fn wait_for_lock(looks: i32) -> bool {
 /// A message that names the file and what to do; for start-up, where the operator reads it.
 fn at(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.display();
+    let way_out = "Stop the server, keep these files, and put a sound copy of the database in their place.";
     let message = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => {
-            format!("{path} is not a database, or is damaged. Restore a backup: keybearer restore FILE.")
-        }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            format!("{path} is damaged ({error}). Restore a backup: keybearer restore FILE.")
-        }
+        Some(ErrorCode::NotADatabase) => format!("{path} is not a database, or is damaged. {way_out}"),
+        Some(ErrorCode::DatabaseCorrupt) => format!("{path} is damaged ({error}). {way_out}"),
         Some(ErrorCode::ReadOnly) => {
             format!("{path} cannot be written: {error}. Check the owner and mode of the file and its directory.")
         }

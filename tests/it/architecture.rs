@@ -96,3 +96,32 @@ fn every_file_says_what_it_owns() {
         assert!(text.starts_with("//! "), "{file}");
     }
 }
+
+/// The commands that `--help` lists.
+fn commands() -> Vec<String> {
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_keybearer")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    list.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_message_and_no_page_names_a_command_that_does_not_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.chain(["README.md", "ARCHITECTURE.md", "SECURITY.md"].map(|name| root.join(name)));
+    let pages = pages.filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut texts = sources();
+    texts.extend(pages.map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap())));
+    let commands = commands();
+    assert!(commands.iter().any(|command| command == "serve"), "{commands:?}");
+    for (file, text) in texts {
+        for (at, _) in text.match_indices("keybearer ") {
+            // As somebody would type it: in code, in brackets, or after a colon.
+            let is_typed = ["`", "(", ": "].iter().any(|before| text[..at].ends_with(before));
+            let word: String = text[at + 10..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+            let is_named = word.is_empty() || word.starts_with('-') || commands.contains(&word);
+            assert!(!is_typed || is_named, "{file} names the command {word:?}");
+        }
+    }
+}

@@ -149,7 +149,7 @@ impl Writer {
             data_version: 0,
             stopwatch: stopwatch(),
             last_batch: 0,
-            reserve: (purpose == Purpose::Serve).then(|| Reserve::beside(path)),
+            reserve: Reserve::beside(path),
             _lock: lock,
         };
         let run = move || {
@@ -220,8 +220,7 @@ struct WriterLoop {
     stopwatch: Instant,
     /// How many verbs shared the last commit.
     last_batch: usize,
-    /// In the server alone.
-    reserve: Option<Reserve>,
+    reserve: Reserve,
     _lock: Option<ServerLock>,
 }
 
@@ -281,9 +280,7 @@ impl WriterLoop {
         if !self.is_in_place() {
             return self.break_down("the database file was moved, deleted or replaced");
         }
-        if let Some(reserve) = &mut self.reserve {
-            reserve.top_up();
-        }
+        self.reserve.top_up();
         let version = self.db.query_row("PRAGMA data_version", [], |row| row.get(0));
         if version.as_ref().ok() != Some(&self.data_version)
             || !self.freshness.is_current()
@@ -337,7 +334,7 @@ impl WriterLoop {
 
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let mut outcome = self.transact_and_judge(&mut jobs);
-        if outcome.is_err() && jobs.iter().any(|job| job.urgency() == Urgency::Withdrawal) && self.give_back_reserve() {
+        if outcome.is_err() && jobs.iter().any(|job| job.urgency() == Urgency::Withdrawal) && self.reserve.give_back() {
             // Most likely the disk is full. What takes something away must not wait for space.
             let (withdrawals, others): (Vec<_>, Vec<_>) =
                 jobs.into_iter().partition(|job| job.urgency() == Urgency::Withdrawal);
@@ -374,10 +371,6 @@ impl WriterLoop {
             Err(error) => self.recover(error),
         }
         outcome.map(drop)
-    }
-
-    fn give_back_reserve(&mut self) -> bool {
-        self.reserve.as_mut().is_some_and(Reserve::give_back)
     }
 
     /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.

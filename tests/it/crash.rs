@@ -159,29 +159,82 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A home whose database is on a small disk, with an admin.
+struct SmallHome {
+    /// Dropped before the home that it is mounted in.
+    disk: SmallDisk,
+    home: Home,
+    database: String,
+}
+
+impl SmallHome {
+    fn new() -> Option<Self> {
+        let home = Home::new();
+        let Some(disk) = SmallDisk::mount(home.path("disk")) else {
+            eprintln!("no right to mount a disk: the file limit above has to stand for it");
+            return None;
+        };
+        let database = disk.0.join("keybearer.db").display().to_string();
+        let small = SmallHome { disk, home, database };
+        small.add_user(ADMIN, &["--admin"]);
+        Some(small)
+    }
+
+    fn words<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
+        [&["--database", &self.database], rest].concat()
+    }
+
+    fn run(&self, rest: &[&str]) -> String {
+        self.home.run(&self.words(rest))
+    }
+
+    fn add_user(&self, email: &str, more: &[&str]) {
+        let words = [&["users", "add", email, "--password-stdin"], more].concat();
+        self.home.keybearer(&self.words(&words)).write_stdin(crate::harness::PASSWORD).assert().success();
+    }
+
+    fn serve(&self) -> Process {
+        Process::of(self.home.command(&self.words(&["serve", "--listen", "127.0.0.1:0"])))
+    }
+
+    /// Until the server holds its reserve; then no byte is left beside it.
+    async fn fill(&self) {
+        let reserve = self.disk.0.join("keybearer.db-reserve");
+        let is_held = async || std::fs::metadata(&reserve).is_ok_and(|found| found.len() == 2 << 20);
+        eventually(Duration::from_secs(10), "the reserve is held", is_held).await;
+        self.disk.fill();
+    }
+}
+
+#[tokio::test]
+async fn a_command_takes_away_on_a_disk_without_space_too() {
+    const OWNER: &str = "owner@example.com";
+    for command in [&["keys", "revoke", "--stdin"][..], &["keys", "disable"], &["users", "deactivate", OWNER]] {
+        let Some(small) = SmallHome::new() else { return };
+        small.add_user(OWNER, &[]);
+        let key = small.run(&["keys", "create", "--owner", OWNER, "--name", "n"]);
+        let server = small.serve();
+        server.becomes_ready().await;
+        assert_eq!(server.tries(&key).await, 200);
+        let id = server.bearer(&key).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
+        small.fill().await;
+        let words = if command[1] == "disable" { [command, &[&id]].concat() } else { command.to_vec() };
+        small.home.keybearer(&small.words(&words)).write_stdin(key.as_str()).assert().success();
+        assert_eq!(server.tries(&key).await, 401, "{command:?}");
+        server.kill();
+        assert_eq!(small.serve().tries(&key).await, 401, "{command:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
-    let home = Home::new();
-    let Some(disk) = SmallDisk::mount(home.path("disk")) else {
-        return eprintln!("no right to mount a disk: the file limit above has to stand for it");
-    };
-    let database = disk.0.join("keybearer.db").display().to_string();
-    let words = |rest: &[&str]| -> Vec<String> {
-        [&["--database", &database], rest].concat().iter().map(ToString::to_string).collect()
-    };
-    let run = |rest: &[&str]| home.run(&words(rest).iter().map(String::as_str).collect::<Vec<_>>());
-    let add = words(&["users", "add", ADMIN, "--admin", "--password-stdin"]);
-    let add: Vec<&str> = add.iter().map(String::as_str).collect();
-    home.keybearer(&add).write_stdin(crate::harness::PASSWORD).assert().success();
-    let make = || run(&["keys", "create", "--owner", ADMIN, "--name", "n"]);
-    let (one, two, three) = (make(), make(), make());
-    let serve = words(&["serve", "--listen", "127.0.0.1:0"]);
-    let server = Process::of(home.command(&serve.iter().map(String::as_str).collect::<Vec<_>>()));
+    let Some(small) = SmallHome::new() else { return };
+    let make = || small.run(&["keys", "create", "--owner", ADMIN, "--name", "n"]);
+    let (one, two) = (make(), make());
+    let server = small.serve();
     server.becomes_ready().await;
     let admin = Client::signed_in(server.address, ADMIN).await;
-    eventually(Duration::from_secs(10), "the reserve is held", async || disk.0.join("keybearer.db-reserve").exists())
-        .await;
-    disk.fill();
+    small.fill().await;
 
     let mut made = Vec::new();
     for number in 0..500 {
@@ -198,22 +251,12 @@ async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
     assert_eq!(server.bearer(&one).call("DELETE", "/api/v1/keys/current").await.status, 204, "from the reserve");
     assert_eq!(server.tries(&one).await, 401);
 
-    disk.fill();
-    let id = server.bearer(&three).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
-    let command = home.keybearer(&["--database", &database, "keys", "revoke", &id]).output().unwrap();
-    let expected = match command.status.code() {
-        Some(0) => 401,
-        Some(1) => 200,
-        other => panic!("{other:?}: {}", String::from_utf8_lossy(&command.stderr)),
-    };
-    assert_eq!(server.tries(&three).await, expected, "a command, too, says what happened");
-
-    std::fs::remove_file(disk.0.join("ballast")).unwrap();
+    std::fs::remove_file(small.disk.0.join("ballast")).unwrap();
     eventually(Duration::from_secs(5), "it heals", async || server.anon().get("/readyz").await.status == 200).await;
     assert_eq!(server.bearer(&two).call("DELETE", "/api/v1/keys/current").await.status, 204);
     server.kill();
-    let server = Process::of(home.command(&serve.iter().map(String::as_str).collect::<Vec<_>>()));
-    assert_eq!((server.tries(&one).await, server.tries(&two).await, server.tries(&three).await), (401, 401, expected));
+    let server = small.serve();
+    assert_eq!((server.tries(&one).await, server.tries(&two).await), (401, 401));
     for key in made {
         assert_eq!(server.tries(&key).await, 200, "a key that was shown is there");
     }

@@ -26,7 +26,7 @@ DROP TRIGGER key_buried;
 CREATE TRIGGER key_buried AFTER DELETE ON keys
 WHEN OLD.is_token = 0 AND length(OLD.digest) = 32
     AND NOT EXISTS (SELECT 1 FROM pending_imports WHERE OLD.id BETWEEN first_id AND last_id) BEGIN
-    INSERT INTO tombstones (digest, revoked_at) VALUES (OLD.digest, CAST(unixepoch('subsec') * 1000 AS INTEGER))
+    INSERT INTO tombstones (digest, revoked_at) VALUES (OLD.digest, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
     ON CONFLICT (digest) DO UPDATE SET revoked_at = excluded.revoked_at;
 END;
 

@@ -164,6 +164,20 @@ async fn no_export_brings_a_revoked_key_back_unnoticed() {
     assert!(home.run(&["check", "--json"]).contains("\"revoked_keys\": 1"));
 }
 
+#[test]
+fn a_key_deleted_by_hand_leaves_a_tombstone_of_this_moment_in_old_shells_too() {
+    let home = Home::new();
+    home.add_admin();
+    home.create_key(ADMIN, "n");
+    let db = home.sqlite();
+    db.execute("DELETE FROM keys", []).unwrap();
+    // SQLite has `unixepoch` since 3.38 and its 'subsec' since 3.42; `strftime` is as old as triggers.
+    let age = "SELECT abs(strftime('%s', 'now') - revoked_at / 1000) FROM tombstones";
+    assert!(db.query_row(age, [], |row| row.get::<_, i64>(0)).unwrap() < 60);
+    let newer = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND sql LIKE '%unixepoch%'";
+    assert_eq!(db.query_row(newer, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
 #[tokio::test]
 async fn short_tokens_leave_no_tombstone() {
     let home = Home::new();

@@ -159,6 +159,8 @@ impl Drop for SmallDisk {
     }
 }
 
+const NO_DISK: &str = "no right to mount a disk: the file limit above has to stand for it";
+
 /// A home whose database is on a small disk, with an admin.
 struct SmallHome {
     /// Dropped before the home that it is mounted in.
@@ -170,10 +172,7 @@ struct SmallHome {
 impl SmallHome {
     fn new() -> Option<Self> {
         let home = Home::new();
-        let Some(disk) = SmallDisk::mount(home.path("disk")) else {
-            eprintln!("no right to mount a disk: the file limit above has to stand for it");
-            return None;
-        };
+        let disk = SmallDisk::mount(home.path("disk"))?;
         let database = disk.0.join("keybearer.db").display().to_string();
         let small = SmallHome { disk, home, database };
         small.add_user(ADMIN, &["--admin"]);
@@ -210,7 +209,7 @@ impl SmallHome {
 async fn a_command_takes_away_on_a_disk_without_space_too() {
     const OWNER: &str = "owner@example.com";
     for command in [&["keys", "revoke", "--stdin"][..], &["keys", "disable"], &["users", "deactivate", OWNER]] {
-        let Some(small) = SmallHome::new() else { return };
+        let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
         small.add_user(OWNER, &[]);
         let key = small.run(&["keys", "create", "--owner", OWNER, "--name", "n"]);
         let server = small.serve();
@@ -228,7 +227,7 @@ async fn a_command_takes_away_on_a_disk_without_space_too() {
 
 #[tokio::test]
 async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
-    let Some(small) = SmallHome::new() else { return };
+    let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
     let make = || small.run(&["keys", "create", "--owner", ADMIN, "--name", "n"]);
     let (one, two) = (make(), make());
     let server = small.serve();

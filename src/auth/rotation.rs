@@ -3,7 +3,7 @@
 use super::caller::Asking;
 use super::{Auth, Made};
 use crate::error::{Kind, Result};
-use crate::model::rotation::SuccessorLife;
+use crate::model::rotation::{Handover, SuccessorLife};
 use crate::model::{Basis, Expiry, KeyId, KeyPrefix, KeyRecord, Overlap, PlainKey};
 use crate::store::{Created, Submission, Successor};
 
@@ -12,6 +12,7 @@ use crate::store::{Created, Submission, Successor};
 pub struct Rotation {
     pub key: KeyId,
     pub overlap: Overlap,
+    pub handover: Handover,
     /// When the new key ends; `None`: after the lifetime that the old one was created with.
     pub expiry: Option<Expiry>,
     /// The state of the key that the caller looked at.
@@ -23,7 +24,7 @@ pub struct Rotation {
 impl Auth {
     /// The caller gets a key that can do what the old one can, so it must be the caller's to grant.
     pub async fn rotate_key(&self, asking: &Asking, rotation: Rotation) -> Result<Made> {
-        let Rotation { key: old, overlap, expiry, seen, submission } = rotation;
+        let Rotation { key: old, overlap, handover, expiry, seen, submission } = rotation;
         let reach = asking.caller.reach();
         let prefix = match self.store.key(old, reach).await {
             Ok(record) => self.prefix_of_successor(&record)?,
@@ -39,6 +40,7 @@ impl Auth {
             prefix: prefix.as_str().to_owned(),
             hint: key.hint(),
             overlap,
+            handover,
             submission,
         };
         let caller = asking.caller.clone();
@@ -57,6 +59,13 @@ impl Auth {
             Created::Now(record) => Made::Now { key, record },
             Created::Before(id) => Made::Before(id),
         })
+    }
+
+    /// The second half of a rotation with [`Handover::Later`]. An old key that is gone needs no end.
+    pub async fn end_rotated(&self, asking: &Asking, old: KeyId, overlap: Overlap) -> Result<()> {
+        let ended =
+            self.store.end_rotated(old, asking.caller.reach(), overlap, self.now(), asking.origin.clone()).await;
+        ended.or_else(|error| if error.kind == Kind::NotFound { Ok(()) } else { Err(error) })
     }
 
     /// The old one's, unless it is another system's or the operator has given it up.

@@ -17,7 +17,7 @@ use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Rotation};
 use crate::error::Result;
 use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
-use crate::model::{Basis, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
+use crate::model::{Basis, Handover, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
 use crate::store::{Purpose, Revoked};
 
 #[derive(Debug, Subcommand)]
@@ -133,9 +133,9 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             KeysCommand::Rotate { id, overlap, expires } => {
                 let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
-                let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: None };
-                let made = auth.rotate_key(&asking, rotation).await?;
-                shown::hand_over(context, &auth, &asking, made).await
+                let handover = Handover::Later;
+                let rotation = Rotation { key, overlap, handover, expiry, seen: Basis::Anything, submission: None };
+                shown::rotate(context, &auth, &asking, rotation).await
             }
             KeysCommand::Import { file, allow_revoked } => {
                 let revoked = if allow_revoked { Revoked::Revive } else { Revoked::Refuse };

@@ -45,7 +45,7 @@ pub use password::Password;
 pub use plain_key::{Digest, KeyPrefix, PlainKey};
 pub use policy::{Policies, Policy};
 pub use rate_limit::RateLimit;
-pub use rotation::Overlap;
+pub use rotation::{Handover, Overlap};
 pub use scope::{Scope, ScopeSet};
 pub use session::{Session, SessionToken};
 pub use signing::SigningAlgorithm;

@@ -35,6 +35,15 @@ impl Overlap {
     }
 }
 
+/// When the old key gets its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// In the transaction that creates the new key: there are never two without an end.
+    AtOnce,
+    /// When the new key has reached its owner: there is never none that somebody has.
+    Later,
+}
+
 /// When a new key ends, and the lifetime that its own successor gets.
 #[derive(Debug, Clone, Copy)]
 pub struct SuccessorLife {

@@ -1,5 +1,6 @@
 //! Rotating a key: the new one is made and the old one is revoked, or given its end, in one
-//! transaction, so that there is never none and never two without an end.
+//! transaction, so that there is never none and never two without an end. Only where the new key could get
+//! lost on its way are they two, the old one's end last.
 
 use rusqlite::Connection;
 
@@ -8,7 +9,7 @@ use super::keys::{self, Created, Reach, log, record, revoke};
 use super::rows::{changed, sql};
 use super::submissions::{self, Submission};
 use crate::error::{Error, Result};
-use crate::model::rotation::{Overlap, SuccessorLife, may_rotate};
+use crate::model::rotation::{Handover, Overlap, SuccessorLife, may_rotate};
 use crate::model::{Action, Digest, KeyId, KeyRecord, Origin, Time};
 
 /// What a new key has of its own; all else is the old one's.
@@ -20,6 +21,7 @@ pub struct Successor {
     pub hint: String,
     /// How long the old one goes on.
     pub overlap: Overlap,
+    pub handover: Handover,
     pub submission: Option<Submission>,
 }
 
@@ -46,14 +48,13 @@ impl Store {
             log(db, Action::KeyRotated, &before, now, origin)?;
             let owner = before.owner.id;
             copy(db, &before, &new, life, now)?;
-            if new.overlap.is_none() {
-                revoke(db, before, now, origin)?;
-            } else {
-                let end = new.overlap.end(&before, now);
-                let sql_text = "UPDATE keys SET expires_at = ?2 WHERE id = ?1";
-                changed(db, sql_text, (before.id.as_bytes(), end.millis()))?;
+            // A key that is revoked later makes room later.
+            let mut spare = 0;
+            match new.handover {
+                Handover::AtOnce => end(db, before, new.overlap, now, origin)?,
+                Handover::Later => spare = i64::from(new.overlap.is_none()),
             }
-            keys::may_own(db, owner, 0)?;
+            keys::may_own(db, owner, -spare)?;
             if let Some(submission) = &new.submission {
                 submissions::remember(db, submission, new.id, now)?;
             }
@@ -63,6 +64,26 @@ impl Store {
         })
         .await
     }
+
+    /// Ends the old key of a rotation whose handover was to be later.
+    pub async fn end_rotated(
+        &self,
+        old: KeyId,
+        reach: Reach,
+        overlap: Overlap,
+        now: Time,
+        origin: Origin,
+    ) -> Result<()> {
+        self.write(origin, now, move |db, origin| end(db, record(db, old, reach)?, overlap, now, origin)).await
+    }
+}
+
+fn end(db: &Connection, old: KeyRecord, overlap: Overlap, now: Time, origin: &Origin) -> Result<()> {
+    if overlap.is_none() {
+        return revoke(db, old, now, origin).map(drop);
+    }
+    let sql_text = "UPDATE keys SET expires_at = ?2 WHERE id = ?1";
+    changed(db, sql_text, (old.id.as_bytes(), overlap.end(&old, now).millis())).map(drop)
 }
 
 /// The new key uses up the old one's allowance, and so do its own successors.

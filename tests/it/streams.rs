@@ -72,6 +72,29 @@ fn a_key_that_could_not_be_shown_is_revoked_at_once() {
 }
 
 #[test]
+fn a_key_whose_successor_could_not_be_shown_stays_as_it_was() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, _) = home.create_key(ADMIN, "n");
+    let show = || home.run(&["keys", "show", &id, "--json"]);
+    let before = show();
+    for stdout in BROKEN {
+        for more in [&[][..], &["--overlap", "24h"], &["--json"]] {
+            let said = refused(&run(&home, &[&["keys", "rotate", &id][..], more].concat(), stdout), "rotate");
+            assert_eq!(said.contains("The old key is as it was"), stdout != Broken::Closed, "{said}");
+            assert_eq!((count(&home), show()), (1, before.clone()), "{stdout:?}");
+        }
+    }
+    home.run(&["keys", "rotate", &id, "--overlap", "24h"]);
+    assert_eq!(count(&home), 2);
+    assert_ne!(show(), before, "it ends with the overlap");
+    home.run(&["keys", "rotate", &id]);
+    assert_eq!(count(&home), 2);
+    home.keybearer(&["keys", "show", &id]).assert().code(1);
+    home.run(&["events", "verify"]);
+}
+
+#[test]
 fn every_command_that_prints_says_so_in_one_line_where_it_cannot() {
     let home = Home::new();
     home.add_admin();

@@ -1,27 +1,42 @@
 //! Keys that are shown once, on stdout: one that could not be written there is revoked at once, so that no command
-//! leaves a key that nobody has.
+//! leaves a key that nobody has, and none that its owner had and has no more.
 
 use std::io;
 
 use super::super::{Context, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyRequest, Made};
+use crate::auth::{Auth, KeyRequest, Made, Rotation};
 use crate::error::{Error, Result};
 use crate::http::MadeKeyJson;
 use crate::model::{KeyRecord, PlainKey};
 
 pub async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
     output::must_be_open()?;
-    hand_over(context, auth, asking, auth.create_key(asking, request).await?).await
+    hand_over(context, auth, asking, auth.create_key(asking, request).await?, "Create another one.").await
 }
 
-pub async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made) -> Result<()> {
+/// The old key ends only when the new one is written.
+pub async fn rotate(context: &Context, auth: &Auth, asking: &Asking, rotation: Rotation) -> Result<()> {
+    output::must_be_open()?;
+    let (old, overlap) = (rotation.key, rotation.overlap);
+    let made = auth.rotate_key(asking, rotation).await?;
+    hand_over(context, auth, asking, made, "The old key is as it was. Rotate it again.").await?;
+    auth.end_rotated(asking, old, overlap).await.map_err(|error| {
+        Error::conflict(format!(
+            "The new key is valid, but the old one was not ended ({error}). When the new one is in use, revoke it: \
+             keybearer keys revoke {old}"
+        ))
+    })
+}
+
+/// `next` is what to do if it fails.
+async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made, next: &str) -> Result<()> {
     let (key, record) = new(made)?;
     let (id, made) = (record.id, format!("Made {} ({}).", record.name, record.id));
     if let Err(error) = deliver(context, &key, record) {
         return Err(match auth.revoke_key(asking, id).await {
             Ok(()) => Error::conflict(format!(
-                "The key could not be written to stdout ({error}), so it was revoked at once. Create another one."
+                "The key could not be written to stdout ({error}), so it was revoked at once. {next}"
             )),
             Err(undone) => Error::conflict(format!(
                 "The key could not be written to stdout ({error}), and it could not be revoked ({undone}). Revoke it: \

@@ -14,7 +14,7 @@ use crate::auth::Rotation;
 use crate::error::Result as Outcome;
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
-use crate::model::{KeyId, Overlap};
+use crate::model::{Handover, KeyId, Overlap};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +65,7 @@ pub async fn rotate(
     let rotation = Rotation {
         key: KeyId::parse(&id)?,
         overlap: body.overlap()?,
+        handover: Handover::AtOnce,
         expiry: body.end().parse(auth.now())?,
         seen: based_on.0,
         submission,

@@ -11,7 +11,7 @@ use super::view::{self, ListQuery, ROWS, when};
 use crate::auth::{KeyList, Made, Rotation};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::model::rotation::may_rotate;
-use crate::model::{Basis, Expiry, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
+use crate::model::{Basis, Expiry, Handover, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
 
 pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let auth = &who.site.auth;
@@ -80,7 +80,14 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
         "" => None,
         text => Some(Expiry::parse(text, auth.now())?),
     };
-    let rotation = Rotation { key, overlap, expiry, seen: Basis::Anything, submission: Some(submission) };
+    let rotation = Rotation {
+        key,
+        overlap,
+        handover: Handover::AtOnce,
+        expiry,
+        seen: Basis::Anything,
+        submission: Some(submission),
+    };
     match auth.rotate_key(&who.asking(), rotation).await? {
         Made::Now { key, record } => Ok(view::ok(&KeyShown {
             replaces: old.map(|old| Replaced { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),

@@ -30,6 +30,8 @@ pub enum Kind {
     Throttled,
     /// We cannot tell, or cannot write, right now. Never a verdict about a key.
     Unavailable,
+    /// A write failed so late that it may or may not have happened.
+    OutcomeUnknown,
     /// A fault of ours that trying again will not mend.
     Internal,
 }
@@ -91,6 +93,19 @@ impl Error {
             ..Error::new(
                 Kind::Unavailable,
                 "The server cannot do this right now. Nothing was changed; try again shortly.",
+            )
+        }
+    }
+
+    /// A write of which nobody can say whether it happened. `cause` is for the log.
+    pub fn outcome_unknown(cause: impl fmt::Display) -> Self {
+        Error {
+            retry_after: Some(Duration::from_secs(1)),
+            cause: Some(cause.to_string()),
+            ..Error::new(
+                Kind::OutcomeUnknown,
+                "The outcome of this change is unknown: the disk failed while it was being saved. Look at what it \
+                 was to change before you try again; the audit log shows it if it was made.",
             )
         }
     }

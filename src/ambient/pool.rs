@@ -4,17 +4,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+/// `None`: the thread that takes it ends.
+type Job<S> = Option<Box<dyn FnOnce(&mut S) + Send>>;
 
 pub struct Pool<S> {
     queue: SyncSender<Job<S>>,
     name: &'static str,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<S: Send + 'static> Pool<S> {
@@ -22,24 +24,35 @@ impl<S: Send + 'static> Pool<S> {
     pub fn start(name: &'static str, waiting: usize, states: Vec<S>) -> Result<Self> {
         let (queue, jobs) = sync_channel::<Job<S>>(waiting);
         let jobs = Arc::new(Mutex::new(jobs));
+        let mut threads = Vec::new();
         for (number, state) in states.into_iter().enumerate() {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(move || work(&jobs, state))
-                .map_err(|error| Error::unavailable(format!("cannot start a {name} thread: {error}")))?;
+            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs, state));
+            let cannot = |error| Error::unavailable(format!("cannot start a {name} thread: {error}"));
+            threads.push(thread.map_err(cannot)?);
         }
-        Ok(Pool { queue, name })
+        Ok(Pool { queue, name, threads: Mutex::new(threads) })
+    }
+
+    /// Finishes what is queued, ends the threads and drops their states.
+    pub fn stop(&self) {
+        let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
+        for _ in &threads {
+            let _ = self.queue.send(None); // they have ended by themselves
+        }
+        for thread in threads {
+            let _ = thread.join(); // a job's panic is caught, and reported, in the thread
+        }
     }
 
     /// Runs `job` on one of the threads. A job that panics is an internal error; the thread lives on.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut S) -> Result<T> + Send + 'static) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let boxed: Job<S> = Box::new(move |state| {
+        let boxed = Box::new(move |state: &mut S| {
             // A caller that went away does not want the answer.
             let _ = reply.send(job(state));
         });
-        self.queue.try_send(boxed).map_err(|error| match error {
+        self.queue.try_send(Some(boxed)).map_err(|error| match error {
             TrySendError::Full(_) => Error::unavailable(format!("the {} queue is full", self.name)),
             TrySendError::Disconnected(_) => Error::unavailable(format!("the {} threads have ended", self.name)),
         })?;
@@ -53,7 +66,7 @@ fn work<S>(jobs: &Mutex<Receiver<Job<S>>>, mut state: S) {
             Ok(jobs) => jobs.recv(),
             Err(_) => return,
         };
-        let Ok(job) = next else { return };
+        let Ok(Some(job)) = next else { return };
         // The panic hook has logged it; the caller learns by the dropped reply.
         let _ = catch_unwind(AssertUnwindSafe(|| job(&mut state)));
     }

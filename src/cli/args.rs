@@ -36,6 +36,12 @@ pub struct Global {
     /// Settings file in TOML; its names are the flags' names [default: keybearer.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Open a database on a network file system (or FUSE), where locks may not work; let one machine alone reach it
+    #[arg(long, global = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_network_filesystem: Option<Text>,
+    /// Open, this once, an older copy of the database that was here; keys revoked since are live again
+    #[arg(long, global = true)]
+    pub accept_older_database: bool,
     /// Print data as JSON
     #[arg(long, global = true)]
     pub json: bool,
@@ -178,6 +184,10 @@ pub struct ServeArgs {
     /// In the settings file and the environment; among flags it is [`Global::database`].
     #[arg(skip)]
     pub database: Option<Text>,
+    /// The same.
+    #[arg(skip)]
+    #[serde(alias = "allow_network_filesystem")]
+    pub allow_network_filesystem: Option<Text>,
     /// `[policy.orders-read]`: in the file alone, a policy is too much for a flag.
     #[arg(skip)]
     pub policy: BTreeMap<String, PolicyTable>,

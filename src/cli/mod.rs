@@ -55,7 +55,11 @@ fn command() -> clap::Command {
 
 fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
     let settings = Settings::resolve(&mut cli, matches)?;
-    let context = Context { database: settings.database()?, json: cli.global.json };
+    let context = Context {
+        database: settings.database()?,
+        consent: settings.consent(cli.global.accept_older_database)?,
+        json: cli.global.json,
+    };
     let done = match cli.command {
         Command::Serve(_) => commands::serve::run(&context, settings.http()?, settings.prefixes()?),
         Command::Users { command } => commands::users::run(&context, command),

@@ -22,6 +22,7 @@ use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
 use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
 use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
+use crate::store::Consent;
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";
@@ -68,6 +69,16 @@ impl Settings {
             return Err(given.wrong("give a path or sqlite:PATH."));
         }
         Ok(PathBuf::from(path))
+    }
+
+    /// `older_database` is asked for on the command line alone, for it counts once.
+    pub fn consent(&self, older_database: bool) -> Result<Consent> {
+        let given = self.0.one("allow-network-filesystem", |given| given.allow_network_filesystem.as_ref());
+        let network_file_system = match given {
+            None => false,
+            Some(given) => given.value.parse().map_err(|_| given.wrong("write true or false."))?,
+        };
+        Ok(Consent { network_file_system, older_database })
     }
 
     pub fn prefixes(&self) -> Result<Vec<KeyPrefix>> {
@@ -260,6 +271,7 @@ fn flags(cli: &mut Cli, matches: &ArgMatches) -> Layer {
         _ => ServeArgs::default(),
     };
     args.database = cli.global.database.take();
+    args.allow_network_filesystem = cli.global.allow_network_filesystem.take();
     let serve = matches.subcommand().map(|(_, matches)| matches);
     let written = serve.into_iter().chain([matches]).flat_map(|matches| {
         let is_written = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);

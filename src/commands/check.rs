@@ -1,34 +1,31 @@
 //! `keybearer check`: is the database sound?
 
-use super::{Context, block_on, output};
+use serde_json::json;
+
+use super::{Context, output};
 use crate::error::{Error, Result};
-use crate::store::{ChainReport, Purpose, Store};
+use crate::store::{self, Examination};
 
 pub fn run(context: &Context) -> Result<()> {
     context.existing()?;
-    let store = Store::open(&context.database, Purpose::Command)?;
-    block_on(async {
-        let mut findings = store.check_structure().await?;
-        if let ChainReport::Broken { seq } = store.verify_events().await? {
-            findings.push(format!("audit log: line {seq} does not follow from the line before it"));
-        }
-        let revoked = store.count_tombstones().await?;
-        if context.json {
-            output::json(
-                &serde_json::json!({ "sound": findings.is_empty(), "findings": findings, "revoked_keys": revoked }),
-            )?;
-        } else {
-            findings.iter().try_for_each(|finding| output::print(finding))?;
-        }
-        if findings.is_empty() {
-            output::say(&format!("{} is sound. It remembers {revoked} revoked keys.", context.database.display()));
-            return Ok(());
-        }
-        Err(Error::conflict(format!(
-            "{} is damaged ({} findings). Keep a copy of the files. Revoke or change the keys and users that are named; \
-             if anything else is named, stop the server and put a sound copy in its place.",
-            context.database.display(),
-            findings.len()
-        )))
-    })
+    let Examination { findings, revoked_keys } = store::examine(&context.database, context.consent)?;
+    if context.json {
+        output::json(&json!({ "sound": findings.is_empty(), "findings": findings, "revoked_keys": revoked_keys }))?;
+    } else {
+        findings.iter().try_for_each(|finding| output::print(finding))?;
+    }
+    if findings.is_empty() {
+        let more = match revoked_keys {
+            Some(revoked) => format!("It remembers {revoked} revoked keys."),
+            None => "It is of an earlier version: its records were not read one by one.".to_owned(),
+        };
+        output::say(&format!("{} is sound. {more}", context.database.display()));
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "{} is not sound ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
+         anything else is named, stop the server and put a sound copy of the database in its place.",
+        context.database.display(),
+        findings.len()
+    )))
 }

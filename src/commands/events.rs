@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{Context, block_on, output};
 use crate::error::{Error, Result};
 use crate::model::Event;
-use crate::store::{ChainReport, EventFilter, Purpose, Store};
+use crate::store::{ChainReport, EventFilter, Purpose};
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
@@ -25,7 +25,7 @@ pub enum EventsCommand {
 
 pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
     context.existing()?;
-    let store = Store::open(&context.database, Purpose::Command)?;
+    let store = context.store(Purpose::Command)?;
     block_on(async {
         match command {
             EventsCommand::List { limit, search } => {

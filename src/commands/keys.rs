@@ -108,7 +108,11 @@ pub enum KeysCommand {
 pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) -> Result<()> {
     context.existing()?;
     let asking = Asking::operator();
-    let auth = context.auth(Purpose::Command, prefixes)?;
+    let purpose = match command {
+        KeysCommand::Revoke { .. } | KeysCommand::Disable { .. } => Purpose::Withdrawal,
+        _ => Purpose::Command,
+    };
+    let auth = context.auth(purpose, prefixes)?;
     block_on(async {
         match command {
             KeysCommand::Create { owner, name, scopes, expires, allowed_ips, rate_limit, prefix } => {

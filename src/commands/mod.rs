@@ -15,22 +15,39 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ambient::{OsEntropy, SystemClock};
+use crate::ambient::{Clock, OsEntropy, SystemClock};
 use crate::auth::Auth;
 use crate::error::{Error, Result};
 use crate::model::KeyPrefix;
-use crate::store::{Purpose, Store};
+use crate::store::{Consent, Purpose, Store};
 
 /// What every command knows.
 pub struct Context {
     pub database: PathBuf,
+    pub consent: Consent,
     pub json: bool,
 }
 
 impl Context {
     fn auth(&self, purpose: Purpose, prefixes: Vec<KeyPrefix>) -> Result<Auth> {
-        let store = Store::open(&self.database, purpose)?;
-        Auth::new(store, Arc::new(SystemClock::new()), Arc::new(OsEntropy), prefixes)
+        Auth::new(self.store(purpose)?, Arc::new(SystemClock::new()), Arc::new(OsEntropy), prefixes)
+    }
+
+    fn store(&self, purpose: Purpose) -> Result<Store> {
+        let store = Store::open_with(&self.database, purpose, self.consent)?;
+        if self.consent.older_database {
+            // On the writer's thread, so that any executor will do.
+            let accepted = futures_executor::block_on(store.note_acceptance(SystemClock::new().now()))?;
+            output::say(&match accepted {
+                Some(what) => format!(
+                    "Accepted {what}. The audit log says so. Keys that were revoked since are live again: revoke them."
+                ),
+                None => "--accept-older-database changes nothing: this is the newest database. Leave it out, so that \
+                         an older copy is noticed."
+                    .to_owned(),
+            });
+        }
+        Ok(store)
     }
 
     /// For commands that read or change an existing database, never make an empty one by a typing slip.

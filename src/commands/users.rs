@@ -54,7 +54,11 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
         context.existing()?;
     }
     let asking = Asking::operator();
-    let auth = context.auth(Purpose::Command, Vec::new())?;
+    let purpose = match command {
+        UsersCommand::Deactivate { .. } | UsersCommand::Remove { .. } => Purpose::Withdrawal,
+        _ => Purpose::Command,
+    };
+    let auth = context.auth(purpose, Vec::new())?;
     block_on(async {
         match command {
             UsersCommand::Add { email, admin, password_stdin } => {

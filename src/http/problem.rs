@@ -316,7 +316,7 @@ impl From<Error> for Problem {
             Kind::Outdated => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
             Kind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Kind::Throttled => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
-            Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Kind::Unavailable | Kind::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         let retry_after = match (error.kind, error.retry_after) {

@@ -33,10 +33,11 @@ pub enum Action {
     TokenRefreshed,
     TokenRevoked,
     TokenReused,
+    DatabaseReplaced,
 }
 
 impl Action {
-    pub const ALL: [Action; 24] = [
+    pub const ALL: [Action; 25] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -61,6 +62,7 @@ impl Action {
         Action::TokenReused,
         Action::SigningKeysRotated,
         Action::SigningKeysReplaced,
+        Action::DatabaseReplaced,
     ];
 
     pub fn parse(text: &str) -> Result<Self> {
@@ -96,6 +98,7 @@ impl Action {
             Action::TokenRefreshed => "token.refreshed",
             Action::TokenRevoked => "token.revoked",
             Action::TokenReused => "token.reused",
+            Action::DatabaseReplaced => "database.replaced",
         }
     }
 }

@@ -1,39 +1,142 @@
-//! Is the database sound: SQLite's own check, references, that the index of digests is whole, and that every
-//! record can be read.
+//! Is the database sound: its log, its lineage, SQLite's own check, references, the audit log, and that every record
+//! can be read. Only looks: nothing is created beside a copy, and its log is not written into it.
 
-use rusqlite::Connection;
+use std::fs;
+use std::path::Path;
 
-use super::Store;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags};
+
+use super::announce::Announcement;
+use super::events::{self, ChainReport};
+use super::files::{beside, trouble};
 use super::keys::{KEY, record_of};
+use super::lineage::{self, Accusation};
+use super::log::Log;
+use super::place::DatabaseFile;
 use super::rows::{USER, sql, user};
-use crate::error::Result;
+use super::{Consent, companions, locks, open, tombstones};
+use crate::error::{Error, Result};
 
 /// Damaged records that are named; more are counted.
 const MOST_NAMED: usize = 100;
 
-impl Store {
+#[derive(Default)]
+pub struct Examination {
     /// What is wrong, in words; empty when nothing is.
-    pub async fn check_structure(&self) -> Result<Vec<String>> {
-        self.read(|db| {
-            let mut findings = Vec::new();
-            let mut integrity = db.prepare("PRAGMA integrity_check").map_err(sql)?;
-            let rows = integrity.query_map([], |row| row.get::<_, String>(0)).map_err(sql)?;
-            for row in rows {
-                let line = row.map_err(sql)?;
-                if line != "ok" {
-                    findings.push(format!("structure: {line}"));
-                }
+    pub findings: Vec<String>,
+    /// How many it remembers. `None` if the database is of an earlier version, whose records were not read.
+    pub revoked_keys: Option<u64>,
+}
+
+pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
+    let place = open::find(given, consent)?;
+    let path = &place.path;
+    companions::inspect(path)?;
+    let missing = || Error::conflict(format!("There is no database at {}.", path.display()));
+    let file = DatabaseFile::open(path)?.ok_or_else(missing)?;
+    loop {
+        let access = Access::to(path);
+        let examination = look(path, &file, access);
+        // Somebody began to write meanwhile, and not for a reader who took the file for all there is.
+        if access != Access::Still || Access::to(path) == Access::Still {
+            return examination;
+        }
+    }
+}
+
+fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination> {
+    let mut found = Examination::default();
+    let mut is_without_log = false;
+    if !locks::is_open(path) {
+        let wal = beside(path, "-wal");
+        let log = Log::read(&wal).map_err(|error| trouble(&wal, "cannot be read", error))?;
+        if let Ok(Some(header)) = file.header() {
+            if !log.may_continue(header.mark) {
+                return Ok(Examination { findings: vec![format!("log: {}", open::foreign_log(path))], ..found });
             }
-            let mut references = db.prepare("PRAGMA foreign_key_check").map_err(sql)?;
-            let rows = references.query_map([], |row| row.get::<_, String>(0)).map_err(sql)?;
-            for row in rows {
-                findings.push(format!("references: a row of {} refers to nothing", row.map_err(sql)?));
+            is_without_log = header.mark.continues_in_log() && log.transactions == 0;
+        }
+    }
+    let expected = Announcement::peek(path)?.and_then(|history| lineage::newest(&history));
+    let db = access.connect(path)?;
+    let is_present_version = open::judge(&db, path)?;
+    let accusation = match expected {
+        Some(expected) => expected.accuse(&db)?,
+        None => is_without_log.then_some(Accusation::WithoutLog),
+    };
+    found
+        .findings
+        .extend(accusation.map(|accusation| format!("log: {}", accusation.text(&path.display().to_string()))));
+    found.findings.extend(structure(&db)?);
+    if is_present_version {
+        found.findings.extend(damaged_users(&db)?);
+        found.findings.extend(damaged_keys(&db)?);
+        found.revoked_keys = Some(tombstones::count(&db)?);
+    }
+    if let ChainReport::Broken { seq } = events::verify(&db)? {
+        found.findings.push(format!("audit log: line {seq} does not follow from the line before it"));
+    }
+    Ok(found)
+}
+
+fn structure(db: &Connection) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    let mut integrity = db.prepare("PRAGMA integrity_check").map_err(sql)?;
+    let rows = integrity.query_map([], |row| row.get::<_, String>(0)).map_err(sql)?;
+    for row in rows {
+        let line = row.map_err(sql)?;
+        if line != "ok" {
+            findings.push(format!("structure: {line}"));
+        }
+    }
+    let mut references = db.prepare("PRAGMA foreign_key_check").map_err(sql)?;
+    let rows = references.query_map([], |row| row.get::<_, String>(0)).map_err(sql)?;
+    for row in rows {
+        findings.push(format!("references: a row of {} refers to nothing", row.map_err(sql)?));
+    }
+    Ok(findings)
+}
+
+/// How SQLite reads the file and creates none beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// It has a log and the shared memory for it: somebody has it open, or had until a crash.
+    Shared,
+    /// It has a log alone, whose index SQLite then keeps to itself.
+    Alone,
+    /// It has none: the file is all there is.
+    Still,
+}
+
+impl Access {
+    fn to(path: &Path) -> Self {
+        let log = fs::metadata(beside(path, "-wal")).ok().map(|found| found.len());
+        match (log, beside(path, "-shm").exists()) {
+            (Some(_), true) => Access::Shared,
+            (Some(1..), false) => Access::Alone,
+            _ => Access::Still,
+        }
+    }
+
+    fn connect(self, path: &Path) -> Result<Connection> {
+        let at = |error| open::at(path, error);
+        let db = match self {
+            Access::Shared => open::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            Access::Alone => {
+                let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
+                db.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(at)?;
+                db
             }
-            findings.extend(damaged_users(db)?);
-            findings.extend(damaged_keys(db)?);
-            Ok(findings)
-        })
-        .await
+            Access::Still => {
+                let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(at)?
+            }
+        };
+        open::keep_log(&db);
+        db.pragma_update(None, "query_only", "ON").map_err(at)?;
+        Ok(db)
     }
 }
 

@@ -126,30 +126,32 @@ impl Store {
 
     /// Walks the whole log and recomputes each line's chain.
     pub async fn verify_events(&self) -> Result<ChainReport> {
-        self.read(|db| {
-            let mut query = db.prepare(&format!("SELECT {EVENT} FROM events ORDER BY seq")).map_err(sql)?;
-            let mut rows = query.query([]).map_err(sql)?;
-            let (mut chain, mut lines) = (Vec::new(), 0);
-            while let Some(row) = rows.next().map_err(sql)? {
-                let line = event(row).map_err(sql)?;
-                let stored: Vec<u8> = row.get(10).map_err(sql)?;
-                if line.chain(&chain).as_slice() != stored || line.seq != lines + 1 {
-                    return Ok(ChainReport::Broken { seq: line.seq });
-                }
-                chain = stored;
-                lines += 1;
-            }
-            // The sequence remembers lines that were cut off the end.
-            let counted: Option<i64> = db
-                .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'events'", [], |row| row.get(0))
-                .optional()
-                .map_err(sql)?;
-            match counted {
-                Some(counted) if counted != lines => Ok(ChainReport::Broken { seq: lines + 1 }),
-                _ => Ok(ChainReport::Whole { lines: lines as u64 }),
-            }
-        })
-        .await
+        self.read(verify).await
+    }
+}
+
+/// See [`Store::verify_events`].
+pub(super) fn verify(db: &Connection) -> Result<ChainReport> {
+    let mut query = db.prepare(&format!("SELECT {EVENT} FROM events ORDER BY seq")).map_err(sql)?;
+    let mut rows = query.query([]).map_err(sql)?;
+    let (mut chain, mut lines) = (Vec::new(), 0);
+    while let Some(row) = rows.next().map_err(sql)? {
+        let line = event(row).map_err(sql)?;
+        let stored: Vec<u8> = row.get(10).map_err(sql)?;
+        if line.chain(&chain).as_slice() != stored || line.seq != lines + 1 {
+            return Ok(ChainReport::Broken { seq: line.seq });
+        }
+        chain = stored;
+        lines += 1;
+    }
+    // The sequence remembers lines that were cut off the end.
+    let counted: Option<i64> = db
+        .query_row("SELECT seq FROM sqlite_sequence WHERE name = 'events'", [], |row| row.get(0))
+        .optional()
+        .map_err(sql)?;
+    match counted {
+        Some(counted) if counted != lines => Ok(ChainReport::Broken { seq: lines + 1 }),
+        _ => Ok(ChainReport::Whole { lines: lines as u64 }),
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::files::{beside, private_file, trouble};
+use super::companions;
+use super::files::{beside, trouble};
 use super::keys::{self, record_of};
 use super::pending::{self, Pending};
 use super::rows::{is_unique_violation, sql};
@@ -69,7 +70,7 @@ impl ImportLock {
     /// `None` while another process imports.
     fn try_take(database: &Path) -> Result<Option<Self>> {
         let path = beside(database, "-import");
-        let file = private_file(&path)?;
+        let file = companions::open(database, &path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(ImportLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),

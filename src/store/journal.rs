@@ -2,11 +2,11 @@
 //! `-usage` takes what was just collected; a file `-usage-folding-…` is finished and waits to be
 //! folded in. Nothing here is synced: a power cut may lose what the system had not written.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::companions;
 use super::files::{beside, trouble};
 pub use super::journal_batch::Counted;
 use super::journal_batch::{head, read};
@@ -56,7 +56,7 @@ impl Journal {
         let path = self.path();
         let current = match &mut self.current {
             Some(current) => current,
-            None => self.current.insert(Written::begin(&path, number, 0)?),
+            None => self.current.insert(Written::begin(&self.database, &path, number, 0)?),
         };
         current.append(clients, uses, Counted::Singly).map_err(|error| trouble(&path, "cannot be written", error))
     }
@@ -95,10 +95,10 @@ impl Journal {
     /// What a crashed process left: finishes its journal, unless its sums were finished already.
     pub fn recover(&mut self) -> Result<()> {
         remove(&self.aside())?;
-        let Some((number, _)) = numbers(&self.path())? else { return remove(&self.path()) };
+        let Some((number, _)) = self.numbers(&self.path())? else { return remove(&self.path()) };
         let finished = self.finished_paths()?;
         for path in &finished {
-            if numbers(path)?.is_some_and(|(_, replaced)| replaced == number) {
+            if self.numbers(path)?.is_some_and(|(_, replaced)| replaced == number) {
                 return remove(&self.path());
             }
         }
@@ -109,25 +109,40 @@ impl Journal {
     /// A finished file, if there is one; `None` too where its header is damaged, and then it is gone.
     pub fn next_finished(&self) -> Result<Option<Finished>> {
         let Some(path) = self.finished_paths()?.pop() else { return Ok(None) };
-        let Some((number, _)) = numbers(&path)? else {
+        let Some((number, _)) = self.numbers(&path)? else {
             tracing::warn!(file = %path.display(), "usage counts in this file cannot be read; it is left out");
             remove(&path)?;
             return Ok(None);
         };
-        Finished::open(path, number).map(Some)
+        Finished::open(&self.database, path, number).map(Some)
     }
 
     fn write_aside(&mut self, sums: Sums<'_>, number: i64) -> Result<Written> {
         let aside = self.aside();
         remove(&aside)?;
         let replaced = self.current.as_ref().map_or(0, |current| current.number);
-        let mut written = Written::begin(&aside, number, replaced)?;
+        let mut written = Written::begin(&self.database, &aside, number, replaced)?;
         for batch in sums {
             let (clients, uses) = batch?;
             let appended = written.append(&clients, &uses, Counted::InSums);
             appended.map_err(|error| trouble(&aside, "cannot be written", error))?;
         }
         Ok(written)
+    }
+
+    /// The number of the file at `path` and that of the journal which it replaces; `None` where there are none.
+    fn numbers(&self, path: &Path) -> Result<Option<(i64, i64)>> {
+        let Some(mut file) = companions::open_existing(&self.database, path)? else { return Ok(None) };
+        let mut header = [0; HEADER];
+        match file.read_exact(&mut header) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(trouble(path, "cannot be read", error)),
+            Ok(()) if header[..8] != MAGIC => Ok(None),
+            Ok(()) => {
+                let eight = |at: usize| i64::from_le_bytes(header[at..at + 8].try_into().expect("eight of 24 bytes"));
+                Ok(Some((eight(8), eight(16))))
+            }
+        }
     }
 
     fn aside(&self) -> PathBuf {
@@ -158,18 +173,17 @@ impl Journal {
 pub type Sums<'a> = &'a mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>;
 
 impl Written {
-    fn begin(path: &Path, number: i64, replaced: i64) -> Result<Self> {
-        let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    fn begin(database: &Path, path: &Path, number: i64, replaced: i64) -> Result<Self> {
+        let mut file = companions::open_to_append(database, path)?;
+        let mut begin = || -> io::Result<()> {
             let mut header = MAGIC.to_vec();
             header.extend_from_slice(&number.to_le_bytes());
             header.extend_from_slice(&replaced.to_le_bytes());
             // What a failed attempt left is no journal.
             file.set_len(0)?;
-            file.write_all(&header)?;
-            Ok(file)
+            file.write_all(&header)
         };
-        let file = open().map_err(|error| trouble(path, "cannot be written", error))?;
+        begin().map_err(|error| trouble(path, "cannot be written", error))?;
         Ok(Written { file, number, bytes: HEADER as u64, rewritten: 0 })
     }
 
@@ -199,9 +213,10 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn open(path: PathBuf, number: i64) -> Result<Self> {
+    fn open(database: &Path, path: PathBuf, number: i64) -> Result<Self> {
         let unreadable = |error: io::Error| trouble(&path, "cannot be read", error);
-        let file = File::open(&path).map_err(unreadable)?;
+        let missing = || unreadable(io::ErrorKind::NotFound.into());
+        let file = companions::open_existing(database, &path)?.ok_or_else(missing)?;
         let left = file.metadata().map_err(unreadable)?.len();
         let mut reader = BufReader::new(file);
         reader.read_exact(&mut [0; HEADER]).map_err(unreadable)?;
@@ -229,20 +244,6 @@ impl Finished {
     /// Everything in it is in the database.
     pub fn remove(self) -> Result<()> {
         remove(&self.path)
-    }
-}
-
-/// The number of the file at `path` and that of the journal which it replaces.
-fn numbers(path: &Path) -> Result<Option<(i64, i64)>> {
-    let mut header = [0; HEADER];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
-        Err(error) => Err(trouble(path, "cannot be read", error)),
-        Ok(()) if header[..8] != MAGIC => Ok(None),
-        Ok(()) => {
-            let eight = |at: usize| i64::from_le_bytes(header[at..at + 8].try_into().expect("eight of 24 bytes"));
-            Ok(Some((eight(8), eight(16))))
-        }
     }
 }
 
@@ -291,7 +292,8 @@ mod tests {
         again.recover().unwrap();
         let mut finished = again.next_finished().unwrap().unwrap();
         assert_eq!((finished.number, counts(&mut finished)), (42, vec![3, 4]));
-        let (_, last) = Finished::open(again.finished_path(42), 42).unwrap().next_batch().unwrap().unwrap().remove(0);
+        let (_, last) =
+            Finished::open(&database, again.finished_path(42), 42).unwrap().next_batch().unwrap().unwrap().remove(0);
         assert_eq!(last.last_client, batch(0, 0).0[1]);
         finished.remove().unwrap();
         assert!(again.next_finished().unwrap().is_none());

@@ -4,8 +4,11 @@
 mod announce;
 mod authority;
 mod check;
+mod companions;
+mod create;
 mod events;
 mod files;
+mod filesystem;
 mod follow;
 mod import;
 mod journal;
@@ -14,8 +17,13 @@ mod key_changes;
 mod key_search;
 mod keys;
 mod leaks;
+mod lineage;
+mod locks;
+mod log;
+mod mark;
 mod open;
 mod pending;
+mod place;
 mod refresh;
 mod refused_logins;
 mod reserve;
@@ -31,6 +39,7 @@ mod tombstones;
 mod usage;
 mod user_changes;
 mod users;
+mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -40,17 +49,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 
 use crate::ambient::Pool;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
-use crate::model::{Digest, KeyId, Origin, Time};
+use crate::model::{Action, Digest, KeyId, NewEvent, Origin, Time};
 
 use announce::Announcement;
+pub use check::{Examination, examine};
 pub use events::{ChainReport, EventFilter};
 pub use import::{Input, Revoked, Rows};
 pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
 pub use key_search::KeyFilter;
 pub use keys::{Batch, Created, KeyWrite, Reach};
 pub use refresh::{Pair, RefreshUse, Refreshed};
+use reserve::Reserve;
 pub use rotation::Successor;
 pub use sessions::NewSession;
 pub use signing::Stamp;
@@ -60,6 +71,7 @@ pub use throttle::{Cleared, Failures};
 pub use tokens::{NewFamily, NewToken};
 pub use user_changes::NewPassword;
 pub use users::{NewUser, UserFilter};
+use watch::Watch;
 pub use writer::WriterState;
 use writer::{Urgency, Writer};
 
@@ -78,6 +90,17 @@ pub enum Purpose {
     Serve,
     /// A command beside it, or alone: announces what it changes.
     Command,
+    /// A command that takes something away: it may use the reserve to open the database, too.
+    Withdrawal,
+}
+
+/// What the operator agrees to, that is refused otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Consent {
+    /// The database may be on a network file system, or on one that cannot be told from it.
+    pub network_file_system: bool,
+    /// The database may be an older copy of the one that was there before, or another one.
+    pub older_database: bool,
 }
 
 pub struct Store {
@@ -85,13 +108,16 @@ pub struct Store {
     readers: Pool<Connection>,
     index: Arc<Index>,
     freshness: Arc<Freshness>,
+    watch: Arc<Watch>,
     path: PathBuf,
     installation: [u8; 16],
+    /// Why the database is not the newest one, where the operator agreed to that.
+    accepted: Option<String>,
 }
 
 /// How far the index has followed the changes that other processes announced.
 pub(crate) struct Freshness {
-    announcement: Announcement,
+    announcement: Arc<Announcement>,
     /// The announcement up to which the index holds every change.
     seen: AtomicU64,
 }
@@ -104,25 +130,53 @@ impl Freshness {
 }
 
 impl Store {
+    /// Opens or creates the database, with [`Consent`] to nothing.
+    pub fn open(path: &Path, purpose: Purpose) -> Result<Self> {
+        Self::open_with(path, purpose, Consent::default())
+    }
+
     /// Opens or creates the database. As the server: takes the lock, starts filling the index and
     /// returns at once; until it is full, misses are answered by SQLite.
-    pub fn open(path: &Path, purpose: Purpose) -> Result<Self> {
-        let path = files::absolute(path)?;
-        let lock = (purpose == Purpose::Serve).then(|| files::ServerLock::take(&path)).transpose()?;
-        open::prepare(&path)?;
+    pub fn open_with(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
+        let opened = match open::open(path, purpose, consent) {
+            // On a full disk even the files that every connection needs cannot be made.
+            Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Withdrawal => {
+                let place = open::find(path, consent)?;
+                if !Reserve::beside(&place.path).give_back() {
+                    return Err(error);
+                }
+                open::open(path, purpose, consent)?
+            }
+            opened => opened?,
+        };
+        let (path, installation) = (opened.place.path.clone(), opened.installation);
+        let accepted = opened.accepted.map(|accusation| accusation.label());
+        let vanished = || Error::unavailable("the database's files were moved or removed while they were opened");
+        let watch = Arc::new(Watch::begin(&opened.place, &opened.file).ok_or_else(vanished)?);
         let index = Arc::new(Index::new());
-        let freshness =
-            Arc::new(Freshness { announcement: Announcement::open(&path)?, seen: AtomicU64::new(u64::MAX) });
-        let writer = Writer::start(&path, purpose, Arc::clone(&index), Arc::clone(&freshness), lock)?;
+        let announcement = Arc::clone(&opened.announcement);
+        let freshness = Arc::new(Freshness { announcement, seen: AtomicU64::new(u64::MAX) });
+        let writer = Writer::start(opened, Arc::clone(&index), Arc::clone(&freshness), Arc::clone(&watch))?;
         let connections = (0..READERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
-        let installation = open::installation(&path)?;
         let readers = Pool::start("reader", WAITING_READS, connections)?;
-        Ok(Store { writer, readers, index, freshness, path, installation })
+        Ok(Store { writer, readers, index, freshness, watch, path, installation, accepted })
     }
 
     /// Random, and another one in each database; copies of one share it.
     pub fn installation(&self) -> &[u8; 16] {
         &self.installation
+    }
+
+    /// Where the operator accepted a database that is not the newest one, this says so in its audit log; from then on
+    /// it is the newest one. The store's first write.
+    pub async fn note_acceptance(&self, now: Time) -> Result<Option<String>> {
+        let Some(label) = self.accepted.clone() else { return Ok(None) };
+        let note = move |db: &Connection| {
+            let (origin, label) = (Origin::operator(), label.clone());
+            events::append(db, &NewEvent { at: now, origin, action: Action::DatabaseReplaced, object: None, label })
+        };
+        self.writer.run(Urgency::Ordinary, note).await?;
+        Ok(self.accepted.clone())
     }
 
     /// Runs `look` on the key with this digest, in memory: no query, no lock, no system call.
@@ -166,8 +220,10 @@ impl Store {
         self.writer.state()
     }
 
-    /// Finishes what is queued, checkpoints and closes the writer.
+    /// Finishes what is queued, checkpoints and closes the database. The writer goes last: closing the last connection
+    /// removes the log.
     pub fn close(&self) {
+        self.readers.stop();
         self.writer.stop();
     }
 
@@ -175,7 +231,13 @@ impl Store {
         &self,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.readers.run(move |db| query(db)).await
+        let watch = Arc::clone(&self.watch);
+        let read = move |db: &mut Connection| {
+            let found = query(db)?;
+            // Afterwards: had another process changed anything by other files, they would be here by now.
+            watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
+        };
+        self.readers.run(read).await
     }
 
     /// An act of somebody: one transaction on the writer thread, in which whoever acts is judged again
@@ -216,5 +278,11 @@ impl Store {
     /// A transaction that nobody asked for: bookkeeping of the store's own.
     async fn maintain<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
         self.writer.run(Urgency::Ordinary, verb).await
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -1,23 +1,28 @@
-//! Opening and creating the database: pragmas, modes, migrations, and the refusal of a file that is
-//! not ours or is newer than this program.
+//! Opening the database: in which order it is found, locked, judged and migrated, and the settings of each
+//! connection. `create` makes a new one.
 
-use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::files::{self, trouble};
+use super::announce::Announcement;
+use super::files::{beside, trouble};
+use super::lineage::{self, Accusation};
+use super::locks::{self, Opening, ServerLock};
+use super::log::Log;
+use super::mark::Mark;
+use super::place::{DatabaseFile, Place};
+use super::{Consent, Purpose, companions, create, filesystem};
 use crate::error::{Error, Kind, Result};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// "KBR\x11": set by the first migration.
-const APPLICATION_ID: i64 = 1_262_637_649;
 /// Older ones can corrupt a database on which two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long to wait for the write lock, and how often to look for it. SQLite's own handler pauses for up to a tenth of
@@ -25,69 +30,137 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const BUSY: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Makes sure that a sound database of this program's schema stands at `path`.
-pub(super) fn prepare(path: &Path) -> Result<()> {
+/// A sound database of this program's schema, open.
+pub(super) struct Opened {
+    pub place: Place,
+    pub file: Arc<DatabaseFile>,
+    pub announcement: Arc<Announcement>,
+    pub lock: Option<ServerLock>,
+    /// The writer's connection.
+    pub db: Connection,
+    /// What tells this database from others; copies of one share it.
+    pub installation: [u8; 16],
+    /// It is not the newest database, as far as one can tell, and the operator knows.
+    pub accepted: Option<Accusation>,
+}
+
+/// Opens or creates it. What is not ours is refused before anything is changed or created.
+pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<Opened> {
+    let place = find(given, consent)?;
+    let is_shared = filesystem::shared(place.folder())?.is_some();
+    let path = &place.path;
+    companions::inspect(path)?;
+    let found = match DatabaseFile::open(path)? {
+        Some(file) => file,
+        None => {
+            create::create(path)?;
+            let vanished = || Error::unavailable("the database file vanished while it was made");
+            DatabaseFile::open(path)?.ok_or_else(vanished)?
+        }
+    };
+    companions::narrow_modes(path)?;
+    let (file, announcement) = (Arc::new(found), Arc::new(Announcement::open(path)?));
+    let lockable = (!is_shared).then_some(&file);
+    let opening = if is_shared { Opening::without() } else { Opening::begin(place.folder())? };
+    let lock = match (purpose, lockable) {
+        (Purpose::Serve, _) => Some(ServerLock::take(path, &announcement, lockable)?),
+        (Purpose::Command | Purpose::Withdrawal, Some(file)) => {
+            locks::must_be_heard(path, &announcement, file).map(|()| None)?
+        }
+        (Purpose::Command | Purpose::Withdrawal, None) => None,
+    };
+    let is_without_log = opening.is_alone(path) && judge_log(path, &file, &announcement)?;
+    let expected = lineage::newest(announcement.history());
+    let had_log = beside(path, "-wal").exists();
+    let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let judged = judge(&db, path).and_then(|_| match expected {
+        Some(expected) => expected.accuse(&db),
+        None => Ok(is_without_log.then_some(Accusation::WithoutLog)),
+    });
+    let accepted = judged.and_then(|accusation| match accusation {
+        Some(accusation) if !consent.older_database => Err(refusal(path, &accusation)),
+        accepted => Ok(accepted),
+    });
+    // From here on SQLite's own lock tells others that somebody has it open.
+    drop(opening);
+    let accepted = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            if had_log {
+                // The log stays as it is: closing the last connection would write it into the file.
+                keep_log(&db);
+            }
+            return Err(error);
+        }
+    };
+    migrate(&mut db, path)?;
+    prepare_writer(&db, path)?;
+    let installation = db.query_row("SELECT id FROM installation", [], |row| row.get(0));
+    let installation = installation.map_err(|error| at(path, error))?;
+    Ok(Opened { place, file, announcement, lock, db, installation, accepted })
+}
+
+/// Where it is, on a file system that it can be on.
+pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(Error::internal(format!(
             "SQLite {} is older than 3.51.3, which is not safe here",
             rusqlite::version()
         )));
     }
-    if !path.try_exists().map_err(|error| trouble(path, "cannot be reached", error))? {
-        create(path)?;
-    }
-    files::narrow_modes(path)?;
-    inspect(path)?;
-    let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    migrate(&mut db, path)
-}
-
-/// A new database is made under another name and linked into place whole: a crash in between leaves
-/// nothing half, and of two processes that both create, one wins.
-fn create(path: &Path) -> Result<()> {
-    if let Some(wal) = ["-wal", "-shm"].map(|suffix| files::beside(path, suffix)).into_iter().find(|file| file.exists())
-    {
-        return Err(Error::conflict(format!(
-            "{} is missing but {} is there: the database was moved or deleted. Put it back, or put a sound copy of both in their place.",
-            path.display(),
-            wal.display()
-        )));
-    }
-    let draft = files::beside(path, &format!("-new-{}", std::process::id()));
-    let _ = fs::remove_file(&draft); // left by a crashed process of the same pid
-    files::private_file(&draft)?;
-    let made = (|| {
-        let mut db = connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(|error| at(path, error))?;
-        migrate(&mut db, &draft)?;
-        db.close().map_err(|(_, error)| at(path, error))?;
-        fs::File::open(&draft)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| trouble(path, "cannot be written", error))?;
-        match fs::hard_link(&draft, path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(trouble(path, "cannot be created", error))
+    let place = Place::find(given)?;
+    for at in [place.folder(), place.path.as_path()].into_iter().filter(|at| at.exists()) {
+        match filesystem::shared(at)? {
+            Some(name) if consent.network_file_system => {
+                tracing::warn!(database = %place.path.display(), file_system = name, "--allow-network-filesystem: let only this machine reach it");
             }
-            _ => files::sync_directory_of(path),
+            Some(name) => return Err(filesystem::refusal(&place.path, name)),
+            None => {}
         }
-    })();
-    for leftover in ["", "-wal", "-shm"].map(|suffix| files::beside(&draft, suffix)) {
-        let _ = fs::remove_file(leftover); // the link at `path` is what counts
     }
-    made
+    Ok(place)
 }
 
-/// Refuses, before anything is written, what this program cannot serve from.
-fn inspect(path: &Path) -> Result<()> {
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let application: i64 =
-        db.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(|error| at(path, error))?;
-    if application != APPLICATION_ID {
-        return Err(Error::conflict(format!(
-            "{} is not a keybearer database (or is empty). Choose another --database, or put the right file there from a backup.",
-            path.display()
-        )));
+/// While nobody has the database open: refuses a log that does not belong to the file, and takes back a write of
+/// which nobody was told that it happened. True if the file was in use when it was last written, and has no log.
+fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<bool> {
+    let wal = beside(path, "-wal");
+    let unreadable = |error| trouble(&wal, "cannot be read", error);
+    let log = Log::read(&wal).map_err(unreadable)?;
+    let Some(header) = file.header().map_err(|error| trouble(path, "cannot be read", error))? else {
+        return Err(Error::unavailable("the database file was replaced while it was opened"));
+    };
+    if !log.may_continue(header.mark) {
+        return Err(Error::conflict(foreign_log(path)));
     }
+    if let (Some(number), Some(last)) = (lineage::to_take_back(announcement.history()), log.last)
+        && last.mark.is_some_and(|mark| mark.number() == number)
+    {
+        last.take_back(&wal).map_err(|error| trouble(&wal, "cannot be written", error))?;
+        tracing::warn!("a change that could not be saved for certain before the last end was taken back");
+    }
+    Ok(header.mark.continues_in_log() && log.transactions == 0)
+}
+
+pub(super) fn foreign_log(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "{path} and its log {path}-wal do not belong together: another copy of the database was put in its place. \
+         Together they would be damaged. Put the database back that was here. To go on with this one, move {path}-wal \
+         and {path}-shm away, and start once with --accept-older-database"
+    )
+}
+
+fn refusal(path: &Path, accusation: &Accusation) -> Error {
+    Error::conflict(format!(
+        "{}. Keys that were revoked meanwhile would be live again. Put the newest database back, with its -wal if \
+         there is one. To go on with this one, start once with --accept-older-database; the audit log will say so.",
+        accusation.text(&path.display().to_string())
+    ))
+}
+
+/// Refuses, before anything is written, what this program cannot serve from. False for an earlier version's schema.
+pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
     let found: u32 = db
         .query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
         .map_err(|error| at(path, error))?;
@@ -99,19 +172,24 @@ fn inspect(path: &Path) -> Result<()> {
             path.display()
         )));
     }
-    Ok(())
+    Ok(found == known as u32)
 }
 
-fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
+pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
     embedded::migrations::runner()
         .run(db)
         .map(drop)
         .map_err(|error| trouble(path, "cannot be brought to this version's schema", error))
 }
 
-/// The writer's connection.
+/// The writer's connection again, after a failure.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare_writer(&db, path)?;
+    Ok(db)
+}
+
+fn prepare_writer(db: &Connection, path: &Path) -> Result<()> {
     // FULL: with NORMAL a power cut may take back the last commits, and with them a revocation.
     // A checkpoint takes the writer some milliseconds: one for each 16 MiB, not for each 4.
     for (pragma, value) in [
@@ -123,7 +201,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     ] {
         db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
     }
-    Ok(db)
+    // A database that was in another mode (made by VACUUM INTO, say) gets its log at the first look into it.
+    Mark::of(db).map(drop)
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection> {
@@ -132,15 +211,18 @@ pub(super) fn reader(path: &Path) -> Result<Connection> {
     for (pragma, value) in [("query_only", "ON"), ("cache_size", "-512")] {
         db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
     }
+    // The writer's alone to write the log into the file, once it knows that both are in their places.
+    keep_log(&db);
     Ok(db)
 }
 
-/// What tells this database from others.
-pub(super) fn installation(path: &Path) -> Result<[u8; 16]> {
-    reader(path)?.query_row("SELECT id FROM installation", [], |row| row.get(0)).map_err(|error| at(path, error))
+/// Lets the log stand when this connection is closed, even if it is the last one.
+pub(super) fn keep_log(db: &Connection) {
+    let set = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    debug_assert!(set.is_ok(), "SQLite knows this setting");
 }
 
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
+pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
     db.busy_handler(Some(wait_for_lock)).map_err(|error| at(path, error))?;
@@ -167,7 +249,7 @@ fn wait_for_lock(looks: i32) -> bool {
 }
 
 /// A message that names the file and what to do; for start-up, where the operator reads it.
-fn at(path: &Path, error: rusqlite::Error) -> Error {
+pub(super) fn at(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.display();
     let way_out = "Stop the server, keep these files, and put a sound copy of the database in their place.";
     let message = match error.sqlite_error_code() {

@@ -1,51 +1,69 @@
-//! Space kept beside the database, so that a revocation still succeeds when the disk is full. The server
-//! takes it; the server and commands give it up.
+//! Space kept beside the database, so that a revocation still succeeds when the disk is full.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::files::{beside, private_file};
+use super::companions::{self, strange};
+use super::files::{beside, trouble};
+use crate::error::{Error, Result};
 
 const BYTES: usize = 2 << 20;
 /// Quiet rounds of the writer (200 ms each) between two attempts to get the space back.
 const ROUNDS: u32 = 50;
 
 pub(super) struct Reserve {
+    database: PathBuf,
     path: PathBuf,
-    /// Written by this process, to its last byte. A command may have removed it since.
-    is_written: bool,
     rounds_to_wait: u32,
 }
 
 impl Reserve {
     pub fn beside(database: &Path) -> Self {
-        Reserve { path: beside(database, "-reserve"), is_written: false, rounds_to_wait: 0 }
+        Reserve { database: database.to_owned(), path: beside(database, "-reserve"), rounds_to_wait: 0 }
     }
 
-    /// Frees the space for the next write. False when there is none to give.
+    /// A file that stands there must be one that was filled as below: it is written over.
+    pub fn must_be_ours(&self) -> Result<()> {
+        let Some(file) = companions::open_existing(&self.database, &self.path)? else { return Ok(()) };
+        let mut content = Vec::new();
+        let read = file.take(BYTES as u64 + 1).read_to_end(&mut content);
+        read.map_err(|error| trouble(&self.path, "cannot be read", error))?;
+        if content.len() > BYTES || content.iter().any(|byte| *byte != 0) {
+            return Err(strange(&self.path, "a file of another program"));
+        }
+        Ok(())
+    }
+
+    /// Frees the space for the next write: a server's, or a command's beside it or alone. False when there is none
+    /// to give.
     pub fn give_back(&mut self) -> bool {
         self.rounds_to_wait = ROUNDS;
-        self.is_written = false;
-        fs::remove_file(&self.path).is_ok()
+        self.must_be_ours().is_ok() && fs::remove_file(&self.path).is_ok()
     }
 
-    /// Takes the space again, in a quiet moment; on a full disk it tries again later.
+    /// In a quiet moment of the server: takes the space again that it, or a command, has given back. On a full disk it
+    /// tries again later.
     pub fn top_up(&mut self) {
         if self.rounds_to_wait > 0 {
             self.rounds_to_wait -= 1;
             return;
         }
-        if self.is_written && self.path.exists() {
+        self.rounds_to_wait = ROUNDS;
+        self.fill();
+    }
+
+    /// Does nothing if it is filled, or if what stands there is another's.
+    pub fn fill(&self) {
+        let is_full = fs::symlink_metadata(&self.path).is_ok_and(|found| found.len() == BYTES as u64);
+        if is_full || self.must_be_ours().is_err() {
             return;
         }
         // Real bytes: a file of holes would reserve nothing.
-        let filled = private_file(&self.path)
-            .and_then(|mut file| file.write_all(&vec![0; BYTES]).map_err(crate::error::Error::unavailable));
-        self.is_written = filled.is_ok();
+        let filled = companions::open(&self.database, &self.path)
+            .and_then(|mut file| file.write_all(&vec![0; BYTES]).map_err(Error::unavailable));
         if filled.is_err() {
             let _ = fs::remove_file(&self.path); // half a reserve would only take space from the rest
-            self.rounds_to_wait = ROUNDS;
         }
     }
 }

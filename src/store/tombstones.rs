@@ -3,20 +3,14 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::Store;
 use super::rows::{changed, sql, time};
 use crate::error::Result;
 use crate::model::{Digest, Time};
 
-impl Store {
-    /// How many revoked keys are remembered.
-    pub async fn count_tombstones(&self) -> Result<u64> {
-        self.read(|db| {
-            let count: i64 = db.query_row("SELECT count(*) FROM tombstones", [], |row| row.get(0)).map_err(sql)?;
-            Ok(count.unsigned_abs())
-        })
-        .await
-    }
+/// How many revoked keys are remembered.
+pub(super) fn count(db: &Connection) -> Result<u64> {
+    let count: i64 = db.query_row("SELECT count(*) FROM tombstones", [], |row| row.get(0)).map_err(sql)?;
+    Ok(count.unsigned_abs())
 }
 
 /// When the key with this digest was revoked, if it was.

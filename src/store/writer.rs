@@ -1,8 +1,12 @@
 //! The one writer thread: it groups waiting verbs into one durable commit, then brings the index to
 //! what was committed, then answers. So an answered change is on disk and in force.
 
+mod counters;
+mod transaction;
+mod verb;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -12,18 +16,26 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::files::{Identity, ServerLock};
 use super::follow::Follower;
+use super::locks::ServerLock;
+use super::mark::Mark;
+use super::open::Opened;
 use super::reserve::Reserve;
-use super::rows::changed;
-use super::{Freshness, Purpose, follow, open};
-use crate::ambient::histogram::Snapshot;
-use crate::ambient::{Histogram, log};
-use crate::error::{Error, Kind, Result};
+use super::watch::Watch;
+use super::{Freshness, open};
+use crate::ambient::log;
+use crate::error::{Error, Result};
 use crate::index::Index;
+use counters::Counters;
+pub use counters::WriterState;
+pub(super) use verb::Urgency;
+use verb::{Job, Verb};
 
 /// How often the writer looks for changes that nobody announced, and for a moved database.
 const POLL: Duration = Duration::from_millis(200);
+/// Where a reader keeps it from marking the file as in use, it tries again after this long; then after twice as long.
+const MARK_AGAIN: Duration = Duration::from_millis(200);
+const MARK_AGAIN_AT_LAST: Duration = Duration::from_secs(60);
 const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// While several write at once, but few, a commit waits this long for more of them: half as many commits
@@ -34,84 +46,11 @@ const ENOUGH: usize = 12;
 const TURN: Duration = Duration::from_millis(200);
 const MOMENT: Duration = Duration::from_millis(1);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
-    Ordinary,
-    Withdrawal,
-}
-
-/// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
-trait Job: Send {
-    fn run(&mut self, db: &Connection) -> bool;
-    fn finish(self: Box<Self>, commit: Result<()>);
-    fn urgency(&self) -> Urgency;
-}
-
-struct Verb<T, F> {
-    verb: F,
-    urgency: Urgency,
-    result: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T: Send, F: Fn(&Connection) -> Result<T> + Send> Job for Verb<T, F> {
-    fn run(&mut self, db: &Connection) -> bool {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(db)));
-        let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
-        let is_ok = result.is_ok();
-        self.result = Some(result);
-        is_ok
-    }
-
-    fn finish(self: Box<Self>, commit: Result<()>) {
-        let result = match (self.result, commit) {
-            (Some(result), Ok(())) => result,
-            (Some(Err(own)), Err(_)) if own.kind != Kind::Unavailable => Err(own),
-            (_, Err(error)) => Err(error),
-            (None, Ok(())) => Err(Error::internal("a write was committed without having run")),
-        };
-        // A caller that went away does not want the answer; what was done is done.
-        let _ = self.reply.send(result);
-    }
-
-    fn urgency(&self) -> Urgency {
-        self.urgency
-    }
-}
-
 enum Message {
     Write(Box<dyn Job>),
     /// Somebody announced a change.
     Wake,
     Stop,
-}
-
-/// What `/readyz` and the metrics tell of the writer.
-#[derive(Debug, Clone)]
-pub struct WriterState {
-    /// How long commits took, begin to durable, in microseconds.
-    pub commit_micros: Snapshot,
-    /// How many verbs shared a commit.
-    pub batch_sizes: Snapshot,
-    /// Whether the last commit failed.
-    pub failing: bool,
-}
-
-struct Counters {
-    commit_micros: Histogram<12>,
-    batch_sizes: Histogram<9>,
-    failing: AtomicBool,
-}
-
-impl Counters {
-    fn new() -> Self {
-        let micros = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 500_000, 2_000_000];
-        Counters {
-            commit_micros: Histogram::new(micros),
-            batch_sizes: Histogram::new([1, 2, 4, 8, 16, 32, 64, 128, 256]),
-            failing: AtomicBool::new(false),
-        }
-    }
 }
 
 pub(super) struct Writer {
@@ -123,24 +62,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn start(
-        path: &Path,
-        purpose: Purpose,
-        index: Arc<Index>,
-        freshness: Arc<Freshness>,
-        lock: Option<ServerLock>,
-    ) -> Result<Self> {
-        let db = open::writer(path)?;
-        let follower = (purpose == Purpose::Serve).then(|| Follower::new(&db, index)).transpose()?;
-        let identity =
-            Identity::of(path).ok_or_else(|| Error::unavailable("the database file vanished while it was opened"))?;
+    /// The server's writer is the one that has its lock: it keeps the index, and the reserve filled.
+    pub fn start(opened: Opened, index: Arc<Index>, freshness: Arc<Freshness>, watch: Arc<Watch>) -> Result<Self> {
+        let Opened { place, lock, db, accepted, .. } = opened;
+        let follower = lock.is_some().then(|| Follower::new(&db, index)).transpose()?;
+        let reserve = Reserve::beside(&place.path);
+        if lock.is_some() {
+            reserve.must_be_ours()?;
+        }
         let (queue, messages) = sync_channel(QUEUE);
         let woken = Arc::new(AtomicBool::new(false));
         let counters = Arc::new(Counters::new());
         let mut loop_ = WriterLoop {
-            path: path.to_owned(),
+            path: place.path,
             db,
-            identity,
+            watch,
             messages,
             follower,
             freshness,
@@ -149,8 +85,10 @@ impl Writer {
             data_version: 0,
             stopwatch: stopwatch(),
             last_batch: 0,
-            reserve: Reserve::beside(path),
-            _lock: lock,
+            mark_again: None,
+            is_replacing: accepted.is_some(),
+            reserve,
+            lock,
         };
         let run = move || {
             // Half-written bookkeeping must not go on serving: the supervisor starts us anew.
@@ -170,7 +108,7 @@ impl Writer {
         verb: impl Fn(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Verb { verb, urgency, result: None, reply });
+        let job = Box::new(Verb::new(verb, urgency, reply));
         self.queue.try_send(Message::Write(job)).map_err(|error| match error {
             TrySendError::Full(_) => Error::unavailable("the write queue is full"),
             TrySendError::Disconnected(_) => Error::unavailable("the writer has stopped"),
@@ -185,11 +123,7 @@ impl Writer {
     }
 
     pub fn state(&self) -> WriterState {
-        WriterState {
-            commit_micros: self.counters.commit_micros.snapshot(),
-            batch_sizes: self.counters.batch_sizes.snapshot(),
-            failing: self.counters.failing.load(Ordering::Relaxed),
-        }
+        self.counters.state()
     }
 
     pub fn stop(&self) {
@@ -209,7 +143,7 @@ impl Drop for Writer {
 struct WriterLoop {
     path: PathBuf,
     db: Connection,
-    identity: Identity,
+    watch: Arc<Watch>,
     messages: Receiver<Message>,
     /// In the server alone: keeps the index.
     follower: Option<Follower>,
@@ -220,8 +154,13 @@ struct WriterLoop {
     stopwatch: Instant,
     /// How many verbs shared the last commit.
     last_batch: usize,
+    /// Where the file could not be marked as in use: when to try again, on the stopwatch, and the pause until then.
+    mark_again: Option<(Duration, Duration)>,
+    /// Until a verb has written: whether the database that was here before is to be forgotten then.
+    is_replacing: bool,
     reserve: Reserve,
-    _lock: Option<ServerLock>,
+    /// In the server alone. Let go of after the connection, which is declared before it.
+    lock: Option<ServerLock>,
 }
 
 impl WriterLoop {
@@ -236,11 +175,24 @@ impl WriterLoop {
             if stop {
                 break;
             }
+            self.keep_file_marked();
             if let Some(follower) = &mut self.follower {
                 follower.fill_a_page(&self.db);
             }
         }
-        // Nobody writes any more; leave a small WAL behind. A busy checkpoint loses nothing.
+        self.leave();
+    }
+
+    /// Nobody writes any more: leaves a file that is whole by itself, and a small WAL.
+    fn leave(&mut self) {
+        if self.watch.trouble().is_some() {
+            // What is open here must not be written over what stands there now.
+            return open::keep_log(&self.db);
+        }
+        if Mark::of(&self.db).is_ok_and(Mark::continues_in_log) {
+            let _ = self.mark(false); // a copy would be taken for one without its log, which is on the safe side
+        }
+        // A busy checkpoint loses nothing.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
@@ -277,8 +229,11 @@ impl WriterLoop {
         if self.follower.is_none() {
             return;
         }
-        if !self.is_in_place() {
-            return self.break_down("the database file was moved, deleted or replaced");
+        if let Some(why) = self.watch.trouble() {
+            return self.break_down(&why);
+        }
+        if let Some(lock) = &mut self.lock {
+            lock.keep();
         }
         self.reserve.top_up();
         let version = self.db.query_row("PRAGMA data_version", [], |row| row.get(0));
@@ -289,139 +244,25 @@ impl WriterLoop {
             self.catch_up();
             self.data_version = version.unwrap_or(0);
         }
-        if self.counters.failing.load(Ordering::Relaxed) {
-            self.probe();
+        // After a failure only a write that succeeds shows that writes do: a transaction without one
+        // commits on a full disk, too.
+        if self.counters.failing.load(Ordering::Relaxed) && !self.is_replacing && self.mark(false).is_ok() {
+            self.note_success();
         }
     }
 
-    /// After a failure only a write that succeeds shows that writes do: a transaction without one
-    /// commits on a full disk, too.
-    fn probe(&mut self) {
-        match self.db.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 0; COMMIT") {
-            Ok(()) => self.note_success(),
-            Err(_) if !self.db.is_autocommit() => {
-                let _ = self.db.execute_batch("ROLLBACK"); // the failure was logged when it began
-            }
-            Err(_) => {}
+    /// A checkpoint, whoever made it, brings into the file what the log said; then it is marked again.
+    fn keep_file_marked(&mut self) {
+        let now = self.stopwatch.elapsed();
+        let is_time = self.mark_again.is_none_or(|(at, _)| now >= at);
+        if self.lock.is_none() || self.is_replacing || !is_time || self.watch.is_file_marked() {
+            return;
         }
-    }
-
-    fn note_success(&self) {
-        if self.counters.failing.swap(false, Ordering::Relaxed) {
-            tracing::warn!("writes succeed again");
+        if let Err(error) = self.mark_file_in_use() {
+            tracing::debug!(%error, "cannot mark the file as in use");
         }
-    }
-
-    /// Brings the index to the newest commit, whoever made it.
-    fn catch_up(&mut self) {
-        self.woken.store(false, Ordering::Release);
-        self.commit(Vec::new());
-    }
-
-    fn is_in_place(&self) -> bool {
-        Identity::of(&self.path) == Some(self.identity)
-    }
-
-    fn break_down(&mut self, why: &str) {
-        if let Some(follower) = &mut self.follower
-            && !follower.is_broken()
-        {
-            tracing::error!(database = %self.path.display(), "{why}: refusing to answer until it is back");
-            follower.set_broken(true);
-        }
-        self.counters.failing.store(true, Ordering::Relaxed);
-    }
-
-    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        let mut outcome = self.transact_and_judge(&mut jobs);
-        if outcome.is_err() && jobs.iter().any(|job| job.urgency() == Urgency::Withdrawal) && self.reserve.give_back() {
-            // Most likely the disk is full. What takes something away must not wait for space.
-            let (withdrawals, others): (Vec<_>, Vec<_>) =
-                jobs.into_iter().partition(|job| job.urgency() == Urgency::Withdrawal);
-            for job in others {
-                job.finish(outcome.clone());
-            }
-            jobs = withdrawals;
-            outcome = self.transact_and_judge(&mut jobs);
-        }
-        for job in jobs {
-            job.finish(outcome.clone());
-        }
-    }
-
-    fn transact_and_judge(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<()> {
-        let started = self.stopwatch.elapsed();
-        let outcome = self.transact(jobs);
-        if !jobs.is_empty() {
-            let took = self.stopwatch.elapsed().saturating_sub(started);
-            self.counters.commit_micros.observe(took.as_micros() as u64);
-            self.counters.batch_sizes.observe(jobs.len() as u64);
-        }
-        match &outcome {
-            Ok(wrote) => {
-                if *wrote {
-                    self.note_success();
-                }
-                if let Some(follower) = &mut self.follower
-                    && follower.is_broken()
-                {
-                    follower.set_broken(false);
-                }
-            }
-            Err(error) => self.recover(error),
-        }
-        outcome.map(drop)
-    }
-
-    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool> {
-        let moved = || Error::unavailable("the database file was moved, deleted or replaced");
-        if !self.is_in_place() {
-            return Err(moved());
-        }
-        self.freshness.announcement.ask_for_turn();
-        let begun = self.say("BEGIN IMMEDIATE");
-        self.freshness.announcement.end_asking();
-        begun?;
-        // Under the write lock: whatever was announced is committed by now, or never will be.
-        let announced = self.freshness.announcement.read();
-        if let Some(follower) = &mut self.follower {
-            follower.follow_committed(&self.db)?;
-        }
-        let before = self.db.total_changes();
-        let revision = follow::newest_revision(&self.db)?;
-        for job in jobs.iter_mut() {
-            self.say("SAVEPOINT verb")?;
-            let is_ok = job.run(&self.db);
-            // A full disk or an I/O error may have ended the whole transaction.
-            if self.db.is_autocommit() {
-                return Err(Error::unavailable("SQLite rolled the transaction back"));
-            }
-            if !is_ok {
-                self.say("ROLLBACK TO verb")?;
-            }
-            self.say("RELEASE verb")?;
-        }
-        let wrote = self.db.total_changes() != before;
-        let delta = match &self.follower {
-            Some(follower) => follower.delta(&self.db, usize::MAX)?,
-            None => {
-                // What leaves no line in the feed alters no verdict, and need not send each look-up to SQLite.
-                if follow::newest_revision(&self.db)? != revision {
-                    self.freshness.announcement.raise();
-                }
-                Default::default()
-            }
-        };
-        self.say("COMMIT")?;
-        if !self.is_in_place() {
-            return Err(moved());
-        }
-        if let Some(follower) = &mut self.follower {
-            follower.apply(delta);
-            self.freshness.seen.store(announced, Ordering::Release);
-        }
-        Ok(wrote)
+        let pause = self.mark_again.map_or(MARK_AGAIN, |(_, pause)| (pause * 2).min(MARK_AGAIN_AT_LAST));
+        self.mark_again = (!self.watch.is_file_marked()).then_some((now + pause, pause));
     }
 
     /// Between two commits: lets another process that waits for the write lock have it first.
@@ -438,28 +279,36 @@ impl WriterLoop {
         }
     }
 
-    /// A statement that is parsed once, not for each transaction.
-    fn say(&self, statement: &str) -> Result<()> {
-        changed(&self.db, statement, []).map(drop)
+    fn note_success(&self) {
+        if self.counters.failing.swap(false, Ordering::Relaxed) {
+            tracing::warn!("writes succeed again");
+        }
     }
 
-    /// After a failed transaction its fate is unknown: go back, look anew, believe only the disk.
-    fn recover(&mut self, error: &Error) {
-        if !self.counters.failing.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "a write failed; nothing of it is acknowledged");
+    /// Brings the index to the newest commit, whoever made it.
+    fn catch_up(&mut self) {
+        self.woken.store(false, Ordering::Release);
+        self.commit(Vec::new());
+    }
+
+    fn must_be_in_place(&self) -> Result<()> {
+        self.watch.trouble().map_or(Ok(()), |why| Err(Error::unavailable(why)))
+    }
+
+    fn break_down(&mut self, why: &str) {
+        if self.set_broken(true) {
+            tracing::error!(database = %self.path.display(), "{why}. Nothing is answered until then");
         }
-        if !self.db.is_autocommit() {
-            let _ = self.db.execute_batch("ROLLBACK"); // the connection is replaced below in any case
-        }
-        if !self.is_in_place() {
-            return self.break_down("the database file was moved, deleted or replaced");
-        }
-        // Until the next successful transaction every look-up goes to SQLite.
-        self.freshness.seen.store(u64::MAX, Ordering::Release);
-        match open::writer(&self.path) {
-            Ok(db) => self.db = db,
-            Err(error) => tracing::error!(%error, "cannot reopen the database"),
-        }
+        self.counters.failing.store(true, Ordering::Relaxed);
+    }
+
+    /// True if this changed anything.
+    fn set_broken(&mut self, is_broken: bool) -> bool {
+        let Some(follower) = self.follower.as_mut().filter(|follower| follower.is_broken() != is_broken) else {
+            return false;
+        };
+        follower.set_broken(is_broken);
+        true
     }
 }
 
@@ -472,7 +321,9 @@ fn stopwatch() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::error::Kind;
+    use crate::store::rows::changed;
+    use crate::store::{Purpose, Store};
 
     fn note(bucket: &'static str) -> impl Fn(&Connection) -> Result<()> + Send + Copy {
         move |db| {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::{ADMIN, Client, Home, Process, eventually, rounds};
+use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually, rounds};
 
 /// `keybearer serve` that may write no file beyond so many bytes: a disk that is full.
 fn serve_with_file_limit(home: &Home, bytes: u64) -> Process {
@@ -161,6 +161,13 @@ impl Drop for SmallDisk {
 
 const NO_DISK: &str = "no right to mount a disk: the file limit above has to stand for it";
 
+/// What `keys create --json` tells.
+#[derive(serde::Deserialize)]
+struct Created {
+    id: String,
+    key: String,
+}
+
 /// A home whose database is on a small disk, with an admin.
 struct SmallHome {
     /// Dropped before the home that it is mounted in.
@@ -189,40 +196,92 @@ impl SmallHome {
 
     fn add_user(&self, email: &str, more: &[&str]) {
         let words = [&["users", "add", email, "--password-stdin"], more].concat();
-        self.home.keybearer(&self.words(&words)).write_stdin(crate::harness::PASSWORD).assert().success();
+        self.home.keybearer(&self.words(&words)).write_stdin(PASSWORD).assert().success();
     }
 
     fn serve(&self) -> Process {
         Process::of(self.home.command(&self.words(&["serve", "--listen", "127.0.0.1:0"])))
     }
 
-    /// Until the server holds its reserve; then no byte is left beside it.
+    fn create(&self, owner: &str) -> Created {
+        let made = self.run(&["keys", "create", "--owner", owner, "--name", "n", "--json"]);
+        serde_json::from_str(&made).unwrap()
+    }
+
+    fn holds_reserve(&self) -> bool {
+        std::fs::metadata(self.disk.0.join("keybearer.db-reserve")).is_ok_and(|found| found.len() == 2 << 20)
+    }
+
+    /// Once the reserve is held: then no byte is left beside it.
     async fn fill(&self) {
-        let reserve = self.disk.0.join("keybearer.db-reserve");
-        let is_held = async || std::fs::metadata(&reserve).is_ok_and(|found| found.len() == 2 << 20);
-        eventually(Duration::from_secs(10), "the reserve is held", is_held).await;
+        eventually(Duration::from_secs(30), "the reserve is held", async || self.holds_reserve()).await;
         self.disk.fill();
     }
 }
 
+/// What a full disk must not keep an operator from, with `ID` for a member's key.
+const WITHDRAWALS: [&[&str]; 5] = [
+    &["keys", "revoke", "ID"],
+    &["keys", "revoke", "--stdin"],
+    &["keys", "disable", "ID"],
+    &["users", "deactivate", MEMBER],
+    &["users", "remove", MEMBER],
+];
+
 #[tokio::test]
-async fn a_command_takes_away_on_a_disk_without_space_too() {
-    const OWNER: &str = "owner@example.com";
-    for command in [&["keys", "revoke", "--stdin"][..], &["keys", "disable"], &["users", "deactivate", OWNER]] {
+async fn commands_take_away_on_a_disk_without_space_beside_a_server_and_alone() {
+    for (number, (act, beside_a_server)) in
+        WITHDRAWALS.into_iter().flat_map(|act| [(act, true), (act, false)]).enumerate()
+    {
         let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
-        small.add_user(OWNER, &[]);
-        let key = small.run(&["keys", "create", "--owner", OWNER, "--name", "n"]);
+        small.add_user(MEMBER, &[]);
+        let [gone, other] = [MEMBER, ADMIN].map(|owner| small.create(owner));
+        let server = beside_a_server.then(|| small.serve());
+        if let Some(server) = &server {
+            server.becomes_ready().await;
+            assert_eq!(server.tries(&gone.key).await, 200);
+        }
+        // Half of the databases were left by a crash, half were closed.
+        if !beside_a_server && number % 4 == 1 {
+            let server = small.serve();
+            server.becomes_ready().await;
+            server.kill();
+        }
+        small.fill().await;
+        let create = small.words(&["keys", "create", "--owner", MEMBER, "--name", "n"]);
+        small.home.keybearer(&create).assert().failure().code(1);
+        let act: Vec<&str> = act.iter().map(|word| if *word == "ID" { &gone.id } else { *word }).collect();
+        let line = format!("a log line with {} in it", gone.key);
+        let done = small.home.keybearer(&small.words(&act)).write_stdin(line).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{act:?}, beside a server: {beside_a_server}: {said}");
+        if let Some(server) = &server {
+            assert_eq!(server.tries(&gone.key).await, 401, "{act:?}");
+        }
+        drop(server);
+        std::fs::remove_file(small.disk.0.join("ballast")).unwrap();
         let server = small.serve();
         server.becomes_ready().await;
-        assert_eq!(server.tries(&key).await, 200);
-        let id = server.bearer(&key).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
-        small.fill().await;
-        let words = if command[1] == "disable" { [command, &[&id]].concat() } else { command.to_vec() };
-        small.home.keybearer(&small.words(&words)).write_stdin(key.as_str()).assert().success();
-        assert_eq!(server.tries(&key).await, 401, "{command:?}");
+        assert_eq!((server.tries(&gone.key).await, server.tries(&other.key).await), (401, 200), "{act:?}");
         server.kill();
-        assert_eq!(small.serve().tries(&key).await, 401, "{command:?}");
+        small.run(&["check"]);
     }
+}
+
+/// A command that used the reserve does not leave the server without one.
+#[tokio::test]
+async fn the_server_takes_the_space_again_that_a_command_has_used() {
+    let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
+    let [one, two] = [ADMIN; 2].map(|owner| small.create(owner));
+    let server = small.serve();
+    server.becomes_ready().await;
+    small.fill().await;
+    small.run(&["keys", "revoke", &one.id]);
+    assert!(!small.holds_reserve(), "the command gave it up");
+    std::fs::remove_file(small.disk.0.join("ballast")).unwrap();
+    small.fill().await;
+    assert_eq!(server.bearer(&two.key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    server.kill();
 }
 
 #[tokio::test]

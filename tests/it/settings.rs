@@ -189,7 +189,7 @@ async fn so_can_the_grpc_listener() {
 }
 
 /// The link that a first start prints, and what is said beside it.
-async fn link(words: &[&str]) -> (Process, String, String) {
+async fn link(words: &[&str]) -> (Home, Process, String, String) {
     let home = Home::new();
     let server = Process::of(home.command(&[&["serve"], words].concat()));
     crate::harness::eventually(std::time::Duration::from_secs(20), "there is a link", async || {
@@ -198,13 +198,13 @@ async fn link(words: &[&str]) -> (Process, String, String) {
     .await;
     let log = server.log();
     let link = log.split_whitespace().find(|word| word.contains("/setup?token=")).unwrap().to_owned();
-    (server, link, log)
+    (home, server, link, log)
 }
 
 #[tokio::test]
 async fn the_first_link_can_be_opened_wherever_it_listens() {
     for listen in ["0.0.0.0:0", ":0", "localhost:0", "127.0.0.1:0"] {
-        let (server, link, log) = link(&["--listen", listen]).await;
+        let (_home, server, link, log) = link(&["--listen", listen]).await;
         let port = server.address.port();
         let host = if listen.starts_with("localhost") { "localhost" } else { "127.0.0.1" };
         let path = link.strip_prefix(&format!("http://{host}:{port}")).unwrap_or_else(|| panic!("{link}"));
@@ -215,7 +215,8 @@ async fn the_first_link_can_be_opened_wherever_it_listens() {
         let is_guess = ["0.0.0.0:0", ":0"].contains(&listen);
         assert_eq!(log.contains("set --public-url"), is_guess, "{log}");
     }
-    let (_server, link, log) = link(&["--listen", "0.0.0.0:0", "--public-url", "https://Keys.example.com:443/"]).await;
+    let (_home, _server, link, log) =
+        link(&["--listen", "0.0.0.0:0", "--public-url", "https://Keys.example.com:443/"]).await;
     assert!(link.starts_with("https://keys.example.com/setup?token="), "{link}");
     assert!(!log.contains("set --public-url"), "{log}");
 }

@@ -1,7 +1,7 @@
 //! The search on a database of a few dozen keys, with bounds so small that each way to a key is gone.
 
 use super::*;
-use crate::store::open;
+use crate::store::{create, open};
 
 const SMALL: Bounds = Bounds { window: 3, few: 2, walk: 4, people: 2 };
 
@@ -17,7 +17,7 @@ impl Keys {
     fn new(keys: &[(u8, u8, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.db");
-        open::prepare(&path).unwrap();
+        create::create(&path).unwrap();
         let db = open::writer(&path).unwrap();
         for (user, email) in [(1, "ada@example.com"), (2, "bob@example.com")] {
             db.execute(

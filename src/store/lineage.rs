@@ -1,0 +1,222 @@
+//! Whether the database that stands at its path is the newest one. Each write leaves in `keybearer.db-rev`, once it
+//! is durable, how far the change feed and the audit log had come; a database that has not come so far, or has come
+//! there by another way, is an older copy or another one. A crash can only leave a line that is older than the
+//! database.
+//!
+//! It also remembers a write whose outcome nobody knows (a sync failed), for the next start to take back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::mark::Mark;
+use super::rows::sql;
+use crate::error::Result;
+
+/// Writes are counted where they are begun, under the write lock; each has a number of its own.
+const BEGUN: usize = 0;
+const SUCCEEDED: usize = 1;
+const FAILED: usize = 2;
+const FAILED_MARK: usize = 3;
+/// A line takes six numbers. As several processes may write theirs at once, each write has its own of 16.
+const LINES: usize = 8;
+const LINE: usize = 6;
+const COUNT: u64 = 16;
+
+/// How far a database has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
+    pub revision: i64,
+    pub event: i64,
+    /// The beginning of that event's chain, which hangs on all events before it.
+    chain: [u64; 2],
+}
+
+impl State {
+    pub fn of(db: &Connection) -> Result<Self> {
+        let mut query = db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1").map_err(sql)?;
+        let mut newest = |table| query.query_row([table], |row| row.get(0)).optional().map_err(sql);
+        let (revision, event) = (newest("changes")?.unwrap_or(0), newest("events")?.unwrap_or(0));
+        Ok(State { revision, event, chain: chain_of(db, event)?.unwrap_or_default() })
+    }
+
+    /// What is wrong with this database, if the one that left this line was a newer one, or another.
+    pub fn accuse(&self, db: &Connection) -> Result<Option<Accusation>> {
+        let found = State::of(db)?;
+        if found.revision < self.revision || found.event < self.event {
+            return Ok(Some(Accusation::Older { found, expected: *self }));
+        }
+        // An event that is not there any more accuses nobody.
+        let is_other = chain_of(db, self.event)?.is_some_and(|chain| chain != self.chain);
+        Ok(is_other.then_some(Accusation::Other { event: self.event }))
+    }
+}
+
+fn chain_of(db: &Connection, event: i64) -> Result<Option<[u64; 2]>> {
+    let mut query = db.prepare_cached("SELECT chain FROM events WHERE seq = ?1").map_err(sql)?;
+    let chain = query.query_row([event], |row| {
+        Ok(row.get_ref(0)?.as_blob().ok().and_then(|blob| blob.first_chunk::<16>().copied()))
+    });
+    let half = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Ok(chain.optional().map_err(sql)?.flatten().map(|bytes| [half(&bytes[..8]), half(&bytes[8..])]))
+}
+
+/// Why a database is taken for another than the newest.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Accusation {
+    Older { found: State, expected: State },
+    Other { event: i64 },
+    WithoutLog,
+}
+
+impl Accusation {
+    /// After the database's path.
+    pub fn text(&self, database: &str) -> String {
+        match self {
+            Accusation::Older { found, expected } => format!(
+                "{database} is older than the database that was here: it ends with change {} and event {}; change {} \
+                 and event {} were saved. An older copy was put in its place, or its log ({database}-wal) was removed",
+                found.revision, found.event, expected.revision, expected.event
+            ),
+            Accusation::Other { event } => format!(
+                "{database} is not the database that was here, or continues an older copy of it: event {event} is a \
+                 different one"
+            ),
+            Accusation::WithoutLog => format!(
+                "{database} was copied while it was in use, and its log ({database}-wal) is missing: the newest \
+                 changes are not in it"
+            ),
+        }
+    }
+
+    /// For the audit log.
+    pub fn label(&self) -> String {
+        match self {
+            Accusation::Older { found, expected } => format!(
+                "an older copy: change {} instead of {}, event {} instead of {}",
+                found.revision, expected.revision, found.event, expected.event
+            ),
+            Accusation::Other { event } => format!("another database: event {event} is a different one"),
+            Accusation::WithoutLog => "a copy without its log".to_owned(),
+        }
+    }
+}
+
+/// A write that is about to be committed.
+pub(super) struct Write {
+    number: u64,
+    mark: Mark,
+    state: State,
+}
+
+/// In a write transaction, after everything else: leaves its mark.
+pub(super) fn begin(history: &[AtomicU64], db: &Connection, continues_in_log: bool) -> Result<Write> {
+    let mark = Mark::put_next(db, continues_in_log)?;
+    let state = State::of(db)?;
+    let number = history[BEGUN].fetch_add(1, Ordering::Relaxed) + 1;
+    Ok(Write { number, mark, state })
+}
+
+/// It is durable.
+pub(super) fn note_success(history: &[AtomicU64], write: &Write) {
+    let State { revision, event, chain } = write.state;
+    let line = [write.number, revision.cast_unsigned(), event.cast_unsigned(), chain[0], chain[1]];
+    put(history, &line);
+    history[SUCCEEDED].fetch_max(write.number, Ordering::Release);
+}
+
+/// It may be in the log, and may come back with it.
+pub(super) fn note_failure(history: &[AtomicU64], write: &Write) {
+    history[FAILED_MARK].store(u64::from(write.mark.number()), Ordering::Relaxed);
+    history[FAILED].store(write.number, Ordering::Release);
+}
+
+/// The number in the mark of a write that failed, unless a later one succeeded and so took its place.
+pub(super) fn to_take_back(history: &[AtomicU64]) -> Option<u32> {
+    let [failed, succeeded] = [FAILED, SUCCEEDED].map(|at| history[at].load(Ordering::Acquire));
+    let mark = history[FAILED_MARK].load(Ordering::Relaxed);
+    (failed > succeeded).then(|| u32::try_from(mark).ok()).flatten()
+}
+
+/// The newest line that is whole: one may be torn by a power cut.
+pub(super) fn newest(history: &[AtomicU64]) -> Option<State> {
+    let lines = (0..COUNT).filter_map(|at| {
+        let line = line_at(history, at);
+        let numbers: Vec<u64> = line.iter().map(|number| number.load(Ordering::Relaxed)).collect();
+        (numbers[0] > 0 && numbers[5] == check(&numbers[..5])).then_some(numbers)
+    });
+    let newest = lines.max_by_key(|numbers| numbers[0])?;
+    let [revision, event] = [1, 2].map(|at| newest[at].cast_signed());
+    Some(State { revision, event, chain: [newest[3], newest[4]] })
+}
+
+/// What was here before does not count any more.
+pub(super) fn forget(history: &[AtomicU64]) {
+    for at in 0..COUNT {
+        line_at(history, at)[0].store(0, Ordering::Relaxed);
+    }
+    history[FAILED].store(0, Ordering::Relaxed);
+}
+
+fn put(history: &[AtomicU64], numbers: &[u64; 5]) {
+    let line = line_at(history, numbers[0] % COUNT);
+    line[5].store(0, Ordering::Release);
+    for (place, number) in line.iter().zip(numbers) {
+        place.store(*number, Ordering::Release);
+    }
+    line[5].store(check(numbers), Ordering::Release);
+}
+
+fn line_at(history: &[AtomicU64], at: u64) -> &[AtomicU64] {
+    &history[LINES + at as usize * LINE..][..LINE]
+}
+
+fn check(numbers: &[u64]) -> u64 {
+    let mut sum = crc32fast::Hasher::new();
+    numbers.iter().for_each(|number| sum.update(&number.to_be_bytes()));
+    1 << 32 | u64::from(sum.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history() -> Vec<AtomicU64> {
+        (0..200).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    fn write(number: u64) -> Write {
+        let state = State { revision: number as i64 * 10, event: number as i64, chain: [number, 7] };
+        Write { number, mark: Mark::from_bits((number as u32) << 1), state }
+    }
+
+    #[test]
+    fn the_newest_whole_line_counts() {
+        let history = history();
+        assert_eq!(newest(&history), None);
+        for number in 1..=40 {
+            note_success(&history, &write(number));
+            assert_eq!(newest(&history), Some(write(number).state));
+        }
+        // Late, by a process that was slow: it does not take the newest one's place.
+        note_success(&history, &write(39));
+        assert_eq!(newest(&history), Some(write(40).state));
+        line_at(&history, 40 % COUNT)[2].store(99, Ordering::Relaxed);
+        assert_eq!(newest(&history), Some(write(39).state), "a torn line");
+        forget(&history);
+        assert_eq!(newest(&history), None);
+    }
+
+    #[test]
+    fn a_failed_write_is_taken_back_unless_a_later_one_succeeded() {
+        let history = history();
+        note_success(&history, &write(1));
+        assert_eq!(to_take_back(&history), None);
+        note_failure(&history, &write(2));
+        assert_eq!(to_take_back(&history), Some(2));
+        note_success(&history, &write(3));
+        assert_eq!(to_take_back(&history), None);
+        note_failure(&history, &write(2));
+        assert_eq!(to_take_back(&history), None, "noted late");
+    }
+}

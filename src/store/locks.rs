@@ -1,0 +1,184 @@
+//! Who has the database open. A server holds locks on the database file itself, on `-rev` and on `-lock`, so that
+//! removing a companion lets no second one in, and a command can tell whether the server hears it. Whoever opens the
+//! database holds a lock on its folder meanwhile.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use super::announce::Announcement;
+use super::companions::{self, strange};
+use super::files::{beside, trouble};
+use super::place::DatabaseFile;
+use crate::error::{Error, Result};
+
+const PAUSE: Duration = Duration::from_millis(5);
+/// For the questions of others, who find the database by another path, and for a server that just ends.
+const MOMENT: Duration = Duration::from_millis(500);
+/// For all who open a database of this folder.
+const QUEUE: Duration = Duration::from_secs(30);
+/// The byte of `-shm` on which every connection holds a lock (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
+const DEADMAN: u64 = 128;
+
+/// What a server holds for as long as it runs.
+pub(super) struct ServerLock {
+    path: PathBuf,
+    file: File,
+    announcement: Arc<Announcement>,
+    database: Option<Arc<DatabaseFile>>,
+}
+
+impl ServerLock {
+    /// `database` is `None` where the file system cannot be trusted with locks on the database. `-rev` is locked before
+    /// the database: whoever meets the second lock may expect the first.
+    pub fn take(path: &Path, announcement: &Arc<Announcement>, database: Option<&Arc<DatabaseFile>>) -> Result<Self> {
+        let (file, pid) = pid_file(path)?;
+        let pid = pid.unwrap_or_else(|| announcement.pid());
+        let refused = |error| match error {
+            TryLockError::WouldBlock => Error::conflict(format!(
+                "Another keybearer server (pid {pid}) runs on {}. Stop it first, or choose another --database.",
+                path.display()
+            )),
+            TryLockError::Error(error) => trouble(path, "cannot be locked", error),
+        };
+        file.try_lock().map_err(refused)?;
+        if let Some(database) = database {
+            within(MOMENT, || announcement.file().try_lock()).map_err(refused)?;
+            within(MOMENT, || database.handle().try_lock()).map_err(refused)?;
+        }
+        write_pid(&file).map_err(|error| trouble(&beside(path, "-lock"), "cannot be written", error))?;
+        announcement.set_pid(u64::from(std::process::id()));
+        let (announcement, database) = (Arc::clone(announcement), database.cloned());
+        Ok(ServerLock { path: path.to_owned(), file, announcement, database })
+    }
+
+    /// Makes the lock file again where it was removed: it names the server, and keeps out those of earlier versions.
+    pub fn keep(&mut self) {
+        let there = std::fs::symlink_metadata(beside(&self.path, "-lock")).map(|found| (found.dev(), found.ino()));
+        let held = self.file.metadata().map(|found| (found.dev(), found.ino()));
+        if matches!((&there, &held), (Ok(there), Ok(held)) if there == held) {
+            return;
+        }
+        let again = pid_file(&self.path).ok().filter(|(file, _)| file.try_lock().is_ok() && write_pid(file).is_ok());
+        if let Some((file, _)) = again {
+            tracing::warn!(database = %self.path.display(), "the lock file was removed or replaced; made it again");
+            self.file = file;
+        }
+    }
+}
+
+impl Drop for ServerLock {
+    fn drop(&mut self) {
+        // At the end of the process the system does the same.
+        let _ = self.announcement.file().unlock();
+        if let Some(database) = &self.database {
+            let _ = database.handle().unlock();
+        }
+    }
+}
+
+/// The lock file, and the pid that is in it.
+fn pid_file(database: &Path) -> Result<(File, Option<u64>)> {
+    let path = beside(database, "-lock");
+    let mut file = companions::open(database, &path)?;
+    let mut text = String::new();
+    let read = (&mut file).take(64).read_to_string(&mut text);
+    let text = text.trim();
+    if read.is_err() || !text.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(strange(&path, "a file of another program"));
+    }
+    Ok((file, text.parse().ok()))
+}
+
+fn write_pid(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// Tries it again while somebody else has the lock.
+fn within(limit: Duration, mut lock: impl FnMut() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match lock() {
+            Err(TryLockError::WouldBlock) if waited < limit => thread::sleep(PAUSE),
+            other => return other,
+        }
+        waited += PAUSE;
+    }
+}
+
+/// A lock on the database's folder, for the moment in which somebody opens the database: only one at a time reads the
+/// log past SQLite. `None` where the file system cannot be trusted with locks, or the lock is another program's.
+pub(super) struct Opening(Option<File>);
+
+impl Opening {
+    pub fn begin(folder: &Path) -> Result<Self> {
+        let handle = File::open(folder).map_err(|error| trouble(folder, "cannot be opened", error))?;
+        match within(QUEUE, || handle.try_lock()) {
+            Ok(()) => Ok(Opening(Some(handle))),
+            Err(TryLockError::WouldBlock) => Ok(Opening(None)),
+            Err(TryLockError::Error(error)) => Err(trouble(folder, "cannot be locked", error)),
+        }
+    }
+
+    pub fn without() -> Self {
+        Opening(None)
+    }
+
+    /// Whether nobody else opens the database now, or has it open.
+    pub fn is_alone(&self, path: &Path) -> bool {
+        self.0.is_some() && !is_open(path)
+    }
+}
+
+/// Refuses to let a command go on beside a server that uses other companions than those which stand here: neither
+/// would see what the other changes.
+pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: &DatabaseFile) -> Result<()> {
+    let heard = within(MOMENT, || match database.handle().try_lock() {
+        Ok(()) => {
+            let _ = database.handle().unlock(); // no server has it; it was ours for this question
+            Ok(())
+        }
+        Err(TryLockError::WouldBlock) if is_a_servers(announcement.file()) && is_open(path) => Ok(()),
+        Err(error) => Err(error),
+    });
+    heard.map_err(|error| match error {
+        TryLockError::Error(error) => trouble(path, "cannot be locked", error),
+        TryLockError::WouldBlock => Error::conflict(format!(
+            "A server (pid {}) runs on {}, but not with the files beside it: -wal, -shm or -rev were removed or \
+             replaced, or the server found the database by another path. Nothing was changed. Restart the server, \
+             then try again.",
+            announcement.pid(),
+            path.display()
+        )),
+    })
+}
+
+fn is_a_servers(rev: &File) -> bool {
+    match rev.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => true,
+        Ok(()) => {
+            let _ = rev.unlock(); // it was ours for this question
+            false
+        }
+        Err(TryLockError::Error(_)) => false,
+    }
+}
+
+/// Whether another process has the database of these companions open, by whatever program.
+pub(super) fn is_open(path: &Path) -> bool {
+    let [wal, shm] = ["-wal", "-shm"].map(|suffix| beside(path, suffix));
+    let Ok(Some(shm)) = companions::open_existing(path, &shm) else { return false };
+    // Never closed, for the reason why the database's handle is not.
+    let shm = ManuallyDrop::new(shm);
+    let question = Flock { start: DEADMAN, length: 1, ..Flock::from(FlockType::WriteLock) };
+    wal.exists() && matches!(fcntl_getlk(&*shm, &question), Ok(Some(_)))
+}

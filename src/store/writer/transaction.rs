@@ -1,0 +1,220 @@
+//! One durable commit for all verbs that wait, and what becomes of them when it fails.
+
+use std::sync::atomic::Ordering;
+
+use rusqlite::{ErrorCode, ffi};
+
+use super::WriterLoop;
+use super::verb::{Job, Urgency};
+use crate::error::{Error, Result};
+use crate::store::rows::{changed, sql};
+use crate::store::{follow, lineage, open};
+
+/// Why a transaction did not succeed.
+#[derive(Clone)]
+pub(super) struct Failure {
+    error: Error,
+    /// Whether it may be in the log all the same, and come back with it after a crash.
+    is_unknown: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure { error, is_unknown: false }
+    }
+}
+
+impl WriterLoop {
+    pub(super) fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let mut outcome = self.transact_and_judge(&mut jobs);
+        if let Err(failure) = &outcome
+            && jobs.iter().any(|job| job.urgency() == Urgency::Withdrawal)
+            && self.reserve.give_back()
+        {
+            // Most likely the disk is full. What takes something away must not wait for space.
+            let (mut withdrawals, others): (Vec<_>, Vec<_>) =
+                jobs.into_iter().partition(|job| job.urgency() == Urgency::Withdrawal);
+            let first = failure.clone();
+            outcome = self.transact_and_judge(&mut withdrawals);
+            // One that succeeds has taken the place of the first in the log.
+            let first = Failure { is_unknown: first.is_unknown && outcome.is_err(), ..first };
+            finish(others, &Err(first));
+            jobs = withdrawals;
+        }
+        finish(jobs, &outcome);
+    }
+
+    fn transact_and_judge(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let started = self.stopwatch.elapsed();
+        let outcome = self.transact(jobs);
+        if !jobs.is_empty() {
+            let took = self.stopwatch.elapsed().saturating_sub(started);
+            self.counters.commit_micros.observe(took.as_micros() as u64);
+            self.counters.batch_sizes.observe(jobs.len() as u64);
+        }
+        match outcome {
+            Ok(wrote) => {
+                if wrote {
+                    self.note_success();
+                }
+                self.set_broken(false);
+                Ok(())
+            }
+            Err(failure) => Err(self.recover(failure)),
+        }
+    }
+
+    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
+        self.must_be_in_place()?;
+        self.begin()?;
+        // Under the write lock: whatever was announced is committed by now, or never will be.
+        let announced = self.freshness.announcement.read();
+        if let Some(follower) = &mut self.follower {
+            follower.follow_committed(&self.db)?;
+        }
+        let before = self.db.total_changes();
+        let revision = follow::newest_revision(&self.db)?;
+        for job in jobs.iter_mut() {
+            self.say("SAVEPOINT verb")?;
+            let is_ok = job.run(&self.db);
+            // A full disk or an I/O error may have ended the whole transaction.
+            if self.db.is_autocommit() {
+                return Err(Error::unavailable("SQLite rolled the transaction back").into());
+            }
+            if !is_ok {
+                self.say("ROLLBACK TO verb")?;
+            }
+            self.say("RELEASE verb")?;
+        }
+        let wrote = self.db.total_changes() != before;
+        let delta = match &self.follower {
+            Some(follower) => follower.delta(&self.db, usize::MAX)?,
+            None => {
+                // What leaves no line in the feed alters no verdict, and need not send each look-up to SQLite.
+                if follow::newest_revision(&self.db)? != revision {
+                    self.freshness.announcement.raise();
+                }
+                Default::default()
+            }
+        };
+        if wrote {
+            self.commit_marked(false)?;
+            if std::mem::take(&mut self.is_replacing) {
+                // Else a power cut could bring back what is to be forgotten.
+                self.freshness.announcement.sync()?;
+            }
+        } else {
+            self.say("COMMIT")?;
+            self.must_be_in_place()?;
+        }
+        if let Some(follower) = &mut self.follower {
+            follower.apply(delta);
+            self.freshness.seen.store(announced, Ordering::Release);
+        }
+        Ok(wrote)
+    }
+
+    /// Commits what this transaction wrote, with its mark. Returns when it is durable, and in the right file.
+    fn commit_marked(&self, continues_in_log: bool) -> Result<(), Failure> {
+        let history = self.freshness.announcement.history();
+        let write = lineage::begin(history, &self.db, continues_in_log)?;
+        let commit = self.db.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
+        let outcome = match commit {
+            Ok(_) => self.must_be_in_place().map_err(|error| Failure { error, is_unknown: true }),
+            Err(error) => Err(Failure { is_unknown: may_be_in_log(&error), error: sql(error) }),
+        };
+        match &outcome {
+            Ok(()) => {
+                if self.is_replacing {
+                    lineage::forget(history);
+                }
+                lineage::note_success(history, &write);
+            }
+            Err(failure) if failure.is_unknown => lineage::note_failure(history, &write),
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// A transaction that only leaves its mark. It takes the place in the log of one that failed.
+    pub(super) fn mark(&mut self, continues_in_log: bool) -> Result<()> {
+        let marked = self.must_be_in_place().map_err(Failure::from).and_then(|()| {
+            self.begin()?;
+            self.commit_marked(continues_in_log)
+        });
+        marked.map_err(|failure| {
+            self.roll_back();
+            failure.error
+        })
+    }
+
+    /// Makes the file itself say that it goes on in its log, so that a copy of it alone can be told.
+    pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
+        self.mark(true)?;
+        self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(sql)?;
+        self.mark(false)
+    }
+
+    /// Takes the write lock, in turn with other processes.
+    fn begin(&self) -> Result<()> {
+        self.freshness.announcement.ask_for_turn();
+        let begun = self.say("BEGIN IMMEDIATE");
+        self.freshness.announcement.end_asking();
+        begun?;
+        self.watch.log_trouble().map_or(Ok(()), |why| Err(Error::unavailable(why)))
+    }
+
+    /// A statement that is parsed once, not for each transaction.
+    fn say(&self, statement: &str) -> Result<()> {
+        changed(&self.db, statement, []).map(drop)
+    }
+
+    fn roll_back(&self) {
+        if !self.db.is_autocommit() {
+            let _ = self.db.execute_batch("ROLLBACK"); // the connection is replaced, or was told the reason
+        }
+    }
+
+    /// After a failed transaction: goes back, looks again, believes only the disk. Where the failed one may come back
+    /// with the log, it is overwritten there at once: then it is known that it did not happen.
+    fn recover(&mut self, failure: Failure) -> Failure {
+        if !self.counters.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = %failure.error, "a write failed; nothing of it is acknowledged");
+        }
+        self.roll_back();
+        if let Some(why) = self.watch.trouble() {
+            self.break_down(&why);
+        } else {
+            // Until the next successful transaction every look-up goes to SQLite.
+            self.freshness.seen.store(u64::MAX, Ordering::Release);
+            match open::writer(&self.path) {
+                Ok(db) => self.db = db,
+                Err(error) => tracing::error!(%error, "cannot reopen the database"),
+            }
+            if failure.is_unknown && self.mark(false).is_ok() {
+                tracing::warn!("the write that failed was taken back");
+                return Failure { is_unknown: false, ..failure };
+            }
+        }
+        failure
+    }
+}
+
+fn finish(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Failure>) {
+    for job in jobs {
+        job.finish(outcome.clone().map_err(|failure| match failure.is_unknown {
+            true => Error::outcome_unknown(failure.error.cause.unwrap_or_default()),
+            false => failure.error,
+        }));
+    }
+}
+
+/// Whether a COMMIT that failed so has written all of its frames. A disk that is full or cannot be written stops it
+/// before the last one, which alone makes it valid; a failed sync, or what comes after it, does not.
+fn may_be_in_log(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let stops_before = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy))
+        || extended == ffi::SQLITE_IOERR_WRITE;
+    !stops_before
+}

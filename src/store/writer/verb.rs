@@ -1,0 +1,59 @@
+//! One verb on its way through the writer, and what its caller is told.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Kind, Result};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Urgency {
+    Ordinary,
+    Withdrawal,
+}
+
+/// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
+pub(super) trait Job: Send {
+    fn run(&mut self, db: &Connection) -> bool;
+    fn finish(self: Box<Self>, commit: Result<()>);
+    fn urgency(&self) -> Urgency;
+}
+
+pub(super) struct Verb<T, F> {
+    verb: F,
+    urgency: Urgency,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Verb<T, F> {
+    pub fn new(verb: F, urgency: Urgency, reply: oneshot::Sender<Result<T>>) -> Self {
+        Verb { verb, urgency, result: None, reply }
+    }
+}
+
+impl<T: Send, F: Fn(&Connection) -> Result<T> + Send> Job for Verb<T, F> {
+    fn run(&mut self, db: &Connection) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(db)));
+        let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
+        let is_ok = result.is_ok();
+        self.result = Some(result);
+        is_ok
+    }
+
+    fn finish(self: Box<Self>, commit: Result<()>) {
+        let result = match (self.result, commit) {
+            (Some(result), Ok(())) => result,
+            (Some(Err(own)), Err(_)) if own.kind != Kind::Unavailable => Err(own),
+            (_, Err(error)) => Err(error),
+            (None, Ok(())) => Err(Error::internal("a write was committed without having run")),
+        };
+        // A caller that went away does not want the answer; what was done is done.
+        let _ = self.reply.send(result);
+    }
+
+    fn urgency(&self) -> Urgency {
+        self.urgency
+    }
+}

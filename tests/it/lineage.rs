@@ -1,0 +1,291 @@
+//! Which database is the newest one: an older copy in its place is not served, and never by mistake.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
+
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+fn beside(home: &Home, suffix: &str) -> PathBuf {
+    home.path(&format!("keybearer.db{suffix}"))
+}
+
+fn run(home: &Home, words: &[&str]) -> Output {
+    // One that serves would go on for ever.
+    home.keybearer(words).timeout(Duration::from_secs(60)).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
+}
+
+/// What is in the folder, with its content.
+fn content(home: &Home) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// No command touches it: each says the same, and neither the file nor its log changes.
+fn assert_refused(home: &Home, id: &str, words: &[&str]) {
+    let files = || ["", "-wal"].map(|suffix| fs::read(beside(home, suffix)).ok());
+    let before = files();
+    for command in
+        [&SERVE[..], &["keys", "revoke", id], &["keys", "list"], &["users", "list"], &["events", "verify"], &["check"]]
+    {
+        let output = run(home, command);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {}", said(&output));
+        for word in words {
+            assert!(said(&output).contains(word), "{command:?} says {word:?}: {}", said(&output));
+        }
+        assert!(!said(&output).contains("is sound"), "{command:?}: {}", said(&output));
+    }
+    assert!(files() == before, "the files are as they were put there");
+}
+
+/// A home whose database has an older copy, `old.db`, in which the key is live; it is revoked since.
+async fn with_older_copy() -> (Home, String, String) {
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    fs::copy(home.database(), home.path("old.db")).unwrap();
+    home.run(&["keys", "revoke", &id]);
+    (home, id, key)
+}
+
+#[tokio::test]
+async fn an_older_copy_in_the_databases_place_is_refused_until_the_operator_accepts_it() {
+    let (home, id, key) = with_older_copy().await;
+    fs::copy(home.path("old.db"), home.database()).unwrap();
+    assert_refused(&home, &id, &["older", "keybearer.db"]);
+    let refused = run(&home, &SERVE);
+    assert!(said(&refused).contains("--accept-older-database"), "{}", said(&refused));
+
+    let server = Process::of(home.command(&[&SERVE[..], &["--accept-older-database"]].concat()));
+    assert_eq!(server.tries(&key).await, 200, "as the operator wished");
+    let events = home.run(&["events", "list", "--json"]);
+    assert!(events.contains("database.replaced") && events.contains("an older copy"), "{events}");
+    server.kill();
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key).await, 200, "the question is asked once");
+    drop(server);
+    home.run(&["check"]);
+    // It is asked again of another older copy.
+    home.run(&["keys", "revoke", &id]);
+    fs::copy(home.path("old.db"), home.database()).unwrap();
+    assert_refused(&home, &id, &["older"]);
+}
+
+#[tokio::test]
+async fn an_older_copy_is_refused_however_the_server_ended() {
+    for signal in ["TERM", "KILL"] {
+        let home = Home::new();
+        home.add_admin();
+        let (id, key) = home.create_key(ADMIN, "n");
+        fs::copy(home.database(), home.path("old.db")).unwrap();
+        home.create_key(ADMIN, "later"); // else the log may hold all that the copy lacks, and make it whole
+        let server = Process::serve(&home);
+        assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+        if signal == "KILL" {
+            // Under the running server, by another file.
+            fs::rename(home.path("old.db"), home.database()).unwrap();
+            let cannot_tell = async || server.tries(&key).await == 503;
+            eventually(Duration::from_secs(5), "it is noticed", cannot_tell).await;
+        }
+        server.signal(signal);
+        server.end();
+        if signal == "TERM" {
+            fs::rename(home.path("old.db"), home.database()).unwrap();
+        }
+        assert_refused(&home, &id, &["keybearer.db"]);
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(beside(&home, suffix)); // as the message about them says
+        }
+        assert_refused(&home, &id, &["older"]);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_went_on_by_itself_is_another_database() {
+    let (home, id, _) = with_older_copy().await;
+    let name = home.path("old.db").display().to_string();
+    for number in 0..20 {
+        run(&home, &["--database", &name, "keys", "create", "--owner", ADMIN, "--name", &format!("n{number}")]);
+    }
+    fs::copy(home.path("old.db"), home.database()).unwrap();
+    assert_refused(&home, &id, &["event", "different"]);
+}
+
+#[tokio::test]
+async fn a_database_without_the_log_that_it_had_is_refused() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    let server = Process::serve(&home);
+    assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    server.kill();
+    let wal = fs::read(beside(&home, "-wal")).unwrap();
+    fs::remove_file(beside(&home, "-wal")).unwrap();
+    fs::remove_file(beside(&home, "-shm")).unwrap();
+    assert_refused(&home, &id, &["older"]);
+    fs::write(beside(&home, "-wal"), wal).unwrap();
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key).await, 401, "with its log it is whole");
+}
+
+#[tokio::test]
+async fn an_older_file_put_over_a_newer_log_is_refused_before_they_are_mixed() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    fs::copy(home.database(), home.path("old.db")).unwrap();
+    for round in 0..3 {
+        home.create_key(ADMIN, &format!("later {round}"));
+    }
+    let server = Process::serve(&home);
+    assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    server.kill();
+    let right = fs::read(home.database()).unwrap();
+    fs::copy(home.path("old.db"), home.database()).unwrap();
+    assert_refused(&home, &id, &["do not belong together", "-wal"]);
+    // Without `-rev`, too: the two files say it themselves.
+    fs::remove_file(beside(&home, "-rev")).unwrap();
+    assert_refused(&home, &id, &["do not belong together", "-wal"]);
+    fs::write(home.database(), right).unwrap();
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key).await, 401);
+    drop(server);
+    home.run(&["check"]);
+    home.run(&["events", "verify"]);
+}
+
+#[tokio::test]
+async fn a_newer_file_put_over_an_older_log_is_refused() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let (id, _) = home.create_key(ADMIN, "n");
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    admin.make_key("in the log").await;
+    server.kill();
+    let wal = fs::read(beside(&home, "-wal")).unwrap();
+    assert!(!wal.is_empty());
+    home.run(&["keys", "list"]);
+    home.create_key(ADMIN, "later");
+    fs::write(beside(&home, "-wal"), wal).unwrap();
+    assert_refused(&home, &id, &["do not belong together"]);
+    fs::remove_file(beside(&home, "-wal")).unwrap();
+    home.run(&["check"]);
+}
+
+#[tokio::test]
+async fn a_copy_of_the_file_alone_is_told_from_one_with_its_log() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    let server = Process::serve(&home);
+    let is_marked = async || fs::read(home.database()).unwrap()[63] & 1 == 1;
+    eventually(Duration::from_secs(10), "the file is marked as in use", is_marked).await;
+    assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+    let copies = Home::new();
+    let copy = copies.database();
+
+    fs::copy(home.database(), &copy).unwrap();
+    let alone = content(&copies);
+    let checked = run(&copies, &["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(said(&checked).contains("log") && said(&checked).contains("missing"), "{}", said(&checked));
+    assert!(content(&copies) == alone, "a look at a copy leaves nothing beside it");
+    let refused = run(&copies, &["keys", "revoke", &id]);
+    assert!(said(&refused).contains("missing") && refused.status.code() == Some(1), "{}", said(&refused));
+    copies.run(&["events", "list", "--accept-older-database"]);
+    assert!(copies.run(&["events", "list"]).contains("database.replaced"));
+
+    let whole = Home::new();
+    fs::copy(home.database(), whole.database()).unwrap();
+    fs::copy(beside(&home, "-wal"), beside(&whole, "-wal")).unwrap();
+    let with_log = content(&whole);
+    whole.run(&["check"]);
+    assert!(content(&whole) == with_log, "nor merges its log");
+    assert_eq!(Process::serve(&whole).tries(&key).await, 401);
+
+    let by_sqlite = Home::new();
+    home.sqlite().execute("VACUUM INTO ?1", [by_sqlite.database().display().to_string()]).unwrap();
+    by_sqlite.run(&["check"]);
+    assert_eq!(Process::serve(&by_sqlite).tries(&key).await, 401);
+
+    server.signal("TERM");
+    server.end();
+    let later = Home::new();
+    fs::copy(home.database(), later.database()).unwrap();
+    later.run(&["check"]);
+    assert_eq!(Process::serve(&later).tries(&key).await, 401);
+}
+
+#[tokio::test]
+async fn a_checkpoint_by_whomever_leaves_a_file_that_says_that_it_is_in_use() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::serve(&home);
+    let is_marked = async || fs::read(home.database()).unwrap()[63] & 1 == 1;
+    for _ in 0..3 {
+        eventually(Duration::from_secs(10), "the file is marked as in use", is_marked).await;
+        let (_, key) = home.create_key(ADMIN, "n");
+        home.sqlite().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        assert_eq!(server.tries(&key).await, 200);
+    }
+    eventually(Duration::from_secs(10), "the file is marked as in use", is_marked).await;
+    server.kill();
+    home.run(&["check"]);
+}
+
+#[test]
+fn a_database_that_is_gone_is_not_begun_again_by_mistake() {
+    let home = Home::new();
+    home.add_admin();
+    fs::rename(home.database(), home.path("elsewhere")).unwrap();
+    for words in [&SERVE[..], &["users", "add", MEMBER]] {
+        let refused = run(&home, words);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said(&refused).contains("keybearer.db-rev"), "{}", said(&refused));
+    }
+    assert!(!home.database().exists());
+    fs::remove_file(beside(&home, "-rev")).unwrap();
+    home.add_admin();
+}
+
+#[tokio::test]
+async fn without_what_tells_them_apart_nothing_is_claimed() {
+    let (home, _, key) = with_older_copy().await;
+    fs::copy(home.path("old.db"), home.database()).unwrap();
+    fs::remove_file(beside(&home, "-rev")).unwrap();
+    home.run(&["check"]);
+    assert_eq!(Process::serve(&home).tries(&key).await, 200);
+    // As an earlier version left it: a counter, and nothing to compare with.
+    let earlier = Home::new();
+    fs::copy(home.path("old.db"), earlier.database()).unwrap();
+    fs::write(beside(&earlier, "-rev"), 7_u64.to_ne_bytes()).unwrap();
+    assert_eq!(Process::serve(&earlier).tries(&key).await, 200);
+}
+
+/// A command that is killed at any instant leaves a database that the next one opens.
+#[test]
+fn a_command_killed_at_any_sync_leaves_nothing_that_is_refused() {
+    let home = Home::new();
+    home.add_admin();
+    for when in 1..12 {
+        let words = ["keys", "create", "--owner", ADMIN, "--name", "n"];
+        let command = home.command(&words);
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,pwrite64"]);
+        strace.args(["-e", &format!("inject=fsync,fdatasync,pwrite64:signal=KILL:when={when}")]);
+        strace.arg(command.get_program()).args(command.get_args()).current_dir(home.path(""));
+        let _ = strace.output().unwrap();
+        home.run(&["check"]);
+        home.run(&["keys", "list"]);
+    }
+}

@@ -28,9 +28,10 @@ impl Process {
         let (tell, told) = mpsc::channel();
         let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
         let follower = Some(thread::spawn(move || follow(stderr, &copy, &tell)));
-        let told = told.recv_timeout(Duration::from_secs(20));
-        let address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", log.lock().unwrap()));
-        Process { address, child, log, follower }
+        let mut process = Process { address: SocketAddr::from(([0, 0, 0, 0], 0)), child, log, follower };
+        let told = told.recv_timeout(Duration::from_secs(60));
+        process.address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", process.log()));
+        process
     }
 
     /// The same once it is ready: at the first start it makes signing keys while it answers already.

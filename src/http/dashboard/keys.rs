@@ -90,7 +90,10 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     };
     match auth.rotate_key(&who.asking(), rotation).await? {
         Made::Now { key, record } => Ok(view::ok(&KeyShown {
-            replaces: old.map(|old| Replaced { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
+            // Of one that had expired before, an overlap says nothing.
+            replaces: old
+                .filter(|old| overlap.is_none() || !old.is_expired(auth.now()))
+                .map(|old| Replaced { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
             ..shown(&who, &key, &record)?
         })?),
         Made::Before(id) => Ok(shown_before(&who, id).await?),

@@ -97,13 +97,14 @@ impl Store {
     pub async fn import_keys(&self, input: Input, now: Time, origin: Origin) -> Result<u64> {
         let _lock = ImportLock::take(&self.path, &input.waiting).await?;
         self.remove_pending().await?;
-        let imported = self.import_locked(input, now, origin).await;
-        if imported.is_err()
-            && let Err(error) = self.remove_pending().await
-        {
-            tracing::warn!(%error, "rows of the failed import are still there, hidden; the next import or the server removes them");
+        match self.import_locked(input, now, origin).await {
+            Err(error) if self.remove_pending().await.is_err() => {
+                let rest = "Its rows are still in the database, but count for nothing: the next import or the server \
+                            removes them.";
+                Err(Error { message: format!("{} {rest}", error.message).into(), ..error })
+            }
+            imported => imported,
         }
-        imported
     }
 
     async fn import_locked(&self, input: Input, now: Time, origin: Origin) -> Result<u64> {

@@ -104,6 +104,9 @@ pub(super) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.
     (SELECT count(*) FROM keys WHERE owner_id = u.id) - (SELECT count(*) FROM token_families WHERE user_id = u.id) - \
     (SELECT count(*) FROM pending_imports JOIN keys k ON k.owner_id = u.id AND k.id BETWEEN first_id AND last_id)";
 
+/// [`USER`] without the count of keys, which takes a second for ten million of them.
+pub(super) const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
+
 /// From the columns of [`USER`], the first of them at `first`.
 pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     let mut salvage = Salvage::of(row);

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::rows::{USER, changed, is_unique_violation, like_pattern, sql, user};
+use super::rows::{UNCOUNTED_USER, USER, changed, is_unique_violation, like_pattern, sql, user};
 use super::user_changes::{self, NewPassword};
 use super::{Store, events, keys};
 use crate::error::{Error, Result};
@@ -184,7 +184,7 @@ impl Store {
         let Removal { mut keys, mut is_done } = self.withdraw(origin.clone(), now, begin).await?;
         while !is_done {
             let go_on = move |db: &Connection, origin: &Origin| {
-                let user = by_id(db, id)?;
+                let user = find(db, UNCOUNTED_USER, id)?;
                 keep_an_admin(db, &user)?;
                 remove_some(db, &user, now, origin)
             };
@@ -228,7 +228,11 @@ fn has_users(db: &Connection) -> Result<bool> {
 }
 
 pub(super) fn by_id(db: &Connection, id: UserId) -> Result<User> {
-    let mut query = db.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1")).map_err(sql)?;
+    find(db, USER, id)
+}
+
+fn find(db: &Connection, columns: &str, id: UserId) -> Result<User> {
+    let mut query = db.prepare_cached(&format!("SELECT {columns} FROM users u WHERE u.id = ?1")).map_err(sql)?;
     let found = query.query_row([id.as_bytes()], |row| user(row, 0)).optional().map_err(sql)?;
     found.ok_or_else(|| Error::not_found("user"))
 }

@@ -97,18 +97,3 @@ fn a_spreadsheet_runs_no_cell_of_an_export_and_import_restores_each() {
     other.run(&["keys", "import", file.to_str().unwrap()]);
     assert_eq!(other.run(&["keys", "export"]), home.run(&["keys", "export"]));
 }
-
-#[test]
-fn no_key_is_left_that_nobody_has() {
-    let home = Home::new();
-    home.add_admin();
-    let full = || File::options().write(true).open("/dev/full").unwrap();
-    for json in [&[][..], &["--json"]] {
-        let words = [&["keys", "create", "--owner", ADMIN, "--name", "lost"][..], json].concat();
-        let failed = home.command(&words).stdout(full()).stderr(Stdio::piped()).output().unwrap();
-        let message = String::from_utf8(failed.stderr).unwrap();
-        assert_eq!((failed.status.code(), message.lines().count()), (Some(1), 1), "{message}");
-        assert!(message.contains("revoked at once"), "{message}");
-        assert_eq!(home.run(&["keys", "export"]), "");
-    }
-}

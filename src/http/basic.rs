@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64;
+use zeroize::Zeroizing;
 
 use super::bearer::{request_id, site};
 use super::client;
@@ -17,7 +18,7 @@ use crate::model::{ClientAddress, Origin};
 /// As sent; not yet believed. No `Debug`: it holds a password.
 pub struct Basic {
     pub email: String,
-    pub password: String,
+    pub password: Zeroizing<String>,
 }
 
 /// Somebody who has proved nothing yet, and what came in the request's head.
@@ -81,9 +82,9 @@ fn encoded(value: &[u8]) -> Option<&[u8]> {
 
 /// UTF-8, as the challenge says; the first colon ends the e-mail.
 fn decode(text: &[u8]) -> Option<Basic> {
-    let pair = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
-    let (email, password) = pair.split_once(':')?;
-    Some(Basic { email: email.to_owned(), password: password.to_owned() })
+    let pair = Zeroizing::new(BASE64.decode(text).ok()?);
+    let (email, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(Basic { email: email.to_owned(), password: Zeroizing::new(password.to_owned()) })
 }
 
 #[cfg(test)]
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Option<(String, String)> {
-        decode(encoded(value.as_bytes())?).map(|basic| (basic.email, basic.password))
+        decode(encoded(value.as_bytes())?).map(|basic| (basic.email, basic.password.to_string()))
     }
 
     #[test]

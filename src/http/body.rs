@@ -4,26 +4,30 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use super::problem::Problem;
 
 pub const MOST: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// A whole body. It may hold keys and passwords, so its memory is wiped when it is dropped.
+pub type Body = Zeroizing<Vec<u8>>;
+
 /// The whole body, at most [`MOST`] bytes, within 30 seconds.
-pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes, Problem> {
+pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body has at most 65,536 bytes.");
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MOST) {
         return Err(too_large());
     }
-    let mut body = BytesMut::new();
+    // As large as it can get: it does not move, and leaves no copy behind.
+    let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MOST)));
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
@@ -46,7 +50,7 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Bytes,
             ));
         }
     }
-    Ok(body.freeze())
+    Ok(body)
 }
 
 /// Fields that a form or a query may have: the longest form of the dashboard has some sixty.
@@ -102,7 +106,7 @@ pub async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut Payload,
     if_empty: impl Fn() -> Option<T>,
-) -> Result<(T, Bytes), Problem> {
+) -> Result<(T, Body), Problem> {
     if let Some(value) = if_empty() {
         let body = read(request, payload).await?;
         if body.is_empty() {
@@ -182,5 +186,20 @@ fn shape_of(message: &str) -> (String, Option<String>) {
         // Of `json_value::List`.
         Some(text) if text.starts_with("a list has at most") => (format!("{text}."), None),
         _ => ("a field has the wrong type.".to_owned(), None),
+    }
+}
+
+/// A text of a JSON body that may be a key or a password: wiped when it is dropped, and never shown.
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| SecretText(Zeroizing::new(text)))
     }
 }

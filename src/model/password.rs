@@ -4,13 +4,14 @@
 use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 use super::Email;
 use crate::error::{Error, Result};
 
 /// In NFKC, never truncated. `Debug` says only the type.
 #[derive(Clone)]
-pub struct Password(String);
+pub struct Password(Zeroizing<String>);
 
 impl Password {
     /// In code points; the password is the only factor.
@@ -26,7 +27,11 @@ impl Password {
         if typed.is_empty() {
             return Err(Error::invalid("password", "Enter a password."));
         }
-        Ok(Password(typed.nfkc().collect()))
+        // At once as long as it can get (UAX #15: NFKC makes at most eleven times as many bytes), so that it
+        // does not move and leave a part of itself behind.
+        let mut text = Zeroizing::new(String::with_capacity(typed.len() * 11));
+        text.extend(typed.nfkc());
+        Ok(Password(text))
     }
 
     /// A password that may be set for `email`.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
@@ -57,8 +58,9 @@ fn is_prefix(text: &[u8]) -> bool {
 }
 
 /// A key's whole text. It exists in one response or on one stdout and nowhere else:
-/// no `Display`, a `Debug` that says only the type, and one way to the text, [`PlainKey::expose`].
-pub struct PlainKey(String);
+/// no `Display`, a `Debug` that says only the type, and one way to the text, [`PlainKey::expose`]. Its
+/// memory is wiped when it is dropped.
+pub struct PlainKey(Zeroizing<String>);
 
 impl PlainKey {
     /// A fresh key around 32 bytes that the caller took from a CSPRNG.
@@ -69,7 +71,7 @@ impl PlainKey {
         BASE64URL_NOPAD.encode_append(secret, &mut text);
         let sum = checksum(text.as_bytes());
         text.extend(sum.iter().map(|&b| char::from(b)));
-        PlainKey(text)
+        PlainKey(Zeroizing::new(text))
     }
 
     /// Whether `text` has the shape and the checksum of a key of ours. Garbage stops here,
@@ -91,7 +93,7 @@ impl PlainKey {
 
     pub fn parse(text: &str) -> Result<Self> {
         if Self::is_well_formed(text.as_bytes()) {
-            return Ok(PlainKey(text.to_owned()));
+            return Ok(PlainKey(Zeroizing::new(text.to_owned())));
         }
         Err(Error::invalid("key", "This is not a key: its shape or its checksum is wrong. Copy it again, whole."))
     }

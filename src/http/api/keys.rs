@@ -11,7 +11,7 @@ use super::manager::Verifier;
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::bearer::{Bearer, Holder};
-use crate::http::body::Json;
+use crate::http::body::{Json, SecretText};
 use crate::http::json_value::List;
 use crate::http::openapi::field;
 use crate::http::problem::{Problem, rate_limit_headers};
@@ -60,7 +60,8 @@ fn gone_or(error: Error) -> Problem {
 #[schema(as = Question)]
 pub struct VerifyBody {
     /// Any text that somebody presented as a key.
-    key: String,
+    #[schema(value_type = String)]
+    key: SecretText,
     /// What it must be able to do, all of it.
     #[schema(value_type = Option<field::Needs>, required = false)]
     scopes: Option<List<{ ScopeSet::MAX }>>,
@@ -110,7 +111,7 @@ pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpRe
         Some(Err(_)) => return Err(Error::invalid("ip", "An address is written as 203.0.113.7 or 2001:db8::1.").into()),
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
-    let verdict = site.auth.verify(asked.key.as_bytes(), &demand, |key| key.id).await?;
+    let verdict = site.auth.verify(asked.key.expose().as_bytes(), &demand, |key| key.id).await?;
     let refusal = match verdict {
         Ok(good) => match site.auth.verified_record(good.told).await {
             Ok(record) => {

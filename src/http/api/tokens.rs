@@ -10,7 +10,8 @@ use crate::error::{Error, Kind, Result as Outcome};
 use crate::http::Shared;
 use crate::http::basic::{Basic, Visitor};
 use crate::http::bearer::Holder;
-use crate::http::body::MaybeJson;
+use crate::http::body::{MaybeJson, SecretText};
+use crate::http::json_value::List;
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
 use crate::model::ScopeSet;
@@ -24,13 +25,13 @@ pub struct TokenBody {
     #[schema(value_type = Option<String>, required = false)]
     email: Option<String>,
     #[schema(value_type = Option<String>, format = Password, required = false)]
-    password: Option<String>,
+    password: Option<SecretText>,
     /// What the token shall be able to do; without it, all that it may.
     #[schema(value_type = Option<field::Scopes>, required = false)]
-    scopes: Option<Vec<String>>,
+    scopes: Option<List<{ ScopeSet::MAX }>>,
     /// Alone.
     #[schema(value_type = Option<String>, required = false)]
-    refresh_token: Option<String>,
+    refresh_token: Option<SecretText>,
 }
 
 /// The members of RFC 6749 §5.1 where it has them.
@@ -55,11 +56,11 @@ pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -
         }
         (None, TokenBody { email: Some(email), password: Some(password), refresh_token: None, scopes }) => {
             visitor.brings_no_key()?;
-            by_password(&site, &visitor, &email, &password, scopes).await
+            by_password(&site, &visitor, &email, password.expose(), scopes).await
         }
         (None, TokenBody { email: None, password: None, refresh_token: Some(token), scopes: None }) => {
             visitor.brings_no_key()?;
-            site.auth.refresh_token(&token, &visitor.user_agent, visitor.origin()).await
+            site.auth.refresh_token(token.expose(), &visitor.user_agent, visitor.origin()).await
         }
         (None, TokenBody { email: None, password: None, refresh_token: None, .. }) => {
             return Err(Problem::missing_password());
@@ -88,9 +89,9 @@ async fn by_password(
     visitor: &Visitor,
     email: &str,
     password: &str,
-    scopes: Option<Vec<String>>,
+    scopes: Option<List<{ ScopeSet::MAX }>>,
 ) -> Outcome<Issued> {
-    let scopes = scopes.map(|list| ScopeSet::parse(list.iter().map(String::as_str))).transpose()?;
+    let scopes = scopes.map(|List(list)| ScopeSet::parse(list.iter().map(String::as_str))).transpose()?;
     site.auth.issue_token(TokenRequest { email, password, scopes, origin: visitor.origin() }).await
 }
 

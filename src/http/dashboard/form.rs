@@ -5,6 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use zeroize::Zeroizing;
 
 use super::cookies::Jar;
 use super::csrf::{self, CsrfSecret};
@@ -15,13 +16,14 @@ use crate::http::problem::Problem;
 use crate::model::Digest;
 use crate::store::Submission;
 
-/// The fields of a form as they were sent, in order; a name may come more than once.
-#[derive(Debug, Clone, Default)]
-pub struct Fields(Vec<(String, String)>);
+/// The fields of a form as they were sent, in order; a name may come more than once. A value may be a
+/// password or a key: its memory is wiped when it is dropped.
+#[derive(Clone, Default)]
+pub struct Fields(Vec<(String, Zeroizing<String>)>);
 
 impl Fields {
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let fields = body::fields(body)?.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        let fields = body::fields(body)?.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
         Ok(Fields(fields.collect()))
     }
 

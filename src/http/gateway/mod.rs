@@ -23,6 +23,7 @@ use actix_web::Error as ActixError;
 use actix_web::body::BoxBody;
 use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
+use zeroize::Zeroizing;
 
 use super::connection::{Incoming, Life};
 use super::credential::{Credential, credential};
@@ -122,7 +123,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         return Answering::Now(Some(respond(begun, door, verdict, &needs, presented, &id)));
     }
     // Memory cannot tell at this moment: ask SQLite.
-    let (site, presented, user_agent) = (site.clone(), presented.to_vec(), user_agent.to_vec());
+    let (site, presented, user_agent) = (site.clone(), Zeroizing::new(presented.to_vec()), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
     Answering::Later(Box::pin(async move {
         let _answering = Life::answering(&request);

@@ -10,6 +10,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64;
 use futures_util::future::LocalBoxFuture;
+use zeroize::Zeroizing;
 
 use super::bad_request;
 use super::form::Form;
@@ -84,7 +85,7 @@ impl FromRequest for Revoker {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let unjudged = Unjudged::read::<Tokens>(&request, &mut payload).await?;
-            let token = unjudged.form.text("token").map(|token| token.as_bytes().to_vec());
+            let token = unjudged.form.text("token").map(|token| Zeroizing::new(token.as_bytes().to_vec()));
             let own = token.filter(|token| unjudged.proof.shows(token));
             let origin = Origin::anonymous(unjudged.address, unjudged.request_id.clone());
             let site = Shared::clone(&unjudged.site);
@@ -131,9 +132,9 @@ impl Unjudged {
 
 /// What a client shows, not yet believed.
 enum Proof {
-    Bearer(Vec<u8>),
+    Bearer(Zeroizing<Vec<u8>>),
     /// Key id and key, in each reading that a client may have meant.
-    Pairs(Vec<(String, Vec<u8>)>),
+    Pairs(Vec<(String, Zeroizing<Vec<u8>>)>),
 }
 
 impl Proof {
@@ -149,7 +150,7 @@ impl Proof {
             Credential::Ambiguous => return Err(one_credential()),
             credential @ (Credential::Key(_) | Credential::Garbled(_)) => {
                 let key = credential.key().map_err(|problem| as_oauth(problem, true))?;
-                Some(Proof::Bearer(key.to_vec()))
+                Some(Proof::Bearer(Zeroizing::new(key.to_vec())))
             }
             Credential::None => basic(request)?,
         };
@@ -165,7 +166,7 @@ impl Proof {
             (Some(proof), None) => Ok(proof),
             (None, Some(secret)) => {
                 let id = form.must("client_id")?.to_owned();
-                Ok(Proof::Pairs(vec![(id, secret.into())]))
+                Ok(Proof::Pairs(vec![(id, Zeroizing::new(secret.into()))]))
             }
             (None, None) if takes_bearer => Err(Problem { oauth: Some("invalid_client"), ..Problem::missing_key() }),
             (None, None) => Err(Problem {
@@ -180,8 +181,8 @@ impl Proof {
     /// Whether this very text is the key that is shown.
     fn shows(&self, token: &[u8]) -> bool {
         match self {
-            Proof::Bearer(key) => key == token,
-            Proof::Pairs(readings) => readings.iter().any(|(_, key)| key == token),
+            Proof::Bearer(key) => **key == token,
+            Proof::Pairs(readings) => readings.iter().any(|(_, key)| **key == token),
         }
     }
 
@@ -209,10 +210,10 @@ impl Proof {
 /// them as they are. A key of ours reads the same either way, an imported one may not.
 fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
     let Some(encoded) = encoded(request) else { return Ok(None) };
-    let pair = BASE64.decode(encoded.trim_ascii()).map_err(|_| unknown_client())?;
+    let pair = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).map_err(|_| unknown_client())?);
     let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(unknown_client)?;
     let (id, key) = (&pair[..colon], &pair[colon + 1..]);
-    let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), key.to_vec())];
+    let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), Zeroizing::new(key.to_vec()))];
     readings.dedup();
     Ok(Some(Proof::Pairs(readings)))
 }
@@ -224,9 +225,12 @@ fn encoded(request: &HttpRequest) -> Option<&[u8]> {
 }
 
 /// As a form's value; what is no escape stays as it is.
-fn decoded(part: &[u8]) -> Vec<u8> {
-    let part: Vec<u8> = part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    percent_encoding::percent_decode(&part).collect()
+fn decoded(part: &[u8]) -> Zeroizing<Vec<u8>> {
+    let blank = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let part = Zeroizing::new(part.iter().map(blank).collect::<Vec<u8>>());
+    let mut text = Zeroizing::new(Vec::with_capacity(part.len()));
+    text.extend(percent_encoding::percent_decode(&part));
+    text
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -259,7 +263,7 @@ mod tests {
     #[test]
     fn escapes_are_undone_and_the_rest_is_left() {
         for (text, expected) in [("a%2Db%5Fc", "a-b_c"), ("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz%41", "%zzA")] {
-            assert_eq!(decoded(text.as_bytes()), expected.as_bytes(), "{text}");
+            assert_eq!(**decoded(text.as_bytes()), *expected.as_bytes(), "{text}");
         }
     }
 }

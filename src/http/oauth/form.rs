@@ -3,12 +3,14 @@
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
+use zeroize::Zeroizing;
 
 use super::bad_request;
 use crate::http::body;
 use crate::http::problem::Problem;
 
-pub struct Form(Vec<(String, String)>);
+/// A value may be a key: its memory is wiped when it is dropped.
+pub struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
     pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
@@ -20,13 +22,13 @@ impl Form {
     }
 
     fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
         let fields = body::fields(body).map_err(|problem| bad_request("invalid_request", problem.detail))?;
         for (name, value) in fields {
             if parameters.iter().any(|(own, _)| *own == name) {
                 return Err(bad_request("invalid_request", "A parameter is there twice. Send each once."));
             }
-            parameters.push((name.into_owned(), value.into_owned()));
+            parameters.push((name.into_owned(), Zeroizing::new(value.into_owned())));
         }
         Ok(Form(parameters))
     }

@@ -2,6 +2,8 @@
 //! few headers that a verdict depends on. Nothing else of the client's is looked at.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use zeroize::Zeroize;
 
 use super::message::{AttributeContext, CheckRequest, HttpRequest};
 use crate::http::client::X_FORWARDED_FOR;
@@ -15,9 +17,25 @@ pub struct Asked {
     pub policy: String,
     /// The method of the client's request, as the API gets it.
     method: String,
+    /// Before `_credentials`: only what nobody else holds can be wiped.
     pub headers: HeaderMap,
+    _credentials: Wiped,
     /// Whoever opened the connection to Envoy.
     pub source: ClientAddress,
+}
+
+/// What credentials in the headers are made of; wiped when it is dropped.
+#[derive(Default)]
+struct Wiped(Vec<Bytes>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for bytes in self.0.drain(..) {
+            if let Ok(mut bytes) = bytes.try_into_mut() {
+                bytes.zeroize();
+            }
+        }
+    }
 }
 
 impl Asked {
@@ -25,8 +43,11 @@ impl Asked {
         let mut attributes = request.attributes.unwrap_or_default();
         let policy = attributes.context_extensions.remove("policy").unwrap_or_default();
         let source = source(&attributes);
-        let http = attributes.request.and_then(|request| request.http).unwrap_or_default();
-        Ok(Asked { policy, headers: headers(&http)?, method: http.method, source })
+        let mut http = attributes.request.and_then(|request| request.http).unwrap_or_default();
+        let headers = headers(&http);
+        wipe(&mut http);
+        let (headers, credentials) = headers?;
+        Ok(Asked { policy, headers, _credentials: credentials, method: http.method, source })
     }
 
     pub fn is_preflight(&self) -> bool {
@@ -42,19 +63,23 @@ fn source(attributes: &AttributeContext) -> ClientAddress {
 }
 
 /// In both forms, whichever Envoy was told to send; a credential that is in both is there twice.
-fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
+fn headers(http: &HttpRequest) -> Result<(HeaderMap, Wiped), Problem> {
     let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let lines = http.header_map.iter().flat_map(|map| &map.headers).map(|line| {
         let is_raw = line.value.is_empty();
         (line.key.as_str(), if is_raw { line.raw_value.as_slice() } else { line.value.as_bytes() })
     });
-    let mut headers = HeaderMap::new();
+    let (mut credentials, mut headers) = (Wiped::default(), HeaderMap::new());
     for (name, value) in joined.chain(lines) {
         let Some((name, is_credential)) = known(name) else { continue };
         if is_credential && is_doubled(&name, value) {
             return Err(Problem::invalid_request("Send one key, in one header."));
         }
-        match HeaderValue::from_bytes(value) {
+        let value = Bytes::copy_from_slice(value);
+        if is_credential {
+            credentials.0.push(value.clone());
+        }
+        match HeaderValue::from_maybe_shared(value) {
             Ok(value) => headers.append(name, value),
             Err(_) if is_credential => return Err(Problem::refused(Refusal::Malformed, &[])),
             // Left out, it would let an earlier line say where the client is.
@@ -62,7 +87,16 @@ fn headers(http: &HttpRequest) -> Result<HeaderMap, Problem> {
             Err(_) => {}
         }
     }
-    Ok(headers)
+    Ok((headers, credentials))
+}
+
+/// The message as it came.
+fn wipe(http: &mut HttpRequest) {
+    http.headers.values_mut().for_each(Zeroize::zeroize);
+    for line in http.header_map.iter_mut().flat_map(|map| &mut map.headers) {
+        line.value.zeroize();
+        line.raw_value.zeroize();
+    }
 }
 
 /// Whether more than one key may stand in this value: the lines of a doubled header come joined by commas,
@@ -81,4 +115,29 @@ fn known(name: &str) -> Option<(HeaderName, bool)> {
     let others = [X_FORWARDED_FOR, header::USER_AGENT, header::ORIGIN, header::ACCESS_CONTROL_REQUEST_METHOD];
     let others = others.into_iter().chain(OVERRIDES).map(|name| (name, false));
     credentials.into_iter().chain(others).find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::gateway::grpc::message::{HeaderMap as Lines, HeaderValue as Line};
+
+    #[test]
+    fn credentials_are_wiped_from_the_message_and_from_the_headers() {
+        let raw = Line { key: "x-api-key".to_owned(), value: String::new(), raw_value: b"kb_secret".to_vec() };
+        let mut http = HttpRequest {
+            headers: [("authorization".to_owned(), "Bearer kb_secret".to_owned())].into(),
+            header_map: Some(Lines { headers: vec![raw] }),
+            ..HttpRequest::default()
+        };
+        let (headers, credentials) = headers(&http).ok().unwrap();
+        wipe(&mut http);
+        assert!(http.headers.values().all(String::is_empty));
+        assert!(http.header_map.unwrap().headers.iter().all(|line| line.raw_value.is_empty()));
+        assert_eq!(headers.get(header::AUTHORIZATION).unwrap().as_bytes(), b"Bearer kb_secret");
+        drop(headers);
+        assert_eq!(credentials.0.len(), 2);
+        // Nobody else holds them by now: they can be wiped.
+        assert!(credentials.0.iter().all(Bytes::is_unique));
+    }
 }

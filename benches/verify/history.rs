@@ -55,7 +55,7 @@ fn start_json(start: &Start) -> Value {
         "import_seconds": start.import.as_secs_f64(),
         "database_reused": start.reused,
         "answering_seconds": start.answering.as_secs_f64(),
-        "full_seconds": start.full.map(|full| full.as_secs_f64()),
+        "full_seconds": start.full.as_secs_f64(),
         "resident_bytes": start.at_rest.resident,
         "anonymous_bytes": start.at_rest.anonymous,
         "resident_bytes_after_load": start.after_load.resident,

@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 /// A server that is not ready after this long counts as broken.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 const STEP: Duration = Duration::from_millis(1);
+/// A look at the metrics costs the server more than a verdict does: few of them, so that they do not slow the filling.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A running product, and how its start went.
 pub struct Started {
     pub server: Server,
     /// Until the first right answer to a live key.
     pub answering: Duration,
-    /// Until `/readyz` said that every key is in the index; `None` when it does not tell.
-    pub full: Option<Duration>,
+    /// Until `/metrics` said that every key is in the index.
+    pub full: Duration,
     pub memory: Memory,
 }
 
@@ -28,8 +30,11 @@ pub struct Started {
 pub fn start(keybearer: &Keybearer, population: &Population, cores: &[usize], directory: &Path) -> io::Result<Started> {
     let port = process::free_port()?;
     let log = directory.join(format!("keybearer-{}.log", population.keys));
+    let metrics = process::free_port()?;
+    let mut command = keybearer.serve(&population.database, port, cores.len());
+    command.args(["--metrics-listen", &format!("127.0.0.1:{metrics}")]);
     let begin = Instant::now();
-    let mut server = Server::start(keybearer.serve(&population.database, port, cores.len()), port, cores, &log)?;
+    let mut server = Server::start(command, port, cores, &log)?;
     let mut client = Client::new(port);
     let mut probe = Vec::new();
     Route::Auth.render(Series::ISSUED.text(population.keys / 2).as_bytes(), &mut probe);
@@ -42,19 +47,26 @@ pub fn start(keybearer: &Keybearer, population: &Population, cores: &[usize], di
         Ok(answer) => Err(io::Error::other(format!("while starting, a live key was answered {}", answer.status))),
         Err(_not_yet) => Ok(None),
     })?;
-    let full = wait(&mut server, begin, "a full index on GET /readyz", || {
-        let Ok(answer) = client.send(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") else { return Ok(None) };
-        let Ok(body) = answer.json() else { return Ok(Some(None)) };
-        let Some(full) = body["index"]["full"].as_bool() else { return Ok(Some(None)) };
-        let keys = body["index"]["keys"].as_u64().unwrap_or(0);
-        if full && keys < population.keys {
+    let mut client = Client::new(metrics);
+    let full = wait(&mut server, begin, "a full index on GET /metrics", || {
+        thread::sleep(LOOK);
+        let Ok(answer) = client.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") else { return Ok(None) };
+        let text = String::from_utf8_lossy(&answer.body);
+        let (is_full, keys) = (gauge(&text, "index_full")? == 1, gauge(&text, "index_keys")?);
+        if is_full && keys < population.keys {
             return Err(io::Error::other(format!("the index says it is full with {keys} of {} keys", population.keys)));
         }
-        Ok(full.then(|| Some(begin.elapsed())))
+        Ok(is_full.then(|| begin.elapsed()))
     })?;
     server.meet_family()?;
     let memory = server.memory()?;
     Ok(Started { server, answering, full, memory })
+}
+
+fn gauge(text: &str, name: &str) -> io::Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("keybearer_")?.strip_prefix(name)?.strip_prefix(' '));
+    let value = line.and_then(|value| value.trim().parse().ok());
+    value.ok_or_else(|| io::Error::other(format!("GET /metrics does not tell keybearer_{name}")))
 }
 
 /// Asks again and again until there is something, the server ends, or patience does.

@@ -15,7 +15,7 @@ pub struct Start {
     pub import: Duration,
     pub reused: bool,
     pub answering: Duration,
-    pub full: Option<Duration>,
+    pub full: Duration,
     pub at_rest: Memory,
     pub after_load: Memory,
 }
@@ -114,14 +114,14 @@ impl Report {
         let megabytes = self.empty.resident as f64 / 1e6;
         let _infallible = writeln!(out, "| 0 | – | – | – | {megabytes:.1} MB | – |");
         for start in &self.starts {
-            let full = start.full.map_or("not told".into(), |full| format!("{:.3} s", full.as_secs_f64()));
             let _infallible = writeln!(
                 out,
-                "| {} | {:.1} s{} | {:.3} s | {full} | {:.1} MB | {:.0} / {:.0} |",
+                "| {} | {:.1} s{} | {:.3} s | {:.3} s | {:.1} MB | {:.0} / {:.0} |",
                 show_population(start.keys),
                 start.import.as_secs_f64(),
                 if start.reused { " (kept)" } else { "" },
                 start.answering.as_secs_f64(),
+                start.full.as_secs_f64(),
                 start.at_rest.resident as f64 / 1e6,
                 self.bytes_a_key(start.keys, start.at_rest),
                 self.bytes_a_key(start.keys, start.after_load),

@@ -77,6 +77,23 @@ async fn no_level_and_no_directive_of_rust_log_prints_a_credential() {
 }
 
 #[tokio::test]
+async fn a_stranger_raises_no_alarm_with_garbled_requests() {
+    let home = Home::new();
+    let server = Process::serve(&home);
+    for (garbled, status) in [
+        ("GARBAGE\r\n\r\n", 400),
+        ("GET / HTTP/9.9\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400),
+        ("POST /oauth/introspect HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n", 400),
+    ] {
+        assert_eq!(raw::exchange(server.address, garbled).status(), status, "{garbled}");
+    }
+    server.signal("TERM");
+    let log = server.stopped_log();
+    assert!(!log.contains("\"ERROR\"") && !log.contains("\"WARN\""), "{log}");
+}
+
+#[tokio::test]
 async fn rust_log_chooses_among_our_own_lines() {
     let home = Home::new();
     home.add_admin();

@@ -19,6 +19,8 @@ use crate::error::Result;
 const OURS: &str = "keybearer";
 /// The most that libraries print.
 const CEILING: LevelFilter = LevelFilter::WARN;
+/// They say ERROR of a request that its client has garbled or cut off, which any stranger can do without end.
+const OF_CLIENTS: [&str; 3] = ["actix_http::h1::dispatcher", "actix_http::h1::decoder", "actix_http::h2::dispatcher"];
 /// The target of what is said here, of `RUST_LOG` itself and of panics: printed in any case.
 const ALWAYS: &str = module_path!();
 
@@ -67,7 +69,8 @@ struct Wish {
 impl Wish {
     fn of(text: Option<&OsStr>) -> Self {
         // Also of what the text leaves open: it may be meant for another program.
-        let usual = || Targets::new().with_default(LevelFilter::INFO);
+        let silent = OF_CLIENTS.map(|target| (target, LevelFilter::OFF));
+        let usual = || Targets::from_iter(silent).with_default(LevelFilter::INFO);
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             return Wish { targets: usual(), notice: None };
         };
@@ -146,6 +149,15 @@ mod tests {
             let wish = wish(text);
             assert_eq!((most(&wish, "keybearer::store"), most(&wish, "keybearer::http")), (level, of_http), "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_client_garbled_is_said_to_those_who_ask_for_it() {
+        let of_dispatcher = |text: &str| most(&wish(text), "actix_http::h1::dispatcher");
+        assert_eq!(of_dispatcher("debug"), None);
+        assert_eq!(of_dispatcher("actix_http=warn"), None);
+        assert_eq!(of_dispatcher("actix_http::h1::dispatcher=error"), Some(Level::ERROR));
+        assert_eq!(most(&wish("debug"), "actix_http::h1::service"), Some(Level::DEBUG));
     }
 
     #[test]

@@ -30,8 +30,8 @@ impl Proved {
         self.buckets.cleared()
     }
 
-    /// By which the address is known for this account from now on.
-    pub fn address_mark(&self) -> Digest {
+    /// By which the address is known for this account from now on, if one can tell where it is.
+    pub fn address_mark(&self) -> Option<Digest> {
         throttle::address_mark(&self.user.email, self.address)
     }
 
@@ -92,7 +92,7 @@ impl Auth {
         {
             return Ok(Known::Browser(device.digest()));
         }
-        let mark = throttle::address_mark(email, address);
+        let Some(mark) = throttle::address_mark(email, address) else { return Ok(Known::No) };
         Ok(if self.store.has_logged_in(mark, email.clone(), self.now()).await? { Known::Address } else { Known::No })
     }
 

@@ -28,7 +28,7 @@ impl Auth {
         let used = RefreshUse {
             at: now,
             seed,
-            from: origin.address.map_or_else(String::new, |address| address.neighbourhood().to_string()),
+            from: origin.address.filter(|address| address.known().is_some()).map(|it| it.neighbourhood().to_string()),
             with: foreign_text::user_agent(user_agent.as_bytes()),
             reuse: self.refresh_reuse,
         };

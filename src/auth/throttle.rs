@@ -117,9 +117,11 @@ impl Buckets {
     }
 }
 
-/// By which an address is remembered from which an account has logged in.
-pub fn address_mark(account: &Email, address: ClientAddress) -> Digest {
-    Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes())
+/// By which an address is remembered from which an account has logged in. None for one that could not be read:
+/// whoever sends an unreadable one would be known with it.
+pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
+    address.known()?;
+    Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))
 }
 
 /// What an admin who sets a password forgets: what strangers anywhere have failed at.

@@ -17,7 +17,7 @@ pub enum Credential<'a> {
     /// In a header for keys, text that cannot be one, or a key that is written in another way than the two that
     /// are read; empty where there is nothing to read.
     Garbled(&'a [u8]),
-    /// Two keys that differ, or two `Authorization` headers.
+    /// Two keys that differ, or two `Authorization` headers that may each hold one.
     Ambiguous,
 }
 
@@ -37,36 +37,33 @@ impl<'a> Credential<'a> {
 }
 
 pub fn credential(headers: &HeaderMap) -> Credential<'_> {
-    let mut lines = headers.get_all(header::AUTHORIZATION);
-    let first = lines.next();
+    let mut lines = headers.get_all(header::AUTHORIZATION).map(|value| Authorization::read(value.as_bytes()));
+    let authorization = lines.next().unwrap_or(Authorization::Other);
+    let mut api_keys = headers.get_all(X_API_KEY).map(|value| trim(value.as_bytes())).peekable();
+    let has_api_key = api_keys.peek().is_some();
+    // An empty header of either name is no second key.
+    let mut api_keys = api_keys.filter(|key| !key.is_empty());
+    if let Some(api_key) = api_keys.next() {
+        let is_another = authorization.is_another_key(api_key)
+            || lines.any(|line| line.is_another_key(api_key))
+            || api_keys.any(|other| other != api_key);
+        return if is_another { Credential::Ambiguous } else { Credential::Key(api_key) };
+    }
     if lines.next().is_some() {
         return Credential::Ambiguous;
     }
-    let authorization = first.map_or(Authorization::Other, |value| Authorization::read(value.as_bytes()));
-    let mut api_keys = headers.get_all(X_API_KEY).map(|value| trim(value.as_bytes())).peekable();
-    if api_keys.peek().is_none() {
-        return authorization.alone();
+    match authorization {
+        Authorization::Other if has_api_key => Credential::Garbled(b""),
+        authorization => authorization.alone(),
     }
-    // An empty header of either name is no second key.
-    let mut api_keys = api_keys.filter(|key| !key.is_empty());
-    let Some(api_key) = api_keys.next() else {
-        return match authorization {
-            Authorization::Other => Credential::Garbled(b""),
-            authorization => authorization.alone(),
-        };
-    };
-    if authorization.is_another_key(api_key) || api_keys.any(|other| other != api_key) {
-        return Credential::Ambiguous;
-    }
-    Credential::Key(api_key)
 }
 
 /// The headers that an API behind a gateway does not need: a key may have come in them. An `Authorization` of
 /// another scheme is the application's own.
 pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {
-    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let mut lines = headers.get_all(header::AUTHORIZATION).map(|value| value.as_bytes()).peekable();
     let is_own = |value: &[u8]| !trim(value).is_empty() && matches!(Authorization::read(value), Authorization::Other);
-    if authorization.is_some_and(is_own) { &["x-api-key"] } else { &["authorization", "x-api-key"] }
+    if lines.peek().is_some() && lines.all(is_own) { &["x-api-key"] } else { &["authorization", "x-api-key"] }
 }
 
 /// One `Authorization` header.
@@ -219,6 +216,11 @@ mod tests {
         for other in [&b"Bearer L"[..], b"Bearer K x", b"BearerK", b"Bearer\tK"] {
             assert!(!beside(other), "{other:?}");
         }
+        let several =
+            |two: &'static [u8]| headers(&[("authorization", b"Basic a"), ("x-api-key", KEY), ("authorization", two)]);
+        assert_eq!(credential(&several(b"Basic b")), Credential::Key(KEY));
+        assert_eq!(credential(&several(b"")), Credential::Key(KEY));
+        assert_eq!(credential(&several(b"Bearer L")), Credential::Ambiguous);
         let blank = headers(&[("authorization", b"Bearer K"), ("x-api-key", b""), ("x-api-key", b" ")]);
         assert_eq!(credential(&blank), Credential::Key(b"K"));
         let (one, two) = (("x-api-key", KEY), ("x-api-key", OTHER));

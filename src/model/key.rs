@@ -17,7 +17,7 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    const FURTHEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+    const FURTHEST: Duration = Duration::from_secs(36_525 * 86_400);
 
     /// `90d`, `12h`, `never` or an RFC 3339 time; judged against `now`.
     pub fn parse(text: &str, now: Time) -> Result<Self> {

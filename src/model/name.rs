@@ -22,13 +22,13 @@ impl KeyName {
         if text.chars().count() > Self::MAX {
             return Err(Error::invalid("name", "A name has at most 100 characters."));
         }
-        if text.chars().any(is_deceptive) {
+        if text.chars().any(|c| is_deceptive(c) && c != BREAK) {
             return Err(Error::invalid(
                 "name",
                 "A name has no control characters and no marks that change the writing direction.",
             ));
         }
-        if !joiners_are_in_place(text) || !tags_are_in_place(text) {
+        if !joiners_are_in_place(text) || !breaks_are_in_place(text) || !tags_are_in_place(text) {
             return Err(Error::invalid(
                 "name",
                 "The name has an invisible character where it changes nothing that can be seen. Type the name again.",
@@ -52,6 +52,9 @@ pub fn is_deceptive(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// ZERO WIDTH SPACE: where a line may break, in scripts that write no space between words.
+const BREAK: char = '\u{200b}';
+
 /// ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER: part of the spelling in some scripts, and what makes one
 /// emoji of several. Elsewhere they cannot be seen.
 pub fn is_joiner(c: char) -> bool {
@@ -66,12 +69,15 @@ fn is_visible(c: char) -> bool {
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}');
+    // Noncharacters (Unicode 23.7): no font has anything for them.
+    let is_ignorable = is_ignorable || matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
     let is_blank = matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}' | '\u{13430}'..='\u{1345f}');
     !(c.is_whitespace() || c.is_control() || is_combining_mark(c) || is_ignorable || is_blank)
 }
 
-/// Joiners stand after a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 say where
-/// in detail) or between two emoji (UAX #29, GB11), and never last.
+/// Joiners stand beside a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 say where
+/// in detail) or between two emoji (UAX #29, GB11), one at a time. ZERO WIDTH JOINER gives the last letter of a
+/// word another shape; ZERO WIDTH NON-JOINER does so after a virama only.
 fn joiners_are_in_place(text: &str) -> bool {
     // The character that the last marks stand on.
     let mut base = None;
@@ -79,11 +85,14 @@ fn joiners_are_in_place(text: &str) -> bool {
     let mut characters = text.chars().peekable();
     while let Some(c) = characters.next() {
         if is_joiner(c) {
-            let after = characters.peek().copied().filter(|after| !is_joiner(*after));
+            let after = characters.peek().copied().filter(|after| !is_joiner(*after) && !after.is_whitespace());
             let follows_virama = before.is_some_and(|before| canonical_combining_class(before) == 9);
-            let joins_emoji = c == '\u{200d}' && base.is_some_and(is_emoji) && after.is_some_and(is_emoji);
-            let joins_letters = follows_virama || base.is_some_and(uses_joiners);
-            if !(joins_emoji || (joins_letters && after.is_some())) {
+            let is_zwj = c == '\u{200d}';
+            let joins_emoji = is_zwj && base.is_some_and(is_emoji) && after.is_some_and(is_emoji);
+            let ends_letter = base.is_some_and(uses_joiners) && (is_zwj || after.is_some());
+            let begins_letter = base.is_some_and(char::is_alphanumeric) && after.is_some_and(uses_joiners);
+            let is_second = before.is_some_and(is_joiner);
+            if is_second || !(joins_emoji || follows_virama || ends_letter || begins_letter) {
                 return false;
             }
         } else if !is_combining_mark(c) && !is_emoji_modifier(c) {
@@ -102,6 +111,22 @@ fn uses_joiners(c: char) -> bool {
         | '\u{a800}'..='\u{a8ff}' | '\u{a930}'..='\u{a95f}' | '\u{a980}'..='\u{aaff}' | '\u{abc0}'..='\u{abff}'
         | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10a00}'..='\u{10bff}' | '\u{10d00}'..='\u{10fff}'
         | '\u{11000}'..='\u{11fff}' | '\u{1e900}'..='\u{1e95f}')
+}
+
+/// Breaks stand between two letters of such scripts, where they tell one word from the next.
+fn breaks_are_in_place(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    let at = |position: Option<usize>| position.and_then(|at| characters.get(at)).copied();
+    characters.iter().enumerate().filter(|(_, c)| **c == BREAK).all(|(here, _)| {
+        let neighbours = [at(here.checked_sub(1)), at(here.checked_add(1))];
+        neighbours.into_iter().all(|c| c.is_some_and(writes_no_spaces))
+    })
+}
+
+/// Thai, Lao, Tibetan, Myanmar, Khmer, Tai and Javanese, by blocks.
+fn writes_no_spaces(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{1950}'..='\u{19ff}' | '\u{1a20}'..='\u{1aaf}'
+        | '\u{a980}'..='\u{a9ff}' | '\u{aa00}'..='\u{aadf}')
 }
 
 /// Extended_Pictographic, by blocks.
@@ -170,6 +195,15 @@ mod tests {
             "🏳\u{fe0f}\u{200d}🌈",
             "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
             "🇺🇳",
+            "छन्\u{200c}",
+            "छन्\u{200c} 2",
+            "ന്\u{200d}",
+            "ত্\u{200d}",
+            "ه\u{200d}",
+            "API\u{200c}ها",
+            "2\u{200c}تایی",
+            "ភាសា\u{200b}ខ្មែរ",
+            "ภาษา\u{200b}ไทย",
         ] {
             assert_eq!(KeyName::parse(good).unwrap().as_str(), good, "{good:?}");
         }
@@ -180,6 +214,13 @@ mod tests {
             "a\u{200d}",
             "می\u{200c}",
             "می\u{200c}\u{200c}خ",
+            "ه\u{200d}\u{200d}",
+            "می\u{200c} خ",
+            "\u{200c}ها",
+            "a \u{200c}ها",
+            "ภาษา\u{200b}",
+            "ภ\u{200b}\u{200b}ไ",
+            "ภ\u{200b}a",
             "👩\u{200d}",
             "👩\u{200d}a",
             "👩\u{200c}💻",
@@ -207,6 +248,8 @@ mod tests {
             "\u{180e}",
             "\u{a0}\u{2003}\u{3000}",
             "\u{e0061}",
+            "\u{fdd0}",
+            "\u{ffff}\u{1fffe}",
         ] {
             assert!(KeyName::parse(blank).is_err(), "{blank:?}");
         }
@@ -218,7 +261,7 @@ mod tests {
         fn any_text_is_read_and_what_is_taken_can_be_seen_and_reads_the_same_again(text: String) {
             if let Ok(name) = KeyName::parse(&text) {
                 prop_assert!(name.as_str().chars().any(is_visible));
-                prop_assert!(!name.as_str().chars().any(is_deceptive));
+                prop_assert!(!name.as_str().chars().any(|c| is_deceptive(c) && c != BREAK));
                 let again = KeyName::parse(name.as_str()).unwrap();
                 prop_assert_eq!(again, name);
             }

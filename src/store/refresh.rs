@@ -19,8 +19,8 @@ use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, Origin, Time};
 pub struct RefreshUse {
     pub at: Time,
     pub seed: NextSeed,
-    /// The client's neighbourhood.
-    pub from: String,
+    /// The client's neighbourhood; `None` where its address could not be read, so nobody else is there too.
+    pub from: Option<String>,
     /// Its user agent.
     pub with: String,
     /// For so long it may come again; zero: never.
@@ -133,7 +133,7 @@ fn note_use(db: &Connection, presented: &Digest, used: &RefreshUse) -> Result<()
         presented.as_bytes(),
         used.at.millis(),
         may_come_again.then_some(used.seed.as_bytes()),
-        may_come_again.then_some(&used.from),
+        used.from.as_ref().filter(|_| may_come_again),
         may_come_again.then_some(&used.with),
     );
     changed(db, sql_text, kept).map(drop)
@@ -165,7 +165,8 @@ impl Found {
 
     /// A client may change its network between two tries, or its version; hardly both.
     fn seed_for(&self, used: &RefreshUse) -> Option<NextSeed> {
-        let is_same_client = self.used_from.as_ref() == Some(&used.from) || self.used_with.as_ref() == Some(&used.with);
+        let is_there = self.used_from.is_some() && self.used_from == used.from;
+        let is_same_client = is_there || self.used_with.as_ref() == Some(&used.with);
         self.recent_seed(used.reuse, used.at).filter(|_| is_same_client && self.is_good(used.at))
     }
 }

@@ -18,8 +18,8 @@ pub struct NewSession {
     pub user_agent: String,
     /// Of the cookie by which this browser is known from now on.
     pub device: Digest,
-    /// By which the address is known for this account from now on.
-    pub address_mark: Digest,
+    /// By which the address is known for this account from now on; `None` for one that could not be read.
+    pub address_mark: Option<Digest>,
 }
 
 const SESSION: &str = "s.id, s.created_at, s.last_seen_at, s.address, s.user_agent";
@@ -60,7 +60,9 @@ impl Store {
             )?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user_id, now.millis()))?;
             remember(db, Mark::Browser(new.device), new.user, now)?;
-            remember(db, Mark::Address(new.address_mark), new.user, now)?;
+            if let Some(address) = new.address_mark {
+                remember(db, Mark::Address(address), new.user, now)?;
+            }
             throttle::clear(db, &cleared)?;
             log(db, Action::LoggedIn, new.id, now, origin)
         })

@@ -37,8 +37,8 @@ pub struct NewFamily {
     pub scopes: ScopeSet,
     /// What the log-in makes of failed ones before it.
     pub cleared: Cleared,
-    /// By which the address is known for this account from now on.
-    pub address_mark: Digest,
+    /// By which the address is known for this account from now on; `None` for one that could not be read.
+    pub address_mark: Option<Digest>,
 }
 
 impl Store {
@@ -56,7 +56,9 @@ impl Store {
             )?;
             insert(db, family.id, user, &family.scopes, &new, now)?;
             changed(db, "UPDATE users SET last_login_at = ?2 WHERE id = ?1", (user.as_bytes(), now.millis()))?;
-            sessions::remember(db, Mark::Address(family.address_mark), user, now)?;
+            if let Some(address) = family.address_mark {
+                sessions::remember(db, Mark::Address(address), user, now)?;
+            }
             throttle::clear(db, &family.cleared)?;
             end_oldest(db, user, now, origin)?;
             log(db, Action::TokenIssued, &record(db, new.id, Reach::Anyone)?, now, origin)?;

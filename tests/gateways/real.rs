@@ -157,6 +157,8 @@ fn nginx_with_the_lines_of_the_readme_passes_no_forged_identity() {
     }
     stage.refused("/orders/1", &[], 401);
     stage.refused("/orders/1", &[&stage.home.key(&[]).bearer()], 403);
+    let elsewhere = stage.home.key(&["--scope", "orders:read", "--allow-ip", "203.0.113.0/24"]).bearer();
+    stage.refused("/orders/1", &[&elsewhere, "X-Forwarded-For: 203.0.113.5"], 403);
     let cookies = format!("Cookie: a={}", "x".repeat(7_000));
     stage.passed("/orders/1", &[&bearer, &cookies, &cookies, &cookies]);
 }

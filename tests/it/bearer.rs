@@ -196,6 +196,10 @@ async fn an_applications_own_authorization_beside_a_key_is_no_second_key() {
             assert!(answer.text.contains(&id), "{}", answer.text);
         }
     }
+    let basic = || "Authorization: Basic YTpi".to_owned();
+    assert_eq!(ask("/auth", &[basic(), api_key.clone(), basic()]).status(), 200, "nor are two of them");
+    let other = "Authorization: Bearer kb_other".to_owned();
+    assert_eq!(ask("/auth", &[basic(), api_key.clone(), other]).status(), 400, "a key in the second is one");
     let blank = [format!("Authorization: Bearer {key}"), "X-API-Key:".to_owned()];
     assert_eq!(ask(CURRENT, &blank).status(), 200, "nor is an empty X-API-Key beside a bearer");
 }

@@ -136,9 +136,13 @@ async fn a_form_that_was_opened_over_http_names_the_https_address() {
         let fields = [("csrf_token", token.as_str()), ("token", &link), ("email", MEMBER), ("password", PASSWORD)];
         let (host, other) = (format!("http://{}", server.address), "http://keys.test");
         let kept = browser.cookies.lock().unwrap().clone();
-        for (origin, keeps_cookie) in
-            [(None, false), (Some(host.as_str()), false), (Some(&host), true), (Some(other), false)]
-        {
+        for (origin, keeps_cookie) in [
+            (None, false),
+            (Some(host.as_str()), false),
+            (Some(&host), true),
+            (Some(other), false),
+            (Some("null"), false),
+        ] {
             *browser.cookies.lock().unwrap() = if keeps_cookie { kept.clone() } else { Default::default() };
             let request = browser.request("POST", path).form(&fields);
             let request = match origin {

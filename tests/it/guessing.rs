@@ -112,6 +112,21 @@ async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there()
     assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
 }
 
+#[tokio::test]
+async fn whoever_sends_no_readable_address_is_known_by_none() {
+    let server = proxied();
+    server.user(MEMBER, Role::Member).await;
+    let program = server.anon();
+    assert_eq!(ask(&program, "unknown", MEMBER, PASSWORD).await.status, 200);
+    assert_eq!(log_in(&server, "_hidden", MEMBER, PASSWORD).await.status, 303);
+    for number in 0..55 {
+        ask(&program, &format!("192.0.2.{number}"), MEMBER, WRONG).await;
+    }
+    for unreadable in ["unknown", "_hidden", "203.0.113.9,"] {
+        assert_eq!(ask(&program, unreadable, MEMBER, PASSWORD).await.status, 429, "{unreadable}");
+    }
+}
+
 /// However many come at once: what was heard was counted, and what was turned away was not.
 #[tokio::test]
 async fn only_a_try_whose_password_was_compared_counts() {

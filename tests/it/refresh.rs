@@ -129,6 +129,19 @@ async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
 }
 
 #[tokio::test]
+async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
+    let behind = |settings: &mut keybearer::http::HttpSettings| {
+        settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
+    };
+    let server = Server::with(behind);
+    let (_, one) = log_in(&server).await;
+    let pair = held(&refresh_as(&server, &one, "unknown", "app/1").await);
+    assert_eq!(held(&refresh_as(&server, &one, "_hidden", "app/1").await), pair, "the same program");
+    assert_eq!(refresh_as(&server, &one, "unknown", "thief/1").await.status, 401);
+    assert_eq!(server.tries(&pair.0).await, 401);
+}
+
+#[tokio::test]
 async fn a_family_that_has_ended_gives_nothing_again() {
     for how in ["token", "log-out", "deactivation", "disabling"] {
         let server = Server::start();

@@ -56,7 +56,12 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
     // A page that may send no referrer names no origin either (Fetch, "append a request Origin header");
     // where the form came from is then the browser's other word.
     if origin == b"null" {
-        return if site == Some(b"same-origin") { Ok(()) } else { foreign() };
+        return match site {
+            Some(b"same-origin") => Ok(()),
+            // Browsers say it over https; what comes over plain http says neither.
+            None if settings.public_url.is_https() => Err(wrong_address(settings)),
+            _ => foreign(),
+        };
     }
     let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
     let is_plain = origin.strip_prefix(b"http://").is_some_and(|authority| authority == host);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::form::Fields;
 use super::pages::{Field, NewKeyPage, Shell, keybearer_scopes};
 use super::signed_in::SignedIn;
-use super::view::field;
+use super::view::{field, list_field};
 use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
 use crate::model::key::{Expiry, Metadata, UtcOffset};
@@ -26,10 +26,10 @@ pub async fn page(who: &SignedIn, fields: &Fields, shell: Shell) -> Result<NewKe
         expires: field(expires.unwrap_or("90d")),
         expires_on: field(fields.text("expires_on")),
         earliest_day: Some(who.site.auth.now().to_string()[..10].to_owned()),
-        scopes: typed.iter().filter(|scope| !scope.starts_with(Scope::OURS)).map(field).collect(),
+        scopes: typed.iter().filter(|scope| !scope.starts_with(Scope::OURS)).map(|scope| field(scope)).collect(),
         known_scopes: known.into_iter().filter(|scope| !scope.starts_with(Scope::OURS)).collect(),
         keybearer_scopes: if who.user().is_admin() { keybearer_scopes(&typed) } else { Vec::new() },
-        allowed_ips: field(fields.text("allowed_ips")),
+        allowed_ips: list_field(fields.text("allowed_ips")),
         current_password: None,
     })
 }

@@ -201,7 +201,7 @@ pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Ga
         Ok(_) => Ok(see_other(&format!("/keys/{}?notice=saved", record.id))),
         Err(Error { kind: Kind::Invalid, message, .. }) => {
             let mut page = page(&form.who, &record, None)?;
-            page.edit_name = Some(Field { value: typed.to_owned(), error: Some(message.to_string()) });
+            page.edit_name = Some(Field { error: Some(message.to_string()), ..view::field(typed) });
             Ok(view::unprocessable(&page)?)
         }
         Err(error) => Err(error.into()),

@@ -126,8 +126,17 @@ pub fn role(role: Role) -> pages::Role {
     }
 }
 
-pub fn field(value: impl Into<String>) -> Field {
-    Field { value: value.into(), error: None }
+/// The most of a value that a page repeats, in characters: more than anything that is taken.
+const REPEATED: usize = 1_000;
+const REPEATED_LIST: usize = 4_000;
+
+pub fn field(value: &str) -> Field {
+    Field { value: value.chars().take(REPEATED).collect(), error: None }
+}
+
+/// With several values in it.
+pub fn list_field(value: &str) -> Field {
+    Field { value: value.chars().take(REPEATED_LIST).collect(), error: None }
 }
 
 /// The query of a list page. Unknown parameters are ignored.

@@ -47,7 +47,7 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
 
 fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination> {
     let mut found = Examination::default();
-    let mut is_without_log = false;
+    let mut missing_log = None;
     if !locks::is_open(path) {
         let wal = beside(path, "-wal");
         let log = Log::read(&wal).map_err(|error| trouble(&wal, "cannot be read", error))?;
@@ -55,15 +55,15 @@ fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination>
             if !log.may_continue(header.mark) {
                 return Ok(Examination { findings: vec![format!("log: {}", open::foreign_log(path))], ..found });
             }
-            is_without_log = header.mark.continues_in_log() && log.transactions == 0;
+            missing_log = Some(header.mark).filter(|mark| mark.continues_in_log() && log.transactions == 0);
         }
     }
-    let expected = Announcement::peek(path)?.and_then(|history| lineage::newest(&history));
+    let history = Announcement::peek(path)?;
     let db = access.connect(path)?;
     let is_present_version = open::judge(&db, path)?;
-    let accusation = match expected {
-        Some(expected) => expected.accuse(&db)?,
-        None => is_without_log.then_some(Accusation::WithoutLog),
+    let accusation = match history {
+        Some(history) => lineage::accuse(&history, &db, missing_log)?,
+        None => missing_log.map(|_| Accusation::WithoutLog),
     };
     found
         .findings

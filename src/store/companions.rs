@@ -139,7 +139,13 @@ fn refuse_strange(database: &Path, path: &Path, found: &Metadata) -> Result<()> 
         return Err(strange(path, "not a plain file"));
     }
     if found.uid() != geteuid().as_raw() && found.uid() != owner_of(database) {
-        return Err(strange(path, &format!("a file of another user (uid {})", found.uid())));
+        return Err(Error::conflict(format!(
+            "{} is a file of another user (uid {}). Nothing was changed. Give it to the owner of the database \
+             (chown {}), as all that begins with the database's name, then try again.",
+            path.display(),
+            found.uid(),
+            owner_of(database)
+        )));
     }
     Ok(())
 }

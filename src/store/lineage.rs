@@ -18,6 +18,8 @@ const BEGUN: usize = 0;
 const SUCCEEDED: usize = 1;
 const FAILED: usize = 2;
 const FAILED_MARK: usize = 3;
+/// The mark with which the file itself says last that it goes on in its log.
+const FILE_MARK: usize = 4;
 /// A line takes six numbers. As several processes may write theirs at once, each write has its own of 16.
 const LINES: usize = 8;
 const LINE: usize = 6;
@@ -41,7 +43,7 @@ impl State {
     }
 
     /// What is wrong with this database, if the one that left this line was a newer one, or another.
-    pub fn accuse(&self, db: &Connection) -> Result<Option<Accusation>> {
+    fn accuse(&self, db: &Connection) -> Result<Option<Accusation>> {
         let found = State::of(db)?;
         if found.revision < self.revision || found.event < self.event {
             return Ok(Some(Accusation::Older { found, expected: *self }));
@@ -150,12 +152,32 @@ pub(super) fn newest(history: &[AtomicU64]) -> Option<State> {
     Some(State { revision, event, chain: [newest[3], newest[4]] })
 }
 
+/// What is wrong with this database, if one can tell. `missing_log`: the file's own mark, if that says that the file
+/// goes on in its log and the log has nothing.
+pub(super) fn accuse(history: &[AtomicU64], db: &Connection, missing_log: Option<Mark>) -> Result<Option<Accusation>> {
+    if let Some(expected) = newest(history)
+        && let Some(accusation) = expected.accuse(db)?
+    {
+        return Ok(Some(accusation));
+    }
+    // Where the last end came just between that mark and the next write, the file is whole without its log.
+    let is_whole = |mark: Mark| history[FILE_MARK].load(Ordering::Acquire) == u64::from(mark.bits());
+    Ok(missing_log.filter(|mark| !is_whole(*mark)).map(|_| Accusation::WithoutLog))
+}
+
+/// This mark, which says that the file goes on in its log, is about to be brought into the file.
+pub(super) fn note_file_mark(history: &[AtomicU64], mark: Mark) {
+    history[FILE_MARK].store(u64::from(mark.bits()), Ordering::Release);
+}
+
 /// What was here before does not count any more.
 pub(super) fn forget(history: &[AtomicU64]) {
     for at in 0..COUNT {
         line_at(history, at)[0].store(0, Ordering::Relaxed);
     }
-    history[FAILED].store(0, Ordering::Relaxed);
+    for at in [FAILED, FILE_MARK] {
+        history[at].store(0, Ordering::Relaxed);
+    }
 }
 
 fn put(history: &[AtomicU64], numbers: &[u64; 5]) {

@@ -43,7 +43,8 @@ impl ServerLock {
         let pid = pid.unwrap_or_else(|| announcement.pid());
         let refused = |error| match error {
             TryLockError::WouldBlock => Error::conflict(format!(
-                "Another keybearer server (pid {pid}) runs on {}. Stop it first, or choose another --database.",
+                "Another keybearer server{} runs on {}. Stop it first, or choose another --database.",
+                in_brackets(pid),
                 path.display()
             )),
             TryLockError::Error(error) => trouble(path, "cannot be locked", error),
@@ -82,6 +83,11 @@ impl Drop for ServerLock {
             let _ = database.handle().unlock();
         }
     }
+}
+
+/// Nothing for 0: where `-rev` was removed, nobody knows the pid.
+fn in_brackets(pid: u64) -> String {
+    if pid == 0 { String::new() } else { format!(" (pid {pid})") }
 }
 
 /// The lock file, and the pid that is in it.
@@ -153,10 +159,10 @@ pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: 
     heard.map_err(|error| match error {
         TryLockError::Error(error) => trouble(path, "cannot be locked", error),
         TryLockError::WouldBlock => Error::conflict(format!(
-            "A server (pid {}) runs on {}, but not with the files beside it: -wal, -shm or -rev were removed or \
+            "A server{} runs on {}, but not with the files beside it: -wal, -shm or -rev were removed or \
              replaced, or the server found the database by another path. Nothing was changed. Restart the server, \
              then try again.",
-            announcement.pid(),
+            in_brackets(announcement.pid()),
             path.display()
         )),
     })

@@ -69,14 +69,10 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
         }
         (Purpose::Command | Purpose::Withdrawal, None) => None,
     };
-    let is_without_log = opening.is_alone(path) && judge_log(path, &file, &announcement)?;
-    let expected = lineage::newest(announcement.history());
+    let missing_log = if opening.is_alone(path) { judge_log(path, &file, &announcement)? } else { None };
     let had_log = beside(path, "-wal").exists();
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let judged = judge(&db, path).and_then(|_| match expected {
-        Some(expected) => expected.accuse(&db),
-        None => Ok(is_without_log.then_some(Accusation::WithoutLog)),
-    });
+    let judged = judge(&db, path).and_then(|_| lineage::accuse(announcement.history(), &db, missing_log));
     let accepted = judged.and_then(|accusation| match accusation {
         Some(accusation) if !consent.older_database => Err(refusal(path, &accusation)),
         accepted => Ok(accepted),
@@ -121,9 +117,9 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     Ok(place)
 }
 
-/// While nobody has the database open: refuses a log that does not belong to the file, and takes back a write of
-/// which nobody was told that it happened. True if the file was in use when it was last written, and has no log.
-fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<bool> {
+/// While nobody has the database open: refuses a log that does not belong to the file, and takes back a write that
+/// nobody was told of. Returns the file's mark if the file was in use when it was last written, and has no log.
+fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<Option<Mark>> {
     let wal = beside(path, "-wal");
     let unreadable = |error| trouble(&wal, "cannot be read", error);
     let log = Log::read(&wal).map_err(unreadable)?;
@@ -139,7 +135,7 @@ fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> R
         last.take_back(&wal).map_err(|error| trouble(&wal, "cannot be written", error))?;
         tracing::warn!("a change that could not be saved for certain before the last end was taken back");
     }
-    Ok(header.mark.continues_in_log() && log.transactions == 0)
+    Ok(Some(header.mark).filter(|mark| mark.continues_in_log() && log.transactions == 0))
 }
 
 pub(super) fn foreign_log(path: &Path) -> String {
@@ -225,6 +221,10 @@ pub(super) fn keep_log(db: &Connection) {
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
+    // SQLite falls back to reading where it may not write.
+    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && db.is_readonly("main").map_err(|error| at(path, error))? {
+        return Err(Error::new(Kind::Unavailable, read_only(path, "no right to write")));
+    }
     db.busy_handler(Some(wait_for_lock)).map_err(|error| at(path, error))?;
     db.set_prepared_statement_cache_capacity(64);
     // Plans by the statements alone. Planning anew for each bound value took a quarter of the writer's time.
@@ -249,19 +249,22 @@ fn wait_for_lock(looks: i32) -> bool {
 }
 
 /// A message that names the file and what to do; for start-up, where the operator reads it.
-pub(super) fn at(path: &Path, error: rusqlite::Error) -> Error {
-    let path = path.display();
+pub(super) fn at(file: &Path, error: rusqlite::Error) -> Error {
+    let path = file.display();
     let way_out = "Stop the server, keep these files, and put a sound copy of the database in their place.";
     let message = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => format!("{path} is not a database, or is damaged. {way_out}"),
         Some(ErrorCode::DatabaseCorrupt) => format!("{path} is damaged ({error}). {way_out}"),
-        Some(ErrorCode::ReadOnly) => {
-            format!("{path} cannot be written: {error}. Check the owner and mode of the file and its directory.")
-        }
+        Some(ErrorCode::ReadOnly) => read_only(file, &error.to_string()),
         Some(ErrorCode::DatabaseBusy) => format!("{path} is locked by another program: {error}."),
         _ => format!("{path} cannot be opened: {error}."),
     };
     Error::new(Kind::Unavailable, message)
+}
+
+fn read_only(path: &Path, why: &str) -> String {
+    let path = path.display();
+    format!("{path} cannot be written: {why}. Check the owner and mode of the file and its directory.")
 }
 
 #[cfg(test)]

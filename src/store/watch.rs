@@ -99,6 +99,11 @@ impl Watch {
         Some(self.lost.get_or_init(why).clone())
     }
 
+    /// The database itself, through SQLite, is an older one by now.
+    pub fn lose(&self, why: String) -> String {
+        self.lost.get_or_init(|| why).clone()
+    }
+
     /// Whether the file itself says that it goes on in its log.
     pub fn is_file_marked(&self) -> bool {
         matches!(self.file.header(), Ok(Some(header)) if header.mark.continues_in_log())

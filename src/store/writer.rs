@@ -83,6 +83,7 @@ impl Writer {
             woken: Arc::clone(&woken),
             counters: Arc::clone(&counters),
             data_version: 0,
+            judged_version: None,
             stopwatch: stopwatch(),
             last_batch: 0,
             mark_again: None,
@@ -90,6 +91,11 @@ impl Writer {
             reserve,
             lock,
         };
+        if loop_.lock.is_some() && !loop_.is_replacing {
+            // Before anybody is answered, and before readers can be in its way. Anew after a crash, too: an older copy of
+            // the log does not fit to the file from then on.
+            loop_.try_to_mark_file();
+        }
         let run = move || {
             // Half-written bookkeeping must not go on serving: the supervisor starts us anew.
             if catch_unwind(AssertUnwindSafe(|| loop_.run())).is_err() {
@@ -151,6 +157,8 @@ struct WriterLoop {
     woken: Arc<AtomicBool>,
     counters: Arc<Counters>,
     data_version: i64,
+    /// The same, when the database was last found to be the newest one.
+    judged_version: Option<i64>,
     stopwatch: Instant,
     /// How many verbs shared the last commit.
     last_batch: usize,
@@ -236,7 +244,7 @@ impl WriterLoop {
             lock.keep();
         }
         self.reserve.top_up();
-        let version = self.db.query_row("PRAGMA data_version", [], |row| row.get(0));
+        let version = self.data_version();
         if version.as_ref().ok() != Some(&self.data_version)
             || !self.freshness.is_current()
             || self.counters.failing.load(Ordering::Relaxed)
@@ -258,6 +266,11 @@ impl WriterLoop {
         if self.lock.is_none() || self.is_replacing || !is_time || self.watch.is_file_marked() {
             return;
         }
+        self.try_to_mark_file();
+    }
+
+    fn try_to_mark_file(&mut self) {
+        let now = self.stopwatch.elapsed();
         if let Err(error) = self.mark_file_in_use() {
             tracing::debug!(%error, "cannot mark the file as in use");
         }

@@ -217,12 +217,34 @@ async fn a_companion_of_another_user_is_refused() {
         return eprintln!("no right to give a file away: there is no file of another user to try");
     }
     let text = refused(&home, &["keys", "revoke", &id]);
-    assert!(text.contains("another user") && text.contains("12345"), "{text}");
+    assert!(text.contains("another user (uid 12345)") && text.contains("chown 0"), "{text}");
     // Root makes companions for the user whose database it is.
     fs::remove_file(&rev).unwrap();
     std::os::unix::fs::chown(home.database(), Some(12345), None).unwrap();
     home.run(&["keys", "revoke", &id]);
     assert_eq!(fs::metadata(&rev).unwrap().uid(), 12345);
+}
+
+#[tokio::test]
+async fn a_database_that_may_not_be_written_is_refused_at_the_start() {
+    let (home, id, _) = made().await;
+    fs::set_permissions(home.database(), fs::Permissions::from_mode(0o400)).unwrap();
+    for words in [&SERVE[..], &["keys", "revoke", &id]] {
+        // Root without the right to write to all files.
+        let command = home.command(words);
+        let output = if rustix::process::getuid().is_root() {
+            let mut bound = Command::new("setpriv");
+            bound.arg("--bounding-set=-dac_override").arg(command.get_program()).args(command.get_args());
+            let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+            bound.envs(set).current_dir(command.get_current_dir().unwrap()).output().unwrap()
+        } else {
+            let mut command = command;
+            command.output().unwrap()
+        };
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        assert!(text.contains("cannot be written") && text.contains("Check the owner and mode"), "{words:?}: {text}");
+    }
 }
 
 #[test]

@@ -182,14 +182,66 @@ async fn a_newer_file_put_over_an_older_log_is_refused() {
     home.run(&["check"]);
 }
 
+/// `.restore` of the sqlite3 shell, and every program that uses SQLite's backup interface.
+#[tokio::test]
+async fn an_older_copy_that_is_written_into_the_running_database_is_not_served() {
+    let (home, id, key) = with_older_copy().await;
+    let server = Process::serve(&home);
+    assert_eq!(server.tries(&key).await, 401);
+    let old = rusqlite::Connection::open(home.path("old.db")).unwrap();
+    let mut database = home.sqlite();
+    let restoring = rusqlite::backup::Backup::new(&old, &mut database).unwrap();
+    restoring.run_to_completion(1_000, Duration::ZERO, None).unwrap();
+    drop(restoring);
+    drop((old, database));
+    let is_refused = async || server.tries(&key).await == 503;
+    eventually(Duration::from_secs(10), "the server notices", is_refused).await;
+    assert_eq!(server.anon().get("/readyz").await.status, 503);
+    let revoked = run(&home, &["keys", "revoke", &id]);
+    assert!(revoked.status.code() == Some(1) && said(&revoked).contains("older"), "{}", said(&revoked));
+    server.signal("TERM");
+    let log = server.stopped_log();
+    assert!(log.contains("is older than the database that was here"), "{log}");
+    assert_refused(&home, &id, &["older"]);
+}
+
+/// A folder that was copied whole once, and of which the database alone is copied again.
+#[tokio::test]
+async fn an_older_companion_does_not_hide_that_the_log_is_missing() {
+    for was_killed in [false, true] {
+        let home = Home::new();
+        home.add_admin();
+        let (id, key) = home.create_key(ADMIN, "n");
+        let first = Process::serve(&home);
+        if was_killed {
+            first.kill();
+        } else {
+            first.signal("TERM");
+            first.end();
+        }
+        let standby = Home::new();
+        for (path, bytes) in content(&home) {
+            fs::write(standby.path(path.rsplit('/').next().unwrap()), bytes).unwrap();
+        }
+        standby.run(&["check"]);
+        let server = Process::serve(&home);
+        assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
+        fs::copy(home.database(), standby.database()).unwrap();
+        assert_refused(&standby, &id, &["log"]);
+        drop(server);
+        // Where it belongs, with its log, it is whole.
+        home.run(&["check"]);
+        assert_eq!(Process::serve(&home).tries(&key).await, 401);
+    }
+}
+
 #[tokio::test]
 async fn a_copy_of_the_file_alone_is_told_from_one_with_its_log() {
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
     let server = Process::serve(&home);
-    let is_marked = async || fs::read(home.database()).unwrap()[63] & 1 == 1;
-    eventually(Duration::from_secs(10), "the file is marked as in use", is_marked).await;
+    assert_eq!(fs::read(home.database()).unwrap()[63] & 1, 1, "whoever is answered can tell such a copy");
     assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 204);
     let copies = Home::new();
     let copy = copies.database();

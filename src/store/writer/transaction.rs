@@ -7,6 +7,7 @@ use rusqlite::{ErrorCode, ffi};
 use super::WriterLoop;
 use super::verb::{Job, Urgency};
 use crate::error::{Error, Result};
+use crate::store::mark::Mark;
 use crate::store::rows::{changed, sql};
 use crate::store::{follow, lineage, open};
 
@@ -68,6 +69,7 @@ impl WriterLoop {
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         self.must_be_in_place()?;
         self.begin()?;
+        self.must_be_newest()?;
         // Under the write lock: whatever was announced is committed by now, or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
@@ -137,10 +139,34 @@ impl WriterLoop {
         outcome
     }
 
+    /// Under the write lock: if others have written, that this is still the database whose newest line stands in
+    /// `-rev`. A copy that is written over it page by page, by the backup interface of SQLite, is a transaction like
+    /// any other; and the next line would hide it.
+    fn must_be_newest(&mut self) -> Result<()> {
+        let version = self.data_version()?;
+        if self.is_replacing || self.judged_version == Some(version) {
+            return Ok(());
+        }
+        let accusation = lineage::accuse(self.freshness.announcement.history(), &self.db, None)?;
+        if let Some(accusation) = accusation {
+            let text = accusation.text(&self.path.display().to_string());
+            return Err(Error::unavailable(self.watch.lose(format!("{text}: put the newest database back"))));
+        }
+        self.judged_version = Some(version);
+        Ok(())
+    }
+
+    /// Changes whenever another connection has committed.
+    pub(super) fn data_version(&self) -> Result<i64> {
+        let mut query = self.db.prepare_cached("PRAGMA data_version").map_err(sql)?;
+        query.query_row([], |row| row.get(0)).map_err(sql)
+    }
+
     /// A transaction that only leaves its mark. It takes the place in the log of one that failed.
     pub(super) fn mark(&mut self, continues_in_log: bool) -> Result<()> {
         let marked = self.must_be_in_place().map_err(Failure::from).and_then(|()| {
             self.begin()?;
+            self.must_be_newest()?;
             self.commit_marked(continues_in_log)
         });
         marked.map_err(|failure| {
@@ -152,6 +178,9 @@ impl WriterLoop {
     /// Makes the file itself say that it goes on in its log, so that a copy of it alone can be told.
     pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
         self.mark(true)?;
+        lineage::note_file_mark(self.freshness.announcement.history(), Mark::of(&self.db)?);
+        // Else a power cut before the next write could make the file look like one without its log.
+        self.freshness.announcement.sync()?;
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(sql)?;
         self.mark(false)
     }
@@ -189,7 +218,10 @@ impl WriterLoop {
             // Until the next successful transaction every look-up goes to SQLite.
             self.freshness.seen.store(u64::MAX, Ordering::Release);
             match open::writer(&self.path) {
-                Ok(db) => self.db = db,
+                Ok(db) => {
+                    self.db = db;
+                    self.judged_version = None; // it counts anew
+                }
                 Err(error) => tracing::error!(%error, "cannot reopen the database"),
             }
             if failure.is_unknown && self.mark(false).is_ok() {

@@ -58,6 +58,15 @@ pub fn credential(headers: &HeaderMap) -> Credential<'_> {
     }
 }
 
+/// Whether a text that is not a key may be one with something around it: a key of ours in other text, or any text
+/// in quotes or after the scheme, which belongs into the other header.
+pub fn has_more_than_a_key(text: &[u8]) -> bool {
+    let has_scheme = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
+    has_scheme
+        || matches!(text, [b'"', .., b'"'] | [b'\'', .., b'\''] | [b'<', .., b'>'])
+        || PlainKey::find_in(text).is_some()
+}
+
 /// The headers that an API behind a gateway does not need: a key may have come in them. An `Authorization` of
 /// another scheme is the application's own.
 pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {

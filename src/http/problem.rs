@@ -12,10 +12,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
+use super::credential::has_more_than_a_key;
 use super::request_id::RequestId;
 use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
-use crate::model::{PlainKey, Refusal};
+use crate::model::Refusal;
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
@@ -144,7 +145,7 @@ impl Problem {
     pub fn of(bad: &Bad, scopes: &[&str], presented: &[u8]) -> Self {
         match (bad.held_back, bad.allowance) {
             (Some(wait), _) => Problem::held_back(wait),
-            (None, None) if bad.refusal == Refusal::Malformed && PlainKey::find_in(presented).is_some() => {
+            (None, None) if bad.refusal == Refusal::Malformed && has_more_than_a_key(presented) => {
                 Problem::unreadable_key()
             }
             (None, Some(allowance)) => Problem {

@@ -247,6 +247,11 @@ async fn a_key_that_is_sent_otherwise_is_refused_with_the_right_way_whether_or_n
             assert!(!answer.whole().contains(&live[3..]), "{answer:?}");
         }
     }
+    // Nor do the texts of imported keys have a scheme or quotes around them.
+    for (name, value) in [("x-api-key", "Bearer legacy-1"), ("authorization", "Bearer \"legacy-1\"")] {
+        let answer = anon.send(anon.request("GET", CURRENT).header(name, value)).await;
+        assert!(answer.body.contains("Send it as `Authorization: Bearer <key>`"), "{value}: {answer:?}");
+    }
     // Nothing to read at all is no better.
     for value in ["Bearer", "Bearer   ", "BearerX"] {
         let answer = anon.send(anon.request("GET", CURRENT).header("authorization", value)).await;

@@ -148,7 +148,8 @@ impl Auth {
     /// The user that a caller means by an e-mail or an id; a member can only mean themselves.
     pub async fn owner(&self, caller: &Caller, text: &str) -> Result<UserId> {
         if let Some(own) = caller.owner()
-            && (text == own.id.to_string() || Email::parse(text).is_ok_and(|email| email == own.email))
+            && (UserId::parse(text).is_ok_and(|id| id == own.id)
+                || Email::parse(text).is_ok_and(|email| email == own.email))
         {
             return Ok(own.id);
         }

@@ -6,6 +6,7 @@ mod layers;
 mod settings;
 mod text;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use crate::ambient::log;
 use crate::commands::{self, Context, output};
 use crate::error::{Error, Kind};
+use crate::model::foreign_text::message_without_keys;
 pub use args::{Cli, Command};
 use settings::Settings;
 
@@ -33,7 +35,11 @@ pub fn main() -> ExitCode {
             return ended(output::write(if is_plain { text.to_string() } else { text.ansi().to_string() }.as_bytes()));
         }
         Err(error) => {
-            let _ = error.print(); // a closed stderr leaves nowhere to say so
+            let text = error.render().to_string();
+            match message_without_keys(&text) {
+                Cow::Borrowed(_) => drop(error.print()), // a closed stderr leaves nowhere to say so
+                Cow::Owned(_) => output::say(text.trim_end()),
+            }
             return ExitCode::from(2);
         }
     };

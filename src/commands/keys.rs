@@ -1,6 +1,7 @@
 //! `keybearer keys …`
 
 mod export;
+mod id;
 mod import;
 mod leaked;
 mod revoke;
@@ -17,7 +18,7 @@ use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Rotation};
 use crate::error::Result;
 use crate::http::KeyJson;
 use crate::model::key::{Expiry, Metadata};
-use crate::model::{Basis, Handover, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
+use crate::model::{Basis, Handover, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
 use crate::store::{Purpose, Revoked};
 
 #[derive(Debug, Subcommand)]
@@ -131,11 +132,13 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 shown::create(context, &auth, &asking, request).await
             }
             KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
-            KeysCommand::Show { id } => show(context, auth.key(&asking.caller, KeyId::parse(&id)?).await?),
+            KeysCommand::Show { id } => {
+                show(context, auth.key(&asking.caller, id::parse(&auth, &asking, &id).await?).await?)
+            }
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
             KeysCommand::Revoke { stdin: true, .. } => leaked::run(context, input::stdin()?, &auth, &asking).await,
             KeysCommand::Rotate { id, overlap, expires } => {
-                let (key, overlap) = (KeyId::parse(&id)?, Overlap::parse(&overlap)?);
+                let (key, overlap) = (id::parse(&auth, &asking, &id).await?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
                 let handover = Handover::Later;
                 let rotation = Rotation { key, overlap, handover, expiry, seen: Basis::Anything, submission: None };
@@ -147,12 +150,12 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             }
             KeysCommand::Export { file } => export::run(&auth, file.as_deref()).await,
             KeysCommand::Disable { id } => {
-                let record = auth.disable_key(&asking, KeyId::parse(&id)?).await?;
+                let record = auth.disable_key(&asking, id::parse(&auth, &asking, &id).await?).await?;
                 output::say(&format!("{} is disabled.", record.hint));
                 Ok(())
             }
             KeysCommand::Enable { id } => {
-                let record = auth.enable_key(&asking, KeyId::parse(&id)?).await?;
+                let record = auth.enable_key(&asking, id::parse(&auth, &asking, &id).await?).await?;
                 output::say(&format!("{} is enabled.", record.hint));
                 Ok(())
             }

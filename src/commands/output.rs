@@ -12,11 +12,14 @@ use serde::Serialize;
 use crate::ambient::log;
 use crate::ambient::streams::{Stream, was_closed};
 use crate::error::{Error, Result};
+use crate::model::foreign_text::message_without_keys;
 use crate::model::name::is_deceptive;
 
-/// A line of talk; in the server, in its turn among the lines of the log.
+/// A line of talk; in the server, in its turn among the lines of the log. It may repeat an argument or a line of a
+/// file, and a key given there by mistake must not reach a log of the terminal or of a CI job.
 pub fn say(text: &str) {
-    if !log::print(text) {
+    let text = message_without_keys(text);
+    if !log::print(&text) {
         let _ = writeln!(io::stderr(), "{text}"); // a closed stderr leaves nowhere to say so
     }
 }

@@ -27,11 +27,23 @@ pub fn keys_in(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
 /// The text without the keys in it, nor the beginning of one where it was cut off.
 pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
     let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };
-    let mut keys = keys_in(&text[..end]).peekable();
-    if keys.peek().is_none() {
-        return Cow::Borrowed(&text[..end]);
+    without_whole_keys(&text[..end])
+}
+
+/// A message of any length that repeats what somebody wrote, without the keys in it.
+pub fn message_without_keys(text: &str) -> Cow<'_, str> {
+    match without_whole_keys(text.as_bytes()) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(kept) => Cow::Owned(String::from_utf8_lossy(&kept).into_owned()),
     }
-    let (mut rest, mut kept) = (0, Vec::with_capacity(end));
+}
+
+fn without_whole_keys(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut keys = keys_in(text).peekable();
+    if keys.peek().is_none() {
+        return Cow::Borrowed(text);
+    }
+    let (mut rest, mut kept) = (0, Vec::with_capacity(text.len()));
     for key in keys {
         if key.start >= rest {
             kept.extend_from_slice(&text[rest..key.start]);
@@ -39,7 +51,7 @@ pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
         }
         rest = rest.max(key.end);
     }
-    kept.extend_from_slice(&text[rest..end]);
+    kept.extend_from_slice(&text[rest..]);
     Cow::Owned(kept)
 }
 
@@ -88,6 +100,7 @@ mod tests {
             prop_assert!(!String::from_utf8_lossy(&kept).contains(key.expose()));
             prop_assert_eq!(keys_in(&kept).count(), 0);
             prop_assert!(!user_agent(text.as_bytes()).contains(&key.expose()[3..35]));
+            prop_assert!(!message_without_keys(&text).contains(&key.expose()[3..35]));
         }
 
         #[test]

@@ -44,10 +44,10 @@ macro_rules! id {
                 Time::from_millis(i64::from_be_bytes(millis))
             }
 
-            /// The usual hyphenated form in lower case only, so that one id has one spelling.
+            /// The hyphenated form, in small letters or capitals (RFC 9562 §4). It is written in small letters.
             pub fn parse(text: &str) -> Result<Self> {
                 match Uuid::try_parse(text) {
-                    Ok(id) if text.len() == 36 && !text.bytes().any(|b| b.is_ascii_uppercase()) => Ok($name(id)),
+                    Ok(id) if text.len() == 36 => Ok($name(id)),
                     _ => Err(Error::not_found($what)),
                 }
             }
@@ -107,6 +107,20 @@ mod tests {
             prop_assert!(first <= this && next <= last);
             prop_assert!(KeyId::new(at, other) < first);
             prop_assert_eq!(Uuid::from_bytes(*this.as_bytes()).get_version_num(), 7);
+        }
+
+        #[test]
+        fn an_id_is_read_in_small_letters_and_in_capitals(bytes: [u8; 16]) {
+            let id = KeyId::from_bytes(bytes);
+            let text = id.to_string();
+            prop_assert_eq!(KeyId::parse(&text).unwrap(), id);
+            prop_assert_eq!(KeyId::parse(&text.to_ascii_uppercase()).unwrap(), id);
+        }
+
+        #[test]
+        fn no_other_form_is_an_id(text in "[0-9a-fA-F{}-]{0,40}|\\PC{0,40}") {
+            let is_hyphenated = text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+            prop_assert_eq!(KeyId::parse(&text).is_ok(), is_hyphenated && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()));
         }
     }
 }

@@ -228,6 +228,64 @@ async fn of_several_ids_those_that_are_there_are_revoked_and_the_others_named() 
 }
 
 #[test]
+fn a_key_given_as_an_argument_is_not_repeated() {
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    let imported = "legacy-secret-0815";
+    let digest = hex::encode(Sha256::digest(imported.as_bytes()));
+    let line = format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n");
+    home.keybearer(&["keys", "import", "-"]).write_stdin(line).assert().success();
+    let said = |words: &[&str]| {
+        let output = home.keybearer(words).output().unwrap();
+        assert!(!output.status.success(), "{words:?}");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(
+            ![&key[3..], &key.to_lowercase()[3..], imported].iter().any(|key| said.contains(key)),
+            "a key is shown"
+        );
+        said
+    };
+    for key in [key.as_str(), imported, &format!("Bearer {key}")] {
+        for command in ["revoke", "show", "disable", "enable", "rotate"] {
+            let said = said(&["keys", command, key]);
+            assert!(said.contains("not the id of a key") && said.contains("keys revoke --stdin"), "{said}");
+        }
+        for words in [&["keys", "revoke", key, "nonsense"][..], &["keys", "revoke", "--json", key, "nonsense", key]] {
+            assert!(said(words).contains("nonsense"));
+        }
+    }
+    for words in [
+        &["users", "show", &key][..],
+        &["users", "remove", &key],
+        &["users", "add", &key],
+        &["users", &key],
+        &["keys", "list", "--owner", &key],
+        &["keys", "create", "--owner", ADMIN, "--name", &key],
+        &["keys", "create", "--owner", ADMIN, "--name", "n", "--prefix", &key],
+        &["keys", "create", "--owner", ADMIN, "--name", "n", "--scope", &format!("{key} x")],
+        &["keys", "create", "--owner", ADMIN, "--name", "n", "--expires", &key],
+        &["keys", "create", "--owner", ADMIN, "--name", "n", "--rate-limit", &key],
+        &["keys", "create", "--owner", ADMIN, "--name", "n", "--allow-ip", &key],
+        &["keys", "import", &key],
+        &["keys", "export", &format!("{key}/x")],
+        &["events", "list", "--limit", &key],
+        &["events", "list", &format!("--{key}")],
+        &["serve", "--listen", &key],
+        &["--database", &key, "users", "list"],
+        &["--config", &key, "users", "list"],
+        &[&key],
+    ] {
+        said(words);
+    }
+    let mut command = home.keybearer(&["users", "list"]);
+    let output = command.env("KEYBEARER_WORKERZ", &key).env("KEYBEARER_DATABASE", &key).output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&key[3..]));
+    assert_eq!(home.run(&["keys", "show", &id.to_uppercase(), "--json"]), home.run(&["keys", "show", &id, "--json"]));
+    home.run(&["keys", "revoke", &id.to_uppercase()]);
+}
+
+#[test]
 fn stored_text_does_not_command_the_terminal() {
     let home = Home::new();
     home.add_admin();

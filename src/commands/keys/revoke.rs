@@ -3,11 +3,15 @@
 use serde::Serialize;
 
 use super::super::{Context, output};
+use super::id::{INSTEAD, is_key};
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::{KeyId, KeyRecord};
+
+/// What stands for a key among the ids.
+const IN_PLACE_OF_A_KEY: &str = "[key]";
 
 /// What became of one id, or of one key that was found.
 #[derive(Serialize)]
@@ -27,27 +31,37 @@ enum Outcome {
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<String>) -> Result<()> {
     let ids = names.iter().filter_map(|name| KeyId::parse(name).ok()).collect();
     let mut revoked = auth.revoke_keys(asking, ids).await?.records;
-    let (mut records, mut missing) = (Vec::new(), Vec::new());
+    let (mut records, mut missing, mut keys) = (Vec::new(), Vec::new(), 0);
     // In the order of the command, whatever that of the store is.
     for name in names {
         let id = KeyId::parse(&name).ok();
         match revoked.iter().position(|record| Some(record.id) == id) {
             Some(at) => records.push(revoked.swap_remove(at)),
             None if records.iter().any(|record: &KeyRecord| Some(record.id) == id) || missing.contains(&name) => {}
+            None if id.is_none() && is_key(auth, asking, &name).await => keys += 1,
             None => missing.push(name),
         }
     }
     let count = records.len();
-    report(context, records, &missing)?;
-    if missing.is_empty() {
+    let unnamed = std::iter::repeat_n(IN_PLACE_OF_A_KEY.to_owned(), keys);
+    report(context, records, &missing.iter().cloned().chain(unnamed).collect::<Vec<_>>())?;
+    if missing.is_empty() && keys == 0 {
         return Ok(());
     }
+    let unknown =
+        if missing.is_empty() { String::new() } else { format!("There is no such key: {}.", missing.join(", ")) };
+    let pasted = match keys {
+        0 => String::new(),
+        1 => format!("One argument is a key, not the id of a key; it is not revoked. {INSTEAD}"),
+        _ => format!("{keys} arguments are keys, not the ids of keys; these are not revoked. {INSTEAD}"),
+    };
     let rest = match count {
         0 => String::new(),
         1 => " The other one is revoked.".to_owned(),
         _ => format!(" The other {count} are revoked."),
     };
-    Err(Error::conflict(format!("There is no such key: {}.{rest}", missing.join(", "))))
+    let space = if unknown.is_empty() || pasted.is_empty() { "" } else { " " };
+    Err(Error::conflict(format!("{unknown}{space}{pasted}{rest}")))
 }
 
 /// The keys that are revoked now; those that are `missing` only as JSON, which tells of each id.

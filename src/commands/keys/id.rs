@@ -1,0 +1,29 @@
+//! The argument that names a key by its id. Somebody may paste the key itself there: it is recognised, and not
+//! repeated.
+
+use crate::auth::Auth;
+use crate::auth::caller::Asking;
+use crate::error::{Error, Kind, Result};
+use crate::model::foreign_text::keys_in;
+use crate::model::{Digest, KeyId};
+
+pub const INSTEAD: &str = "The ids are in the output of keybearer keys list. To revoke the key, give it to keybearer keys \
+                           revoke --stdin; your shell may keep it in its history.";
+
+pub async fn parse(auth: &Auth, asking: &Asking, text: &str) -> Result<KeyId> {
+    match KeyId::parse(text) {
+        Err(_) if is_key(auth, asking, text).await => {
+            Err(Error::new(Kind::NotFound, format!("This is a key, not the id of a key. {INSTEAD}")))
+        }
+        parsed => parsed,
+    }
+}
+
+/// Whether the text holds a key of ours, live or not, or is an imported key.
+pub async fn is_key(auth: &Auth, asking: &Asking, text: &str) -> bool {
+    let is_imported = async || {
+        let known = auth.known_digests(asking, vec![Digest::of(text.trim().as_bytes())]).await;
+        known.is_ok_and(|known| !known.is_empty())
+    };
+    keys_in(text.as_bytes()).next().is_some() || is_imported().await
+}

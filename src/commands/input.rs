@@ -1,6 +1,7 @@
 //! Text that a command reads: UTF-8 or UTF-16 comes in, UTF-8 goes on. Windows programs write both, with a
 //! byte-order mark (Unicode 16.0, §23.8) that is no part of the text.
 
+use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -29,11 +30,12 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// What a text begins with decides: a byte-order mark, or where there is none, the zero byte beside
+    /// What a text begins with decides: a byte-order mark, or where there is none, the zero bytes beside
     /// its first character. Also returns the length of the mark.
     pub fn of(start: &[u8]) -> (Self, usize) {
         match start {
             [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => (Encoding::Utf32, 4),
+            [first, 0, 0, 0, ..] | [0, 0, 0, first, ..] if *first != 0 => (Encoding::Utf32, 0),
             [0xef, 0xbb, 0xbf, ..] => (Encoding::Utf8, 3),
             [0xff, 0xfe, ..] => (Encoding::Utf16Le, 2),
             [0xfe, 0xff, ..] => (Encoding::Utf16Be, 2),
@@ -222,6 +224,23 @@ fn refuse(name: &str, found: &Metadata, is_terminal: bool) -> Result<()> {
     Err(Error::conflict(format!("{name} is {what}. Name a file or a pipe, or - for stdin.")))
 }
 
+/// Why a pipe could not be read to its end: nothing is wrong with what came through it.
+#[derive(Debug)]
+pub struct CopyFailed(io::Error);
+
+impl fmt::Display for CopyFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the copy that is made beside the database while a pipe is read could not be written: {}. Make room there, or \
+             import from a file, which is not copied.",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for CopyFailed {}
+
 struct Copying {
     from: File,
     copy: File,
@@ -230,7 +249,7 @@ struct Copying {
 impl Read for Copying {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(target)?;
-        self.copy.write_all(&target[..read])?;
+        self.copy.write_all(&target[..read]).map_err(|error| io::Error::other(CopyFailed(error)))?;
         Ok(read)
     }
 }
@@ -271,7 +290,7 @@ mod tests {
 
     #[test]
     fn utf_32_is_named() {
-        for start in [[0xff, 0xfe, 0, 0], [0, 0, 0xfe, 0xff]] {
+        for start in [[0xff, 0xfe, 0, 0], [0, 0, 0xfe, 0xff], [b'{', 0, 0, 0], [0, 0, 0, b'{']] {
             let error = read(&start, 3, Unpaired::Replace).unwrap_err();
             assert!(error.to_string().contains("UTF-32"), "{error}");
         }

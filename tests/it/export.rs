@@ -62,6 +62,14 @@ fn an_export_follows_links() {
 }
 
 #[test]
+fn a_file_may_have_the_longest_name_there_is() {
+    let home = home_with_a_key();
+    let name = "k".repeat(255);
+    assert_eq!(export(&home, &name), (Some(0), format!("Exported 1 keys to {name}.\n")));
+    assert_eq!(fs::read_to_string(home.path(&name)).unwrap().trim_end(), home.run(&["keys", "export"]));
+}
+
+#[test]
 fn an_export_that_cannot_be_written_fails_in_one_line() {
     let home = home_with_a_key();
     fs::create_dir(home.path("folder.csv")).unwrap();

@@ -240,7 +240,15 @@ fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
     let csv = format!("{},{ADMIN},name\n", digest("k"));
     let utf_32: Vec<u8> = "\u{feff}{}".chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
     let latin = [b"{\"name\":\"caf", &[0xe9][..], b"\"}\n"].concat();
-    let files: [(&str, &[u8], &str); 17] = [
+    let bare_utf_32: Vec<u8> = one.chars().flat_map(|c| (c as u32).to_be_bytes()).collect();
+    let old_mac = format!("sha256,owner,name\r{},{ADMIN},n\r", digest("k"));
+    let long_old_mac = old_mac.clone() + &old_mac.repeat(1000);
+    let old_mac_json = one.replace('\n', "\r").repeat(2);
+    let files: [(&str, &[u8], &str); 21] = [
+        ("-", &bare_utf_32, "UTF-32"),
+        ("-", old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
+        ("-", long_old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
+        ("-", old_mac_json.as_bytes(), "line 1: its lines end in a carriage return alone"),
         ("folder", b"", "is a directory"),
         ("folder.csv", b"", "is a directory"),
         ("/dev/zero", b"", "is a device"),
@@ -297,7 +305,7 @@ fn text_is_read_in_the_encodings_that_windows_writes() {
 fn a_blank_field_of_json_is_not_taken_for_one_that_was_left_out() {
     let home = Home::new();
     home.add_admin();
-    for field in ["expires_at", "rate_limit", "prefix"] {
+    for field in ["expires_at", "rate_limit", "prefix", "hint"] {
         for blank in ["", " "] {
             let (code, message) = import(&home, "-", line("k", &format!(",\"{field}\":\"{blank}\"")).as_bytes());
             assert_eq!(code, Some(1), "{message}");
@@ -308,6 +316,40 @@ fn a_blank_field_of_json_is_not_taken_for_one_that_was_left_out() {
         assert_eq!(import(&home, "-", line(key, &format!(",\"expires_at\":{end}")).as_bytes()).0, Some(0));
     }
     assert_eq!(home.run(&["keys", "export"]).matches("\"expires_at\":null").count(), 2);
+}
+
+#[test]
+fn null_in_any_field_of_json_is_as_good_as_leaving_it_out() {
+    let home = Home::new();
+    home.add_admin();
+    let fields = ["scopes", "expires_at", "hint", "prefix", "enabled", "allowed_ips", "rate_limit", "metadata"];
+    let nulls: String = fields.iter().map(|field| format!(",\"{field}\":null")).collect();
+    let text = line("a", "") + &line("b", &nulls);
+    assert_eq!(import(&home, "-", text.as_bytes()).0, Some(0));
+    let exported = home.run(&["keys", "export"]);
+    let bare: Vec<String> =
+        exported.lines().map(|line| line.replace(&digest("a"), "").replace(&digest("b"), "")).collect();
+    assert_eq!(bare.len(), 2);
+    assert_eq!(bare[0], bare[1]);
+}
+
+#[test]
+fn a_pipe_that_cannot_be_copied_is_not_blamed_on_its_lines() {
+    let home = Home::new();
+    home.add_admin();
+    let text: String = (0..20_000).map(|number| line(&format!("k{number}"), "")).collect();
+    assert!(text.len() > 2 << 20);
+    fs::write(home.path("keys.jsonl"), text).unwrap();
+    // No file may become longer than 1 MiB, as on a disk that is full.
+    let script = "trap '' XFSZ; ulimit -f 2048; cat keys.jsonl | \"$0\" keys import -";
+    let ran = home.command(&[]).get_program().to_owned();
+    let output = std::process::Command::new("sh").args(["-c", script]).arg(ran).current_dir(home.path("")).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("beside the database") && said.contains("Make room there"), "{said}");
+    assert!(!said.contains("line ") && said.lines().count() == 1, "{said}");
+    assert!(names(&home).is_empty());
 }
 
 #[test]

@@ -43,9 +43,8 @@ impl Target {
         if belongs_to(&target, database) {
             return Err(Error::conflict(format!("{name} is the database or a file that belongs to it. Name another.")));
         }
-        let mut draft = target.clone().into_os_string();
-        draft.push(format!(".{}.part", std::process::id()));
-        let draft = PathBuf::from(draft);
+        // Not the target's name with more behind it: that one may be as long as a name can get.
+        let draft = target.with_file_name(format!(".keybearer-export.{}.part", std::process::id()));
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
         let file = opened.map_err(|error| trouble(&name, &error))?;
         Ok(Target { name, file, becomes: Some((draft, target)) })

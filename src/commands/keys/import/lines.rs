@@ -41,12 +41,14 @@ impl<R: BufRead> Lines<R> {
             text.pop();
         }
         if text.len() > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, TOO_LONG));
+            let why = if text.contains(&b'\r') { ONLY_CR } else { TOO_LONG };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(Some(Line { number: self.number, text }))
     }
 }
 
+pub const ONLY_CR: &str = "its lines end in a carriage return alone. Save the file with the line ends of Unix or Windows: tr '\\r' '\\n' < FILE";
 pub const TOO_LONG: &str = "it is longer than 65,536 bytes, so it is not a line of an export.";
 
 #[cfg(test)]

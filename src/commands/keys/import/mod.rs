@@ -55,6 +55,10 @@ fn check(source: &mut Source) -> Result<u64> {
     for row in Rows::begin(source.first_time()).map_err(here)? {
         match row {
             Ok(_) => count += 1,
+            Err(error) if error.kind == Kind::Internal => {
+                bar.finish_and_clear();
+                return Err(here(error));
+            }
             Err(error) => {
                 bar.suspend(|| output::say(&error.message));
                 errors += 1;

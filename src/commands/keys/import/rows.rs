@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read};
 
 use super::super::transfer::csv::{Header, split};
 use super::super::transfer::{Entry, json};
-use super::lines::{LONGEST, Lines};
-use crate::commands::input::{Text, Unpaired};
+use super::lines::{LONGEST, Lines, ONLY_CR};
+use crate::commands::input::{CopyFailed, Text, Unpaired};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
 use crate::model::name::is_deceptive;
@@ -41,6 +41,7 @@ impl<R: Read> Rows<R> {
         };
         let wrong = |why: &'static str| at(number, &Error::conflict(why));
         let form = match line.trim_ascii() {
+            line if has_only_cr(line) => return Err(wrong(ONLY_CR)),
             [b'{', ..] => Form::Json(Some((number, line))),
             [b'[', ..] => return Err(wrong("this is a JSON array. Write one object per line: jq -c '.[]' FILE")),
             [b'<', ..] => return Err(wrong("this is HTML or XML. Import needs JSON Lines or CSV.")),
@@ -74,6 +75,13 @@ impl<R: Read> Rows<R> {
             return Ok(Some((line.number, entry)));
         }
     }
+}
+
+/// Whether several lines are taken for one. Between the tokens of JSON a carriage return is a blank.
+fn has_only_cr(line: &[u8]) -> bool {
+    let mut lines = line.split(|byte| *byte == b'\r').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let is_json = lines.next().is_some_and(|first| first.starts_with(b"{"));
+    lines.next().is_some_and(|second| !is_json || second.starts_with(b"{"))
 }
 
 /// The cells of a row, which goes on in the next line where a quoted cell does.
@@ -119,14 +127,18 @@ fn at(line: u64, error: &Error) -> Error {
     Error { message: message.into(), ..error.clone() }
 }
 
-/// Nothing more can be read.
+/// Nothing more can be read. Of a kind of its own: whoever counts wrong lines stops here, and where nothing is
+/// wrong with the line counts none.
 fn unreadable(line: u64, error: &io::Error) -> Error {
-    let error = match error.kind() {
-        io::ErrorKind::InvalidData => Error::conflict(error.to_string()),
-        _ => Error::conflict(format!("it cannot be read: {error}")),
-    };
-    // Of a kind of its own: whoever counts wrong lines stops here.
-    Error { kind: Kind::Unavailable, ..at(line, &error) }
+    if error.get_ref().is_some_and(|inner| inner.is::<CopyFailed>()) {
+        return Error::new(Kind::Internal, error.to_string());
+    }
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            Error { kind: Kind::Unavailable, ..at(line, &Error::conflict(error.to_string())) }
+        }
+        _ => at(line, &Error::new(Kind::Internal, format!("it cannot be read: {error}."))),
+    }
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl Entry {
             "name" => self.name = text.to_owned(),
             "scopes" => self.scopes = list(),
             "expires_at" => self.expires_at = optional(),
-            "hint" => self.hint = Some(text.to_owned()),
+            "hint" => self.hint = optional(),
             "prefix" => self.prefix = optional(),
             "enabled" => self.enabled = optional().map(|text| boolean(&text)).transpose()?,
             "allowed_ips" => self.allowed_ips = list(),

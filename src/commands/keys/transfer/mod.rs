@@ -5,7 +5,7 @@ mod cells;
 pub mod csv;
 pub mod json;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub struct Entry {
     sha256: String,
     owner: String,
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_left_out")]
     scopes: Vec<String>,
     /// RFC 3339; none, or `never`: without an end.
     #[serde(default)]
@@ -33,7 +33,7 @@ pub struct Entry {
     prefix: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_left_out", skip_serializing_if = "Vec::is_empty")]
     allowed_ips: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate_limit: Option<String>,
@@ -49,7 +49,8 @@ impl Entry {
             owner: at("owner", Email::parse(&self.owner))?,
             name: at("name", KeyName::parse(&self.name))?,
             prefix: optional("prefix", self.prefix, "null for a key of another system", KeyPrefix::parse)?,
-            hint: hint(self.hint)?,
+            hint: optional("hint", self.hint, "null for the hint \"imported\"", hint)?
+                .unwrap_or_else(|| "imported".to_owned()),
             scopes: at("scopes", ScopeSet::parse(self.scopes.iter().map(String::as_str)))?,
             enabled: self.enabled.unwrap_or(true),
             expires_at: optional("expires_at", self.expires_at, "null or never for a key without an end", end)?
@@ -79,6 +80,10 @@ impl Entry {
     }
 }
 
+fn null_is_left_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 fn at<T>(field: &'static str, parsed: Result<T>) -> Result<T> {
     parsed.map_err(|error| Error { field: Some(field), ..error })
 }
@@ -102,9 +107,7 @@ fn end(text: &str) -> Result<Option<Time>> {
     if text.eq_ignore_ascii_case("never") { Ok(None) } else { Time::parse(text).map(Some) }
 }
 
-fn hint(text: Option<String>) -> Result<String> {
-    let text = text.unwrap_or_default();
-    let hint = Some(text.trim()).filter(|hint| !hint.is_empty()).unwrap_or("imported");
+fn hint(hint: &str) -> Result<String> {
     if hint.chars().count() > LONGEST_HINT || hint.chars().any(is_deceptive) {
         return Err(Error::invalid("hint", "A hint has at most 64 characters, none of them a control character."));
     }

@@ -1,20 +1,18 @@
 //! A new password for a command: from stdin when asked so, else typed twice at the terminal.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
-use super::input;
+use zeroize::Zeroizing;
+
+use super::input::{self, Text, Unpaired};
 use crate::error::{Error, Result};
 
+/// More than the longest password, so that one that is too long is refused and not cut.
 const MOST: u64 = 2048;
 
 pub fn read(from_stdin: bool) -> Result<String> {
     if from_stdin {
-        let mut line = String::new();
-        input::stdin()?
-            .take(MOST)
-            .read_line(&mut line)
-            .map_err(|_| Error::invalid("password", "The password on stdin is not UTF-8 text."))?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+        return first_line(input::stdin()?);
     }
     if !io::stdin().is_terminal() {
         return Err(Error::invalid("usage", "There is no terminal to ask for the password. Use --password-stdin."));
@@ -28,4 +26,57 @@ pub fn read(from_stdin: bool) -> Result<String> {
         return Err(Error::invalid("password", "The two passwords differ. Nothing was changed."));
     }
     Ok(first)
+}
+
+/// In the encoding in which the text is written: a byte-order mark or the zero bytes of UTF-16 are no part of a
+/// password, for nobody can type them when logging in.
+fn first_line(text: impl Read) -> Result<String> {
+    let wrong = |why: &str| Error::invalid("password", format!("The password on stdin cannot be used: {why}"));
+    let mut line = Zeroizing::new(Vec::with_capacity(MOST as usize));
+    let text = BufReader::new(Text::new(text, Unpaired::Refuse));
+    text.take(MOST).read_until(b'\n', &mut line).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => wrong(&error.to_string()),
+        _ => wrong(&format!("stdin cannot be read ({error}).")),
+    })?;
+    if line.len() as u64 == MOST {
+        return Err(wrong("it is longer than 1,024 bytes. Choose a shorter one."));
+    }
+    let line = std::str::from_utf8(&line).map_err(|_| {
+        wrong("it is not UTF-8; it may be in Windows-1252 or Latin-1. Write it as UTF-8 and try again.")
+    })?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.contains(|c: char| c.is_control() && c != '\t') {
+        return Err(wrong(
+            "it has a zero byte or another control character in it; it may be in UTF-16. Write it as UTF-8 and try again.",
+        ));
+    }
+    Ok(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_password_is_the_same_in_each_encoding(password in "[!-~]{4,40}", end in "(\r?\n(more)?)?") {
+            let text = format!("{password}{end}");
+            let utf16 = |order: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+            for text in [text.clone(), format!("\u{feff}{text}")] {
+                let written = [text.clone().into_bytes(), utf16(u16::to_le_bytes, &text), utf16(u16::to_be_bytes, &text)];
+                for bytes in written {
+                    prop_assert_eq!(&first_line(&bytes[..]).unwrap(), &password);
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_password_that_can_be_typed_or_refused(bytes: Vec<u8>) {
+            if let Ok(password) = first_line(&bytes[..]) {
+                prop_assert!(!password.contains(|c: char| c.is_control() && c != '\t'));
+            }
+        }
+    }
 }

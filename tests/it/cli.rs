@@ -360,3 +360,38 @@ fn completions_a_manual_and_help_are_printed() {
         assert!(home.run(words).contains("keybearer"), "{words:?}");
     }
 }
+
+#[tokio::test]
+async fn a_password_on_stdin_is_read_in_the_encoding_it_is_written_in() {
+    let server = Server::start();
+    let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let line = format!("{PASSWORD}\r\n");
+    let marked = format!("\u{feff}{line}");
+    for (number, bytes) in [
+        marked.clone().into_bytes(),
+        utf16(&marked, u16::to_le_bytes),
+        utf16(&marked, u16::to_be_bytes),
+        utf16(&line, u16::to_le_bytes),
+        utf16(&line, u16::to_be_bytes),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("user{number}@example.com");
+        server.home.keybearer(&["users", "add", &email, "--password-stdin"]).write_stdin(bytes).assert().success();
+        crate::harness::Client::signed_in(server.address, &email).await;
+    }
+    let utf32 = line.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    for (bytes, why) in [
+        (b"correct h\xf6rse battery staple".to_vec(), "Windows-1252"),
+        (b"correct horse\0 battery staple".to_vec(), "zero byte"),
+        (utf16("пароль и ещё слово", u16::to_le_bytes), "UTF-8"),
+        (utf32, "UTF-32"),
+        (vec![b'x'; 5000], "longer than"),
+    ] {
+        let mut command = server.home.keybearer(&["users", "set-password", "user0@example.com", "--password-stdin"]);
+        let refused = command.write_stdin(bytes).assert().failure().code(1);
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        assert!(said.contains(why) && said.contains("The password on stdin"), "{said}");
+    }
+}

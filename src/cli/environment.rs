@@ -59,7 +59,7 @@ impl Environment {
                 continue;
             }
             let Some(setting) = known.iter().find(|setting| variable(setting) == name) else {
-                if is_injected(&name[PREFIX.len()..], text.unwrap_or_default()) {
+                if is_injected(&name[PREFIX.len()..], text.unwrap_or_default(), &known) {
                     continue;
                 }
                 return Err(unknown(name, &known));
@@ -67,7 +67,9 @@ impl Environment {
             let Some(text) = text else {
                 return Err(Error::invalid("usage", format!("{name} is not UTF-8. Set it again, as text.")));
             };
-            table.insert(setting.clone(), text.into());
+            // Without the blanks around it, which a file of variables easily adds: to paths too, and none begins or
+            // ends with one.
+            table.insert(setting.clone(), text.trim().into());
         }
         let config = table.remove("config").and_then(|path| path.as_str().map(PathBuf::from));
         let names = table.keys().cloned().collect();
@@ -80,13 +82,28 @@ impl Environment {
 /// `keybearer` or begins so: Kubernetes
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>) and Docker's
 /// links (<https://docs.docker.com/engine/network/links/#environment-variables>).
-fn is_injected(name: &str, value: &str) -> bool {
+fn is_injected(name: &str, value: &str, known: &[String]) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let is_service = words.ends_with(&["SERVICE", "HOST"]) || words.windows(2).any(|pair| pair == ["SERVICE", "PORT"]);
     // A hand that writes KEYBEARER_PORT=8080 means --listen, and must hear that this is no setting.
     let is_port = words.ends_with(&["PORT"]) && value.contains("://");
-    let is_link = words[0] == "ENV" || name == "NAME" && value.starts_with('/');
-    is_service || is_port || is_port_detail(&words) || is_link
+    is_service || is_port || is_port_detail(&words) || is_link(&words, value, known)
+}
+
+/// `NAME`, `1_NAME` or `DB_NAME` with `/consumer/alias`, and `ENV_FOO` or `1_ENV_FOO`: a link to the container
+/// `keybearer`, `keybearer_1` or `keybearer-db`.
+fn is_link(words: &[&str], value: &str, known: &[String]) -> bool {
+    if words[..words.len() - 1].contains(&"ENV") {
+        return true;
+    }
+    let [alias @ .., "NAME"] = words else { return false };
+    let own = format!("{PREFIX}{}", alias.join("_"));
+    let names: Vec<&str> = value.split('/').collect();
+    let ["", consumer, linked] = names[..] else { return false };
+    let is_linked = linked.to_ascii_uppercase().replace('-', "_") == own;
+    // A path in KEYBEARER_DATABASE_NAME means the database, and must not be ignored.
+    let is_setting = known.iter().any(|setting| variable(setting) == own);
+    !consumer.is_empty() && !linked.is_empty() && (is_linked || !is_setting)
 }
 
 /// `PORT_8080_TCP`, `METRICS_PORT_9464_TCP_ADDR`, `PORT_8080_TCP_START`: a port's number, its protocol
@@ -150,6 +167,11 @@ mod tests {
             ("KEYBEARER_METRICS_PORT", "tcp://10.0.0.2:9464"),
             ("KEYBEARER_METRICS_PORT_9464_TCP_ADDR", "10.0.0.2"),
             ("KEYBEARER_1_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("KEYBEARER_1_NAME", "/x/keybearer"),
+            ("KEYBEARER_1_ENV_FOO", "x"),
+            ("KEYBEARER_DB_NAME", "/web/db"),
+            ("KEYBEARER_KEYBEARER_1_NAME", "/a/b"),
+            ("KEYBEARER_DATABASE_NAME", "/web/keybearer-database"),
         ] {
             assert!(read(&[(name, value)]).is_ok(), "{name}");
         }
@@ -165,6 +187,11 @@ mod tests {
             ("KEYBEARER_PORT_HTTP_TCP", "x", "Known:"),
             ("KEYBEARER_POLICY", "x", "Known:"),
             ("KEYBEARER_JSON", "1", "Known:"),
+            ("KEYBEARER_DATABASE_NAME", "/data/keys.db", "KEYBEARER_DATABASE?"),
+            ("KEYBEARER_DB_NAME", "/var/lib/keys.db", "Known:"),
+            ("KEYBEARER_DB_NAME", "keys", "Known:"),
+            ("KEYBEARER_ENV", "production", "Known:"),
+            ("KEYBEARER_LISTEN_ENV", "x", "KEYBEARER_LISTEN?"),
             ("KEYBEARER_", "x", "Known:"),
             ("KEYBEARER_listen", "x", "Known:"),
         ] {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod entropy;
 pub mod histogram;
 pub mod log;
+pub mod plain_file;
 pub mod pool;
 pub mod slot;
 pub mod streams;

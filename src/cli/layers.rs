@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::ServeArgs;
 use super::environment::variable;
 use super::text::Text;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 #[derive(Default)]
 pub struct Layer {
@@ -54,14 +54,18 @@ impl Layers {
         Some(self.given(place, name, text.as_str(), text.as_str()))
     }
 
-    /// The same of a file's path.
+    /// The same of a file's path, which a blank is not.
     pub fn path<'a>(
         &'a self,
         name: &str,
         get: impl Fn(&'a ServeArgs) -> Option<&'a PathBuf>,
-    ) -> Option<Given<&'a Path>> {
-        let (place, path) = self.first(|layer| get(&layer.args))?;
-        Some(self.given(place, name, &path.display().to_string(), path.as_path()))
+    ) -> Result<Option<Given<&'a Path>>> {
+        let Some((place, path)) = self.first(|layer| get(&layer.args)) else { return Ok(None) };
+        let given = self.given(place, name, &path.display().to_string(), path.as_path());
+        if path.to_str().is_some_and(|path| path.trim().is_empty()) {
+            return Err(given.wrong("it is blank. Name a file, or leave the setting out."));
+        }
+        Ok(Some(given))
     }
 
     /// The same of a list. Blank entries are left out; a list of nothing else is not given.

@@ -70,7 +70,7 @@ fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Serve(_) => commands::serve::run(&context, settings.http()?, settings.prefixes()?),
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),
-        Command::SigningKeys { command } => commands::signing_keys::run(&context, settings.signing_keys(), command),
+        Command::SigningKeys { command } => commands::signing_keys::run(&context, settings.signing_keys()?, command),
         Command::Events { command } => commands::events::run(&context, command),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {

@@ -1,6 +1,8 @@
 //! Settings, parsed: flag > environment > settings file > default. What is unknown or wrong is an
 //! error that names it as it was given.
 
+use std::fs;
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +14,15 @@ use super::args::{Cli, Command, ServeArgs};
 use super::environment::Environment;
 use super::layers::{Given, Layer, Layers};
 use super::text::Text;
+use crate::ambient::plain_file;
 use crate::auth::SigningSettings;
 use crate::auth::signing::LONGEST_TOKEN;
+use crate::commands::input::Encoding;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
 use crate::http::cors::CorsOrigin;
 use crate::http::hsts::Hsts;
+use crate::http::is_resource;
 use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::key::parse_span;
 use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
@@ -42,7 +47,9 @@ impl Settings {
             }
             (None, None) => {
                 let path = PathBuf::from(CONFIG);
-                let is_there = !path.try_exists().is_ok_and(|is_there| !is_there);
+                // A link that leads nowhere is there: whoever made it meant its settings to count.
+                let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+                let is_there = !fs::symlink_metadata(&path).is_err_and(|error| is_missing(&error));
                 let file = if is_there { read_file(&path, CONFIG)? } else { Layer::default() };
                 (path, file)
             }
@@ -145,8 +152,8 @@ impl Settings {
         })
     }
 
-    pub fn signing_keys(&self) -> Option<&Path> {
-        self.0.path("signing-keys", |given| given.signing_keys.as_ref()).map(|given| given.value)
+    pub fn signing_keys(&self) -> Result<Option<&Path>> {
+        Ok(self.0.path("signing-keys", |given| given.signing_keys.as_ref())?.map(|given| given.value))
     }
 
     fn listen<'a>(
@@ -186,8 +193,8 @@ impl Settings {
     }
 
     fn tls(&self) -> Result<Option<TlsFiles>> {
-        let cert = self.0.path("tls-cert", |given| given.tls_cert.as_ref());
-        let key = self.0.path("tls-key", |given| given.tls_key.as_ref());
+        let cert = self.0.path("tls-cert", |given| given.tls_cert.as_ref())?;
+        let key = self.0.path("tls-key", |given| given.tls_key.as_ref())?;
         let alone = |given: &Given<&Path>, other: &str| {
             let name = &given.name;
             Err(Error::invalid(
@@ -235,11 +242,11 @@ impl Settings {
         )?;
         let audience = self.0.one("access-token-audience", |given| given.access_token_audience.as_ref());
         Ok(SigningSettings {
-            file: self.signing_keys().map(Path::to_owned),
+            file: self.signing_keys()?.map(Path::to_owned),
             rotation,
             token_algorithm: algorithm(token_algorithm, defaults.token_algorithm)?,
             token_lifetime: token_lifetime.unwrap_or(defaults.token_lifetime),
-            token_audience: audience.map(|given| given.value.to_owned()),
+            token_audience: audience.map(|given| parsed(&given, audience_of)).transpose()?,
             identity_algorithm: algorithm(identity_algorithm, defaults.identity_algorithm)?,
         })
     }
@@ -258,6 +265,12 @@ impl Settings {
         });
         Policies::parse(policies.collect::<Result<Vec<_>>>()?).map_err(|error| wrong("policy", &error))
     }
+}
+
+/// What a client may name as its resource, and nothing else: both end up in the same claim.
+fn audience_of(text: &str) -> Result<String> {
+    let rule = "write an absolute URI without a fragment, such as https://api.example.com or urn:example:api.";
+    if is_resource(text) { Ok(text.to_owned()) } else { Err(Error::invalid("usage", rule)) }
 }
 
 fn parsed<T>(given: &Given<&str>, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
@@ -282,10 +295,24 @@ fn flags(cli: &mut Cli, matches: &ArgMatches) -> Layer {
 
 /// `name` says how the file was named.
 fn read_file(path: &Path, name: &str) -> Result<Layer> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::invalid("usage", format!("{name}: the settings file cannot be read: {error}.")))?;
+    let unreadable = |why: &dyn std::fmt::Display| {
+        Error::invalid("usage", format!("{name}: the settings file cannot be read: {why}."))
+    };
+    let bytes = plain_file::read(path).map_err(|error| match fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            unreadable(&format_args!("it is a link to {}, which is not there", target.display()))
+        }
+        _ => unreadable(&error),
+    })?;
+    let encoding = match Encoding::of(&bytes).0 {
+        Encoding::Utf8 => "in Windows-1252, Latin-1 or another encoding",
+        Encoding::Utf16Le | Encoding::Utf16Be => "in UTF-16",
+        Encoding::Utf32 => "in UTF-32",
+    };
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or_else(|| unreadable(&format_args!("it is {encoding}. Save it as UTF-8")))?;
     let wrong = |error: toml::de::Error| Error::invalid("usage", format!("{}: {error}", path.display()));
-    let args: ServeArgs = toml::from_str(&text).map_err(wrong)?;
-    let names = toml::from_str::<toml::Table>(&text).map_err(wrong)?;
+    let args: ServeArgs = toml::from_str(text).map_err(wrong)?;
+    let names = toml::from_str::<toml::Table>(text).map_err(wrong)?;
     Ok(Layer { args, names: names.keys().map(|name| name.replace('_', "-")).collect() })
 }

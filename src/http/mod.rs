@@ -34,6 +34,7 @@ use std::sync::Arc;
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
 pub use api::{KeyJson, MadeKeyJson, UserJson};
+pub use oauth::token::is_resource;
 pub use settings::HttpSettings;
 use tls::Certificates;
 

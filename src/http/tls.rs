@@ -19,6 +19,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use super::settings::TlsFiles;
 use crate::ambient::Background;
 use crate::ambient::background::give_way;
+use crate::ambient::plain_file;
 use crate::error::{Error, Kind, Result};
 use crate::model::Time;
 use crate::store::Stamp;
@@ -163,13 +164,15 @@ pub fn config(certificates: Arc<Certificates>) -> Result<ServerConfig> {
 }
 
 fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey> {
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+    let cert = plain_file::read(&files.cert).map_err(|error| wrong("--tls-cert", &files.cert, &error))?;
+    let chain = CertificateDer::pem_slice_iter(&cert)
+        .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| wrong("--tls-cert", &files.cert, &error))?;
     if chain.is_empty() {
         return Err(wrong("--tls-cert", &files.cert, &"holds no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
+    let key = plain_file::read(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
     CertifiedKey::from_der(chain, key, provider)
         .map_err(|error| wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error))
 }

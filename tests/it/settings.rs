@@ -28,7 +28,7 @@ fn refused(home: &Home, words: &[&str], environment: &[(&str, &str)]) -> String 
 }
 
 #[tokio::test]
-async fn what_kubernetes_sets_for_a_service_called_keybearer_is_ignored() {
+async fn what_kubernetes_and_docker_set_for_a_service_called_keybearer_is_ignored() {
     let home = Home::new();
     home.add_admin();
     let injected = [
@@ -41,6 +41,10 @@ async fn what_kubernetes_sets_for_a_service_called_keybearer_is_ignored() {
         ("KEYBEARER_PORT_80_TCP_PORT", "80"),
         ("KEYBEARER_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("KEYBEARER_METRICS_SERVICE_HOST", "10.0.0.2"),
+        ("KEYBEARER_1_NAME", "/x/keybearer"),
+        ("KEYBEARER_1_ENV_FOO", "x"),
+        ("KEYBEARER_DB_NAME", "/web/db"),
+        ("KEYBEARER_KEYBEARER_1_NAME", "/a/b"),
     ];
     home.keybearer(&["users", "list"]).envs(injected).assert().success();
     let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -99,6 +103,10 @@ fn an_error_names_what_the_operator_wrote() {
         ("signing-rotation", "1s"),
         ("access-token-algorithm", "none"),
         ("access-token-lifetime", "2h"),
+        ("access-token-audience", "not a uri"),
+        ("access-token-audience", "api.example.com"),
+        ("access-token-audience", "https://api.example.com/#part"),
+        ("access-token-audience", "https://[api"),
         ("identity-algorithm", "HS256"),
         ("cors-origin", "*"),
         ("hsts", "max-age=soon"),
@@ -123,6 +131,64 @@ fn an_error_names_what_the_operator_wrote() {
     assert!(
         refused(&home, &["users", "list"], &[("KEYBEARER_CONFIG", "gone.toml")]).contains("KEYBEARER_CONFIG=gone.toml")
     );
+}
+
+#[test]
+fn a_blank_setting_is_refused_by_flag_and_in_the_file() {
+    let home = Home::new();
+    for setting in ["access-token-audience", "tls-cert", "tls-key", "signing-keys", "database", "listen"] {
+        let flag = format!("--{setting}");
+        let said = refused(&home, &["serve", &flag, " "], &[]);
+        assert!(said.contains(&flag) && !said.contains("I/O"), "{said}");
+        for blank in ["", " "] {
+            std::fs::write(home.path("keybearer.toml"), format!("{setting} = {blank:?}\n")).unwrap();
+            let said = refused(&home, &["serve"], &[]);
+            assert!(said.contains(setting) && said.contains("in keybearer.toml") && !said.contains("I/O"), "{said}");
+        }
+        std::fs::remove_file(home.path("keybearer.toml")).unwrap();
+    }
+}
+
+/// A file of variables with the line ends of Windows, and blanks where nobody sees them.
+#[test]
+fn a_path_in_the_environment_is_read_without_the_blanks_around_it() {
+    let home = Home::new();
+    home.add_admin();
+    std::fs::write(home.path("set.toml"), "workers = 0\n").unwrap();
+    assert!(refused(&home, &["serve"], &[("KEYBEARER_CONFIG", " set.toml\r")]).contains("in set.toml: write a number"));
+    home.keybearer(&["users", "list"]).env("KEYBEARER_DATABASE", " keybearer.db\r").assert().success();
+    for setting in ["TLS_CERT", "SIGNING_KEYS"] {
+        let variable = format!("KEYBEARER_{setting}");
+        let mut command = home.keybearer(&["serve", "--listen", "127.0.0.1:0"]);
+        command.env(&variable, " gone.pem \r");
+        if setting == "TLS_CERT" {
+            command.env("KEYBEARER_TLS_KEY", "gone.pem\r");
+        }
+        let said = String::from_utf8(command.assert().failure().get_output().stderr.clone()).unwrap();
+        assert!(said.contains(&format!("{variable} gone.pem: No such file")), "{said:?}");
+    }
+}
+
+#[test]
+fn a_settings_file_that_is_no_plain_file_is_refused() {
+    let home = Home::new();
+    let (pipe, toml) = (home.path("pipe"), home.path("keybearer.toml"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::write(home.path("large"), vec![b'\n'; (1 << 20) + 1]).unwrap();
+    for (target, what) in [
+        (pipe.to_str().unwrap(), "it is a named pipe"),
+        ("/dev/zero", "it is a device"),
+        ("/", "it is a folder"),
+        ("large", "larger than 1 MiB"),
+        ("gone", "gone"),
+    ] {
+        let said = refused(&home, &["--config", target, "users", "list"], &[]);
+        assert!(said.contains("--config") && said.contains(what), "{said}");
+        std::os::unix::fs::symlink(target, &toml).unwrap();
+        let said = refused(&home, &["users", "list"], &[]);
+        assert!(said.contains("keybearer.toml") && said.contains(what), "{said}");
+        std::fs::remove_file(&toml).unwrap();
+    }
 }
 
 #[test]
@@ -260,8 +326,19 @@ fn any_settings_file_is_taken_or_named() {
 fn a_settings_file_in_another_encoding_is_named() {
     let home = Home::new();
     let utf16: Vec<u8> = "workers = 2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    std::fs::write(home.path("keybearer.toml"), [b"\xff\xfe", utf16.as_slice()].concat()).unwrap();
-    assert!(refused(&home, &["users", "list"], &[]).contains("keybearer.toml"));
+    for (bytes, encoding) in [
+        ([b"\xff\xfe", utf16.as_slice()].concat(), "UTF-16"),
+        (utf16, "UTF-16"),
+        ("workers".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect(), "UTF-32"),
+        (b"public-url = \"https://k\xe9ys.example.com\"".to_vec(), "Latin-1"),
+    ] {
+        std::fs::write(home.path("keybearer.toml"), bytes).unwrap();
+        let said = refused(&home, &["users", "list"], &[]);
+        assert!(
+            said.contains("keybearer.toml") && said.contains(encoding) && said.contains("Save it as UTF-8"),
+            "{said}"
+        );
+    }
     std::fs::write(home.path("keybearer.toml"), "\u{feff}workers = 0\r\n").unwrap();
     assert!(refused(&home, &["serve"], &[]).contains("workers = \"0\" in keybearer.toml"));
 }

@@ -110,6 +110,22 @@ async fn a_rotation_overlaps_and_a_running_server_follows() {
     home.run(&["check"]);
 }
 
+/// Reading one would wait for a writer, or fill the memory.
+#[test]
+fn signing_keys_are_read_from_a_plain_file_only() {
+    let home = Home::new();
+    home.add_admin();
+    assert!(std::process::Command::new("mkfifo").arg(home.path("pipe")).status().unwrap().success());
+    for (file, what) in [("pipe", "a named pipe"), ("/dev/zero", "a device"), ("/", "a folder")] {
+        for words in [&["signing-keys", "list"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+            let mut command = home.keybearer(words);
+            let refused = command.env("KEYBEARER_SIGNING_KEYS", file).assert().failure().code(1);
+            let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(said.contains(&format!("KEYBEARER_SIGNING_KEYS {file}: it is {what}, not a file")), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn keys_rotate_by_schedule_and_past_ones_are_dropped() {
     let server = ours(&Home::new());

@@ -127,6 +127,30 @@ async fn a_new_certificate_is_used_without_a_restart() {
     assert_eq!(log.matches("stays in use").count(), 1, "it complains once:\n{log}");
 }
 
+/// Reading one would wait for a writer, for ever.
+#[tokio::test]
+async fn a_pipe_in_place_of_a_certificate_holds_up_neither_the_start_nor_the_end() {
+    let home = Home::new();
+    make_pair(&home, "a");
+    let pipe = |name: &str| assert!(Command::new("mkfifo").arg(home.path(name)).status().unwrap().success());
+    pipe("pipe");
+    for (cert, key) in [("pipe", "a/key.pem"), ("a/cert.pem", "pipe"), ("/dev/zero", "a/key.pem"), ("a", "a/key.pem")] {
+        let words = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key];
+        let refused = home.keybearer(&words).assert().failure().code(1);
+        let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+        let flag = if key == "pipe" { "--tls-key pipe".to_owned() } else { format!("--tls-cert {cert}") };
+        assert!(said.contains(&flag) && said.contains(", not a file"), "{said}");
+    }
+    let server = serve(&home, "a", &[]);
+    pipe("a/next");
+    std::fs::rename(home.path("a/next"), home.path("a/cert.pem")).unwrap();
+    eventually(SOON, "it says so", async || server.log().contains("it is a named pipe, not a file")).await;
+    assert!(presents(&home, &server, "a"));
+    server.signal("HUP");
+    server.signal("TERM");
+    server.stopped_log();
+}
+
 #[tokio::test]
 async fn a_bad_certificate_is_refused_and_sighup_says_so_each_time() {
     let home = Home::new();

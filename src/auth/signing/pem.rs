@@ -7,6 +7,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::make;
+use crate::ambient::plain_file;
 use crate::error::{Error, Result};
 use crate::model::Time;
 use crate::model::signing::Keyring;
@@ -19,8 +20,9 @@ pub fn read(file: &Path, now: Time) -> Result<Keyring> {
             file.display()
         ))
     };
-    let documents = PrivateKeyDer::pem_file_iter(file)
-        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+    let pem = plain_file::read(file).map_err(|error| wrong(&error))?;
+    let documents = PrivateKeyDer::pem_slice_iter(&pem)
+        .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| wrong(&error))?;
     if documents.is_empty() {
         return Err(wrong(&"there is no key in it"));

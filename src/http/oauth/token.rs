@@ -56,10 +56,16 @@ fn invalid_scope(error: Error) -> Problem {
 /// from one of them to the other.
 fn resource(form: &Form) -> Result<Option<String>, Problem> {
     let Some(text) = form.text("resource") else { return Ok(None) };
-    let is_sound = !text.contains('#')
+    let wrong = || bad_request("invalid_target", "A resource is one absolute URI without a fragment.");
+    is_resource(text).then(|| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// Whether a token may be for it: `https://…`, or a name such as `urn:example:orders` (RFC 8141).
+pub fn is_resource(text: &str) -> bool {
+    let is_name =
+        |text: &str| text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:")) && text.len() > 4;
+    !text.contains('#')
         && text.len() <= 512
         && text.bytes().all(|byte| byte.is_ascii_graphic())
-        && text.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some());
-    let wrong = || bad_request("invalid_target", "A resource is one absolute URI without a fragment.");
-    is_sound.then(|| Some(text.to_owned())).ok_or_else(wrong)
+        && (is_name(text) || text.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some()))
 }

@@ -227,6 +227,59 @@ async fn of_several_ids_those_that_are_there_are_revoked_and_the_others_named() 
     }
 }
 
+/// What a program writes around a word.
+type Around = fn(&str) -> Vec<u8>;
+
+#[tokio::test]
+async fn leaked_keys_are_found_in_wrapped_base64_and_words_among_what_programs_put_around_them() {
+    let server = Server::start();
+    let texts: [(&str, Around); 7] = [
+        ("in-colour", |word| format!("\u{1b}[31m-{word}\u{1b}[m\n").into_bytes()),
+        ("json-in-json", |word| format!("{{\"log\":\"{{\\\"m\\\":\\\"a\\\\n{word}\\\\tb\\\"}}\"}}\n").into_bytes()),
+        ("windows-1252", |word| [&b"the key \x84"[..], word.as_bytes(), b"\x93\xa0is\n"].concat()),
+        ("full-width", |word| format!("（{word}）\n").into_bytes()),
+        ("tilde-caret", |word| format!("~{word}^\n").into_bytes()),
+        ("dollar", |word| format!("{word}$X\n").into_bytes()),
+        ("in-wrapped-base64", |word| {
+            let text = format!("{} {word} {}", "first ".repeat(9), "then ".repeat(30));
+            let encoded = data_encoding::BASE64.encode(text.as_bytes());
+            encoded.as_bytes().chunks(76).flat_map(|line| [line, b"\n"].concat()).collect()
+        }),
+    ];
+    let line = |word: &str| {
+        let digest = hex::encode(Sha256::digest(word.as_bytes()));
+        format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n")
+    };
+    server.user(ADMIN, keybearer::model::Role::Admin).await;
+    let lines: String = texts.iter().map(|(word, _)| line(word)).collect();
+    server.home.keybearer(&["keys", "import", "-"]).write_stdin(lines).assert().success();
+    let mut text: Vec<u8> = texts.iter().flat_map(|(word, around)| around(word)).collect();
+    let mut ours = Vec::new();
+    // Wherever the key stands between two line ends, and in UTF-16 too.
+    for shift in [0, 20, 40, 60] {
+        for is_wide in [false, true] {
+            let key = server.key(&[]).await.1;
+            let plain = format!("{} {key} and more", "x".repeat(shift));
+            let bytes =
+                if is_wide { plain.encode_utf16().flat_map(u16::to_le_bytes).collect() } else { plain.into_bytes() };
+            for line in data_encoding::BASE64.encode(&bytes).as_bytes().chunks(76) {
+                text.extend([line, b"\n"].concat());
+            }
+            text.extend(b"and then:\n");
+            ours.push(key);
+        }
+    }
+    let done = server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    for (word, _) in texts {
+        assert_eq!(server.tries(word).await, 401, "{word}: {said}");
+    }
+    for (number, key) in ours.iter().enumerate() {
+        assert_eq!(server.tries(key).await, 401, "key {number}: {said}");
+    }
+    assert!(said.contains("Revoked 15 keys."), "{said}");
+}
+
 #[test]
 fn a_key_given_as_an_argument_is_not_repeated() {
     let home = Home::new();

@@ -2,6 +2,7 @@
 //! checksum, wherever it stands. A key of another system can have any text, so each word may be one. Knows no
 //! digest of a live key: whoever searches compares.
 
+mod base64;
 mod readings;
 mod words;
 
@@ -61,9 +62,13 @@ impl Search {
         for Reading { text, edges } in readings::of(text, edges) {
             self.plain(&text, edges, found);
             let shortest = if self.are_words_left_out { TAIL } else { SHORTEST_WORD };
-            for decoded in readings::in_base64(&text, edges, shortest) {
-                self.plain(&decoded, Edges { starts_whole: true, ends_whole: true }, found);
-            }
+            base64::each(&text, edges, shortest, &mut |decoded, edges| {
+                if base64::is_text(decoded) {
+                    self.plain(decoded, edges, found);
+                } else {
+                    keys(decoded).for_each(|key| found(Candidate::Key(key)));
+                }
+            });
         }
     }
 

@@ -1,15 +1,14 @@
 //! The ways in which a text may be written: as it stands, in UTF-16 or UTF-32, percent-encoded, in the strings of
-//! JSON, in base64. A log can hold several at once (Windows programs append one to another), so what a text begins
+//! JSON (base64 is looked for in each of them). A log can hold several at once (Windows programs append one to another), so what a text begins
 //! with decides nothing: each piece is read in each way that it has a sign of.
 
 use std::borrow::Cow;
-
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use std::iter::successors;
 
 use super::Edges;
 
-/// Longer runs are files, not credentials.
-const LONGEST_BASE64: usize = 4096;
+/// Strings of JSON within strings of JSON: so many times escapes are undone.
+const DEEPEST: usize = 4;
 
 /// A way of reading a piece.
 pub(super) struct Reading<'a> {
@@ -21,21 +20,28 @@ pub(super) struct Reading<'a> {
 pub(super) fn of(text: &[u8], edges: Edges) -> Vec<Reading<'_>> {
     let mut readings = vec![Reading { text: Cow::Borrowed(text), edges }];
     if text.contains(&0) {
-        let narrow = text.iter().copied().filter(|byte| *byte != 0).collect();
-        let wide = utf16(text).map(String::into_bytes);
-        readings.extend([narrow].into_iter().chain(wide).map(|text| Reading { text: Cow::Owned(text), edges }));
+        readings.extend(wide(text).map(|text| Reading { text: Cow::Owned(text), edges }));
     }
     for at in 0..readings.len() {
         let Reading { text, edges } = &readings[at];
         let is_percent = |part: &[u8]| part[0] == b'%' && part[1..].iter().all(u8::is_ascii_hexdigit);
         let percent = parts(text, *edges, |part| part.windows(3).any(is_percent));
         let percent = percent.map(|(text, edges)| (percent_encoding::percent_decode(&text).collect(), edges));
-        let escaped = parts(text, *edges, |part| part.contains(&b'\\'));
-        let escaped = escaped.map(|(text, edges)| (unescaped(&text), edges));
+        let escaped = |text: &[u8], edges| {
+            let escaped = parts(text, edges, |part| part.contains(&b'\\'));
+            escaped.map(|(text, edges)| (unescaped(&text), edges))
+        };
+        let escaped = successors(escaped(text, *edges), |(text, edges)| escaped(text, *edges)).take(DEEPEST);
         let undone = percent.into_iter().chain(escaped);
         readings.extend(undone.map(|(text, edges)| Reading { text: Cow::Owned(text), edges }).collect::<Vec<_>>());
     }
     readings
+}
+
+/// The readings of a text with zero bytes: without them, and as UTF-16.
+pub(super) fn wide(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let narrow = text.iter().copied().filter(|byte| *byte != 0).collect();
+    [narrow].into_iter().chain(utf16(text).map(String::into_bytes))
 }
 
 /// The parts between blanks that are of interest, a line each.
@@ -97,24 +103,4 @@ fn hexadecimal(digits: [u8; 4]) -> Option<char> {
     let digits = std::str::from_utf8(&digits).ok()?;
     let code = u32::from_str_radix(digits, 16).ok()?;
     Some(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
-}
-
-/// What the runs of base64 in this text say, where it is text of at least `shortest` bytes: credentials of HTTP
-/// Basic (RFC 7617), values of secrets in YAML.
-pub(super) fn in_base64(text: &[u8], edges: Edges, shortest: usize) -> impl Iterator<Item = Vec<u8>> {
-    let runs = text.split(|byte| !is_base64(*byte)).scan(0, |next, run| {
-        let start = std::mem::replace(next, *next + run.len() + 1);
-        Some((start, run))
-    });
-    let worth_it = move |run: &[u8]| run.len() * 3 / 4 >= shortest.max(12) && run.len() <= LONGEST_BASE64;
-    runs.filter(move |(_, run)| worth_it(run)).filter_map(move |(start, run)| {
-        let is_whole = (edges.starts_whole || start > 0) && (edges.ends_whole || start + run.len() < text.len());
-        let alphabet = if run.iter().any(|byte| matches!(byte, b'-' | b'_')) { BASE64URL_NOPAD } else { BASE64_NOPAD };
-        let decoded = is_whole.then(|| alphabet.decode(run).ok()).flatten()?;
-        decoded.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n')).then_some(decoded)
-    })
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }

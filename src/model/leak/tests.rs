@@ -28,6 +28,17 @@ fn has_word(text: &str, word: &str) -> bool {
     found(text.as_bytes(), 1 << 20).1.contains(word.as_bytes())
 }
 
+fn little_endian(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// As `base64 -w` wraps it, each line with this before it.
+fn wrapped(bytes: &[u8], width: usize, before: &str, end: &str) -> String {
+    let encoded = BASE64.encode(bytes);
+    let lines = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());
+    lines.map(|line| format!("{before}{line}{end}")).collect()
+}
+
 #[test]
 fn a_key_of_ours_is_found_wherever_it_stands() {
     for key in [key("kb", 1), key("acme_live", 255), key("kb_refresh", 7)] {
@@ -42,6 +53,8 @@ fn a_key_of_ours_is_found_wherever_it_stands() {
             format!("+export KEY='{key}'"),
             format!("Authorization: Basic {basic}"),
             format!("token: {}", BASE64URL_NOPAD.encode(key.as_bytes())),
+            format!("token: {}", BASE64.encode(&little_endian(&format!("the key is {key}!")))),
+            format!("\u{1b}[31m{key}\u{1b}[m"),
             format!("?q={}", key.replace('_', "%5F").replace('-', "%2D")),
         ] {
             assert!(found(text.as_bytes(), 1 << 20).0.contains(key.as_bytes()), "{text}");
@@ -68,6 +81,17 @@ fn a_word_is_found_between_any_delimiters() {
             format!("**{word}**"),
             format!("user:{word}@host"),
             format!("a,{word};b"),
+            format!("\u{1b}[31m-{word}\u{1b}[m"),
+            format!("\u{1b}[1;38;5;196m{word}\u{1b}[0K"),
+            format!("\u{1b}(B{word}\u{1b}(B"),
+            format!("\u{1b}{word}\u{1b}"),
+            format!("{{\"log\":\"{{\\\"text\\\":\\\"first\\\\n{word}\\\\tand\\\"}}\"}}"),
+            format!("（{word}），［{word}］"),
+            format!("～：{word}；"),
+            format!("~{word}^"),
+            format!("{word}$X"),
+            format!("${word}$"),
+            format!("x~{word}~y"),
         ] {
             assert!(has_word(&text, word), "{word} in {text}");
         }
@@ -105,6 +129,41 @@ fn a_text_in_utf_16_and_one_that_becomes_so_are_searched() {
 }
 
 #[test]
+fn a_word_is_found_between_the_punctuation_of_windows_1252() {
+    for word in ["old-key-1".as_bytes(), b"schl\xfcssel", "schlüssel".as_bytes(), "„ключ“".as_bytes()] {
+        for (before, after) in [(0x84, 0x93), (0x93, 0x94), (0x91, 0x92), (0xab, 0xbb), (0xa0, 0xa0), (0x96, 0x97)] {
+            let text = [b"the key is ", &[before][..], word, &[after], b" \xe4h"].concat();
+            let words = found(&text, 1 << 20).1;
+            assert!(words.contains(word) || words.contains("ключ".as_bytes()), "{before:x} {word:x?}");
+        }
+    }
+    assert!(!has_word("слово", &"слово"[2..]));
+}
+
+#[test]
+fn a_text_in_base64_is_searched_across_its_line_ends() {
+    let (ours, word) = (key("kb", 9), "legacy-secret-0815");
+    let text = format!("{}\n{ours}\nand {word} here\n{}\n", "first line ".repeat(9), "and more ".repeat(700));
+    for shift in (0..80).step_by(27) {
+        let text = format!("{}{text}", "x".repeat(shift));
+        for (width, before, end) in
+            [(76, "", "\n"), (64, "    ", "\r\n"), (76, "+", "\n"), (76, "> ", "\n"), (77, "", "\n"), (76, "", "\\n")]
+        {
+            for bytes in [text.clone().into_bytes(), little_endian(&text)] {
+                let text = format!("before\n{}after\n", wrapped(&bytes, width, before, end));
+                for size in [1000, 1 << 20] {
+                    let (keys, words) = found(text.as_bytes(), size);
+                    assert!(keys.contains(ours.as_bytes()), "{width} {before:?} {shift} {size}");
+                    assert!(words.contains(word.as_bytes()), "{width} {before:?} {shift} {size}");
+                }
+            }
+        }
+    }
+    let binary = [&[0xff, 1, 2, 3][..], &[0x80; 90], ours.as_bytes(), &[0; 90]].concat();
+    assert!(found(wrapped(&binary, 76, "", "\n").as_bytes(), 1 << 20).0.contains(ours.as_bytes()));
+}
+
+#[test]
 fn no_part_of_a_cut_word_is_a_word() {
     let text = "x".repeat(3 * CONTEXT) + " word " + &"y".repeat(3 * CONTEXT);
     for size in [1, 7, 100, 5000] {
@@ -129,6 +188,20 @@ proptest! {
         prop_assert!(keys.contains(ours.as_bytes()) && words.contains(b"old-key".as_slice()));
         let whole = found(text.as_bytes(), 1 << 20);
         prop_assert_eq!((keys, words), whole);
+    }
+
+    #[test]
+    fn wrapped_base64_is_searched_however_it_is_cut(
+        before in "[ -~\\n]{0,300}",
+        after in "[ -~\\n]{0,3000}",
+        width in 20usize..100,
+        size in 1usize..9000,
+        byte: u8,
+    ) {
+        let ours = key("kb", byte);
+        let text = wrapped(format!("{before} {ours} old-key {after}").as_bytes(), width, "", "\n");
+        let (keys, words) = found(text.as_bytes(), size);
+        prop_assert!(keys.contains(ours.as_bytes()) && words.contains(b"old-key".as_slice()));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub const SHORTEST_WORD: usize = 4;
 pub const LONGEST_WORD: usize = 1024;
 /// How many of the delimiters that may be a part of a word are passed over.
 const PASSED: usize = 6;
+/// Parameters of a control sequence, in bytes.
+const LONGEST_SEQUENCE: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -18,8 +20,10 @@ enum Class {
     Either,
     /// What ends a word: blanks, controls, quotes.
     Outer,
-    /// The first byte of a character of which some end a word.
+    /// The first byte of a character of which some end a word, or of what a terminal obeys.
     Lead,
+    /// A part of a character in UTF-8; alone, a punctuation mark of Windows-1252: … ‘ ’ “ ” – — and so on.
+    Stray,
 }
 
 const CLASSES: [Class; 256] = {
@@ -27,10 +31,11 @@ const CLASSES: [Class; 256] = {
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            0..=0x20 | 0x7f | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | 0xfe | 0xff => Class::Outer,
+            0..=0x1a | 0x1c..=0x20 | 0x7f | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | 0xfe | 0xff => Class::Outer,
             b',' | b';' | b'=' | b'&' | b'?' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => Class::Either,
-            b':' | b'/' | b'@' | b'#' | b'|' | b'!' | b'.' | b'*' => Class::Either,
-            0xc2 | 0xe2 | 0xe3 | 0xef => Class::Lead,
+            b':' | b'/' | b'@' | b'#' | b'|' | b'!' | b'.' | b'*' | b'~' | b'^' | b'$' => Class::Either,
+            0x1b | 0xc2 | 0xe2 | 0xe3 | 0xef => Class::Lead,
+            0x82 | 0x84 | 0x85 | 0x8b | 0x91..=0x97 | 0x9b | 0xa0 | 0xab | 0xb4 | 0xb7 | 0xbb => Class::Stray,
             _ => Class::Inner,
         };
         byte += 1;
@@ -45,8 +50,10 @@ pub(super) fn each(text: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8])) {
     while at < text.len() {
         match outer(text, at) {
             0 => {
-                if CLASSES[usize::from(text[at])] == Class::Either {
-                    cuts.push(at - start);
+                match CLASSES[usize::from(text[at])] {
+                    Class::Either => cuts.push(at - start),
+                    Class::Stray if !is_in_character(text, at) => cuts.push(at - start),
+                    _ => {}
                 }
                 at += 1;
             }
@@ -65,8 +72,9 @@ pub(super) fn each(text: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8])) {
 fn outer(text: &[u8], at: usize) -> usize {
     match CLASSES[usize::from(text[at])] {
         Class::Outer => 1,
-        Class::Inner | Class::Either => 0,
+        Class::Inner | Class::Either | Class::Stray => 0,
         Class::Lead => match text[at..] {
+            [0x1b, ..] => control_sequence(&text[at..]),
             // No-break space, « and ».
             [0xc2, 0xa0 | 0xab | 0xbb, ..] => 2,
             // U+2000 to U+206F, general punctuation: spaces, dashes, quotes, marks of direction.
@@ -75,9 +83,45 @@ fn outer(text: &[u8], at: usize) -> usize {
             [0xe3, 0x80, 0x80..=0x82 | 0x88..=0x91, ..] => 3,
             // The byte-order mark, and what stands for a character that could not be read.
             [0xef, 0xbb, 0xbf, ..] | [0xef, 0xbf, 0xbd, ..] => 3,
+            // Full width: ! " ' ( ) , . : ; < = > ? [ ] { } and the brackets and marks of half width.
+            [0xef, 0xbc, 0x81 | 0x82 | 0x87..=0x89 | 0x8c | 0x8e | 0x9a..=0x9f | 0xbb | 0xbd, ..] => 3,
+            [0xef, 0xbd, 0x9b | 0x9d | 0xa1..=0xa4, ..] => 3,
             _ => 0,
         },
     }
+}
+
+/// The length of what a terminal obeys and does not show (ECMA-48 §5.4): ESC, `[`, parameters and a letter, which
+/// would otherwise join the word behind it. ESC alone ends a word too.
+fn control_sequence(text: &[u8]) -> usize {
+    let length = |from: usize, inner: fn(&u8) -> bool, last: fn(&u8) -> bool| {
+        let rest = text.get(from..)?;
+        let inner = rest.iter().take(LONGEST_SEQUENCE).take_while(|byte| inner(byte)).count();
+        rest.get(inner).filter(|byte| last(byte)).map(|_| from + inner + 1)
+    };
+    let length = match text {
+        [_, b'[', ..] => length(2, |byte| matches!(byte, 0x20..=0x3f), |byte| matches!(byte, 0x40..=0x7e)),
+        // Which characters follow, for example ESC ( B.
+        [_, b'('..=b'/', ..] => length(2, |_| false, |byte| byte.is_ascii_alphanumeric()),
+        _ => None,
+    };
+    length.unwrap_or(1)
+}
+
+/// Whether the byte here goes on a character in UTF-8 that began before it.
+fn is_in_character(text: &[u8], at: usize) -> bool {
+    (1..=3.min(at)).any(|back| {
+        let start = at - back;
+        let length = match text[start] {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => return false,
+        };
+        let character = &text[start..text.len().min(start + length)];
+        // At the end of a piece the rest of the character has not come yet.
+        length > back && std::str::from_utf8(character).map_or_else(|error| error.error_len().is_none(), |_| true)
+    })
 }
 
 /// The words of a run without an outer delimiter; `cuts` are the places of the others.

@@ -1,0 +1,132 @@
+//! Base64 in a text: credentials of HTTP Basic (RFC 7617), values of secrets in YAML, a file that was encoded and
+//! wrapped to lines (RFC 2045 §6.8, `base64` with its 76 columns).
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+
+use super::{Edges, readings};
+
+/// A longer run without a line end is a file, not a credential.
+const LONGEST_RUN: usize = 4096;
+/// In bytes, decoded: a shorter run is a word of the language.
+const SHORTEST: usize = 12;
+/// A shorter line is not one of a file that was wrapped.
+const SHORTEST_LINE: usize = 16;
+/// Between two wrapped lines: the line end and what indents or quotes the next one.
+const LONGEST_BREAK: usize = 32;
+/// Lines that belong together are decoded in windows of so many characters…
+const WINDOW: usize = 4096;
+/// …each of which begins so far behind the one before: the longest word lies in one of them whole.
+const STEP: usize = 2048;
+
+/// Calls `found` with what the runs of base64 say that have at least `shortest` bytes, and whether a word may begin
+/// and end at its edges.
+pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
+    let shortest = shortest.max(SHORTEST);
+    let (mut block, mut at) = (Block::default(), 0);
+    for run in text.split(|byte| !is_base64(*byte)) {
+        let (start, end) = (at, at + run.len());
+        at = end + 1;
+        let is_mark_of_a_diff = matches!(run, [b'+' | b'-']) && (start == 0 || text[start - 1] == b'\n');
+        if run.is_empty() || is_mark_of_a_diff {
+            continue;
+        }
+        let begins = edges.starts_whole || start > 0;
+        let is_whole = begins && (edges.ends_whole || end < text.len());
+        if is_whole && run.len() * 3 / 4 >= shortest && run.len() <= LONGEST_RUN {
+            decode(run, WHOLE, found);
+        }
+        let goes_on = block.goes_on(text, start, run.len());
+        if goes_on && is_whole {
+            block.lines.push(run);
+            block.end = end;
+            continue;
+        }
+        block.decode(Edges { starts_whole: block.starts_whole, ends_whole: !goes_on }, shortest, found);
+        let is_rest_of_one_before = block.is_cut && is_break(&text[block.end..start]);
+        let lines = if is_whole && run.len() >= SHORTEST_LINE { vec![run] } else { Vec::new() };
+        block = Block { lines, end, starts_whole: !is_rest_of_one_before, is_cut: !begins };
+    }
+    let ends_whole = edges.ends_whole || !is_break(&text[block.end.min(text.len())..]);
+    block.decode(Edges { starts_whole: block.starts_whole, ends_whole }, shortest, found);
+}
+
+/// Whether words may be looked for in what was decoded; most of it is no text.
+pub(super) fn is_text(decoded: &[u8]) -> bool {
+    let is_plain = |c: char| !c.is_control() || matches!(c, '\t' | '\r' | '\n');
+    std::str::from_utf8(decoded).is_ok_and(|text| text.chars().all(is_plain))
+}
+
+const WHOLE: Edges = Edges { starts_whole: true, ends_whole: true };
+
+/// Lines that were one before they were wrapped: all but the last are equally long.
+#[derive(Default)]
+struct Block<'a> {
+    lines: Vec<&'a [u8]>,
+    /// Where the last line ends in the text.
+    end: usize,
+    /// False: there may be a line before the first one, in the part of the text that was read before.
+    starts_whole: bool,
+    /// The last run is itself the rest of one that began there, and not among the lines.
+    is_cut: bool,
+}
+
+impl Block<'_> {
+    fn goes_on(&self, text: &[u8], start: usize, length: usize) -> bool {
+        let (Some(first), Some(last)) = (self.lines.first(), self.lines.last()) else { return false };
+        last.len() == first.len() && length <= first.len() && is_break(&text[self.end..start])
+    }
+
+    fn decode(&self, edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
+        let [first, _, ..] = self.lines[..] else { return };
+        // What is cut off before may be no whole number of bytes, if the lines are not.
+        let is_aligned = edges.starts_whole || first.len().is_multiple_of(4);
+        let mut decode = |lines: &[&[u8]]| {
+            let joined = lines.concat();
+            for skipped in 0..if is_aligned { 1 } else { 4 } {
+                windows(&joined[skipped..], edges, shortest, found);
+            }
+        };
+        decode(&self.lines);
+        // The lines of a diff; its mark is also a character of base64.
+        if matches!(first[0], b'+' | b'-') && self.lines.iter().all(|line| line[0] == first[0]) {
+            decode(&self.lines.iter().map(|line| &line[1..]).collect::<Vec<_>>());
+        }
+    }
+}
+
+fn windows(joined: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
+    if joined.len() * 3 / 4 < shortest {
+        return;
+    }
+    for start in (0..joined.len()).step_by(STEP) {
+        let end = joined.len().min(start + WINDOW);
+        let starts_whole = start == 0 && edges.starts_whole;
+        decode(&joined[start..end], Edges { starts_whole, ends_whole: end == joined.len() && edges.ends_whole }, found);
+        if end == joined.len() {
+            break;
+        }
+    }
+}
+
+/// As it is, and where it has zero bytes also as UTF-16.
+fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
+    let alphabet = if run.iter().any(|byte| matches!(byte, b'-' | b'_')) { BASE64URL_NOPAD } else { BASE64_NOPAD };
+    // A part of a longer run may end within a byte.
+    let whole = &run[..run.len() / 4 * 4];
+    let Ok(decoded) = alphabet.decode(run).or_else(|_| alphabet.decode(whole)) else { return };
+    found(&decoded, edges);
+    if decoded.contains(&0) {
+        readings::wide(&decoded).for_each(|text| found(&text, edges));
+    }
+}
+
+/// Whether this stands between two lines of a text: one line end, then at most what indents or quotes a line.
+fn is_break(gap: &[u8]) -> bool {
+    let gap = gap.strip_prefix(b"\r").unwrap_or(gap);
+    let is_margin = |byte: &u8| matches!(byte, b' ' | b'\t' | b'>' | b'|' | b'#' | b'*' | b'+' | b'-');
+    matches!(gap, [b'\n', margin @ ..] if margin.len() <= LONGEST_BREAK && margin.iter().all(is_margin))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}

@@ -46,9 +46,9 @@ impl Operation {
             answers: BTreeMap::new(),
         };
         let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-        let operation = named.filter(|name| *name == "id").fold(operation, |operation, name| {
-            operation.parameter("path", name, super::field::id(), "The id, in lower case.")
-        });
+        let operation = named
+            .filter(|name| *name == "id")
+            .fold(operation, |operation, name| operation.parameter("path", name, super::field::id(), "The id."));
         operation.refuses(&[400, 414, 431, 500, 503])
     }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::foreign_text;
 use crate::error::{Error, Result};
 
 /// One JSON object (RFC 8259 §4), without blanks between its parts.
@@ -26,6 +27,9 @@ impl Metadata {
         check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
         if metadata.text().len() > Self::MAX {
             return Err(wrong("Metadata has at most 4,096 bytes as compact JSON."));
+        }
+        if foreign_text::keys_in(metadata.text().as_bytes()).next().is_some() {
+            return Err(wrong("The metadata contains a key. Keys are never stored; leave it out."));
         }
         Ok(metadata)
     }

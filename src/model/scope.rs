@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::foreign_text;
 use crate::error::{Error, Result};
 
 /// `[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}`; as a grant it may end in `*` (`orders:*` covers `orders:read`).
@@ -28,6 +29,12 @@ impl Scope {
                 return Err(Error::invalid(
                     "scopes",
                     "In the namespace keybearer: there are only keybearer:verify, keybearer:keys, keybearer:users and keybearer:events.",
+                ));
+            }
+            if foreign_text::keys_in(text.as_bytes()).next().is_some() {
+                return Err(Error::invalid(
+                    "scopes",
+                    "This scope contains a key. Keys are never stored; name another scope.",
                 ));
             }
             return Ok(Scope(text.to_owned()));

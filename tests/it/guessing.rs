@@ -252,6 +252,11 @@ async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
     })
     .await;
     assert_eq!(member.form(&format!("/keys/{id}/edit"), &[("name", &format!("key {key}"))]).await.status, 422);
+    let scoped = member.form("/keys", &[("name", "n"), ("expires", "90d"), ("scopes", &key)]).await;
+    assert!(scoped.status == 422 && scoped.body.contains("Keys are never stored"), "{scoped:?}");
+    let manager = server.key_of(MEMBER, &["keybearer:keys"], |_| {}).await.1;
+    let with_metadata = json!({ "name": "n", "metadata": { "old": &key } });
+    assert_eq!(server.bearer(&manager).json("/api/v1/keys", with_metadata.to_string()).await.status, 422);
     let visitor = server.anon();
     let token = visitor.csrf_token().await;
     let form = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];

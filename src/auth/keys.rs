@@ -5,8 +5,8 @@ use super::{Auth, LeftOpen};
 use crate::error::{Error, Kind, Result};
 use crate::model::key::{Expiry, Metadata};
 use crate::model::{
-    Actor, Basis, Cursor, Digest, Email, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, NewKey, Origin,
-    Page, PlainKey, RateLimit, ScopeSet, UserId,
+    Actor, Authority, Basis, Cursor, Digest, Email, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, Networks, NewKey,
+    Origin, Page, PlainKey, RateLimit, ScopeSet, UserId,
 };
 use crate::store::{Batch, Created, KeyFilter, KeyWrite, Reach, Submission};
 
@@ -173,9 +173,28 @@ impl Auth {
 
     /// A key revokes itself.
     pub async fn revoke_own(&self, id: KeyId, origin: Origin) -> Result<()> {
-        let hint = self.store.key(id, Reach::Anyone).await?.hint;
+        let KeyRecord { hint, .. } = match self.own_unless_damaged(id, |_| Ok(()), &origin).await? {
+            Some(record) => record,
+            None => return Ok(()),
+        };
         let origin = Origin { actor: Actor::Key { id, hint }, ..origin };
         self.store.revoke_keys(vec![id], Reach::Anyone, self.now(), origin).await.and_then(one)
+    }
+
+    /// The record of a key that was good a moment ago and acts on itself. If it has turned out since to be damaged,
+    /// nobody could judge it again inside the act: then it is revoked, if `judge` allows it, and there is none.
+    pub(super) async fn own_unless_damaged(
+        &self,
+        id: KeyId,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>> {
+        let record = self.store.key(id, Reach::Anyone).await?;
+        if !record.is_beyond_judging() {
+            return Ok(Some(record));
+        }
+        let origin = Origin { authority: Authority::None, ..origin.clone() };
+        if self.revoke_damaged(record.digest, judge, origin).await? { Ok(None) } else { Ok(Some(record)) }
     }
 
     /// A key that nobody can judge, because its record is damaged, is revoked by whoever has its text. Returns

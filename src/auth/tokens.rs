@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Auth;
 use super::attempt::wrong;
 use crate::error::{Error, Kind, Result};
-use crate::model::token::RefreshToken;
+use crate::model::token::{RefreshToken, must_be_token};
 use crate::model::{FamilyId, KeyId, KeyPrefix, Origin, Password, PlainKey, ScopeSet, Time};
 use crate::store::{NewFamily, NewToken};
 
@@ -58,7 +58,10 @@ impl Auth {
 
     /// The presented token and all that could follow from it.
     pub async fn end_token(&self, token: KeyId, origin: Origin) -> Result<()> {
-        self.store.end_token(token, self.now(), origin).await
+        match self.own_unless_damaged(token, must_be_token, &origin).await? {
+            Some(_) => self.store.end_token(token, self.now(), origin).await,
+            None => Ok(()),
+        }
     }
 
     fn fresh_token(&self) -> Result<Fresh> {

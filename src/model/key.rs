@@ -162,6 +162,8 @@ impl KeyChange {
             "allowed_ips" => self.allowed_ips.is_some(),
             "rate_limit" => self.rate_limit.is_some(),
             "metadata" => self.metadata.is_some(),
+            "enabled" => self.enabled.is_some(),
+            "expires_at" => self.expiry.is_some(),
             _ => false,
         }
     }
@@ -217,7 +219,8 @@ impl KeyRecord {
 
     /// Whether what is unreadable decides what the key may do, so that nobody can judge it.
     pub fn is_beyond_judging(&self) -> bool {
-        self.unreadable.iter().any(|field| ["scopes", "allowed_ips", "rate_limit"].contains(field))
+        let judged = ["id", "scopes", "enabled", "expires_at", "allowed_ips", "rate_limit", "is_token"];
+        self.unreadable.iter().any(|field| judged.contains(field))
     }
 
     /// Of everything that can be changed; being used is no change.

@@ -46,6 +46,12 @@ impl User {
         self.role == Role::Admin
     }
 
+    /// Whether deactivating is worth writing: a state that cannot be read is refused, and yet is not that of
+    /// somebody deactivated.
+    pub fn may_be_active(&self) -> bool {
+        self.active || self.unreadable.contains(&"active")
+    }
+
     /// Of everything that can be changed and seen; logging in is no change, nor is having a key.
     pub fn version(&self) -> Version {
         Version::of(&[&self.id.to_string(), self.email.as_str(), self.role.as_str(), &self.active.to_string()])

@@ -28,10 +28,11 @@ fn session_holds(db: &Connection, id: SessionId, judged: Role, now: Time) -> Res
         .map_err(sql)?;
     let found = query.query_row([id.as_bytes()], |row| {
         let role = Role::parse(&Salvage::of(row).text("role", 2)?).unwrap_or(Role::Member);
-        Ok((time(row.get(0)?), time(row.get(1)?), role))
+        Ok((time(row, 0), time(row, 1), role))
     });
     match found.optional().map_err(sql)? {
-        Some((created, seen, role)) if !session::is_over(created, seen, now) => role_holds(judged, role),
+        // One whose times cannot be read is over.
+        Some((Ok(created), Ok(seen), role)) if !session::is_over(created, seen, now) => role_holds(judged, role),
         _ => Err(Error::no_longer_known()),
     }
 }

@@ -14,9 +14,10 @@ use super::keys::{KEY, record_of};
 use super::lineage::{self, Accusation};
 use super::log::Log;
 use super::place::DatabaseFile;
-use super::rows::{USER, sql, user};
+use super::rows::{Salvage, USER, sql, user};
 use super::{Consent, companions, locks, open, tombstones};
 use crate::error::{Error, Result};
+use crate::model::FamilyId;
 
 /// Damaged records that are named; more are counted.
 const MOST_NAMED: usize = 100;
@@ -72,6 +73,7 @@ fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination>
     if is_present_version {
         found.findings.extend(damaged_users(&db)?);
         found.findings.extend(damaged_keys(&db)?);
+        found.findings.extend(damaged_families(&db)?);
         found.revoked_keys = Some(tombstones::count(&db)?);
     }
     if let ChainReport::Broken { seq } = events::verify(&db)? {
@@ -145,15 +147,12 @@ fn damaged_users(db: &Connection) -> Result<Vec<String>> {
     let mut rows = query.query([]).map_err(sql)?;
     let mut damaged = Damaged::default();
     while let Some(row) = rows.next().map_err(sql)? {
-        match user(row, 0) {
-            Ok(user) if user.unreadable.is_empty() => {}
-            Ok(user) => damaged.note(format!(
-                "user {} ({}): cannot be read: {}",
-                user.id,
-                user.email,
-                user.unreadable.join(", ")
-            )),
-            Err(_) => damaged.note("a user has an id that is none".to_owned()),
+        let user = user(row, 0).map_err(sql)?;
+        if user.unreadable.contains(&"id") {
+            damaged.note("a user has an id that is none".to_owned());
+        } else if !user.unreadable.is_empty() {
+            let fields = user.unreadable.join(", ");
+            damaged.note(format!("user {} ({}): cannot be read: {fields}", user.id, user.email));
         }
     }
     Ok(damaged.findings("users"))
@@ -174,6 +173,26 @@ fn damaged_keys(db: &Connection) -> Result<Vec<String>> {
         }
     }
     Ok(damaged.findings("keys"))
+}
+
+/// Log-ins of programs, which no list shows.
+fn damaged_families(db: &Connection) -> Result<Vec<String>> {
+    let mut query = db
+        .prepare("SELECT id, key_id, created_at, expires_at, user_id FROM token_families ORDER BY id")
+        .map_err(sql)?;
+    let mut rows = query.query([]).map_err(sql)?;
+    let mut damaged = Damaged::default();
+    while let Some(row) = rows.next().map_err(sql)? {
+        let mut salvage = Salvage::of(row);
+        let (id, _, _) = (salvage.id("id", 0), salvage.id("key_id", 1), salvage.id("user_id", 4));
+        salvage.time("created_at", 2);
+        salvage.time("expires_at", 3);
+        if !salvage.unreadable.is_empty() {
+            let fields = salvage.unreadable.join(", ");
+            damaged.note(format!("log-in {} of a program: cannot be read: {fields}", FamilyId::from_bytes(id)));
+        }
+    }
+    Ok(damaged.findings("log-ins of programs"))
 }
 
 #[derive(Default)]

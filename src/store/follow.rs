@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::pending::is_key;
-use super::rows::{Salvage, networks, rate_limit, scopes, sql, time};
+use super::rows::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, sql, time_or_null};
 use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
 use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
@@ -218,14 +218,14 @@ fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
     query.query_row([id], |row| owner_at(row, 0)).optional().map_err(sql)
 }
 
-/// An unreadable role is the lesser one.
+/// An unreadable role is the lesser one, and whoever may be deactivated is.
 fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
     let mut salvage = Salvage::of(row);
     Ok(IndexedOwner {
         id: UserId::from_bytes(salvage.id("id", first)),
         email: salvage.email("email", first + 1)?,
         role: Role::parse(&salvage.text("role", first + 2)?).unwrap_or(Role::Member),
-        active: row.get(first + 3)?,
+        active: salvage.flag("active", first + 3, false),
     })
 }
 
@@ -249,13 +249,16 @@ struct GrantText {
 impl Latest {
     /// An error only for a digest that is none. What else breaks a rule makes a key that nobody can judge.
     fn key(&mut self, row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
+        let (id, end) = (row.get(0), time_or_null(row, 4));
+        let is_sound = id.is_ok() && end.is_ok();
         Ok(IndexedKey {
-            id: KeyId::from_bytes(row.get(0).unwrap_or_default()),
+            id: KeyId::from_bytes(id.unwrap_or_default()),
             digest: Digest::from_bytes(row.get(1)?),
             grant: match self.grant(row) {
-                Ok(grant) => grant,
-                Err(_) => Arc::new(Grant {
-                    enabled: row.get(3)?,
+                Ok(grant) if is_sound => grant,
+                _ => Arc::new(Grant {
+                    // What is certain refuses it all the same.
+                    enabled: flag(row, 3).unwrap_or(true),
                     scopes: ScopeSet::default(),
                     allowed_ips: Networks::default(),
                     rate_limit: None,
@@ -264,18 +267,19 @@ impl Latest {
                     is_token: false,
                 }),
             },
-            expires_at: row.get::<_, Option<i64>>(4)?.map(time),
+            expires_at: end.unwrap_or_default(),
             imported: row.get(7)?,
             owner: self.owner(row)?,
         })
     }
 
     fn owner(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<IndexedOwner>> {
-        let (id, active) = (UserId::from_bytes(row.get(8).unwrap_or_default()), row.get::<_, bool>(11)?);
-        let (email, role) = (row.get_ref(9)?.as_bytes()?, row.get_ref(10)?.as_bytes()?);
+        let (id, active) = (UserId::from_bytes(row.get(8).unwrap_or_default()), flag(row, 11).unwrap_or(false));
+        // None of a value of another type: no owner in memory is the same then.
+        let (email, role) = (row.get_ref(9)?.as_bytes().ok(), row.get_ref(10)?.as_bytes().ok());
         let is_same = |held: &&Arc<IndexedOwner>| {
             let (held_email, held_role) = (held.email.as_str().as_bytes(), held.role.as_str().as_bytes());
-            held.id == id && held.active == active && held_email == email && held_role == role
+            held.id == id && held.active == active && Some(held_email) == email && Some(held_role) == role
         };
         if let Some(held) = self.owner.as_ref().filter(is_same) {
             return Ok(Arc::clone(held));
@@ -286,10 +290,12 @@ impl Latest {
     }
 
     fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
-        let (enabled, is_token) = (row.get(3)?, row.get(12)?);
-        let limit_bucket = limit_bucket(row)?;
+        let (enabled, is_token) = (flag(row, 3)?, flag(row, 12)?);
+        // Of a key with a limit; the others share a grant, whatever they were rotated from.
+        let bucket = limit_bucket(row, 13)?;
         let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
         let limit = row.get_ref(6)?.as_str_or_null()?;
+        let limit_bucket = bucket.filter(|_| limit.is_some());
         if let Some((text, grant)) = &self.grant
             && (text.enabled, text.is_token, text.limit_bucket) == (enabled, is_token, limit_bucket)
             && (&*text.scopes, &*text.allowed_ips, text.rate_limit.as_deref()) == (joined, ips, limit)
@@ -316,13 +322,4 @@ impl Latest {
         self.grant = Some((text, Arc::clone(&grant)));
         Ok(grant)
     }
-}
-
-/// Of a key with a limit; the others share a grant, whatever they were rotated from.
-fn limit_bucket(row: &Row<'_>) -> rusqlite::Result<Option<KeyId>> {
-    let bucket: Option<[u8; 16]> = row.get(13)?;
-    Ok(match row.get_ref(6)?.as_str_or_null()? {
-        Some(_) => bucket.map(KeyId::from_bytes),
-        None => None,
-    })
 }

@@ -84,7 +84,7 @@ impl Store {
 
 /// What could not be read would be overwritten with less: no address ranges, for one, mean any address.
 fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
-    let kept = ["name", "scopes", "allowed_ips", "rate_limit", "metadata"];
+    let kept = ["name", "scopes", "enabled", "expires_at", "allowed_ips", "rate_limit", "metadata"];
     let lost: Vec<&str> = before.unreadable.iter().copied().filter(|f| kept.contains(f) && !change.sets(f)).collect();
     if lost.is_empty() {
         return Ok(());
@@ -113,7 +113,10 @@ fn write(db: &Connection, after: &KeyRecord) -> Result<()> {
     let mut statement = db
         .prepare_cached(
             "UPDATE keys SET name = :name, scopes = :scopes, enabled = :enabled, expires_at = :expires,
-             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata WHERE id = :id",
+             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata,
+             -- One that is no id is mended with the limit.
+             limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)
+             WHERE id = :id",
         )
         .map_err(sql)?;
     let written = statement.execute(named_params! {

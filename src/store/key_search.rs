@@ -91,12 +91,12 @@ const NEWEST_NAMED: &str = "SELECT id FROM keys INDEXED BY keys_by_name WHERE na
 const PEOPLE: &str =
     "SELECT id FROM users WHERE email >= ?1 AND email < ?2 AND (?3 IS NULL OR id = ?3) ORDER BY email LIMIT ?4";
 const OWNED: &str = concat!(
-    "SELECT k.id FROM keys k WHERE k.owner_id = ?1 AND k.id < ?2 AND k.is_token = 0 AND (?3 IS NULL OR k.enabled = ?3) AND ",
+    "SELECT k.id FROM keys k WHERE k.owner_id = ?1 AND k.id < ?2 AND k.is_token <> 1 AND (?3 IS NULL OR k.enabled = ?3) AND ",
     is_key!(),
     " ORDER BY k.id DESC LIMIT ?4"
 );
 const HINTED: &str = concat!(
-    "SELECT k.id FROM keys k WHERE k.hint = ?1 AND k.id < ?2 AND k.is_token = 0 AND (?3 IS NULL OR k.owner_id = ?3) \
+    "SELECT k.id FROM keys k WHERE k.hint = ?1 AND k.id < ?2 AND k.is_token <> 1 AND (?3 IS NULL OR k.owner_id = ?3) \
      AND (?4 IS NULL OR k.enabled = ?4) AND ",
     is_key!(),
     " ORDER BY k.id DESC LIMIT ?5"
@@ -105,7 +105,7 @@ const HINTED: &str = concat!(
 fn list(db: &Connection, filter: &KeyFilter) -> Result<Vec<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} AND {} AND k.is_token = 0 AND k.id > :above AND k.id < :below AND length(k.id) = 16
+            "{KEY} AND {} AND k.is_token <> 1 AND k.id > :above AND k.id < :below AND length(k.id) = 16
              AND (:enabled IS NULL OR k.enabled = :enabled) ORDER BY k.id DESC LIMIT :limit",
             owned(filter, ":owner")
         ))
@@ -183,7 +183,7 @@ fn walk(
 fn walk_sql(filter: &KeyFilter, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \
-         WHERE {} AND k.is_token = 0 AND k.id < ?2 AND k.id > ?7 AND length(k.id) = 16 ORDER BY k.id DESC LIMIT ?4",
+         WHERE {} AND k.is_token <> 1 AND k.id < ?2 AND k.id > ?7 AND length(k.id) = 16 ORDER BY k.id DESC LIMIT ?4",
         owned(filter, "?1")
     )
 }
@@ -238,7 +238,7 @@ fn hinted(db: &Connection, filter: &KeyFilter, hint: &str, below: Id) -> Result<
 fn kept(db: &Connection, filter: &KeyFilter, id: &Id) -> Result<Option<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
-            "{KEY} AND k.id = ?1 AND k.is_token = 0 AND (?2 IS NULL OR k.owner_id = ?2) AND (?3 IS NULL OR k.enabled = ?3)"
+            "{KEY} AND k.id = ?1 AND k.is_token <> 1 AND (?2 IS NULL OR k.owner_id = ?2) AND (?3 IS NULL OR k.enabled = ?3)"
         ))
         .map_err(sql)?;
     query.query_row((id, filter.reach.owner(), filter.enabled), record_of).optional().map_err(sql)

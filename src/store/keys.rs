@@ -1,11 +1,9 @@
 //! Keys: create, read, change, revoke; lists are in `key_search`. What a caller may reach is part of each statement.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
 
 use super::pending::is_key;
-use super::rows::{Salvage, changed, is_unique_violation, networks, rate_limit, scopes, sql, time};
+use super::rows::{Salvage, changed, is_unique_violation, lifetime, limit_bucket, networks, rate_limit, scopes, sql};
 use super::submissions::{self, Submission};
 use super::{Store, events, tokens};
 use crate::error::{Error, Kind, Result};
@@ -65,7 +63,8 @@ pub struct Batch {
 /// others are added with AND.
 pub(super) const KEY: &str = concat!(
     "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
-     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime \
+     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
+     k.limit_bucket \
      FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
     is_key!()
 );
@@ -256,11 +255,13 @@ pub(super) fn set_enabled(
     origin: &Origin,
 ) -> Result<KeyRecord> {
     let enabled = action == Action::KeyEnabled;
-    if before.enabled != enabled {
+    let is_unreadable = before.unreadable.contains(&"enabled");
+    if before.enabled != enabled || is_unreadable {
         changed(db, "UPDATE keys SET enabled = ?2 WHERE id = ?1", (before.id.as_bytes(), enabled))?;
         log(db, action, &before, now, origin)?;
     }
-    Ok(KeyRecord { enabled, ..before })
+    let unreadable = before.unreadable.into_iter().filter(|field| *field != "enabled").collect();
+    Ok(KeyRecord { enabled, unreadable, ..before })
 }
 
 pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {
@@ -280,7 +281,7 @@ pub(super) fn found(db: &Connection, id: KeyId, reach: Reach) -> Result<Option<K
 }
 
 /// The key with this digest.
-pub(super) fn record_with(db: &Connection, digest: &[u8]) -> Result<Option<KeyRecord>> {
+pub(super) fn record_with(db: &Connection, digest: &impl ToSql) -> Result<Option<KeyRecord>> {
     let mut query = db.prepare_cached(&format!("{KEY} AND k.digest = ?1")).map_err(sql)?;
     query.query_row([digest], record_of).optional().map_err(sql)
 }
@@ -288,10 +289,10 @@ pub(super) fn record_with(db: &Connection, digest: &[u8]) -> Result<Option<KeyRe
 /// Whatever a column holds, there is a record.
 pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let mut salvage = Salvage::of(row);
-    let last_use = match row.get::<_, Option<i64>>(14)? {
+    let last_use = match salvage.time_or_null("last_use", 14) {
         Some(at) => {
             let (address, user_agent) = (salvage.text_or_null("last_use", 15)?, salvage.text_or_null("last_use", 16)?);
-            Some(LastUse { at: time(at), address, user_agent })
+            Some(LastUse { at, address, user_agent })
         }
         None => None,
     };
@@ -303,17 +304,21 @@ pub(super) fn record_of(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         prefix: salvage.text_or_null("prefix", 2)?,
         hint: salvage.text("hint", 3)?,
         owner: Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? },
-        owner_active: row.get::<_, Option<bool>>(6)?.unwrap_or(false),
+        owner_active: salvage.flag("owner", 6, false),
         scopes: salvage.or("scopes", scopes(row, 7).ok(), ScopeSet::default()),
-        enabled: row.get(8)?,
-        created_at: time(row.get(9)?),
-        expires_at: row.get::<_, Option<i64>>(10)?.map(time),
+        // So that disabling it is a change, and is written.
+        enabled: salvage.flag("enabled", 8, true),
+        created_at: salvage.time("created_at", 9),
+        expires_at: salvage.time_or_null("expires_at", 10),
         allowed_ips: salvage.or("allowed_ips", networks(row, 11).ok(), Networks::default()),
-        rate_limit: salvage.or("rate_limit", rate_limit(row, 12).ok(), None),
+        rate_limit: {
+            let limit = rate_limit(row, 12).and_then(|limit| limit_bucket(row, 20).map(|_| limit));
+            salvage.or("rate_limit", limit.ok(), None)
+        },
         metadata: salvage.or("metadata", metadata, Metadata::default()),
         last_use,
-        is_token: row.get(18)?,
-        lifetime: row.get::<_, Option<i64>>(19)?.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+        is_token: salvage.flag("is_token", 18, false),
+        lifetime: salvage.or("lifetime", lifetime(row, 19).ok(), None),
         unreadable: salvage.unreadable,
     })
 }

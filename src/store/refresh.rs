@@ -6,8 +6,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Store;
-use super::keys::{Reach, record, revoke};
-use super::rows::{changed, sql, time};
+use super::keys::{self, Reach, record, revoke};
+use super::rows::{Salvage, changed, flag, sql, time, time_or_null};
 use super::tokens::{self, NewToken};
 use crate::error::Result;
 use crate::model::time::SKEW;
@@ -74,7 +74,8 @@ impl Store {
             tokens::prune(db, now)?;
             forget_seeds(db, used.reuse, now)?;
             let Some(found) = find(db, &presented)? else { return Ok(Refreshed::Unknown) };
-            let old = record(db, found.key, Reach::Anyone)?;
+            // A family may have lost its token by hand, or the id of it.
+            let Some(old) = keys::found(db, found.key, Reach::Anyone)? else { return Ok(Refreshed::Unknown) };
             let by_owner = Origin { actor: tokens::owner_of(&old), ..origin.clone() };
             if found.is_used {
                 if let Some(seed) = found.seed_for(&used) {
@@ -105,7 +106,7 @@ impl Store {
             if found.is_used {
                 return Ok(found.recent_seed(reuse, now).map_or(Pair::Over, Pair::Replaced));
             }
-            let token = record(db, found.key, Reach::Anyone)?;
+            let Some(token) = keys::found(db, found.key, Reach::Anyone)? else { return Ok(Pair::Over) };
             let prefix = token.prefix.as_deref().and_then(|text| KeyPrefix::parse(text).ok());
             let is_live = token.enabled && token.owner_active && !token.is_expired(now);
             Ok(match (prefix, token.expires_at) {
@@ -174,21 +175,24 @@ impl Found {
 fn find(db: &Connection, presented: &Digest) -> Result<Option<Found>> {
     let mut query = db
         .prepare_cached(
-            "SELECT f.id, f.key_id, f.expires_at, r.is_used, f.created_at, r.used_at, r.seed, r.used_from, r.used_with
+            "SELECT f.id, f.key_id, f.expires_at, r.is_used, f.created_at, r.used_at, r.seed, r.used_from, r.used_with, f.user_id
              FROM refresh_tokens r JOIN token_families f ON f.id = r.family_id WHERE r.digest = ?1",
         )
         .map_err(sql)?;
     let found = query.query_row([presented.as_bytes()], |row| {
+        let mut salvage = Salvage::of(row);
+        let (family, key, _) = (salvage.id("id", 0), salvage.id("key_id", 1), salvage.id("user_id", 9));
         Ok(Found {
-            family: FamilyId::from_bytes(row.get(0)?),
-            key: KeyId::from_bytes(row.get(1)?),
-            ends: time(row.get(2)?),
-            is_used: row.get(3)?,
-            created: time(row.get(4)?),
-            used_at: row.get::<_, Option<i64>>(5)?.map(time),
-            seed: row.get::<_, Option<[u8; 32]>>(6)?.map(NextSeed::new),
-            used_from: row.get(7)?,
-            used_with: row.get(8)?,
+            family: FamilyId::from_bytes(family),
+            key: KeyId::from_bytes(key),
+            // What cannot be read makes it the less: over, used, unknown to its client.
+            ends: time(row, 2).ok().filter(|_| salvage.unreadable.is_empty()).unwrap_or(Time::from_millis(i64::MIN)),
+            is_used: flag(row, 3).unwrap_or(true),
+            created: time(row, 4).unwrap_or(Time::from_millis(i64::MAX)),
+            used_at: time_or_null(row, 5).unwrap_or_default(),
+            seed: row.get::<_, Option<[u8; 32]>>(6).unwrap_or_default().map(NextSeed::new),
+            used_from: row.get(7).unwrap_or_default(),
+            used_with: row.get(8).unwrap_or_default(),
         })
     });
     found.optional().map_err(sql)

@@ -1,11 +1,13 @@
 //! From rows to types and back. A stored value that breaks a rule of the model is damage: told as such, never
 //! guessed at, and in the way of nobody. A record says what of it is unreadable; a verdict is not given.
 
+use std::time::Duration;
+
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row};
 
 use crate::error::{Error, Result};
-use crate::model::{Email, Networks, RateLimit, Role, ScopeSet, Time, User, UserId};
+use crate::model::{Email, KeyId, Networks, RateLimit, Role, ScopeSet, Time, User, UserId};
 
 /// Every failure of SQLite while serving is "unavailable": it says nothing about a key.
 pub(super) fn sql(error: rusqlite::Error) -> Error {
@@ -22,8 +24,23 @@ pub(super) fn damage(column: usize) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "breaks a rule of its type".into())
 }
 
-pub(super) fn time(millis: i64) -> Time {
-    Time::from_millis(millis)
+/// The time; an error for anything else, and for a number outside the years that are ever stored.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
+    time_or_null(row, column)?.ok_or_else(|| damage(column))
+}
+
+pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    let millis: Option<i64> = row.get(column)?;
+    millis.map(|millis| Time::stored(millis).ok_or_else(|| damage(column))).transpose()
+}
+
+/// Yes or no; SQLite itself takes every number but zero for yes.
+pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(0) => Ok(false),
+        ValueRef::Integer(1) => Ok(true),
+        _ => Err(damage(column)),
+    }
 }
 
 pub(super) fn scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<ScopeSet> {
@@ -37,6 +54,19 @@ pub(super) fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Network
 pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<RateLimit>> {
     let text = row.get_ref(column)?.as_str_or_null()?;
     text.map(|text| RateLimit::parse(text).map_err(|_| damage(column))).transpose()
+}
+
+/// The key whose allowance is used up, where it is another's.
+pub(super) fn limit_bucket(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeyId>> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(KeyId::from_bytes))
+}
+
+/// Seconds, of a key's whole life.
+pub(super) fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    let seconds: Option<i64> = row.get(column)?;
+    let longest = Time::from_millis(i64::MAX).seconds();
+    let read = |seconds: i64| u64::try_from(seconds).ok().filter(|_| seconds <= longest).map(Duration::from_secs);
+    seconds.map(|seconds| read(seconds).ok_or_else(|| damage(column))).transpose()
 }
 
 /// A row read column by column: what breaks a rule is left out and its field named, so that one damaged value
@@ -93,6 +123,20 @@ impl<'a, 'row> Salvage<'a, 'row> {
         self.or(field, self.row.get(column).ok(), [0; 16])
     }
 
+    /// The time nearest to the stored one; the beginning of time where none is stored.
+    pub fn time(&mut self, field: &'static str, column: usize) -> Time {
+        let nearest = Time::from_millis(self.row.get(column).unwrap_or(i64::MIN));
+        self.or(field, time(self.row, column).ok(), nearest)
+    }
+
+    pub fn time_or_null(&mut self, field: &'static str, column: usize) -> Option<Time> {
+        self.or(field, time_or_null(self.row, column).ok(), None)
+    }
+
+    pub fn flag(&mut self, field: &'static str, column: usize, instead: bool) -> bool {
+        self.or(field, flag(self.row, column).ok(), instead)
+    }
+
     fn note(&mut self, field: &'static str) {
         if !self.unreadable.contains(&field) {
             self.unreadable.push(field);
@@ -111,15 +155,15 @@ pub(super) const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.crea
 pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     let mut salvage = Salvage::of(row);
     Ok(User {
-        id: UserId::from_bytes(row.get(first)?),
+        id: UserId::from_bytes(salvage.id("id", first)),
         email: salvage.email("email", first + 1)?,
         role: {
             let role = Role::parse(&salvage.text("role", first + 2)?).ok();
             salvage.or("role", role, Role::Member)
         },
-        active: row.get(first + 3)?,
-        created_at: time(row.get(first + 4)?),
-        last_login_at: row.get::<_, Option<i64>>(first + 5)?.map(time),
+        active: salvage.flag("active", first + 3, false),
+        created_at: salvage.time("created_at", first + 4),
+        last_login_at: salvage.time_or_null("last_login_at", first + 5),
         keys: row.get::<_, i64>(first + 6)?.unsigned_abs(),
         unreadable: salvage.unreadable,
     })

@@ -1,5 +1,6 @@
 //! Dashboard log-ins, kept on the server, so that ending one ends it.
 
+use rusqlite::types::{FromSql, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::rows::{Salvage, USER, changed, sql, time, user};
@@ -151,13 +152,15 @@ impl Store {
     pub async fn end_sessions(&self, of: UserId, keep: Option<SessionId>, now: Time, origin: Origin) -> Result<usize> {
         self.withdraw(origin, now, move |db, origin| {
             let mut query = db.prepare_cached("SELECT id FROM sessions WHERE user_id = ?1").map_err(sql)?;
-            let ids = query.query_map([of.as_bytes()], |row| row.get::<_, [u8; 16]>(0)).map_err(sql)?;
-            let ids: Vec<[u8; 16]> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
-            let ending: Vec<SessionId> =
-                ids.into_iter().map(SessionId::from_bytes).filter(|id| Some(*id) != keep).collect();
+            let ids = query.query_map([of.as_bytes()], |row| row.get::<_, Value>(0)).map_err(sql)?;
+            let ids: Vec<Value> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
+            let keep = keep.map(|id| Value::Blob(id.as_bytes().to_vec()));
+            let ending: Vec<Value> = ids.into_iter().filter(|id| Some(id) != keep.as_ref()).collect();
             for id in &ending {
-                changed(db, "DELETE FROM sessions WHERE id = ?1", [id.as_bytes()])?;
-                log(db, Action::SessionEnded, *id, now, origin)?;
+                changed(db, "DELETE FROM sessions WHERE id = ?1", [id])?;
+                // That of a damaged row is none: zeros.
+                let id = FromSql::column_result(ValueRef::from(id)).unwrap_or_default();
+                log(db, Action::SessionEnded, SessionId::from_bytes(id), now, origin)?;
             }
             tokens::end_all(db, of, now, origin)?;
             Ok(ending.len())
@@ -199,9 +202,10 @@ pub(super) fn remember(db: &Connection, mark: Mark, user: UserId, now: Time) -> 
 fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut salvage = Salvage::of(row);
     Ok(Session {
-        id: SessionId::from_bytes(row.get(0)?),
-        created_at: time(row.get(1)?),
-        last_seen_at: time(row.get(2)?),
+        id: SessionId::from_bytes(salvage.id("id", 0)),
+        created_at: salvage.time("created_at", 1),
+        // One whose times cannot be read is over.
+        last_seen_at: time(row, 2).unwrap_or(Time::from_millis(i64::MIN)),
         address: salvage.text_or_null("address", 3)?.map(|text| ClientAddress::read(text.as_bytes())),
         user_agent: salvage.text("user_agent", 4)?,
         user: user(row, 5)?,

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::Store;
-use super::rows::{Salvage, networks, rate_limit, scopes, sql, time};
+use super::rows::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, sql, time_or_null};
 use crate::error::Result;
 use crate::model::{Bounds, Facts, KeyId, KeyPrefix, Networks, Owner, Role, ScopeSet, UserId};
 
@@ -47,7 +47,7 @@ pub(super) fn standing(db: &Connection, id: KeyId) -> Result<Option<Standing>> {
     let mut query = db
         .prepare_cached(
             "SELECT k.hint, u.id, u.email, u.role, u.active, k.scopes, k.enabled, k.expires_at, k.allowed_ips, k.is_token, k.id,
-             k.rate_limit, k.prefix
+             k.rate_limit, k.prefix, k.limit_bucket
              FROM keys k JOIN users u ON u.id = k.owner_id WHERE k.id = ?1",
         )
         .map_err(sql)?;
@@ -59,18 +59,18 @@ fn standing_of(row: &Row<'_>) -> rusqlite::Result<Standing> {
     let mut salvage = Salvage::of(row);
     Ok(Standing {
         id: KeyId::from_bytes(row.get(10)?),
-        is_token: row.get(9)?,
+        is_token: flag(row, 9)?,
         hint: salvage.text("hint", 0)?,
         owner: Owner { id: UserId::from_bytes(row.get(1)?), email: salvage.email("owner", 2)? },
         owner_role: Role::parse(&salvage.text("role", 3)?).unwrap_or(Role::Member),
-        owner_active: row.get(4)?,
+        owner_active: salvage.flag("owner", 4, false),
         scopes: scopes(row, 5)?,
-        enabled: row.get(6)?,
+        enabled: flag(row, 6)?,
         bounds: Bounds {
-            expires_at: row.get::<_, Option<i64>>(7)?.map(time),
+            expires_at: time_or_null(row, 7)?,
             allowed_ips: networks(row, 8)?,
-            rate_limit: rate_limit(row, 11)?,
+            rate_limit: limit_bucket(row, 13).and_then(|_| rate_limit(row, 11))?,
         },
-        prefix: row.get::<_, Option<String>>(12)?.and_then(|text| KeyPrefix::parse(&text).ok()),
+        prefix: salvage.text_or_null("prefix", 12)?.and_then(|text| KeyPrefix::parse(&text).ok()),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Store;
-use super::rows::{changed, sql, time};
+use super::rows::{Salvage, changed, sql};
 use crate::error::Result;
 use crate::model::{Digest, Origin, Time};
 
@@ -89,7 +89,9 @@ pub(super) fn clear(db: &Connection, cleared: &Cleared) -> Result<()> {
 fn read(db: &Connection, bucket: &Digest, now: Time) -> Result<Failures> {
     let mut query = db.prepare_cached("SELECT failures, last_at FROM login_throttle WHERE bucket = ?1").map_err(sql)?;
     let found = query
-        .query_row([bucket.as_bytes()], |row| Ok(Failures { count: row.get(0)?, last_at: time(row.get(1)?) }))
+        .query_row([bucket.as_bytes()], |row| {
+            Ok(Failures { count: row.get(0)?, last_at: Salvage::of(row).time("last_at", 1) })
+        })
         .optional()
         .map_err(sql)?;
     Ok(found.filter(|failures| now.since(failures.last_at) < KEPT).unwrap_or(Failures { count: 0, last_at: now }))

@@ -17,6 +17,10 @@ use crate::model::{Action, Digest, FamilyId, KeyId, KeyPrefix, KeyRecord, NewEve
 /// How many families whose time is over go with each new token.
 const PRUNED_AT_ONCE: i64 = 1000;
 
+/// Damaged: nothing says which token is theirs.
+const FAMILIES_WITHOUT_KEY: &str = "DELETE FROM token_families WHERE user_id = ?1 \
+    AND (typeof(key_id) <> 'blob' OR length(key_id) <> 16)";
+
 /// A fresh token and the refresh token that belongs to it; digests, never texts.
 #[derive(Debug, Clone)]
 pub struct NewToken {
@@ -81,7 +85,16 @@ impl Store {
 
 /// Every token of this user. Returns how many families ended.
 pub(super) fn end_all(db: &Connection, user: UserId, now: Time, origin: &Origin) -> Result<usize> {
-    let tokens = tokens_of(db, user, 0)?;
+    let mut tokens = tokens_of(db, user, 0)?;
+    if changed(db, FAMILIES_WITHOUT_KEY, [user.as_bytes()])? > 0 {
+        // Theirs are among the keys.
+        let mut query = db.prepare_cached("SELECT id FROM keys WHERE owner_id = ?1 AND is_token <> 0").map_err(sql)?;
+        let ids = query.query_map([user.as_bytes()], |row| Ok(row.get(0).ok())).map_err(sql)?;
+        let ids: Vec<Option<[u8; 16]>> = ids.collect::<rusqlite::Result<_>>().map_err(sql)?;
+        tokens.extend(ids.into_iter().flatten().map(KeyId::from_bytes));
+        tokens.sort_unstable();
+        tokens.dedup();
+    }
     tokens.iter().try_for_each(|id| end(db, *id, now, origin))?;
     Ok(tokens.len())
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{changed, sql, time};
+use super::rows::{Salvage, changed, sql};
 use crate::error::Result;
 use crate::model::{Digest, Time};
 
@@ -16,7 +16,8 @@ pub(super) fn count(db: &Connection) -> Result<u64> {
 /// When the key with this digest was revoked, if it was.
 pub(super) fn revoked_at(db: &Connection, digest: &Digest) -> Result<Option<Time>> {
     let mut query = db.prepare_cached("SELECT revoked_at FROM tombstones WHERE digest = ?1").map_err(sql)?;
-    query.query_row([digest.as_bytes()], |row| row.get(0).map(time)).optional().map_err(sql)
+    // A time that cannot be read is a revocation all the same.
+    query.query_row([digest.as_bytes()], |row| Ok(Salvage::of(row).time("revoked_at", 0))).optional().map_err(sql)
 }
 
 /// For a key that is brought back on purpose.

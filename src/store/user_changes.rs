@@ -45,7 +45,7 @@ impl Store {
                 replace_password(db, &before, new, now, origin)?;
             }
             match change.active {
-                Some(false) if before.active => deactivate(db, &before, now, origin)?,
+                Some(false) if before.may_be_active() => deactivate(db, &before, now, origin)?,
                 Some(true) if !before.active => activate(db, &before, now, origin)?,
                 _ => {}
             }

@@ -1,5 +1,6 @@
 //! People: the first admin, adding, passwords, deactivation, removal.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::rows::{UNCOUNTED_USER, USER, changed, is_unique_violation, like_pattern, sql, user};
@@ -141,11 +142,11 @@ impl Store {
     pub async fn deactivate_user(&self, id: UserId, now: Time, origin: Origin) -> Result<User> {
         self.withdraw(origin, now, move |db, origin| {
             let user = by_id(db, id)?;
-            if user.active {
+            if user.may_be_active() {
                 keep_an_admin(db, &user)?;
                 user_changes::deactivate(db, &user, now, origin)?;
             }
-            Ok(User { active: false, ..user })
+            by_id(db, id)
         })
         .await
     }
@@ -156,7 +157,7 @@ impl Store {
             if !user.active {
                 user_changes::activate(db, &user, now, origin)?;
             }
-            Ok(User { active: true, ..user })
+            by_id(db, id)
         })
         .await
     }
@@ -205,7 +206,8 @@ struct Removal {
 fn remove_some(db: &Connection, user: &User, now: Time, origin: &Origin) -> Result<Removal> {
     let mut query = db.prepare_cached("SELECT digest FROM keys WHERE owner_id = ?1 LIMIT ?2").map_err(sql)?;
     let digests = query.query_map((user.id.as_bytes(), KEYS_AT_ONCE as i64), |row| row.get(0)).map_err(sql)?;
-    let digests: Vec<Vec<u8>> = digests.collect::<rusqlite::Result<_>>().map_err(sql)?;
+    // Whatever stands there finds the row.
+    let digests: Vec<Value> = digests.collect::<rusqlite::Result<_>>().map_err(sql)?;
     let mut keys = 0;
     for digest in &digests {
         // A row of an import that is not complete is no key yet: there is nothing to tell.

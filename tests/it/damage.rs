@@ -311,3 +311,199 @@ async fn rows_that_lost_their_owner_or_their_shape_hold_up_nothing() {
     let left: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 3);
 }
+
+/// What a column of this type may hold and we would never store in it, as far as SQLite lets it in.
+fn nonsense(declared: &str) -> &'static [&'static str] {
+    match declared {
+        "INTEGER" => &[
+            "4611686018427387904",
+            "253402300800000",
+            "9223372036854775807",
+            "-9223372036854775807 - 1",
+            "-62135596800001",
+        ],
+        "BLOB" => &["x''", "randomblob(5)", "randomblob(17)"],
+        _ => &["CAST(x'66ff' AS TEXT)"],
+    }
+}
+
+/// Every column of the table, with everything in [`nonsense`] for it.
+fn damages_of(home: &Home, table: &str) -> Vec<(String, &'static str)> {
+    let db = home.sqlite();
+    let mut columns = db.prepare(&format!("SELECT name, type FROM pragma_table_info('{table}')")).unwrap();
+    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let columns: Vec<(String, String)> = columns.collect::<Result<_, _>>().unwrap();
+    let each = |(name, declared): (String, String)| nonsense(&declared).iter().map(move |value| (name.clone(), *value));
+    columns.into_iter().flat_map(each).collect()
+}
+
+fn spoil(home: &Home, table: &str, column: &str, value: &str, id: [u8; 16]) {
+    let db = home.sqlite();
+    db.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF").unwrap();
+    let changed = db.execute(&format!("UPDATE {table} SET {column} = {value} WHERE id = ?1"), [id]);
+    assert_eq!(changed.unwrap(), 1, "{column} = {value}");
+}
+
+/// Every page of a list.
+async fn listed(client: &Client, path: &str, what: &str) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = client.get(&format!("{path}?limit=100{after}")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let page = page.json();
+        all.extend(page[what].as_array().unwrap().iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(cursor) => after = format!("&cursor={cursor}"),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_column_of_a_key_can_hold_what_keeps_it_from_being_shown_refused_and_revoked() {
+    let server = Server::start();
+    let managing = managing_key(&server).await;
+    let mut damaged = Vec::new();
+    for (column, value) in damages_of(&server.home, "keys") {
+        let keys = server.keys(3).await;
+        for (id, _) in &keys {
+            // Two equal ones would be no nonsense of this column, but a breach of another rule.
+            if value != "x''" || !["id", "digest"].contains(&&*column) || *id == keys[0].0 {
+                spoil(&server.home, "keys", &column, value, *keybearer::model::KeyId::parse(id).unwrap().as_bytes());
+            }
+        }
+        let field = match &*column {
+            "owner_id" => "owner",
+            "limit_bucket" => "rate_limit",
+            other => other,
+        };
+        damaged.push((column.clone(), field.to_owned(), format!("{column} = {value}"), keys));
+    }
+    for (column, _, damage, keys) in &damaged {
+        // Nobody knows whose it is, or which text it has.
+        let expected = if ["owner_id", "digest"].contains(&&**column) { 401 } else { 204 };
+        let own = async || server.bearer(&keys[0].1).call("DELETE", "/api/v1/keys/current").await.status == expected;
+        eventually(SOON, damage, own).await;
+    }
+
+    let server = server.restart();
+    let manager = server.bearer(&managing);
+    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    let (list, found) =
+        (listed(&manager, "/api/v1/keys", "keys").await, server.home.keybearer(&["check"]).output().unwrap());
+    assert_eq!(found.status.code(), Some(1));
+    let found = String::from_utf8(found.stdout).unwrap();
+    for (column, field, damage, keys) in &damaged {
+        let (id, key) = (&keys[1].0, &keys[1].1);
+        let status = judged(&server, key).await;
+        if column == "id" {
+            let is_spoiled = !damage.ends_with("x''");
+            assert_eq!(status, if is_spoiled { 503 } else { 200 }, "{damage}");
+            server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(key.as_str()).assert().success();
+            assert_eq!(judged(&server, key).await, 401, "{damage}");
+            continue;
+        }
+        if column == "digest" && damage.ends_with("x''") {
+            continue;
+        }
+        let expected = match &**field {
+            "owner" | "digest" => 401,
+            "scopes" | "enabled" | "expires_at" | "allowed_ips" | "rate_limit" | "is_token" => 503,
+            _ => 200,
+        };
+        assert_eq!((status, server.tries(key).await), (expected, expected), "{damage}");
+        let record = list.iter().find(|record| record["id"] == **id).unwrap_or_else(|| panic!("{damage}"));
+        assert!(
+            record["unreadable"].as_array().is_some_and(|fields| fields.contains(&json!(field))),
+            "{damage}: {record}"
+        );
+        assert!(found.contains(&format!("key {id}")), "{damage}: {found}");
+        let by_id = format!("/api/v1/keys/{id}");
+        let off = manager.request("PATCH", &by_id).header("content-type", "application/json");
+        let off = manager.send(off.body(r#"{"enabled":false}"#)).await;
+        assert_eq!((off.status, &off.json()["enabled"]), (200, &json!(false)), "{damage}: {off:?}");
+        assert_eq!(judged(&server, key).await, 401, "{damage}: disabled is certain");
+        assert_eq!(manager.call("DELETE", &by_id).await.status, 204, "{damage}");
+        let own = server.bearer(&keys[2].1).call("DELETE", "/api/v1/keys/current").await;
+        assert_eq!(own.status, if expected == 401 { 401 } else { 204 }, "{damage}: {own:?}");
+        if expected == 401 {
+            server.home.run(&["keys", "revoke", &keys[2].0]);
+            server.home.run(&["keys", "revoke", &keys[0].0]);
+        }
+    }
+    for words in [&["keys", "list"][..], &["keys", "list", "--json"], &["users", "list"]] {
+        server.home.run(words);
+    }
+    server.home.run(&["events", "verify"]);
+}
+
+#[tokio::test]
+async fn no_column_of_a_user_can_hold_what_keeps_the_others_from_being_shown_and_the_user_from_being_removed() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let admin = Client::signed_in(server.address, ADMIN).await;
+    let mut damaged = Vec::new();
+    for (number, (column, value)) in damages_of(&server.home, "users").into_iter().enumerate() {
+        let email = format!("m{number}@example.com");
+        let (_, key) = server.key_of(&email, &[], |_| {}).await;
+        let owner = server.user(&email, Role::Member).await.id;
+        spoil(&server.home, "users", &column, value, *owner.as_bytes());
+        let expected = if column == "active" { 401 } else { 200 };
+        eventually(SOON, &column, async || judged(&server, &key).await == expected).await;
+        damaged.push((column, value, owner));
+    }
+    let list = listed(&manager, "/api/v1/users", "users").await;
+    server.home.run(&["users", "list"]);
+    assert_eq!(admin.get("/users").await.status, 200);
+    let found = server.home.keybearer(&["check"]).output().unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert!(found.contains("a user has an id that is none"), "{found}");
+    for (column, value, owner) in damaged {
+        if column == "id" {
+            continue;
+        }
+        if column != "password_hash" {
+            let record = list.iter().find(|record| record["id"] == owner.to_string()).unwrap();
+            let field = if column == "email" { "email" } else { &column };
+            assert!(record["unreadable"].to_string().contains(field), "{column} = {value}: {record}");
+            assert!(found.contains(&format!("user {owner}")), "{column} = {value}: {found}");
+        }
+        assert_eq!(admin.get(&format!("/users/{owner}")).await.status, 200, "{column} = {value}");
+        assert_eq!(admin.form(&format!("/users/{owner}/deactivate"), &[]).await.status, 303, "{column} = {value}");
+        let state: i64 = server
+            .home
+            .sqlite()
+            .query_row("SELECT active FROM users WHERE id = ?1", [owner.as_bytes()], |row| row.get(0))
+            .unwrap();
+        assert_eq!(state, 0, "{column} = {value}");
+        server.home.run(&["users", "remove", &owner.to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_family_of_tokens_is_named_and_over_and_its_tokens_can_be_ended() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    for (column, value) in damages_of(&server.home, "token_families") {
+        let issue = || server.anon().request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
+        let issued = server.anon().send(issue()).await.json();
+        let (token, refresh) = (issued["token"].as_str().unwrap(), issued["refresh_token"].as_str().unwrap());
+        let family: [u8; 16] = server
+            .home
+            .sqlite()
+            .query_row("SELECT id FROM token_families ORDER BY created_at DESC, id DESC", [], |row| row.get(0))
+            .unwrap();
+        spoil(&server.home, "token_families", &column, value, family);
+        let found = server.home.keybearer(&["check"]).output().unwrap();
+        let findings = String::from_utf8(found.stdout).unwrap();
+        assert!(found.status.code() == Some(1) && findings.contains("of a program"), "{column} = {value}: {findings}");
+        let body = format!("{{\"refresh_token\":\"{refresh}\"}}");
+        let refreshed = server.anon().json("/api/v1/tokens", body).await;
+        assert_eq!(refreshed.status, 401, "{column} = {value}: {refreshed:?}");
+        let given_back = server.bearer(token).call("DELETE", "/api/v1/tokens").await;
+        assert!([204, 401].contains(&given_back.status), "{column} = {value}: {given_back:?}");
+        assert_eq!(judged(&server, token).await, 401, "{column} = {value}");
+        server.home.sqlite().execute("DELETE FROM token_families", []).unwrap();
+    }
+    assert_eq!(manager.get("/api/v1/users").await.status, 200);
+}

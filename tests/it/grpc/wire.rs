@@ -9,11 +9,15 @@ use keybearer::http::gateway::grpc::message::CheckResponse;
 use tonic::Code;
 
 use super::envoy::{Envoy, Question};
-use super::start;
+use super::{start, with_grpc};
+use crate::harness::Server;
 
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const ACK: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
 /// `:method POST`, `:scheme http`, `:path /`, from HPACK's static table.
@@ -28,7 +32,7 @@ fn open(address: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-    socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    socket.write_all(PREFACE).unwrap();
     socket.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
     socket
 }
@@ -101,4 +105,43 @@ async fn http_1_is_not_spoken_here_and_http_2_not_on_the_main_listener() {
     let read = socket.read(&mut answer).unwrap_or(0);
     let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_greeting_in_time_is_cut_off_and_who_has_is_not() {
+    let head = Duration::from_secs(1);
+    let server = Server::with(|settings| {
+        with_grpc(settings);
+        settings.deadlines.head = head;
+    });
+    let address = server.grpc.unwrap();
+    let (_, key) = server.key(&[]).await;
+    let envoy = Envoy::at(address);
+    serves(&envoy, &key).await;
+    let mut whole = open(address);
+    for length in [0, 1, 14, PREFACE.len() - 1] {
+        let mut socket = TcpStream::connect(address).unwrap();
+        // Far below the half minute after which HTTP/2 itself asks who is there.
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.write_all(&PREFACE[..length]).unwrap();
+        assert!(is_closed(socket), "after {length} bytes");
+    }
+    // Nor does it last for every byte anew.
+    let mut socket = TcpStream::connect(address).unwrap();
+    let sent = PREFACE[..PREFACE.len() - 1].iter().take_while(|byte| {
+        std::thread::sleep(head / 4);
+        socket.write_all(&[**byte]).is_ok()
+    });
+    assert!(sent.count() < PREFACE.len() - 1, "the server took every byte");
+    serves(&envoy, &key).await;
+    let ping = frame(PING, 0, 0, b"are you?");
+    whole.write_all(&ping).unwrap();
+    let pong = [&[0, 0, 8, PING, ACK][..], &[0; 4], b"are you?"].concat();
+    let mut read = Vec::new();
+    while !read.ends_with(&pong) {
+        let mut piece = [0; 256];
+        let count = whole.read(&mut piece).unwrap();
+        assert!(count > 0, "who has greeted was cut off");
+        read.extend_from_slice(&piece[..count]);
+    }
 }

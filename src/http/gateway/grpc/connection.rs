@@ -19,8 +19,9 @@ use crate::http::seats::{Seat, Seats};
 
 /// Open connections; a gateway needs a few. More wait to be accepted.
 const MOST_CONNECTIONS: usize = 1024;
-/// Within this time the client has begun to speak.
-const FIRST_WORD: Duration = Duration::from_secs(10);
+/// The bytes with which every client of HTTP/2 begins (RFC 9113 §3.4). Until they are there, nothing of HTTP/2 asks
+/// whether the client lives.
+const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
 /// After a failure to accept (no file descriptor is left, say), before the next try.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,20 +32,22 @@ pub fn connections(
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let all = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let seats = Seats::new("--grpc-listen", settings, MOST_CONNECTIONS);
-    let to = move |listener| Box::pin(connections_to(listener, Arc::clone(&all), Arc::clone(&seats)));
+    let greeting = settings.deadlines.head;
+    let to = move |listener| Box::pin(connections_to(listener, greeting, Arc::clone(&all), Arc::clone(&seats)));
     stream::select_all(listeners.into_iter().map(to))
 }
 
 fn connections_to(
     listener: TcpListener,
+    greeting: Duration,
     all: Arc<Semaphore>,
     seats: Arc<Seats>,
 ) -> impl Stream<Item = io::Result<Connection>> {
-    stream::unfold((listener, all, seats), |(listener, all, seats)| async move {
+    stream::unfold((listener, all, seats), move |(listener, all, seats)| async move {
         let one_of_all = Arc::clone(&all).acquire_owned().await.ok()?;
         let (stream, seat) = accept(&listener, &seats).await;
-        let first_word = Some(Box::pin(tokio::time::sleep(FIRST_WORD)));
-        Some((Ok(Connection { stream, first_word, _one_of_all: one_of_all, _seat: seat }), (listener, all, seats)))
+        let greeting = Some(Greeting { left: PREFACE, deadline: Box::pin(tokio::time::sleep(greeting)) });
+        Some((Ok(Connection { stream, greeting, _one_of_all: one_of_all, _seat: seat }), (listener, all, seats)))
     })
 }
 
@@ -72,10 +75,24 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
 
 pub struct Connection {
     stream: TcpStream,
-    /// Until the client has spoken.
-    first_word: Option<Pin<Box<Sleep>>>,
+    /// Until the client has sent it whole.
+    greeting: Option<Greeting>,
     _one_of_all: OwnedSemaphorePermit,
     _seat: Seat,
+}
+
+struct Greeting {
+    /// Bytes of [`PREFACE`] that have not come yet; whether they are right, HTTP/2 judges.
+    left: usize,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Greeting {
+    /// `None` when nothing is left of it.
+    fn after(self, came: usize) -> Option<Self> {
+        let left = self.left.saturating_sub(came);
+        (left > 0).then_some(Greeting { left, ..self })
+    }
 }
 
 impl Connected for Connection {
@@ -86,14 +103,16 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
         match pin!(&mut self.stream).poll_read(context, into) {
             Poll::Ready(read) => {
-                self.first_word = None;
+                let came = into.filled().len() - before;
+                self.greeting = self.greeting.take().and_then(|greeting| greeting.after(came));
                 Poll::Ready(read)
             }
             Poll::Pending => {
-                let Some(deadline) = &mut self.first_word else { return Poll::Pending };
-                ready!(deadline.as_mut().poll(context));
+                let Some(greeting) = &mut self.greeting else { return Poll::Pending };
+                ready!(greeting.deadline.as_mut().poll(context));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
         }

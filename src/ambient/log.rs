@@ -1,6 +1,7 @@
 //! Lines on their way to stderr. A thread of its own writes them, so that a reader who has stopped
 //! reading stops nothing else: what does not fit in the queue is dropped, counted and reported.
 
+use std::cell::RefCell;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
 /// From now on everything goes through the queue.
 pub fn start() -> Result<()> {
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::unavailable)?;
-    let queue = Queue::start(std::fs::File::from(stderr), MOST_BYTES)?;
+    let queue = Queue::start(std::fs::File::from(stderr), MOST_BYTES, told)?;
     let _ = LOG.set(queue); // a second start keeps the first
     Ok(())
 }
@@ -43,12 +44,28 @@ pub fn dropped() -> u64 {
     LOG.get().map_or(0, |log| log.dropped.load(Ordering::Relaxed))
 }
 
+thread_local! {
+    /// What the thread that writes says itself does not wait in the queue, where it could be dropped.
+    static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// The line that tells of so many others that are missing; empty where the log's level leaves it out.
+fn told(lines: u64) -> Vec<u8> {
+    OWN.set(Some(Vec::new()));
+    tracing::warn!(
+        lines,
+        "lines are missing from this log: whoever reads it stopped for a while, or there was no room to write it"
+    );
+    OWN.take().unwrap_or_default()
+}
+
 /// Takes a whole line with each write, at once.
 pub struct Line;
 
 impl Write for Line {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Some(log) = LOG.get() {
+        let is_own = OWN.with_borrow_mut(|own| own.as_mut().map(|own| own.extend_from_slice(line)).is_some());
+        if let Some(log) = LOG.get().filter(|_| !is_own) {
             log.put(line, log.most);
         }
         Ok(line.len())
@@ -75,7 +92,8 @@ struct Waiting {
 }
 
 impl Queue {
-    fn start(out: impl Write + Send + 'static, most: usize) -> Result<Arc<Self>> {
+    /// `tell` makes the line that tells of so many missing ones.
+    fn start(out: impl Write + Send + 'static, most: usize, tell: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
         let queue = Arc::new(Queue {
             most,
             waiting: Mutex::default(),
@@ -84,7 +102,7 @@ impl Queue {
             dropped: AtomicU64::new(0),
         });
         let own = Arc::clone(&queue);
-        thread::Builder::new().name("log".into()).spawn(move || own.run(out)).map_err(Error::unavailable)?;
+        thread::Builder::new().name("log".into()).spawn(move || own.run(out, tell)).map_err(Error::unavailable)?;
         Ok(queue)
     }
 
@@ -107,25 +125,22 @@ impl Queue {
         let _ = self.written.wait_timeout_while(self.lock(), within, waits);
     }
 
-    fn run(&self, mut out: impl Write) {
+    fn run(&self, mut out: impl Write, tell: fn(u64) -> Vec<u8>) {
         let (mut bytes, mut reported) = (Vec::new(), 0);
         loop {
-            self.take(&mut bytes);
+            let dropped = self.take(&mut bytes);
             let lost = write(&mut out, &bytes);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            if lost == 0 && dropped > reported {
-                tracing::warn!(
-                    lines = dropped - reported,
-                    "lines are missing from this log: whoever reads it stopped for a while, or there was no room to write it"
-                );
+            // Told only when the report is written, too.
+            if lost == 0 && dropped > reported && write(&mut out, &tell(dropped - reported)) == 0 {
                 reported = dropped;
             }
         }
     }
 
-    /// Waits for bytes and takes them all, in exchange for the room of those written.
-    fn take(&self, bytes: &mut Vec<u8>) {
+    /// Waits for bytes and takes them all, in exchange for the room of those written. Returns how many lines were
+    /// dropped until then: they would have followed these, for which there was room.
+    fn take(&self, bytes: &mut Vec<u8>) -> u64 {
         bytes.clear();
         let mut waiting = self.lock();
         while waiting.bytes.is_empty() {
@@ -134,6 +149,7 @@ impl Queue {
             waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         std::mem::swap(&mut waiting.bytes, bytes);
+        self.dropped.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -181,7 +197,41 @@ mod tests {
 
     fn queue(most: usize) -> (Arc<Queue>, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
         let ((permit, permissions), (taken, took)) = (channel(), channel());
-        (Queue::start(Reader { permissions, taken }, most).unwrap(), permit, took)
+        (
+            Queue::start(Reader { permissions, taken }, most, |lines| format!("{lines} missing\n").into()).unwrap(),
+            permit,
+            took,
+        )
+    }
+
+    /// The sum of what the reports say.
+    fn told(read: &str) -> u64 {
+        read.lines().filter_map(|line| line.strip_suffix(" missing")?.parse::<u64>().ok()).sum()
+    }
+
+    #[test]
+    fn a_report_finds_room_in_a_full_queue_and_counts_only_when_it_is_written() {
+        let (queue, permit, took) = queue(40);
+        let fill = || (0..100).for_each(|_| queue.put(b"ten bytes\n", queue.most));
+        fill();
+        // There is no room for the third piece: the report, as a rule.
+        for number in 0..8 {
+            permit.send(if number == 2 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }).unwrap();
+        }
+        queue.flush(LONG);
+        fill();
+        // However small the pieces: enough.
+        for _ in 0..1000 {
+            permit.send(Ok(())).unwrap();
+        }
+        queue.flush(LONG);
+        queue.put(b"the last\n", usize::MAX);
+        queue.flush(LONG);
+        let read: Vec<u8> = took.try_iter().flatten().collect();
+        let read = String::from_utf8(read).unwrap();
+        assert_eq!(told(&read), queue.dropped.load(Ordering::Relaxed), "{read}");
+        let kept = read.lines().filter(|line| *line == "ten bytes").count() as u64;
+        assert_eq!(kept + told(&read), 200, "{read}");
     }
 
     #[test]
@@ -199,7 +249,8 @@ mod tests {
         queue.flush(LONG);
         let read: Vec<u8> = took.try_iter().flatten().collect();
         let read = String::from_utf8(read).unwrap();
-        assert!(read.starts_with("ten bytes\n") && read.ends_with("the link\n"), "{read}");
+        assert!(read.starts_with("ten bytes\n") && read.contains("\nthe link\n"), "{read}");
+        assert_eq!(told(&read), queue.dropped.load(Ordering::Relaxed));
         let kept = read.lines().filter(|line| *line == "ten bytes").count() as u64;
         assert_eq!(kept + queue.dropped.load(Ordering::Relaxed), 1000);
     }
@@ -207,7 +258,9 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
         let (queue, permit, took) = queue(1000);
-        for outcome in [Err(ErrorKind::StorageFull), Err(ErrorKind::Interrupted), Err(ErrorKind::WouldBlock), Ok(())] {
+        for outcome in
+            [Err(ErrorKind::StorageFull), Err(ErrorKind::Interrupted), Err(ErrorKind::WouldBlock), Ok(()), Ok(())]
+        {
             permit.send(outcome.map_err(io::Error::from)).unwrap();
         }
         queue.put(b"lost\n", queue.most);
@@ -215,6 +268,6 @@ mod tests {
         queue.put(b"kept\n", queue.most);
         queue.flush(LONG);
         assert_eq!(queue.dropped.load(Ordering::Relaxed), 1);
-        assert_eq!(took.try_iter().collect::<Vec<_>>(), [b"kept\n"]);
+        assert_eq!(took.try_iter().collect::<Vec<_>>(), [&b"kept\n"[..], b"1 missing\n"]);
     }
 }

@@ -4,6 +4,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::harness::{ADMIN, Client, Home, PASSWORD, Process, eventually, raw};
@@ -162,17 +165,31 @@ async fn a_log_that_nobody_reads_stops_nothing_and_says_later_what_is_missing() 
     server.fill();
     let client = Client::bearer(server.address, &verifier);
     assert_eq!(client.get("/auth").await.status, 200);
-    let metrics = client.get("/metrics").await.body;
-    let dropped = metrics.split("keybearer_log_lines_dropped_total ").nth(1).unwrap();
-    assert!(dropped.lines().next().unwrap().parse::<u64>().unwrap() > 0, "{metrics}");
-    let mut line = String::new();
-    while !line.contains("lines are missing from this log") {
-        line.clear();
-        assert_ne!(server.stderr.read_line(&mut line).unwrap(), 0, "it ended");
-    }
-    assert!(line.contains("\"lines\":"), "{line}");
+    let dropped = async || {
+        let metrics = client.get("/metrics").await.body;
+        let count = metrics.split("keybearer_log_lines_dropped_total ").nth(1).unwrap();
+        count.lines().next().unwrap().parse::<u64>().unwrap()
+    };
+    assert!(dropped().await > 0);
+    let reported = Arc::new(AtomicU64::new(0));
+    let (mut stderr, sum) = (server.stderr, Arc::clone(&reported));
+    let reading = thread::spawn(move || {
+        let mut line = String::new();
+        while stderr.read_line(&mut line).unwrap() > 0 {
+            if line.contains("lines are missing from this log") {
+                let lines = line.split("\"lines\":").nth(1).unwrap();
+                let lines = lines.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+                sum.fetch_add(lines.parse::<u64>().unwrap(), Ordering::SeqCst);
+            }
+            line.clear();
+        }
+    });
+    // Each question leaves a line, and so a place for the next report.
+    let all_are_told = async || reported.load(Ordering::SeqCst) == dropped().await;
+    eventually(Duration::from_secs(60), "the reports tell of every missing line", all_are_told).await;
     server.child.kill().unwrap();
     server.child.wait().unwrap();
+    reading.join().unwrap();
 }
 
 #[test]

@@ -16,26 +16,36 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MOST: usize = 256;
 const MAPS: usize = 64;
 const BITS: usize = 4096;
+/// So many keys of one address are told apart; beyond, their number is estimated in as much memory.
+const FEW: usize = 64;
 
 pub struct Strangers {
     /// Distinct bad keys a minute from one address; 0: no limit.
     limit: u32,
+    /// How many bits so many keys set.
+    threshold: u32,
     /// Which map an address is in, nobody can tell from outside.
     hasher: RandomState,
     watched: [Mutex<HashMap<Neighbourhood, Suspect>>; MAPS],
 }
 
-/// Linear counting: each key sets one of 4,096 bits; how many are set tells how many keys there were.
 struct Suspect {
     window: u64,
-    bits: Box<[u64; BITS / 64]>,
-    set: u32,
+    seen: Seen,
+}
+
+enum Seen {
+    /// The beginnings of their digests.
+    Few(Vec<u64>),
+    /// Linear counting: each key sets one of 4,096 bits; how many are set tells about how many keys there were.
+    Many { bits: Box<[u64; BITS / 64]>, set: u32 },
 }
 
 impl Strangers {
     pub fn new(limit: u32) -> Self {
         Strangers {
-            limit: threshold(limit),
+            limit,
+            threshold: threshold(limit),
             hasher: RandomState::new(),
             watched: std::array::from_fn(|_| Mutex::default()),
         }
@@ -65,29 +75,55 @@ impl Strangers {
         if suspect.window != window {
             *suspect = Suspect::new(window);
         }
-        suspect.see(&digest());
+        suspect.seen.add(&digest());
         let left = Duration::from_secs((window + 1) * WINDOW.as_secs()).saturating_sub(now);
-        (suspect.set > self.limit).then_some(left)
+        suspect.seen.are_more_than(self.limit, self.threshold).then_some(left)
     }
 }
 
 /// How many bits `keys` distinct keys set, on average.
 fn threshold(keys: u32) -> u32 {
     let bits = BITS as f64;
-    (bits * (1.0 - (-f64::from(keys) / bits).exp())) as u32
+    (bits * (1.0 - (-f64::from(keys) / bits).exp())).round() as u32
 }
 
 impl Suspect {
     fn new(window: u64) -> Self {
-        Suspect { window, bits: Box::new([0; BITS / 64]), set: 0 }
+        Suspect { window, seen: Seen::Few(Vec::new()) }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, digest: &Digest) {
+        let (head, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+        self.mark(u64::from_le_bytes(*head));
     }
 
-    fn see(&mut self, digest: &Digest) {
-        let bit = usize::from(u16::from_le_bytes([digest.as_bytes()[0], digest.as_bytes()[1]])) % BITS;
-        let (word, mask) = (&mut self.bits[bit / 64], 1 << (bit % 64));
-        if *word & mask == 0 {
-            *word |= mask;
-            self.set += 1;
+    fn mark(&mut self, head: u64) {
+        match self {
+            Seen::Few(heads) if heads.contains(&head) => {}
+            Seen::Few(heads) if heads.len() < FEW => heads.push(head),
+            Seen::Few(heads) => {
+                let heads = std::mem::take(heads);
+                *self = Seen::Many { bits: Box::new([0; BITS / 64]), set: 0 };
+                heads.into_iter().chain([head]).for_each(|head| self.mark(head));
+            }
+            Seen::Many { bits, set } => {
+                let bit = head as usize % BITS;
+                let (word, mask) = (&mut bits[bit / 64], 1 << (bit % 64));
+                if *word & mask == 0 {
+                    *word |= mask;
+                    *set += 1;
+                }
+            }
+        }
+    }
+
+    /// More keys than `limit`; so many set `threshold` bits.
+    fn are_more_than(&self, limit: u32, threshold: u32) -> bool {
+        match self {
+            Seen::Few(heads) => heads.len() > limit as usize,
+            Seen::Many { set, .. } => limit as usize <= FEW || *set > threshold,
         }
     }
 }
@@ -95,6 +131,22 @@ impl Suspect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_distinct_keys_as_the_limit_says_are_let_through() {
+        let from = Some(ClientAddress::read(b"192.0.2.1"));
+        for limit in [1, 9, 10, 63, 64, 65, 100, 1000, 3000] {
+            let strangers = Strangers::new(limit);
+            let note = |key: u32| strangers.note(from, || Digest::of(&key.to_le_bytes()), || Duration::ZERO);
+            let through = (0..4 * limit).take_while(|key| note(*key).is_none() && note(*key / 2).is_none()).count();
+            if limit as usize <= FEW {
+                assert_eq!(through, limit as usize);
+            } else {
+                let off = through.abs_diff(limit as usize);
+                assert!(off * 20 <= limit as usize, "{through} of {limit}");
+            }
+        }
+    }
 
     #[test]
     fn distinct_keys_count_and_repeated_ones_do_not() {

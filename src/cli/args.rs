@@ -126,7 +126,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SPAN")]
     #[serde(alias = "usage_retention")]
     pub usage_retention: Option<Text>,
-    /// Different bad keys a minute from one address before its bad keys get 429; 0: any number [default: 1000]
+    /// Different bad keys a minute from one address before its bad keys get 429; 0: any number. Loopback addresses have
+    /// no limit [default: 1000]
     #[arg(long, value_name = "N")]
     #[serde(alias = "bad_key_limit")]
     pub bad_key_limit: Option<Text>,

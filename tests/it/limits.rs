@@ -87,3 +87,24 @@ async fn the_limit_of_bad_keys_is_one_for_all_workers() {
     // A minute may end in between, and the count is an estimate.
     assert!((60..=240).contains(&held_back), "{held_back}");
 }
+
+#[tokio::test]
+async fn an_address_may_try_as_many_bad_keys_as_the_limit_says_and_loopback_any_number() {
+    let server = Server::with(|settings| {
+        settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap();
+        settings.bad_key_limit = 10;
+    });
+    let stranger = server.anon();
+    let guess = async |from: &str, number: u32| {
+        let request = stranger.request("GET", "/auth").header("x-forwarded-for", from);
+        stranger.send(request.header("x-api-key", format!("guess-{number}"))).await.status
+    };
+    for number in 0..10 {
+        // One client that tries again and again is no guesser.
+        assert_eq!([guess("203.0.113.1", number).await, guess("203.0.113.1", number).await], [401, 401], "{number}");
+    }
+    assert_eq!((guess("203.0.113.1", 10).await, guess("203.0.113.2", 10).await), (429, 401));
+    for number in 0..40 {
+        assert_eq!(guess("127.0.0.1", number).await, 401);
+    }
+}

@@ -49,7 +49,7 @@ impl Server {
         let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
         settings.signing.file = Some(signing::keys());
         change(&mut settings);
-        let auth = auth.with_refresh_reuse(settings.refresh_reuse);
+        let auth = auth.with_refresh_reuse(settings.refresh_reuse).with_bad_key_limit(settings.bad_key_limit);
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

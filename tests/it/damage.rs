@@ -507,3 +507,53 @@ async fn a_damaged_family_of_tokens_is_named_and_over_and_its_tokens_can_be_ende
     }
     assert_eq!(manager.get("/api/v1/users").await.status, 200);
 }
+
+/// A failing disk can change a value's type too, against which SQLite guards only what it writes itself.
+fn spoil_type(home: &Home, column: &str, value: &str, id: [u8; 16]) {
+    let db = home.sqlite();
+    db.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON")
+        .unwrap();
+    let schema: String =
+        db.query_row("SELECT sql FROM sqlite_schema WHERE name = 'keys'", [], |row| row.get(0)).unwrap();
+    let set = |sql: &str| db.execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'keys'", [sql]).unwrap();
+    set(&schema.replace("STRICT, ", ""));
+    db.execute_batch("PRAGMA writable_schema = RESET; PRAGMA writable_schema = ON").unwrap();
+    let changed = db.execute(&format!("UPDATE keys SET {column} = {value} WHERE id = ?1"), [id]);
+    set(&schema);
+    assert_eq!(changed.unwrap(), 1, "{column} = {value}");
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_shown_as_damage_and_its_key_is_refused_and_revoked() {
+    let server = Server::start();
+    let managing = managing_key(&server).await;
+    let columns: Vec<String> = damages_of(&server.home, "keys").into_iter().map(|(column, _)| column).collect();
+    let mut damaged: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    for column in columns {
+        if ["id", "digest", "owner_id"].contains(&&*column) || damaged.iter().any(|(other, ..)| *other == column) {
+            continue;
+        }
+        let keys = server.keys(2).await;
+        for (id, _) in &keys {
+            let id = *keybearer::model::KeyId::parse(id).unwrap().as_bytes();
+            spoil_type(&server.home, &column, if column == "limit_bucket" { "'x'" } else { "x'07'" }, id);
+        }
+        damaged.push((column, keys));
+    }
+    let server = server.restart();
+    let manager = server.bearer(&managing);
+    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    let list = listed(&manager, "/api/v1/keys", "keys").await;
+    for (column, keys) in &damaged {
+        let (id, key) = (&keys[0].0, &keys[0].1);
+        let field = if column == "limit_bucket" { "rate_limit" } else { column };
+        let record = list.iter().find(|record| record["id"] == **id).unwrap_or_else(|| panic!("{column}"));
+        assert!(record["unreadable"].as_array().is_some_and(|fields| fields.contains(&json!(field))), "{record}");
+        let is_judged = ["scopes", "enabled", "expires_at", "allowed_ips", "rate_limit", "is_token"].contains(&field);
+        assert_eq!(judged(&server, key).await, if is_judged { 503 } else { 200 }, "{column}");
+        assert_eq!(manager.call("DELETE", &format!("/api/v1/keys/{id}")).await.status, 204, "{column}");
+        let own = server.bearer(&keys[1].1).call("DELETE", "/api/v1/keys/current").await;
+        assert_eq!(own.status, 204, "{column}: {own:?}");
+    }
+    server.home.run(&["check"]);
+}

@@ -257,11 +257,40 @@ pub(super) fn set_enabled(
     let enabled = action == Action::KeyEnabled;
     let is_unreadable = before.unreadable.contains(&"enabled");
     if before.enabled != enabled || is_unreadable {
-        changed(db, "UPDATE keys SET enabled = ?2 WHERE id = ?1", (before.id.as_bytes(), enabled))?;
+        write_enabled(db, before.id, enabled).map_err(sql)?;
         log(db, action, &before, now, origin)?;
     }
     let unreadable = before.unreadable.into_iter().filter(|field| *field != "enabled").collect();
     Ok(KeyRecord { enabled, unreadable, ..before })
+}
+
+/// SQLite writes no row that holds a value of another type than its column's, whichever column is written: then such
+/// values give way to others that nobody can read either, so that the row grants no more than before.
+fn write_enabled(db: &Connection, id: KeyId, enabled: bool) -> rusqlite::Result<()> {
+    let write = |sql_text| db.prepare_cached(sql_text)?.execute((id.as_bytes(), enabled)).map(drop);
+    match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {
+        Err(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE =>
+        {
+            write(
+                "UPDATE keys SET enabled = ?2,
+                 name = iif(typeof(name) = 'text', name, '?'),
+                 prefix = iif(typeof(prefix) IN ('text', 'null'), prefix, '?'),
+                 hint = iif(typeof(hint) = 'text', hint, '?'),
+                 scopes = iif(typeof(scopes) = 'text', scopes, '?'),
+                 allowed_ips = iif(typeof(allowed_ips) = 'text', allowed_ips, '?'),
+                 rate_limit = iif(typeof(rate_limit) IN ('text', 'null'), rate_limit, '?'),
+                 metadata = iif(typeof(metadata) = 'text', metadata, '?'),
+                 created_at = iif(typeof(created_at) = 'integer', created_at, -9223372036854775808),
+                 expires_at = iif(typeof(expires_at) IN ('integer', 'null'), expires_at, -9223372036854775808),
+                 lifetime = iif(typeof(lifetime) IN ('integer', 'null'), lifetime, -1),
+                 limit_bucket = iif(typeof(limit_bucket) IN ('blob', 'null'), limit_bucket, x''),
+                 is_token = iif(typeof(is_token) = 'integer' AND is_token IN (0, 1), is_token, 0)
+                 WHERE id = ?1",
+            )
+        }
+        other => other,
+    }
 }
 
 pub(super) fn log(db: &Connection, action: Action, key: &KeyRecord, now: Time, origin: &Origin) -> Result<()> {

@@ -551,7 +551,16 @@ async fn a_value_of_another_type_is_shown_as_damage_and_its_key_is_refused_and_r
         assert!(record["unreadable"].as_array().is_some_and(|fields| fields.contains(&json!(field))), "{record}");
         let is_judged = ["scopes", "enabled", "expires_at", "allowed_ips", "rate_limit", "is_token"].contains(&field);
         assert_eq!(judged(&server, key).await, if is_judged { 503 } else { 200 }, "{column}");
-        assert_eq!(manager.call("DELETE", &format!("/api/v1/keys/{id}")).await.status, 204, "{column}");
+        let by_id = format!("/api/v1/keys/{id}");
+        let off = manager.request("PATCH", &by_id).header("content-type", "application/json");
+        let off = manager.send(off.body(r#"{"enabled":false}"#)).await;
+        assert_eq!(off.status, 200, "{column}: {off:?}");
+        assert_eq!(judged(&server, key).await, 401, "{column}: disabled is certain");
+        // What stands there now says no more than before.
+        server.home.run(&["keys", "enable", id]);
+        let is_still_judged = is_judged && !["enabled", "is_token"].contains(&field);
+        eventually(SOON, column, async || judged(&server, key).await == if is_still_judged { 503 } else { 200 }).await;
+        assert_eq!(manager.call("DELETE", &by_id).await.status, 204, "{column}");
         let own = server.bearer(&keys[1].1).call("DELETE", "/api/v1/keys/current").await;
         assert_eq!(own.status, 204, "{column}: {own:?}");
     }

@@ -20,6 +20,10 @@ pub type Body = Zeroizing<Vec<u8>>;
 
 /// The whole body, at most [`MOST`] bytes, within 30 seconds.
 pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes() != b"identity") {
+        let detail = "Send the body as it is, without Content-Encoding.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body has at most 65,536 bytes.");
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -66,9 +70,10 @@ pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
     Ok(form_urlencoded::parse(text))
 }
 
-/// The media type without its parameters, in lower case.
+/// The media type without its parameters, in lower case. `None` for two: a proxy may have read the other one.
 pub fn media_type(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let mut values = request.headers().get_all(header::CONTENT_TYPE);
+    let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 

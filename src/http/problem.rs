@@ -17,6 +17,7 @@ use super::request_id::RequestId;
 use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
 use crate::model::Refusal;
+use crate::model::foreign_text::message_without_keys;
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
@@ -225,15 +226,18 @@ impl Problem {
     /// The id is the last member: its value follows.
     fn body_before_id(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
+        // Both may repeat what was sent.
+        let detail = message_without_keys(&self.detail);
+        let field = self.field.as_deref().map(message_without_keys);
         let body = Body {
             kind: "about:blank",
             title,
             status: self.status.as_u16(),
-            detail: &self.detail,
+            detail: &detail,
             code: self.code,
             error: self.oauth,
-            error_description: self.oauth.map(|_| &*self.detail),
-            field: self.field.as_deref(),
+            error_description: self.oauth.map(|_| &*detail),
+            field: field.as_deref(),
             request_id: "",
         };
         let mut text = serde_json::to_string(&body).expect("strings and a number always serialise");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::foreign_text::keys_in;
 use crate::error::{Error, Result};
 
 /// Lower-case ASCII without blanks around it. Letters beyond ASCII are refused rather than mapped:
@@ -32,6 +33,9 @@ impl Email {
                         && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 })
         });
+        if keys_in(text.as_bytes()).next().is_some() {
+            return wrong("This address contains a key. Keys are never stored; enter an e-mail address.");
+        }
         if !well_formed {
             return wrong("Enter an e-mail address such as ada@example.com.");
         }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::foreign_text;
+use super::foreign_text::keys_in;
 use crate::error::{Error, Result};
 
 /// One JSON object (RFC 8259 §4), without blanks between its parts.
@@ -27,9 +27,6 @@ impl Metadata {
         check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
         if metadata.text().len() > Self::MAX {
             return Err(wrong("Metadata has at most 4,096 bytes as compact JSON."));
-        }
-        if foreign_text::keys_in(metadata.text().as_bytes()).next().is_some() {
-            return Err(wrong("The metadata contains a key. Keys are never stored; leave it out."));
         }
         Ok(metadata)
     }
@@ -90,7 +87,15 @@ fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// What the syntax alone does not tell: names that come twice, depth, halves of surrogate pairs.
+/// A key may be escaped, so it is looked for in what a reader of the JSON gets.
+fn must_hold_no_key(text: &str) -> std::result::Result<(), &'static str> {
+    match keys_in(text.as_bytes()).next() {
+        Some(_) => Err("The metadata contains a key. Keys are never stored; leave it out."),
+        None => Ok(()),
+    }
+}
+
+/// What the syntax alone does not tell: names that come twice, depth, halves of surrogate pairs, keys.
 fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
     const NOT_JSON: &str = "Metadata is a JSON object of valid JSON.";
     let deeper = levels.checked_sub(1).ok_or("Metadata is nested at most 32 levels deep.");
@@ -100,6 +105,7 @@ fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
             let Members(members) = serde_json::from_str(json.get()).map_err(|_| NOT_JSON)?;
             let mut names = HashSet::with_capacity(members.len());
             for (name, value) in members {
+                must_hold_no_key(&name)?;
                 if !names.insert(name) {
                     return Err("In metadata, a name comes twice in one object.");
                 }
@@ -112,7 +118,7 @@ fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
             let items: Vec<&RawValue> = serde_json::from_str(json.get()).map_err(|_| NOT_JSON)?;
             items.into_iter().try_for_each(|item| check(item, deeper))
         }
-        Some(b'"') => serde_json::from_str::<String>(json.get()).map(drop).map_err(|_| NOT_JSON),
+        Some(b'"') => must_hold_no_key(&serde_json::from_str::<String>(json.get()).map_err(|_| NOT_JSON)?),
         _ => Ok(()),
     }
 }

@@ -91,8 +91,15 @@ async fn only_json_is_taken_for_json() {
         let request = verifier.request("POST", VERIFY).header("content-type", kind).body("{\"key\":\"x\"}");
         assert_eq!(verifier.send(request).await.status, status, "{kind}");
     }
-    let request = verifier.request("POST", VERIFY).body("{\"key\":\"x\"}");
-    assert_eq!(verifier.send(request).await.problem(), (415, "unsupported_media_type".into()));
+    for headers in [
+        &[][..],
+        &[("content-type", "application/json"), ("content-type", "text/plain")],
+        &[("content-type", "application/json"), ("content-encoding", "gzip")],
+    ] {
+        let request = verifier.request("POST", VERIFY).body("{\"key\":\"x\"}");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(verifier.send(request).await.problem(), (415, "unsupported_media_type".into()), "{headers:?}");
+    }
 }
 
 #[tokio::test]

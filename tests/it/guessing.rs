@@ -255,8 +255,30 @@ async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
     let scoped = member.form("/keys", &[("name", "n"), ("expires", "90d"), ("scopes", &key)]).await;
     assert!(scoped.status == 422 && scoped.body.contains("Keys are never stored"), "{scoped:?}");
     let manager = server.key_of(MEMBER, &["keybearer:keys"], |_| {}).await.1;
-    let with_metadata = json!({ "name": "n", "metadata": { "old": &key } });
-    assert_eq!(server.bearer(&manager).json("/api/v1/keys", with_metadata.to_string()).await.status, 422);
+    let manager = server.bearer(&manager);
+    let (plain, escaped) = (key.clone(), key.replace('_', "\\u005f"));
+    for metadata in [
+        format!("{{\"old\":\"{plain}\"}}"),
+        format!("{{\"old\":[{{\"x\":\"{escaped}\"}}]}}"),
+        format!("{{\"{escaped}\":1}}"),
+    ] {
+        let answer = manager.json("/api/v1/keys", format!("{{\"name\":\"n\",\"metadata\":{metadata}}}")).await;
+        assert_eq!(answer.problem(), (422, "invalid_field".into()));
+    }
+    // What is refused is not repeated either.
+    let unknown = manager.json("/api/v1/keys", format!("{{\"name\":\"n\",\"{key}\":1}}")).await;
+    assert!(
+        unknown.status == 422 && unknown.body.contains("[key]") && !unknown.body.contains(&key[3..]),
+        "{unknown:?}"
+    );
+    let add = ["users", "add", &format!("{key}@example.com"), "--password-stdin"];
+    let as_email = server.home.keybearer(&add).write_stdin(PASSWORD).output().unwrap();
+    let said = String::from_utf8_lossy(&as_email.stderr).into_owned();
+    assert!(as_email.status.code() == Some(1) && said.contains("Keys are never stored"), "{said}");
+    let digest = hex::encode([7; 32]);
+    let line = json!({ "sha256": digest, "owner": MEMBER, "name": "imported", "hint": &key }).to_string();
+    let imported = server.home.keybearer(&["keys", "import", "-"]).write_stdin(line).output().unwrap();
+    assert!(imported.status.code() == Some(1) && String::from_utf8_lossy(&imported.stderr).contains("line 1, hint"));
     let visitor = server.anon();
     let token = visitor.csrf_token().await;
     let form = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];

@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime, date};
 
 use crate::error::{Error, Result};
 
-/// Milliseconds since 1970-01-01T00:00:00Z, from [`FIRST`] to [`LAST`].
+/// Milliseconds since 1970-01-01T00:00:00Z, in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 

@@ -48,7 +48,7 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
 
 fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination> {
     let mut found = Examination::default();
-    let mut missing_log = None;
+    let mut is_without_log = false;
     if !locks::is_open(path) {
         let wal = beside(path, "-wal");
         let log = Log::read(&wal).map_err(|error| trouble(&wal, "cannot be read", error))?;
@@ -56,15 +56,15 @@ fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination>
             if !log.may_continue(header.mark) {
                 return Ok(Examination { findings: vec![format!("log: {}", open::foreign_log(path))], ..found });
             }
-            missing_log = Some(header.mark).filter(|mark| mark.continues_in_log() && log.transactions == 0);
+            is_without_log = header.mark.continues_in_log() && log.transactions == 0;
         }
     }
     let history = Announcement::peek(path)?;
     let db = access.connect(path)?;
     let is_present_version = open::judge(&db, path)?;
     let accusation = match history {
-        Some(history) => lineage::accuse(&history, &db, missing_log)?,
-        None => missing_log.map(|_| Accusation::WithoutLog),
+        Some(history) => lineage::accuse(&history, &db, is_without_log)?,
+        None => is_without_log.then_some(Accusation::WithoutLog),
     };
     found
         .findings

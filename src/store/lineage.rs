@@ -18,8 +18,6 @@ const BEGUN: usize = 0;
 const SUCCEEDED: usize = 1;
 const FAILED: usize = 2;
 const FAILED_MARK: usize = 3;
-/// The mark with which the file itself says last that it goes on in its log.
-const FILE_MARK: usize = 4;
 /// A line takes six numbers. As several processes may write theirs at once, each write has its own of 16.
 const LINES: usize = 8;
 const LINE: usize = 6;
@@ -112,8 +110,8 @@ pub(super) struct Write {
 }
 
 /// In a write transaction, after everything else: leaves its mark.
-pub(super) fn begin(history: &[AtomicU64], db: &Connection, continues_in_log: bool) -> Result<Write> {
-    let mark = Mark::put_next(db, continues_in_log)?;
+pub(super) fn begin(history: &[AtomicU64], db: &Connection) -> Result<Write> {
+    let mark = Mark::put_next(db)?;
     let state = State::of(db)?;
     let number = history[BEGUN].fetch_add(1, Ordering::Relaxed) + 1;
     Ok(Write { number, mark, state })
@@ -152,22 +150,15 @@ pub(super) fn newest(history: &[AtomicU64]) -> Option<State> {
     Some(State { revision, event, chain: [newest[3], newest[4]] })
 }
 
-/// What is wrong with this database, if one can tell. `missing_log`: the file's own mark, if that says that the file
-/// goes on in its log and the log has nothing.
-pub(super) fn accuse(history: &[AtomicU64], db: &Connection, missing_log: Option<Mark>) -> Result<Option<Accusation>> {
+/// What is wrong with this database, if one can tell. `is_without_log`: the file itself says that it continues in its
+/// log, and the log has nothing.
+pub(super) fn accuse(history: &[AtomicU64], db: &Connection, is_without_log: bool) -> Result<Option<Accusation>> {
     if let Some(expected) = newest(history)
         && let Some(accusation) = expected.accuse(db)?
     {
         return Ok(Some(accusation));
     }
-    // Where the last end came just between that mark and the next write, the file is whole without its log.
-    let is_whole = |mark: Mark| history[FILE_MARK].load(Ordering::Acquire) == u64::from(mark.bits());
-    Ok(missing_log.filter(|mark| !is_whole(*mark)).map(|_| Accusation::WithoutLog))
-}
-
-/// This mark, which says that the file goes on in its log, is about to be brought into the file.
-pub(super) fn note_file_mark(history: &[AtomicU64], mark: Mark) {
-    history[FILE_MARK].store(u64::from(mark.bits()), Ordering::Release);
+    Ok(is_without_log.then_some(Accusation::WithoutLog))
 }
 
 /// What was here before does not count any more.
@@ -175,9 +166,7 @@ pub(super) fn forget(history: &[AtomicU64]) {
     for at in 0..COUNT {
         line_at(history, at)[0].store(0, Ordering::Relaxed);
     }
-    for at in [FAILED, FILE_MARK] {
-        history[at].store(0, Ordering::Relaxed);
-    }
+    history[FAILED].store(0, Ordering::Relaxed);
 }
 
 fn put(history: &[AtomicU64], numbers: &[u64; 5]) {
@@ -209,7 +198,7 @@ mod tests {
 
     fn write(number: u64) -> Write {
         let state = State { revision: number as i64 * 10, event: number as i64, chain: [number, 7] };
-        Write { number, mark: Mark::from_bits((number as u32) << 1), state }
+        Write { number, mark: Mark::from_bits((number as u32) << 8), state }
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The mark that each write leaves in the database's header (`PRAGMA user_version`), where it can be read without
-//! SQLite, in the file and in its log: the number of the write, and whether what follows it is in the log.
+//! SQLite, in the file and in its log: the number of the write in the first three bytes. The fourth says in the file
+//! alone that the file continues in its log.
 
 use rusqlite::Connection;
 
 use super::rows::sql;
 use crate::error::Result;
 
-const NUMBERS: u32 = 1 << 31;
+const NUMBERS: u32 = 1 << 24;
+/// Where the fourth byte is in the file (sqlite.org/fileformat2 §1.3), and what it is in a file that is in use.
+pub(super) const IN_USE_AT: u64 = 63;
+pub(super) const IN_USE: u8 = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark(u32);
@@ -27,14 +31,14 @@ impl Mark {
         Ok(Mark(bits.cast_unsigned()))
     }
 
-    /// The number of the last write of this program; others leave it as it is. Goes around at 2^31.
+    /// The number of the last write of this program; others leave it as it is. It wraps at 2^24.
     pub fn number(self) -> u32 {
-        self.0 >> 1
+        self.0 >> 8
     }
 
-    /// Whether the file was in use when this was written into it: without its log it is not whole.
+    /// Whether the file was in use when this was read from it: without its log it is not whole.
     pub fn continues_in_log(self) -> bool {
-        self.0 & 1 == 1
+        self.0 & 0xff == u32::from(IN_USE)
     }
 
     /// By how many writes `self` comes after `other`; negative if it comes before.
@@ -44,9 +48,8 @@ impl Mark {
     }
 
     /// In a write transaction: the mark of this write.
-    pub fn put_next(db: &Connection, continues_in_log: bool) -> Result<Self> {
-        let number = (Mark::of(db)?.number() + 1) % NUMBERS;
-        let mark = Mark(number << 1 | u32::from(continues_in_log));
+    pub fn put_next(db: &Connection) -> Result<Self> {
+        let mark = Mark(((Mark::of(db)?.number() + 1) % NUMBERS) << 8);
         db.execute_batch(&format!("PRAGMA user_version = {}", mark.0.cast_signed())).map_err(sql)?;
         Ok(mark)
     }
@@ -57,16 +60,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_go_around() {
-        let mark = |number: u32| Mark(number << 1);
+    fn numbers_wrap() {
+        let mark = |number: u32| Mark(number << 8);
         assert_eq!(mark(7).since(mark(5)), 2);
         assert_eq!(mark(5).since(mark(7)), -2);
         assert_eq!(mark(1).since(mark(NUMBERS - 1)), 2);
         assert_eq!(mark(NUMBERS - 1).since(mark(1)), -2);
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("PRAGMA user_version = -2").unwrap();
-        assert_eq!(Mark::of(&db).unwrap().number(), NUMBERS - 1);
-        assert_eq!(Mark::put_next(&db, true).unwrap(), Mark(1));
-        assert_eq!(Mark::of(&db).unwrap(), Mark(1));
+        db.execute_batch("PRAGMA user_version = -255").unwrap();
+        let last = Mark::of(&db).unwrap();
+        assert_eq!((last.number(), last.continues_in_log()), (NUMBERS - 1, true));
+        assert_eq!(Mark::put_next(&db).unwrap(), Mark(0));
+        assert_eq!(Mark::of(&db).unwrap(), Mark(0));
     }
 }

@@ -69,10 +69,10 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
         }
         (Purpose::Command | Purpose::Withdrawal, None) => None,
     };
-    let missing_log = if opening.is_alone(path) { judge_log(path, &file, &announcement)? } else { None };
+    let is_without_log = opening.is_alone(path) && judge_log(path, &file, &announcement)?;
     let had_log = beside(path, "-wal").exists();
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let judged = judge(&db, path).and_then(|_| lineage::accuse(announcement.history(), &db, missing_log));
+    let judged = judge(&db, path).and_then(|_| lineage::accuse(announcement.history(), &db, is_without_log));
     let accepted = judged.and_then(|accusation| match accusation {
         Some(accusation) if !consent.older_database => Err(refusal(path, &accusation)),
         accepted => Ok(accepted),
@@ -118,8 +118,8 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
 }
 
 /// While nobody has the database open: refuses a log that does not belong to the file, and takes back a write that
-/// nobody was told of. Returns the file's mark if the file was in use when it was last written, and has no log.
-fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<Option<Mark>> {
+/// nobody was told of. True if the file was copied while it was in use, and has no log.
+fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<bool> {
     let wal = beside(path, "-wal");
     let unreadable = |error| trouble(&wal, "cannot be read", error);
     let log = Log::read(&wal).map_err(unreadable)?;
@@ -135,7 +135,7 @@ fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> R
         last.take_back(&wal).map_err(|error| trouble(&wal, "cannot be written", error))?;
         tracing::warn!("a change that could not be saved for certain before the last end was taken back");
     }
-    Ok(Some(header.mark).filter(|mark| mark.continues_in_log() && log.transactions == 0))
+    Ok(header.mark.continues_in_log() && log.transactions == 0)
 }
 
 pub(super) fn foreign_log(path: &Path) -> String {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::files::trouble;
-use super::mark::Mark;
+use super::mark::{IN_USE, IN_USE_AT, Mark};
 use crate::error::{Error, Result};
 
 /// "KBR\x11": set by the first migration.
@@ -87,7 +87,9 @@ impl DatabaseFile {
             return Err(not_ours(path, kind_of(kind)));
         }
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let open = |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
+        // To be looked at, it need not be writable.
+        let opened = open(true).or_else(|_| open(false));
         let file = DatabaseFile(ManuallyDrop::new(opened.map_err(|error| trouble(path, "cannot be opened", error))?));
         match file.header() {
             Ok(Some(_)) => Ok(Some(file)),
@@ -106,6 +108,12 @@ impl DatabaseFile {
         let four = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let is_ours = bytes.starts_with(b"SQLite format 3\0") && four(68) == APPLICATION_ID;
         Ok(is_ours.then(|| Header { mark: Mark::from_bits(four(60)) }))
+    }
+
+    /// Makes the file itself say that it continues in its log. Past SQLite: only while the first page in the log is a
+    /// newer one and no checkpoint can bring it into the file at this moment.
+    pub fn say_in_use(&self) -> io::Result<()> {
+        self.0.write_all_at(&[IN_USE], IN_USE_AT)
     }
 
     pub fn handle(&self) -> &File {

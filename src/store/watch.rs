@@ -104,7 +104,11 @@ impl Watch {
         self.lost.get_or_init(|| why).clone()
     }
 
-    /// Whether the file itself says that it goes on in its log.
+    pub fn say_in_use(&self) -> std::io::Result<()> {
+        self.file.say_in_use()
+    }
+
+    /// Whether the file itself says that it continues in its log.
     pub fn is_file_marked(&self) -> bool {
         matches!(self.file.header(), Ok(Some(header)) if header.mark.continues_in_log())
     }

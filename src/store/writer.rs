@@ -18,7 +18,6 @@ use tokio::sync::oneshot;
 
 use super::follow::Follower;
 use super::locks::ServerLock;
-use super::mark::Mark;
 use super::open::Opened;
 use super::reserve::Reserve;
 use super::watch::Watch;
@@ -33,9 +32,8 @@ use verb::{Job, Verb};
 
 /// How often the writer looks for changes that nobody announced, and for a moved database.
 const POLL: Duration = Duration::from_millis(200);
-/// Where a reader keeps it from marking the file as in use, it tries again after this long; then after twice as long.
-const MARK_AGAIN: Duration = Duration::from_millis(200);
-const MARK_AGAIN_AT_LAST: Duration = Duration::from_secs(60);
+/// When it tries again to mark the file as in use, after a failure.
+const MARK_AGAIN: Duration = Duration::from_secs(1);
 const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// While several write at once, but few, a commit waits this long for more of them: half as many commits
@@ -92,9 +90,9 @@ impl Writer {
             lock,
         };
         if loop_.lock.is_some() && !loop_.is_replacing {
-            // Before anybody is answered, and before readers can be in its way. Anew after a crash, too: an older copy of
-            // the log does not fit to the file from then on.
-            loop_.try_to_mark_file();
+            // Before anybody is answered.
+            let renewed = loop_.renew_file();
+            loop_.note_marking(renewed);
         }
         let run = move || {
             // Half-written bookkeeping must not go on serving: the supervisor starts us anew.
@@ -162,8 +160,8 @@ struct WriterLoop {
     stopwatch: Instant,
     /// How many verbs shared the last commit.
     last_batch: usize,
-    /// Where the file could not be marked as in use: when to try again, on the stopwatch, and the pause until then.
-    mark_again: Option<(Duration, Duration)>,
+    /// Where the file could not be marked as in use: when to try again, on the stopwatch.
+    mark_again: Option<Duration>,
     /// Until a verb has written: whether the database that was here before is to be forgotten then.
     is_replacing: bool,
     reserve: Reserve,
@@ -196,9 +194,6 @@ impl WriterLoop {
         if self.watch.trouble().is_some() {
             // What is open here must not be written over what stands there now.
             return open::keep_log(&self.db);
-        }
-        if Mark::of(&self.db).is_ok_and(Mark::continues_in_log) {
-            let _ = self.mark(false); // a copy would be taken for one without its log, which is on the safe side
         }
         // A busy checkpoint loses nothing.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -254,28 +249,25 @@ impl WriterLoop {
         }
         // After a failure only a write that succeeds shows that writes do: a transaction without one
         // commits on a full disk, too.
-        if self.counters.failing.load(Ordering::Relaxed) && !self.is_replacing && self.mark(false).is_ok() {
+        if self.counters.failing.load(Ordering::Relaxed) && !self.is_replacing && self.mark().is_ok() {
             self.note_success();
         }
     }
 
-    /// A checkpoint, whoever made it, brings into the file what the log said; then it is marked again.
+    /// A checkpoint, whoever made it, removes from the file that it is in use; then it is marked again.
     fn keep_file_marked(&mut self) {
-        let now = self.stopwatch.elapsed();
-        let is_time = self.mark_again.is_none_or(|(at, _)| now >= at);
-        if self.lock.is_none() || self.is_replacing || !is_time || self.watch.is_file_marked() {
-            return;
+        let is_time = self.mark_again.is_none_or(|at| self.stopwatch.elapsed() >= at);
+        if self.lock.is_some() && !self.is_replacing && is_time && !self.watch.is_file_marked() {
+            let marked = self.mark_file_in_use();
+            self.note_marking(marked);
         }
-        self.try_to_mark_file();
     }
 
-    fn try_to_mark_file(&mut self) {
-        let now = self.stopwatch.elapsed();
-        if let Err(error) = self.mark_file_in_use() {
+    fn note_marking(&mut self, outcome: Result<()>) {
+        if let Err(error) = &outcome {
             tracing::debug!(%error, "cannot mark the file as in use");
         }
-        let pause = self.mark_again.map_or(MARK_AGAIN, |(_, pause)| (pause * 2).min(MARK_AGAIN_AT_LAST));
-        self.mark_again = (!self.watch.is_file_marked()).then_some((now + pause, pause));
+        self.mark_again = outcome.is_err().then(|| self.stopwatch.elapsed() + MARK_AGAIN);
     }
 
     /// Between two commits: lets another process that waits for the write lock have it first.

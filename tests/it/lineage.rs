@@ -324,6 +324,68 @@ async fn without_what_tells_them_apart_nothing_is_claimed() {
     assert_eq!(Process::serve(&earlier).tries(&key).await, 200);
 }
 
+/// A server that is killed at any instant of its start leaves a file that is whole once a shell of SQLite has brought
+/// its log into it.
+#[tokio::test]
+async fn a_server_killed_at_any_write_leaves_nothing_that_is_refused_after_a_shell() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "n");
+    for when in 1..14 {
+        let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let command = home.command(&["serve", "--listen", &listen]);
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync,msync,pwrite64"]);
+        strace.args(["-e", &format!("inject=fsync,fdatasync,msync,pwrite64:signal=KILL:when={when}")]);
+        strace.arg(command.get_program()).args(command.get_args()).current_dir(home.path(""));
+        let mut strace = strace.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let client = Client::anon(listen.parse().unwrap());
+        let over = std::cell::RefCell::new(&mut strace);
+        let is_over = async || {
+            let has_ended = over.borrow_mut().try_wait().unwrap().is_some();
+            has_ended || client.tries("GET", "/livez").await.is_some()
+        };
+        eventually(Duration::from_secs(60), "it is killed, or up", is_over).await;
+        // A killed strace would leave the server behind; the lock file names it.
+        if let Ok(pid) = fs::read_to_string(beside(&home, "-lock")) {
+            let _ = Command::new("kill").args(["-9", pid.trim()]).stderr(std::process::Stdio::null()).status();
+        }
+        strace.wait().unwrap();
+        let shell = home.sqlite();
+        shell.query_row("SELECT count(*) FROM keys", [], |_| Ok(())).unwrap();
+        drop(shell);
+        assert!(!beside(&home, "-wal").exists(), "the shell has brought it into the file");
+        home.run(&["check"]);
+        home.run(&["keys", "list"]);
+    }
+    assert_eq!(Process::serve(&home).tries(&key).await, 200);
+}
+
+/// While the server marks its file again and again.
+#[tokio::test]
+async fn copies_that_sqlite_makes_of_a_running_database_are_whole() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "n");
+    let server = Process::serve(&home);
+    let shell = home.sqlite();
+    for number in 0..40 {
+        shell.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        std::thread::sleep(Duration::from_millis(number * 7 % 230));
+        let copy = Home::new();
+        if number % 2 == 0 {
+            shell.execute("VACUUM INTO ?1", [copy.database().display().to_string()]).unwrap();
+        } else {
+            shell.backup("main", copy.database(), None::<fn(rusqlite::backup::Progress)>).unwrap();
+        }
+        copy.run(&["check"]);
+        if number > 35 {
+            assert_eq!(Process::serve(&copy).tries(&key).await, 200);
+        }
+    }
+    server.kill();
+}
+
 /// A command that is killed at any instant leaves a database that the next one opens.
 #[test]
 fn a_command_killed_at_any_sync_leaves_nothing_that_is_refused() {

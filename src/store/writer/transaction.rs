@@ -101,7 +101,7 @@ impl WriterLoop {
             }
         };
         if wrote {
-            self.commit_marked(false)?;
+            self.commit_marked()?;
             if std::mem::take(&mut self.is_replacing) {
                 // Else a power cut could bring back what is to be forgotten.
                 self.freshness.announcement.sync()?;
@@ -118,9 +118,9 @@ impl WriterLoop {
     }
 
     /// Commits what this transaction wrote, with its mark. Returns when it is durable, and in the right file.
-    fn commit_marked(&self, continues_in_log: bool) -> Result<(), Failure> {
+    fn commit_marked(&self) -> Result<(), Failure> {
         let history = self.freshness.announcement.history();
-        let write = lineage::begin(history, &self.db, continues_in_log)?;
+        let write = lineage::begin(history, &self.db)?;
         let commit = self.db.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
         let outcome = match commit {
             Ok(_) => self.must_be_in_place().map_err(|error| Failure { error, is_unknown: true }),
@@ -147,7 +147,7 @@ impl WriterLoop {
         if self.is_replacing || self.judged_version == Some(version) {
             return Ok(());
         }
-        let accusation = lineage::accuse(self.freshness.announcement.history(), &self.db, None)?;
+        let accusation = lineage::accuse(self.freshness.announcement.history(), &self.db, false)?;
         if let Some(accusation) = accusation {
             let text = accusation.text(&self.path.display().to_string());
             return Err(Error::unavailable(self.watch.lose(format!("{text}: put the newest database back"))));
@@ -163,11 +163,11 @@ impl WriterLoop {
     }
 
     /// A transaction that only leaves its mark. It takes the place in the log of one that failed.
-    pub(super) fn mark(&mut self, continues_in_log: bool) -> Result<()> {
+    pub(super) fn mark(&mut self) -> Result<()> {
         let marked = self.must_be_in_place().map_err(Failure::from).and_then(|()| {
             self.begin()?;
             self.must_be_newest()?;
-            self.commit_marked(continues_in_log)
+            self.commit_marked()
         });
         marked.map_err(|failure| {
             self.roll_back();
@@ -175,14 +175,24 @@ impl WriterLoop {
         })
     }
 
-    /// Makes the file itself say that it goes on in its log, so that a copy of it alone can be told.
+    /// Makes the file itself say that it continues in its log, so that a copy of it alone can be recognised. First the
+    /// log gets a newer first page, which every reader reads from then on; then the older page in the file gets the
+    /// byte, past SQLite. The checkpoint that brings the newer page into the file removes it. So the byte is in no
+    /// snapshot, and never in a file that is whole without its log, wherever this is interrupted.
     pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
-        self.mark(true)?;
-        lineage::note_file_mark(self.freshness.announcement.history(), Mark::of(&self.db)?);
-        // Else a power cut before the next write could make the file look like one without its log.
-        self.freshness.announcement.sync()?;
+        // As long as this reader is there, no checkpoint goes beyond what it sees.
+        let reader = open::reader(&self.path)?;
+        reader.execute_batch("BEGIN").map_err(sql)?;
+        Mark::of(&reader)?;
+        self.mark()?;
+        self.watch.say_in_use().map_err(|error| Error::unavailable(format!("the file cannot be marked: {error}")))
+    }
+
+    /// The same, with a newer first page in the file too: to this file, no older copy of its log belongs.
+    pub(super) fn renew_file(&mut self) -> Result<()> {
+        self.mark()?;
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(sql)?;
-        self.mark(false)
+        self.mark_file_in_use()
     }
 
     /// Takes the write lock, in turn with other processes.
@@ -224,7 +234,7 @@ impl WriterLoop {
                 }
                 Err(error) => tracing::error!(%error, "cannot reopen the database"),
             }
-            if failure.is_unknown && self.mark(false).is_ok() {
+            if failure.is_unknown && self.mark().is_ok() {
                 tracing::warn!("the write that failed was taken back");
                 return Failure { is_unknown: false, ..failure };
             }

@@ -173,8 +173,12 @@ fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey> {
     }
     let key = plain_file::read(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
-    CertifiedKey::from_der(chain, key, provider)
-        .map_err(|error| wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error))
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        let error = format!(
+            "{error}. The first certificate in the file must be the server's own, for this key; its issuers follow"
+        );
+        wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error)
+    })
 }
 
 fn wrong(flag: &str, path: &Path, error: &dyn fmt::Display) -> Error {

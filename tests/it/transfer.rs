@@ -244,7 +244,7 @@ fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
     let old_mac = format!("sha256,owner,name\r{},{ADMIN},n\r", digest("k"));
     let long_old_mac = old_mac.clone() + &old_mac.repeat(1000);
     let old_mac_json = one.replace('\n', "\r").repeat(2);
-    let files: [(&str, &[u8], &str); 21] = [
+    let files: [(&str, &[u8], &str); 22] = [
         ("-", &bare_utf_32, "UTF-32"),
         ("-", old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
         ("-", long_old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
@@ -260,6 +260,7 @@ fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
         ("-", b"<!doctype html>\n", "line 1: this is HTML"),
         ("-", b"\n[{\n", "line 2: this is a JSON array"),
         ("-", b"PK\x03\x04....", "line 1: this is a ZIP file"),
+        ("-", b"\x1f\x8b\x08 \r \r .", "line 1: this is compressed"),
         ("-", &utf_32, "UTF-32"),
         ("-", &latin, "line 1: it is not UTF-8"),
         ("-", b"sha256,owner,name,colour\n", "column 4 of the header"),

@@ -41,12 +41,12 @@ impl<R: Read> Rows<R> {
         };
         let wrong = |why: &'static str| at(number, &Error::conflict(why));
         let form = match line.trim_ascii() {
+            [b'P', b'K', 3, 4, ..] => return Err(wrong("this is a ZIP file or a spreadsheet. Save it as CSV first.")),
+            [0x1f, 0x8b, ..] => return Err(wrong("this is compressed. Decompress it first: gunzip FILE")),
             line if has_only_cr(line) => return Err(wrong(ONLY_CR)),
             [b'{', ..] => Form::Json(Some((number, line))),
             [b'[', ..] => return Err(wrong("this is a JSON array. Write one object per line: jq -c '.[]' FILE")),
             [b'<', ..] => return Err(wrong("this is HTML or XML. Import needs JSON Lines or CSV.")),
-            [b'P', b'K', 3, 4, ..] => return Err(wrong("this is a ZIP file or a spreadsheet. Save it as CSV first.")),
-            [0x1f, 0x8b, ..] => return Err(wrong("this is compressed. Decompress it first: gunzip FILE")),
             line => {
                 let line = std::str::from_utf8(line).map_err(|_| wrong(super::NOT_UTF8))?;
                 Form::Csv(Header::parse(line, separator).map_err(|error| at(number, &error))?)

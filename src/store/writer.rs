@@ -155,7 +155,8 @@ struct WriterLoop {
     woken: Arc<AtomicBool>,
     counters: Arc<Counters>,
     data_version: i64,
-    /// The same, when the database was last found to be the newest one.
+    /// The same, when the database was last found to be the newest one. The index may not have followed yet: a mark
+    /// alone brings it nothing.
     judged_version: Option<i64>,
     stopwatch: Instant,
     /// How many verbs shared the last commit.

@@ -69,7 +69,6 @@ impl WriterLoop {
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         self.must_be_in_place()?;
         self.begin()?;
-        self.must_be_newest()?;
         // Under the write lock: whatever was announced is committed by now, or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
@@ -166,7 +165,6 @@ impl WriterLoop {
     pub(super) fn mark(&mut self) -> Result<()> {
         let marked = self.must_be_in_place().map_err(Failure::from).and_then(|()| {
             self.begin()?;
-            self.must_be_newest()?;
             self.commit_marked()
         });
         marked.map_err(|failure| {
@@ -195,13 +193,14 @@ impl WriterLoop {
         self.mark_file_in_use()
     }
 
-    /// Takes the write lock, in turn with other processes.
-    fn begin(&self) -> Result<()> {
+    /// Takes the write lock, in turn with other processes, on files that may be written to.
+    fn begin(&mut self) -> Result<()> {
         self.freshness.announcement.ask_for_turn();
         let begun = self.say("BEGIN IMMEDIATE");
         self.freshness.announcement.end_asking();
         begun?;
-        self.watch.log_trouble().map_or(Ok(()), |why| Err(Error::unavailable(why)))
+        self.watch.log_trouble().map_or(Ok(()), |why| Err(Error::unavailable(why)))?;
+        self.must_be_newest()
     }
 
     /// A statement that is parsed once, not for each transaction.
@@ -230,7 +229,7 @@ impl WriterLoop {
             match open::writer(&self.path) {
                 Ok(db) => {
                     self.db = db;
-                    self.judged_version = None; // it counts anew
+                    self.judged_version = None; // a new connection counts from the start
                 }
                 Err(error) => tracing::error!(%error, "cannot reopen the database"),
             }

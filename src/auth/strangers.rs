@@ -16,13 +16,13 @@ const WINDOW: Duration = Duration::from_secs(60);
 const MOST: usize = 256;
 const MAPS: usize = 64;
 const BITS: usize = 4096;
-/// So many keys of one address are told apart; beyond, their number is estimated in as much memory.
+/// Up to this many keys per address are counted exactly; above it, their number is estimated in the same memory.
 const FEW: usize = 64;
 
 pub struct Strangers {
     /// Distinct bad keys a minute from one address; 0: no limit.
     limit: u32,
-    /// How many bits so many keys set.
+    /// How many bits `limit` keys set.
     threshold: u32,
     /// Which map an address is in, nobody can tell from outside.
     hasher: RandomState,
@@ -95,18 +95,17 @@ impl Suspect {
 
 impl Seen {
     fn add(&mut self, digest: &Digest) {
-        let (head, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
-        self.mark(u64::from_le_bytes(*head));
+        self.add_head(digest.head());
     }
 
-    fn mark(&mut self, head: u64) {
+    fn add_head(&mut self, head: u64) {
         match self {
             Seen::Few(heads) if heads.contains(&head) => {}
             Seen::Few(heads) if heads.len() < FEW => heads.push(head),
             Seen::Few(heads) => {
                 let heads = std::mem::take(heads);
                 *self = Seen::Many { bits: Box::new([0; BITS / 64]), set: 0 };
-                heads.into_iter().chain([head]).for_each(|head| self.mark(head));
+                heads.into_iter().chain([head]).for_each(|head| self.add_head(head));
             }
             Seen::Many { bits, set } => {
                 let bit = head as usize % BITS;

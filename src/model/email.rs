@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::foreign_text::keys_in;
+use super::foreign_text::has_key;
 use crate::error::{Error, Result};
 
 /// Lower-case ASCII without blanks around it. Letters beyond ASCII are refused rather than mapped:
@@ -33,7 +33,7 @@ impl Email {
                         && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
                 })
         });
-        if keys_in(text.as_bytes()).next().is_some() {
+        if has_key(text) {
             return wrong("This address contains a key. Keys are never stored; enter an e-mail address.");
         }
         if !well_formed {

@@ -24,6 +24,10 @@ pub fn keys_in(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
+pub fn has_key(text: &str) -> bool {
+    keys_in(text.as_bytes()).next().is_some()
+}
+
 /// The text without the keys in it, nor the beginning of one where it was cut off.
 pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
     let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };

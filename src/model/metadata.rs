@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::foreign_text::keys_in;
+use super::foreign_text::has_key;
 use crate::error::{Error, Result};
 
 /// One JSON object (RFC 8259 §4), without blanks between its parts.
@@ -89,10 +89,7 @@ fn compact(json: &str) -> String {
 
 /// A key may be escaped, so it is looked for in what a reader of the JSON gets.
 fn must_hold_no_key(text: &str) -> std::result::Result<(), &'static str> {
-    match keys_in(text.as_bytes()).next() {
-        Some(_) => Err("The metadata contains a key. Keys are never stored; leave it out."),
-        None => Ok(()),
-    }
+    if has_key(text) { Err("The metadata contains a key. Keys are never stored; leave it out.") } else { Ok(()) }
 }
 
 /// What the syntax alone does not tell: names that come twice, depth, halves of surrogate pairs, keys.

@@ -34,7 +34,7 @@ impl KeyName {
                 "The name has an invisible character where it changes nothing that can be seen. Type the name again.",
             ));
         }
-        if foreign_text::keys_in(text.as_bytes()).next().is_some() {
+        if foreign_text::has_key(text) {
             return Err(Error::invalid("name", "The name contains a key. Keys are never stored; choose another name."));
         }
         Ok(KeyName(text.to_owned()))

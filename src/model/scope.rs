@@ -31,7 +31,7 @@ impl Scope {
                     "In the namespace keybearer: there are only keybearer:verify, keybearer:keys, keybearer:users and keybearer:events.",
                 ));
             }
-            if foreign_text::keys_in(text.as_bytes()).next().is_some() {
+            if foreign_text::has_key(text) {
                 return Err(Error::invalid(
                     "scopes",
                     "This scope contains a key. Keys are never stored; name another scope.",

@@ -55,10 +55,7 @@ impl Stage {
     async fn set() -> Self {
         let home = Home::new();
         home.add_admin();
-        home.keybearer(&["users", "add", MEMBER, "--password-stdin"])
-            .write_stdin(crate::harness::PASSWORD)
-            .assert()
-            .success();
+        home.add_member();
         let scopes = ["keybearer:keys", "keybearer:users", "orders:*"];
         let scopes: Vec<&str> = scopes.iter().flat_map(|scope| ["--scope", scope]).collect();
         let words = ["keys", "create", "--owner", ADMIN, "--name", "manager", "--expires", "never"];
@@ -194,10 +191,7 @@ async fn a_server_whose_disk_syncs_again_goes_on_and_loses_nothing() {
 async fn a_command_whose_sync_fails_says_that_the_outcome_is_unknown_and_changes_nothing() {
     let home = Home::new();
     home.add_admin();
-    home.keybearer(&["users", "add", MEMBER, "--password-stdin"])
-        .write_stdin(crate::harness::PASSWORD)
-        .assert()
-        .success();
+    home.add_member();
     let (id, key) = home.create_key(MEMBER, "n");
     for (when, words) in [
         ("2+", &["keys", "revoke", &id][..]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keybearer::model::Digest;
 
-use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually};
+use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
 
 /// More than one of the steps in which rows are written.
 const MANY: usize = 30_000;
@@ -23,7 +23,7 @@ fn line(number: usize, owner: &str) -> String {
 fn home_with_users() -> Home {
     let home = Home::new();
     home.add_admin();
-    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    home.add_member();
     home
 }
 

@@ -125,7 +125,7 @@ fn counts(home: &Home) -> (i64, i64) {
 async fn no_export_brings_a_revoked_key_back_unnoticed() {
     let home = Home::new();
     home.add_admin();
-    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    home.add_member();
     let server = Process::serve(&home);
     let made: Vec<(String, String)> =
         ["command", "itself", "rotated", "shell"].iter().map(|name| home.create_key(ADMIN, name)).collect();
@@ -137,7 +137,7 @@ async fn no_export_brings_a_revoked_key_back_unnoticed() {
     home.run(&["keys", "rotate", &made[2].0]);
     home.sqlite().execute("DELETE FROM keys WHERE hex(id) = upper(?1)", [made[3].0.replace('-', "")]).unwrap();
     home.run(&["users", "remove", MEMBER]);
-    home.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
+    home.add_member();
     let revoked = [&made[0].1, &made[1].1, &made[2].1, &made[3].1, &leavers];
     let before = counts(&home);
     assert_eq!(before, (1, 5));

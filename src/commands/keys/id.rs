@@ -4,7 +4,7 @@
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Kind, Result};
-use crate::model::foreign_text::keys_in;
+use crate::model::foreign_text::has_key;
 use crate::model::{Digest, KeyId};
 
 pub const INSTEAD: &str = "The ids are in the output of keybearer keys list. To revoke the key, give it to keybearer keys \
@@ -25,5 +25,5 @@ pub async fn is_key(auth: &Auth, asking: &Asking, text: &str) -> bool {
         let known = auth.known_digests(asking, vec![Digest::of(text.trim().as_bytes())]).await;
         known.is_ok_and(|known| !known.is_empty())
     };
-    keys_in(text.as_bytes()).next().is_some() || is_imported().await
+    has_key(text) || is_imported().await
 }

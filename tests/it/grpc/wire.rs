@@ -126,7 +126,7 @@ async fn who_does_not_finish_the_greeting_in_time_is_cut_off_and_who_has_is_not(
         socket.write_all(&PREFACE[..length]).unwrap();
         assert!(is_closed(socket), "after {length} bytes");
     }
-    // Nor does it last for every byte anew.
+    // Further bytes do not extend the time either.
     let mut socket = TcpStream::connect(address).unwrap();
     let sent = PREFACE[..PREFACE.len() - 1].iter().take_while(|byte| {
         std::thread::sleep(head / 4);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{ADMIN, PASSWORD};
+use super::{ADMIN, MEMBER, PASSWORD};
 
 #[derive(Clone)]
 pub struct Home(Arc<TempDir>);
@@ -55,6 +55,10 @@ impl Home {
             .write_stdin(PASSWORD)
             .assert()
             .success();
+    }
+
+    pub fn add_member(&self) {
+        self.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
     }
 
     /// A key made at the command line: its id and its text.

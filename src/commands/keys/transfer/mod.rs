@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::model::foreign_text::keys_in;
+use crate::model::foreign_text::has_key;
 use crate::model::key::Metadata;
 use crate::model::name::is_deceptive;
 use crate::model::{Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, Networks, RateLimit, ScopeSet, Time};
@@ -112,7 +112,7 @@ fn hint(hint: &str) -> Result<String> {
     if hint.chars().count() > LONGEST_HINT || hint.chars().any(is_deceptive) {
         return Err(Error::invalid("hint", "A hint has at most 64 characters, none of them a control character."));
     }
-    if keys_in(hint.as_bytes()).next().is_some() {
+    if has_key(hint) {
         return Err(Error::invalid(
             "hint",
             "The hint contains a key. Keys are never stored; a hint is its last characters.",

@@ -49,7 +49,7 @@ thread_local! {
     static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// The line that tells of so many others that are missing; empty where the log's level leaves it out.
+/// The line that reports how many others are missing; empty if the log's level leaves it out.
 fn told(lines: u64) -> Vec<u8> {
     OWN.set(Some(Vec::new()));
     tracing::warn!(
@@ -92,7 +92,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// `tell` makes the line that tells of so many missing ones.
+    /// `tell` makes the line that reports how many are missing.
     fn start(out: impl Write + Send + 'static, most: usize, tell: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
         let queue = Arc::new(Queue {
             most,

@@ -220,7 +220,7 @@ impl Auth {
         self.store.known_digests(digests).await
     }
 
-    /// The heads of all imported keys' digests, sorted: a word whose digest has another head is none of them.
+    /// The heads of all imported keys' digests, sorted: a word whose digest has a different head is not an imported key.
     pub async fn imported_heads(&self, asking: &Asking) -> Result<Vec<u64>> {
         asking.caller.must_be_admin()?;
         self.store.imported_heads().await

@@ -1,5 +1,6 @@
-//! Tokens for people's programs: e-mail and password against a short token. A token may do what its user could give to any key of their own; never what begins
-//! with `keybearer:`, so that a password in a program's hands is not a way to manage the server.
+//! Tokens for people's programs: a short token in exchange for e-mail and password. A token may do what its user
+//! could grant to any key of their own, but nothing in `keybearer:`, so that a password in a program's hands is not a
+//! way to manage the server.
 
 use std::time::Duration;
 

@@ -39,7 +39,7 @@ pub struct Global {
     /// Open a database on a network file system (or FUSE), where locks may not work; let one machine alone reach it
     #[arg(long, global = true, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_network_filesystem: Option<Text>,
-    /// Open, this once, an older copy of the database that was here; keys revoked since are live again
+    /// Accept an older copy of the database, this one time; keys revoked since then work again
     #[arg(long, global = true)]
     pub accept_older_database: bool,
     /// Print data as JSON
@@ -170,7 +170,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SPAN")]
     #[serde(alias = "token_lifetime")]
     pub token_lifetime: Option<Text>,
-    /// For so long, a refresh token that comes again gets the same answer, at most 5m; 0: it never does [default: 10s]
+    /// How long a refresh token that is sent again gets the same answer, max 5m; 0: never [default: 10s]
     #[arg(long, value_name = "SPAN")]
     #[serde(alias = "refresh_reuse")]
     pub refresh_reuse: Option<Text>,

@@ -179,7 +179,7 @@ fn is_a_servers(rev: &File) -> bool {
     }
 }
 
-/// Whether another process has the database of these companions open, by whatever program.
+/// Whether another process, of any program, has the database of these companions open.
 pub(super) fn is_open(path: &Path) -> bool {
     let [wal, shm] = ["-wal", "-shm"].map(|suffix| beside(path, suffix));
     let Ok(Some(shm)) = companions::open_existing(path, &shm) else { return false };

@@ -13,9 +13,9 @@ const SHORTEST: usize = 12;
 const SHORTEST_LINE: usize = 16;
 /// Between two wrapped lines: the line end and what indents or quotes the next one.
 const LONGEST_BREAK: usize = 32;
-/// Lines that belong together are decoded in windows of so many characters…
+/// Lines that belong together are decoded in overlapping windows of this many characters.
 const WINDOW: usize = 4096;
-/// …each of which begins so far behind the one before: the longest word lies in one of them whole.
+/// The distance between the starts of two windows; the overlap holds the longest word.
 const STEP: usize = 2048;
 
 /// Calls `found` with what the runs of base64 say that have at least `shortest` bytes, and whether a word may begin

@@ -1,6 +1,6 @@
 //! The ways in which a text may be written: as it stands, in UTF-16 or UTF-32, percent-encoded, in the strings of
-//! JSON (base64 is looked for in each of them). A log can hold several at once (Windows programs append one to another), so what a text begins
-//! with decides nothing: each piece is read in each way that it has a sign of.
+//! JSON (each of them is also searched for base64). A log can hold several at once, since Windows programs append one
+//! to another. So the start of the text decides nothing: each piece is read in every way that it shows a sign of.
 
 use std::borrow::Cow;
 use std::iter::successors;

@@ -1,4 +1,4 @@
-//! One verb on its way through the writer, and what its caller is told.
+//! One verb on its way through the writer, and the answer to its caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -4,6 +4,7 @@
 pub mod background;
 pub mod clock;
 pub mod entropy;
+pub mod file_stamp;
 pub mod histogram;
 pub mod log;
 pub mod plain_file;
@@ -14,6 +15,7 @@ pub mod streams;
 pub use background::Background;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entropy::{Entropy, OsEntropy, SeededEntropy};
+pub use file_stamp::FileStamp;
 pub use histogram::Histogram;
 pub use pool::Pool;
 pub use slot::PerThread;

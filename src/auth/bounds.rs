@@ -18,35 +18,31 @@ impl Caller {
     /// The request within the caller's own bounds, or the field that reaches beyond them.
     pub(super) fn bound(&self, mut request: KeyRequest) -> Result<KeyRequest> {
         let Caller::Key { bounds, prefix, .. } = self else { return Ok(request) };
+        let settings = &mut request.settings;
         if request.left_open.expiry {
-            request.expiry = self.shortened(request.expiry);
+            settings.expires_at = self.shortened(settings.expires_at.map_or(Expiry::Never, Expiry::At)).time();
         }
         if request.left_open.allowed_ips {
-            request.allowed_ips = bounds.allowed_ips.clone();
+            settings.allowed_ips = bounds.allowed_ips.clone();
         }
-        request.rate_limit = request.rate_limit.or(bounds.rate_limit);
+        settings.rate_limit = settings.rate_limit.or(bounds.rate_limit);
         request.prefix = request.prefix.or_else(|| prefix.clone());
-        let asked = Bounds {
-            expires_at: request.expiry.time(),
-            allowed_ips: request.allowed_ips.clone(),
-            rate_limit: request.rate_limit,
-        };
-        self.must_hold(&asked, request.prefix.as_ref().map(KeyPrefix::as_str)).map(|()| request)
+        self.must_hold(&Bounds::of(&request.settings), request.prefix.as_ref().map(KeyPrefix::as_str)).map(|()| request)
     }
 
     /// A change that gives a key more must leave it within the caller's own bounds; one that takes away
     /// is free.
     pub(super) fn may_change(&self, before: &KeyRecord, after: &KeyRecord) -> Result<()> {
-        let gives_more = !after.scopes.beyond(&before.scopes).is_empty()
+        let gives_more = !after.settings.scopes.beyond(&before.settings.scopes).is_empty()
             // Of a damaged record nobody can tell what it gave.
             || (after.enabled && !(before.enabled && before.unreadable.is_empty()))
-            || Bounds::of(after).beyond(&Bounds::of(before)).is_some();
-        if gives_more { self.must_hold(&Bounds::of(after), after.prefix.as_deref()) } else { Ok(()) }
+            || Bounds::of(&after.settings).beyond(&Bounds::of(&before.settings)).is_some();
+        if gives_more { self.must_hold(&Bounds::of(&after.settings), after.prefix.as_deref()) } else { Ok(()) }
     }
 
     /// The caller gets a key with the bounds of this one, which ends at `expiry`.
     pub(super) fn may_copy(&self, key: &KeyRecord, expiry: Expiry, prefix: &KeyPrefix) -> Result<()> {
-        let bounds = Bounds { expires_at: expiry.time(), ..Bounds::of(key) };
+        let bounds = Bounds { expires_at: expiry.time(), ..Bounds::of(&key.settings) };
         self.must_hold(&bounds, Some(prefix.as_str()))
     }
 

@@ -5,10 +5,9 @@ use crate::error::{Error, Result};
 use crate::index::Lookup;
 use crate::model::verdict::Demand;
 use crate::model::{
-    Actor, Authority, Bounds, Digest, JudgedKey, KeyChange, KeyId, KeyPrefix, Origin, Owner, PlainKey, Refusal, Role,
-    ScopeSet, SessionId, User, UserId,
+    Actor, Authority, Bounds, Digest, JudgedKey, KeyChange, KeyId, KeyPrefix, Origin, Owner, PlainKey, Reach, Refusal,
+    Role, ScopeSet, SessionId, User, UserId,
 };
-use crate::store::Reach;
 
 /// Somebody whose identity is proved.
 #[derive(Debug, Clone)]
@@ -135,17 +134,18 @@ impl Auth {
         if let Some(caller) = proof.and_then(|proof| self.manager_in_memory(proof, demand)) {
             return Ok(caller);
         }
-        let Some(standing) = self.store.standing(key).await? else { return Ok(Err(Refusal::NotFound)) };
-        if let Err(refusal) = standing.facts(&standing.bounds.allowed_ips).judge(self.now(), demand) {
+        let status = self.store.read(move |tx| tx.key_status(key)).await?;
+        let Some(status) = status else { return Ok(Err(Refusal::NotFound)) };
+        if let Err(refusal) = status.facts(&status.bounds.allowed_ips).judge(self.now(), demand) {
             return Ok(Err(refusal));
         }
-        let identity = Identity { id: key, owner: standing.owner, scopes: standing.scopes };
+        let identity = Identity { id: key, owner: status.owner, scopes: status.scopes };
         Ok(Ok(Caller::Key {
             identity,
-            hint: standing.hint,
-            owner_role: standing.owner_role,
-            bounds: standing.bounds,
-            prefix: self.bounding_prefix(standing.prefix),
+            hint: status.hint,
+            owner_role: status.owner_role,
+            bounds: status.bounds,
+            prefix: self.bounding_prefix(status.prefix),
         }))
     }
 

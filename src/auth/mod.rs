@@ -1,43 +1,47 @@
-//! The rules: verify, create, revoke, log in. Knows the store, the clock and the model; knows no HTTP.
+//! The rules. Each act is one function over a transaction, and the method of [`Auth`] that sends it to the writer.
+//! Depends on the store, the index, the clock and the model; must not depend on HTTP or the command line.
 
-pub mod access_tokens;
-mod attempt;
+mod act;
+mod audit;
+mod authority;
 pub mod bounds;
 pub mod caller;
 pub mod identity;
+mod jwt;
 pub mod keys;
 pub mod limits;
 pub mod login;
 pub mod passwords;
-pub mod refresh;
-pub mod rotation;
 pub mod sessions;
 pub mod setup;
+pub mod short_tokens;
 pub mod signing;
+mod state;
 mod strangers;
 pub mod tally;
-pub mod throttle;
-pub mod tokens;
 pub mod usage;
 pub mod users;
 pub mod verify;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
 use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
-use crate::model::{KeyPrefix, Time};
-use crate::store::Store;
+use crate::model::{Consent, KeyPrefix, Purpose, Time};
+use crate::store::{Store, Urgency};
 
-pub use access_tokens::{Client, Introspection};
+pub use crate::index::KeyView;
+pub use crate::store::{Examination, engine, examine};
 pub use bounds::LeftOpen;
 pub use caller::Caller;
-pub use keys::{KeyList, KeyRequest, Made};
+pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
+pub use keys::{ImportInput, KeyRequest, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
-pub use rotation::Rotation;
 pub use signing::SigningSettings;
+pub use state::DatabaseState;
 pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
@@ -66,12 +70,19 @@ pub struct Auth {
 }
 
 impl Auth {
-    pub fn new(
-        store: Store,
+    /// Opens or creates the database.
+    pub fn open(
+        database: &Path,
+        purpose: Purpose,
+        consent: Consent,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         prefixes: Vec<KeyPrefix>,
     ) -> Result<Self> {
+        Auth::new(Store::open_with(database, purpose, consent)?, clock, entropy, prefixes)
+    }
+
+    fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, prefixes: Vec<KeyPrefix>) -> Result<Self> {
         let passwords = passwords::Passwords::start(entropy.as_ref())?;
         Ok(Auth {
             store: Arc::new(store),
@@ -131,10 +142,6 @@ impl Auth {
 
     pub fn usage_state(&self) -> usage::UsageState {
         self.usage.state()
-    }
-
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 
     /// Tells this server's database from others.

@@ -1,26 +1,70 @@
-//! Sessions after log-in: recognised, kept alive, ended.
+//! Sessions after sign-in: recognised, kept alive, ended.
 
 use std::time::Duration;
 
-use super::Auth;
+use super::act::By;
 use super::caller::Asking;
+use super::{Auth, Urgency, audit, short_tokens};
 use crate::error::{Error, Result};
-use crate::model::{Action, Origin, Session, SessionId, SessionToken, UserId};
+use crate::model::session::{ABSOLUTE, IDLE};
+use crate::model::time::SKEW;
+use crate::model::{Action, Digest, Origin, Session, SessionId, SessionToken, UserId};
+use crate::store::{SessionRow, StoredSessionId, Tx};
 
 /// A session's last-seen time is written at most this often.
 const TOUCH: Duration = Duration::from_secs(60);
 
+/// A new session in place of the browser's former one: a new sign-in never keeps an old id alive.
+pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Digest>) -> Result<()> {
+    if let Some(old) = replaces {
+        tx.delete_session_with_digest(old)?;
+    }
+    tx.delete_old_sessions(by.at.minus(ABSOLUTE), by.at.plus(SKEW), by.at.minus(IDLE))?;
+    tx.put_session(new)?;
+    tx.set_last_login(new.user, by.at)
+}
+
+/// Without an event for each: for what has an event of its own.
+pub(super) fn delete_all(tx: &Tx<'_>, user: UserId) -> Result<()> {
+    tx.delete_sessions_of(user)
+}
+
+/// One session of this user; another's answers like none.
+fn end(tx: &Tx<'_>, by: &By, id: SessionId, user: UserId, action: Action) -> Result<()> {
+    if !tx.delete_session(id, user)? {
+        return Err(Error::not_found("session"));
+    }
+    log(tx, by, action, id)
+}
+
+/// All of the user's sessions but `keep`, and their programs' tokens. Returns how many sessions ended.
+fn end_all(tx: &Tx<'_>, by: &By, user: UserId, keep: Option<SessionId>) -> Result<usize> {
+    let keep = keep.map(StoredSessionId::from);
+    let ending: Vec<_> = tx.session_ids_of(user)?.into_iter().filter(|id| Some(id) != keep.as_ref()).collect();
+    for id in &ending {
+        tx.delete_stored_session(id)?;
+        log(tx, by, Action::SessionEnded, id.id())?;
+    }
+    short_tokens::end_all(tx, by, user)?;
+    Ok(ending.len())
+}
+
+pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, id: SessionId) -> Result<()> {
+    audit::append(tx, by, action, Some(*id.as_bytes()), by.origin.actor.label().to_owned())
+}
+
 impl Auth {
     /// The live session behind a cookie. Its user's role and state are those of this moment.
     pub async fn session(&self, token: &SessionToken) -> Result<Option<Session>> {
-        let now = self.now();
-        let Some(session) = self.store.session(token.digest()).await? else { return Ok(None) };
+        let (now, digest) = (self.now(), token.digest());
+        let Some(session) = self.store.read(move |tx| tx.session(&digest)).await? else { return Ok(None) };
         if session.is_over(now) {
             return Ok(None);
         }
         if now.since(session.last_seen_at) >= TOUCH {
+            let id = session.id;
             // A session that could not be touched is still a session: it ends a little earlier.
-            if let Err(error) = self.store.touch_session(session.id, now).await {
+            if let Err(error) = self.store.write(Urgency::Ordinary, move |tx| tx.set_session_seen(id, now)).await {
                 tracing::warn!(%error, "a session's last-seen time was not written");
             }
         }
@@ -28,35 +72,34 @@ impl Auth {
     }
 
     pub async fn log_out(&self, asking: &Asking, session: &Session) -> Result<()> {
-        let origin = asking.origin.on_oneself();
-        self.store.end_session(session.id, session.user.id, Action::LoggedOut, self.now(), origin).await
+        let (id, user) = (session.id, session.user.id);
+        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::LoggedOut);
+        self.act(Urgency::Revocation, self.by(&asking.origin.on_oneself()), act).await
     }
 
     pub async fn sessions_of(&self, asking: &Asking, user: UserId) -> Result<Vec<Session>> {
-        self.must_be_self_or_admin(asking, user)?;
+        must_be_self_or_admin(asking, user)?;
         let now = self.now();
-        let sessions = self.store.sessions_of(user).await?;
+        let sessions = self.store.read(move |tx| tx.sessions_of(user)).await?;
         Ok(sessions.into_iter().filter(|session| !session.is_over(now)).collect())
     }
 
     pub async fn end_session(&self, asking: &Asking, user: UserId, id: SessionId) -> Result<()> {
-        self.must_be_self_or_admin(asking, user)?;
-        self.store.end_session(id, user, Action::SessionEnded, self.now(), origin_for(asking, user)).await
+        must_be_self_or_admin(asking, user)?;
+        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::SessionEnded);
+        self.act(Urgency::Revocation, self.by(&origin_for(asking, user)), act).await
     }
 
     /// All but `keep`; returns how many.
     pub async fn end_sessions(&self, asking: &Asking, user: UserId, keep: Option<SessionId>) -> Result<usize> {
-        self.must_be_self_or_admin(asking, user)?;
-        self.store.end_sessions(user, keep, self.now(), origin_for(asking, user)).await
+        must_be_self_or_admin(asking, user)?;
+        let act = move |tx: &Tx<'_>, by: &By| end_all(tx, by, user, keep);
+        self.act(Urgency::Revocation, self.by(&origin_for(asking, user)), act).await
     }
+}
 
-    fn must_be_self_or_admin(&self, asking: &Asking, user: UserId) -> Result<()> {
-        if asking.caller.is(user) {
-            Ok(())
-        } else {
-            asking.caller.must_be_admin().map_err(|_| Error::not_found("session"))
-        }
-    }
+fn must_be_self_or_admin(asking: &Asking, user: UserId) -> Result<()> {
+    if asking.caller.is(user) { Ok(()) } else { asking.caller.must_be_admin().map_err(|_| Error::not_found("session")) }
 }
 
 fn origin_for(asking: &Asking, user: UserId) -> Origin {

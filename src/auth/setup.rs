@@ -5,19 +5,29 @@ use std::sync::Mutex;
 
 use subtle::ConstantTimeEq;
 
-use super::Auth;
+use super::act::By;
+use super::users::{self, NewUser};
+use super::{Auth, Urgency};
 use crate::error::{Error, Result};
 use crate::model::{Email, Origin, Password, Role, SessionToken, User, UserId};
-use crate::store::NewUser;
+use crate::store::Tx;
 
 /// The digest of the link's token, while the link is good.
 #[derive(Default)]
 pub(super) struct SetupLink(Mutex<Option<[u8; 32]>>);
 
+/// Only while there is nobody: of many at once, exactly one succeeds.
+fn add_first_admin(tx: &Tx<'_>, by: &By, new: &NewUser) -> Result<User> {
+    if tx.has_users()? {
+        return Err(Error::conflict("The first admin has been made already. Log in, or ask an admin for an account."));
+    }
+    users::add(tx, by, new)
+}
+
 impl Auth {
     /// A fresh token for the link, if there is no user yet; an earlier one is void then.
     pub async fn open_setup(&self) -> Result<Option<SessionToken>> {
-        if self.store.has_users().await? {
+        if self.store.read(|tx| tx.has_users()).await? {
             return Ok(None);
         }
         let token = SessionToken::new(self.entropy.bytes()?);
@@ -31,7 +41,7 @@ impl Auth {
             (Some(given), Some(expected)) => bool::from(given.digest().as_bytes().ct_eq(&expected)),
             _ => false,
         };
-        Ok(matches && !self.store.has_users().await?)
+        Ok(matches && !self.store.read(|tx| tx.has_users()).await?)
     }
 
     /// Makes the first admin and ends the link, whichever of several at once is first.
@@ -44,14 +54,15 @@ impl Auth {
         let email = Email::parse(email)?;
         let password = Password::parse_new(password, &email)?;
         let hash = self.passwords.hash(password, self.entropy.bytes()?).await?;
-        let now = self.now();
+        let by = self.by(&origin);
         let new = NewUser {
-            id: UserId::new(now, self.entropy.bytes()?),
+            id: UserId::new(by.at, self.entropy.bytes()?),
             email,
             role: Role::Admin,
             password_hash: Some(hash),
+            created_at: by.at,
         };
-        let user = self.store.add_first_admin(new, now, origin).await?;
+        let user = self.act(Urgency::Ordinary, by, move |tx, by| add_first_admin(tx, by, &new)).await?;
         *self.link()? = None;
         Ok(user)
     }

@@ -24,10 +24,9 @@ use crate::http::cors::CorsOrigin;
 use crate::http::hsts::Hsts;
 use crate::http::is_resource;
 use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
-use crate::model::key::parse_span;
+use crate::model::expiry::parse_span;
 use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
-use crate::model::{KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
-use crate::store::Consent;
+use crate::model::{Consent, KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use super::{Context, output};
+use crate::auth::{Examination, examine};
 use crate::error::{Error, Result};
-use crate::store::{self, Examination};
 
 pub fn run(context: &Context) -> Result<()> {
     context.existing()?;
-    let Examination { findings, revoked_keys } = store::examine(&context.database, context.consent)?;
+    let Examination { findings, revoked_keys } = examine(&context.database, context.consent)?;
     if context.json {
         output::json(&json!({ "sound": findings.is_empty(), "findings": findings, "revoked_keys": revoked_keys }))?;
     } else {

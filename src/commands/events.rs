@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use super::{Context, block_on, output};
+use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
-use crate::model::Event;
-use crate::store::{ChainReport, EventFilter, Purpose};
+use crate::model::{ChainReport, Event, EventFilter, Purpose};
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
@@ -25,13 +25,13 @@ pub enum EventsCommand {
 
 pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
     context.existing()?;
-    let store = context.store(Purpose::Command)?;
+    let (auth, asking) = (context.auth(Purpose::Command, Vec::new())?, Asking::operator());
     block_on(async {
         match command {
             EventsCommand::List { limit, search } => {
-                list(context, store.events(EventFilter { search, limit, ..EventFilter::default() }).await?.rows)
+                list(context, auth.events(&asking, EventFilter { search, limit, ..EventFilter::default() }).await?.rows)
             }
-            EventsCommand::Verify => match store.verify_events().await? {
+            EventsCommand::Verify => match auth.verify_events(&asking).await? {
                 ChainReport::Whole { lines } => {
                     output::say(&format!("The audit log is whole: {lines} lines."));
                     Ok(())

@@ -14,12 +14,13 @@ use clap::Subcommand;
 
 use super::{Context, block_on, input, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyList, KeyRequest, LeftOpen, Rotation};
+use crate::auth::{Auth, KeyRequest, LeftOpen, RevokedLines, Rotation};
 use crate::error::Result;
 use crate::http::KeyJson;
-use crate::model::key::{Expiry, Metadata};
-use crate::model::{Basis, Handover, KeyName, KeyPrefix, KeyRecord, Networks, Overlap, RateLimit, ScopeSet};
-use crate::store::{Purpose, Revoked};
+use crate::model::{
+    Basis, Expiry, Handover, KeyChange, KeyFilter, KeyName, KeyPrefix, KeyRecord, KeySettings, KeyState, Metadata,
+    Networks, Overlap, Purpose, RateLimit, ScopeSet, Time,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -110,7 +111,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
     context.existing()?;
     let asking = Asking::operator();
     let purpose = match command {
-        KeysCommand::Revoke { .. } | KeysCommand::Disable { .. } => Purpose::Withdrawal,
+        KeysCommand::Revoke { .. } | KeysCommand::Disable { .. } => Purpose::Revocation,
         _ => Purpose::Command,
     };
     let auth = context.auth(purpose, prefixes)?;
@@ -118,13 +119,15 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
         match command {
             KeysCommand::Create { owner, name, scopes, expires, allowed_ips, rate_limit, prefix } => {
                 let request = KeyRequest {
-                    name: KeyName::parse(&name)?,
                     prefix: prefix.as_deref().map(KeyPrefix::parse).transpose()?,
-                    scopes: ScopeSet::parse(scopes.iter().map(String::as_str))?,
-                    expiry: Expiry::parse(&expires, auth.now())?,
-                    allowed_ips: Networks::parse(allowed_ips.iter().map(String::as_str))?,
-                    rate_limit: rate_limit.as_deref().map(RateLimit::parse).transpose()?,
-                    metadata: Metadata::default(),
+                    settings: KeySettings {
+                        name: KeyName::parse(&name)?,
+                        scopes: ScopeSet::parse(scopes.iter().map(String::as_str))?,
+                        expires_at: Expiry::parse(&expires, auth.now())?.time(),
+                        allowed_ips: Networks::parse(allowed_ips.iter().map(String::as_str))?,
+                        rate_limit: rate_limit.as_deref().map(RateLimit::parse).transpose()?,
+                        metadata: Metadata::default(),
+                    },
                     left_open: LeftOpen::default(),
                     submission: None,
                     owner: auth.user_by_email(&asking, &owner).await?.id,
@@ -145,17 +148,19 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 shown::rotate(context, &auth, &asking, rotation).await
             }
             KeysCommand::Import { file, allow_revoked } => {
-                let revoked = if allow_revoked { Revoked::Revive } else { Revoked::Refuse };
+                let revoked = if allow_revoked { RevokedLines::Revive } else { RevokedLines::Refuse };
                 import::run(context, &auth, &asking, &file, revoked).await
             }
-            KeysCommand::Export { file } => export::run(&auth, file.as_deref()).await,
+            KeysCommand::Export { file } => export::run(&auth, &asking, file.as_deref()).await,
             KeysCommand::Disable { id } => {
-                let record = auth.disable_key(&asking, id::parse(&auth, &asking, &id).await?).await?;
+                let id = id::parse(&auth, &asking, &id).await?;
+                let record = auth.change_key(&asking, id, KeyChange::disable(), Basis::Anything).await?;
                 output::say(&format!("{} is disabled.", record.hint));
                 Ok(())
             }
             KeysCommand::Enable { id } => {
-                let record = auth.enable_key(&asking, id::parse(&auth, &asking, &id).await?).await?;
+                let id = id::parse(&auth, &asking, &id).await?;
+                let record = auth.change_key(&asking, id, KeyChange::enable(), Basis::Anything).await?;
                 output::say(&format!("{} is enabled.", record.hint));
                 Ok(())
             }
@@ -170,7 +175,7 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
     };
     let (mut records, mut after) = (Vec::new(), None);
     loop {
-        let page = auth.keys(&asking.caller, KeyList { owner, after, ..KeyList::default() }).await?;
+        let page = auth.keys(&asking.caller, KeyFilter { owner, after, ..KeyFilter::default() }).await?;
         records.extend(page.rows);
         after = page.next;
         if after.is_none() {
@@ -182,13 +187,13 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
     }
     let now = auth.now();
     let row = |record: &KeyRecord| {
-        let expires = record.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());
+        let expires = record.settings.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());
         vec![
             record.id.to_string(),
-            record.name.clone(),
+            record.settings.name.to_string(),
             record.hint.clone(),
             record.owner.email.to_string(),
-            record.scopes.joined(),
+            record.settings.scopes.joined(),
             expires,
             state_with_damage(record, now),
         ]
@@ -196,17 +201,17 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
     output::table(&["ID", "NAME", "HINT", "OWNER", "SCOPES", "EXPIRES", "STATE"], records.iter().map(row))
 }
 
-fn state(record: &KeyRecord, now: crate::model::Time) -> &'static str {
-    match () {
-        () if !record.owner_active => "owner deactivated",
-        () if record.is_expired(now) => "expired",
-        () if !record.enabled => "disabled",
-        () if record.is_beyond_judging() => "damaged",
-        () => "active",
+fn state(record: &KeyRecord, now: Time) -> &'static str {
+    match record.state(now) {
+        KeyState::OwnerDeactivated => "owner deactivated",
+        KeyState::Disabled => "disabled",
+        KeyState::Expired => "expired",
+        KeyState::Damaged => "damaged",
+        KeyState::Active => "active",
     }
 }
 
-fn state_with_damage(record: &KeyRecord, now: crate::model::Time) -> String {
+fn state_with_damage(record: &KeyRecord, now: Time) -> String {
     match record.unreadable.join(", ") {
         fields if fields.is_empty() => state(record, now).to_owned(),
         fields => format!("{}, unreadable: {fields}", state(record, now)),
@@ -221,16 +226,16 @@ fn show(context: &Context, record: KeyRecord) -> Result<()> {
     let damage = record.unreadable.join(", ");
     let mut facts = vec![
         ("id", record.id.to_string()),
-        ("name", record.name.clone()),
+        ("name", record.settings.name.to_string()),
         ("hint", record.hint.clone()),
         ("owner", record.owner.email.to_string()),
-        ("scopes", record.scopes.joined()),
+        ("scopes", record.settings.scopes.joined()),
         ("enabled", record.enabled.to_string()),
         ("created", record.created_at.to_string()),
-        ("expires", or(record.expires_at.map(|at| at.to_string()), "never")),
+        ("expires", or(record.settings.expires_at.map(|at| at.to_string()), "never")),
         ("last used", or(record.last_use.map(|last| last.at.to_string()), "never")),
-        ("allowed ips", or(Some(record.allowed_ips.joined()).filter(|ips| !ips.is_empty()), "any")),
-        ("rate limit", or(record.rate_limit.map(|limit| limit.text()), "none")),
+        ("allowed ips", or(Some(record.settings.allowed_ips.joined()).filter(|ips| !ips.is_empty()), "any")),
+        ("rate limit", or(record.settings.rate_limit.map(|limit| limit.text()), "none")),
     ];
     if !damage.is_empty() {
         facts.push(("unreadable", damage));

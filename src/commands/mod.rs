@@ -15,11 +15,10 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ambient::{Clock, OsEntropy, SystemClock};
+use crate::ambient::{OsEntropy, SystemClock};
 use crate::auth::Auth;
 use crate::error::{Error, Result};
-use crate::model::KeyPrefix;
-use crate::store::{Consent, Purpose, Store};
+use crate::model::{Consent, KeyPrefix, Purpose};
 
 /// What every command knows.
 pub struct Context {
@@ -30,14 +29,11 @@ pub struct Context {
 
 impl Context {
     fn auth(&self, purpose: Purpose, prefixes: Vec<KeyPrefix>) -> Result<Auth> {
-        Auth::new(self.store(purpose)?, Arc::new(SystemClock::new()), Arc::new(OsEntropy), prefixes)
-    }
-
-    fn store(&self, purpose: Purpose) -> Result<Store> {
-        let store = Store::open_with(&self.database, purpose, self.consent)?;
+        let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
+        let auth = Auth::open(&self.database, purpose, self.consent, clock, entropy, prefixes)?;
         if self.consent.older_database {
             // On the writer's thread, so that any executor will do.
-            let accepted = futures_executor::block_on(store.note_acceptance(SystemClock::new().now()))?;
+            let accepted = futures_executor::block_on(auth.note_acceptance())?;
             output::say(&match accepted {
                 Some(what) => format!(
                     "Accepted {what}. The audit log says so. Keys that were revoked since are live again: revoke them."
@@ -47,7 +43,7 @@ impl Context {
                     .to_owned(),
             });
         }
-        Ok(store)
+        Ok(auth)
     }
 
     /// For commands that read or change an existing database, never make an empty one by a typing slip.

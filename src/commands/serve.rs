@@ -11,8 +11,7 @@ use crate::ambient::log;
 use crate::error::{Error, Kind, Result};
 use crate::http::server::{self, Running};
 use crate::http::{HttpSettings, Site};
-use crate::model::KeyPrefix;
-use crate::store::Purpose;
+use crate::model::{KeyPrefix, Purpose};
 use signals::{Hangups, Orders};
 
 /// For the last lines of the log, where the process ends by itself.

@@ -9,10 +9,9 @@ use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
 use crate::auth::signing::OVERLAP;
 use crate::error::{Error, Result};
-use crate::model::Time;
-use crate::model::key::parse_span;
+use crate::model::expiry::parse_span;
 use crate::model::signing::{Keyring, SigningKey};
-use crate::store::Purpose;
+use crate::model::{Purpose, Time};
 
 #[derive(Debug, Subcommand)]
 pub enum SigningKeysCommand {

@@ -7,8 +7,7 @@ use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
 use crate::http::UserJson;
-use crate::model::{Role, User, UserId};
-use crate::store::Purpose;
+use crate::model::{Basis, Purpose, Role, User, UserChange, UserId};
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
@@ -55,7 +54,7 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
     }
     let asking = Asking::operator();
     let purpose = match command {
-        UsersCommand::Deactivate { .. } | UsersCommand::Remove { .. } => Purpose::Withdrawal,
+        UsersCommand::Deactivate { .. } | UsersCommand::Remove { .. } => Purpose::Revocation,
         _ => Purpose::Command,
     };
     let auth = context.auth(purpose, Vec::new())?;
@@ -73,30 +72,34 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
             UsersCommand::SetPassword { email, password_stdin } => {
                 let user = auth.user_by_email(&asking, &email).await?;
                 let typed = password::read(password_stdin)?;
-                auth.set_password(&asking, &user, &typed).await?;
+                auth.change_user(&asking, user.id, UserChange::default(), Some(&typed), Basis::Anything).await?;
                 output::say(&format!("The password of {} is set; the sessions and tokens are ended.", user.email));
                 Ok(())
             }
             UsersCommand::Deactivate { email } => {
                 let user = find(&auth, &asking, &email).await?;
-                auth.deactivate_user(&asking, user.id).await?;
+                auth.change_user(&asking, user.id, set_active(false), None, Basis::Anything).await?;
                 output::say(&format!("{} is deactivated; {} keys are refused from now on.", user.email, user.keys));
                 Ok(())
             }
             UsersCommand::Activate { email } => {
                 let user = find(&auth, &asking, &email).await?;
-                auth.activate_user(&asking, user.id).await?;
+                auth.change_user(&asking, user.id, set_active(true), None, Basis::Anything).await?;
                 output::say(&format!("{} is active, and so are {} keys.", user.email, user.keys));
                 Ok(())
             }
             UsersCommand::Remove { email } => {
                 let user = find(&auth, &asking, &email).await?;
-                let keys = auth.remove_user(&asking, user.id).await?;
+                let keys = auth.remove_user(&asking, user.id, Basis::Anything).await?;
                 output::say(&format!("{} is removed; {keys} keys are revoked.", user.email));
                 Ok(())
             }
         }
     })
+}
+
+fn set_active(active: bool) -> UserChange {
+    UserChange { role: None, active: Some(active) }
 }
 
 /// By id too: a user whose e-mail is damaged has no other name.

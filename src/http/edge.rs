@@ -259,8 +259,7 @@ mod tests {
     use crate::auth::Auth;
     use crate::http::settings::PublicUrl;
     use crate::http::{HttpSettings, Site};
-    use crate::model::Time;
-    use crate::store::{Purpose, Store};
+    use crate::model::{Consent, Purpose, Time};
 
     /// Panics while it is told to.
     #[derive(Default)]
@@ -278,10 +277,17 @@ mod tests {
     }
 
     fn site(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Shared {
-        let store = Store::open(&directory.join("keybearer.db"), Purpose::Serve).unwrap();
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings::new(([127, 0, 0, 1], 0), public_url);
-        let auth = Auth::new(store, clock, Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
+        let auth = Auth::open(
+            &directory.join("keybearer.db"),
+            Purpose::Serve,
+            Consent::default(),
+            clock,
+            Arc::new(SeededEntropy::new(1)),
+            Vec::new(),
+        )
+        .unwrap();
         web::Data::new(Site::new(auth, settings))
     }
 

@@ -33,7 +33,7 @@ impl Site {
     pub(super) fn cannot_judge(&self) -> Option<&'static str> {
         if self.stopping.load(Ordering::Acquire) {
             Some("stopping")
-        } else if self.auth.store().index().is_broken() {
+        } else if self.auth.is_database_gone() {
             Some("database_gone")
         } else if self.auth.signing().ring().is_err() {
             // At the first start they are made while the server answers already.
@@ -46,7 +46,7 @@ impl Site {
 
 /// Ready while everything can be answered and writes succeed. A filling index is ready: SQLite answers.
 pub async fn readyz(site: Shared) -> HttpResponse {
-    let is_failing = site.auth.store().writer_state().failing;
+    let is_failing = site.auth.writes_are_failing();
     let problem = site.cannot_judge().or(is_failing.then_some("writes_failing"));
     let mut response = match problem {
         None => HttpResponse::Ok(),

@@ -17,12 +17,11 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::settings::TlsFiles;
-use crate::ambient::Background;
 use crate::ambient::background::give_way;
 use crate::ambient::plain_file;
+use crate::ambient::{Background, FileStamp};
 use crate::error::{Error, Kind, Result};
 use crate::model::Time;
-use crate::store::Stamp;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -41,7 +40,7 @@ pub struct Certificates {
 
 struct Seen {
     /// The files as they were when they were last read.
-    stamps: [Option<Stamp>; 2],
+    stamps: [Option<FileStamp>; 2],
     /// Why they could not be used then.
     failure: Option<String>,
 }
@@ -186,8 +185,8 @@ fn wrong(flag: &str, path: &Path, error: &dyn fmt::Display) -> Error {
 }
 
 /// A link counts as the file that it leads to, so that turning it round is a change.
-fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
-    [&files.cert, &files.key].map(|file| Stamp::of(file))
+fn stamps(files: &TlsFiles) -> [Option<FileStamp>; 2] {
+    [&files.cert, &files.key].map(|file| FileStamp::of(file))
 }
 
 impl ResolvesServerCert for Certificates {

@@ -1,6 +1,6 @@
 //! When, from where and how often a key can be used: what no key gives to another beyond its own.
 
-use super::{KeyRecord, Networks, RateLimit, Time};
+use super::{KeySettings, Networks, RateLimit, Time};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bounds {
@@ -13,7 +13,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    pub fn of(key: &KeyRecord) -> Self {
+    pub fn of(key: &KeySettings) -> Self {
         Bounds { expires_at: key.expires_at, allowed_ips: key.allowed_ips.clone(), rate_limit: key.rate_limit }
     }
 

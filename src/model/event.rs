@@ -114,6 +114,71 @@ pub struct NewEvent {
     pub label: String,
 }
 
+impl NewEvent {
+    /// The line of the log that it becomes.
+    pub fn line(&self, seq: i64) -> Event {
+        Event {
+            seq,
+            at: self.at,
+            actor_kind: self.origin.actor.kind().to_owned(),
+            actor_id: self.origin.actor.id().map(hyphenated),
+            actor: self.origin.actor.label().to_owned(),
+            action: self.action.as_str().to_owned(),
+            object_id: self.object.map(hyphenated),
+            object: self.label.clone(),
+            address: self.origin.address.map(|address| address.to_string()),
+            request_id: self.origin.request_id.clone(),
+        }
+    }
+}
+
+/// An id as people see it.
+pub fn hyphenated(id: [u8; 16]) -> String {
+    uuid::Uuid::from_bytes(id).to_string()
+}
+
+/// What `events verify` finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChainReport {
+    Whole {
+        lines: u64,
+    },
+    /// The first line whose chain does not follow from the line before it.
+    Broken {
+        seq: i64,
+    },
+}
+
+/// Follows the chain of the log from its first line.
+#[derive(Debug, Default)]
+pub struct ChainCheck {
+    chain: Vec<u8>,
+    lines: i64,
+    broken: Option<i64>,
+}
+
+impl ChainCheck {
+    /// Whether the next line, with its stored chain, follows from the one before.
+    pub fn follow(&mut self, line: &Event, stored: Vec<u8>) -> bool {
+        if line.chain(&self.chain).as_slice() != stored || line.seq != self.lines + 1 {
+            self.broken = Some(line.seq);
+            return false;
+        }
+        self.chain = stored;
+        self.lines += 1;
+        true
+    }
+
+    /// `newest_ever`: the number of the newest line ever written, which shows lines that were cut off the end.
+    pub fn report(self, newest_ever: Option<i64>) -> ChainReport {
+        match (self.broken, newest_ever) {
+            (Some(seq), _) => ChainReport::Broken { seq },
+            (None, Some(newest)) if newest != self.lines => ChainReport::Broken { seq: self.lines + 1 },
+            _ => ChainReport::Whole { lines: self.lines.unsigned_abs() },
+        }
+    }
+}
+
 /// A stored line, ready to show.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Event {

@@ -40,8 +40,19 @@ impl KeyName {
         Ok(KeyName(text.to_owned()))
     }
 
+    /// As it stands in the database, where it may be damaged.
+    pub fn stored(text: String) -> Self {
+        KeyName(text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -154,12 +165,6 @@ fn tags_are_in_place(text: &str) -> bool {
         };
     }
     true
-}
-
-impl fmt::Display for KeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::key::parse_span;
+use super::expiry::parse_span;
 use super::{Expiry, KeyRecord, Time};
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ impl Overlap {
     /// When the old key ends: an overlap shortens its life, never lengthens it.
     pub fn end(self, old: &KeyRecord, now: Time) -> Time {
         let end = now.whole_second().plus(self.0);
-        old.expires_at.map_or(end, |expiry| expiry.min(end))
+        old.settings.expires_at.map_or(end, |expiry| expiry.min(end))
     }
 }
 

@@ -70,17 +70,37 @@ impl Demand<'_> {
     }
 }
 
+/// Whether a key can be used at all, whatever the request: what pages, the command line and the verifier agree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    Active,
+    OwnerDeactivated,
+    Disabled,
+    Expired,
+    /// What is stored cannot be read, so that nobody can judge the key.
+    Damaged,
+}
+
 impl Facts<'_> {
-    /// `now >= expires_at` is expired. Being live comes before being allowed.
+    /// A key can be expired, disabled and its owner deactivated at once: the first that holds is its state. `now >=
+    /// expires_at` is expired, and so is a token that was made by a clock far ahead.
+    pub fn state(&self, now: Time) -> KeyState {
+        let is_ahead = self.made_at.is_some_and(|made| made.is_ahead_of(now));
+        match () {
+            () if !self.owner_active => KeyState::OwnerDeactivated,
+            () if !self.enabled => KeyState::Disabled,
+            () if is_ahead || self.expires_at.is_some_and(|end| now >= end) => KeyState::Expired,
+            () => KeyState::Active,
+        }
+    }
+
+    /// Being live comes before being allowed.
     pub fn judge(&self, now: Time, demand: &Demand<'_>) -> Result<(), Refusal> {
-        if !self.owner_active {
-            return Err(Refusal::OwnerDeactivated);
-        }
-        if !self.enabled {
-            return Err(Refusal::Disabled);
-        }
-        if self.expires_at.is_some_and(|end| now >= end) || self.made_at.is_some_and(|made| made.is_ahead_of(now)) {
-            return Err(Refusal::Expired);
+        match self.state(now) {
+            KeyState::OwnerDeactivated => return Err(Refusal::OwnerDeactivated),
+            KeyState::Disabled => return Err(Refusal::Disabled),
+            KeyState::Expired => return Err(Refusal::Expired),
+            KeyState::Active | KeyState::Damaged => {}
         }
         if !self.allowed_ips.is_empty() && !demand.is_within(self.allowed_ips) {
             return Err(Refusal::IpNotAllowed);

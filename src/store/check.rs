@@ -8,16 +8,16 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
 
 use super::announce::Announcement;
-use super::events::{self, ChainReport};
 use super::files::{beside, trouble};
-use super::keys::{KEY, record_of};
 use super::lineage::{self, Accusation};
 use super::log::Log;
 use super::place::DatabaseFile;
-use super::rows::{Salvage, USER, sql, user};
-use super::{Consent, companions, locks, open, tombstones};
+use super::rows::{Salvage, sql};
+use super::tables::keys::{KEY, record};
+use super::tables::users::{USER, user};
+use super::{Tx, companions, locks, open};
 use crate::error::{Error, Result};
-use crate::model::FamilyId;
+use crate::model::{ChainReport, Consent, FamilyId};
 
 /// Damaged records that are named; more are counted.
 const MOST_NAMED: usize = 100;
@@ -74,9 +74,9 @@ fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination>
         found.findings.extend(damaged_users(&db)?);
         found.findings.extend(damaged_keys(&db)?);
         found.findings.extend(damaged_families(&db)?);
-        found.revoked_keys = Some(tombstones::count(&db)?);
+        found.revoked_keys = Some(Tx::new(&db).count_tombstones()?);
     }
-    if let ChainReport::Broken { seq } = events::verify(&db)? {
+    if let ChainReport::Broken { seq } = Tx::new(&db).verify_events()? {
         found.findings.push(format!("audit log: line {seq} does not follow from the line before it"));
     }
     Ok(found)
@@ -163,7 +163,7 @@ fn damaged_keys(db: &Connection) -> Result<Vec<String>> {
     let mut rows = query.query([]).map_err(sql)?;
     let mut damaged = Damaged::default();
     while let Some(row) = rows.next().map_err(sql)? {
-        let key = record_of(row).map_err(sql)?;
+        let key = record(row).map_err(sql)?;
         if key.unreadable.contains(&"id") {
             damaged
                 .note(format!("a key ({}) has an id that is none; keys revoke --stdin finds it by its text", key.hint));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
-use super::pending::is_key;
 use super::rows::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, sql, time_or_null};
+use super::tables::pending_imports::is_key;
 use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
 use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};

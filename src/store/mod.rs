@@ -1,44 +1,27 @@
-//! The store: SQLite is the truth, the key index answers. Every verb is one transaction, its event
-//! included; no SQL, row, connection or transaction type crosses this line.
+//! The store: SQLite holds the truth, the key index answers. Here are the engine, the statements, the files beside the
+//! database and the change feed; no SQL, row or connection crosses this line. No rule is here: `auth` has them.
 
 mod announce;
-mod authority;
 mod check;
 mod companions;
 mod create;
-mod events;
 mod files;
 mod filesystem;
 mod follow;
-mod import;
+mod import_lock;
 mod journal;
 mod journal_batch;
-mod key_changes;
-mod key_search;
-mod keys;
-mod leaks;
 mod lineage;
 mod locks;
 mod log;
 mod mark;
 mod open;
-mod pending;
 mod place;
-mod refresh;
-mod refused_logins;
 mod reserve;
-mod rotation;
 mod rows;
-mod sessions;
 mod signing;
-mod standing;
-mod submissions;
-mod throttle;
-mod tokens;
-mod tombstones;
-mod usage;
-mod user_changes;
-mod users;
+mod tables;
+mod tx;
 mod watch;
 mod writer;
 
@@ -51,29 +34,21 @@ use rusqlite::Connection;
 use crate::ambient::Pool;
 use crate::error::{Error, Kind, Result};
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
-use crate::model::{Action, Digest, KeyId, NewEvent, Origin, Time};
+use crate::model::{Consent, Digest, KeyId, Purpose};
 
 use announce::Announcement;
 pub use check::{Examination, examine};
-pub use events::{ChainReport, EventFilter};
-pub use import::{Input, Revoked, Rows};
+pub use import_lock::ImportLock;
 pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
-pub use key_search::KeyFilter;
-pub use keys::{Batch, Created, KeyWrite, Reach};
-pub use refresh::{Pair, RefreshUse, Refreshed};
 use reserve::Reserve;
-pub use rotation::Successor;
-pub use sessions::NewSession;
-pub use signing::Stamp;
-pub use standing::Standing;
-pub use submissions::Submission;
-pub use throttle::{Cleared, Failures};
-pub use tokens::{NewFamily, NewToken};
-pub use user_changes::NewPassword;
-pub use users::{NewUser, UserFilter};
+pub use tables::{
+    Failures, FamilyRow, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf, SessionRow,
+    StoredSessionId, UserRow,
+};
+pub use tx::Tx;
 use watch::Watch;
-pub use writer::WriterState;
-use writer::{Urgency, Writer};
+use writer::Writer;
+pub use writer::{Urgency, WriterState};
 
 /// The engine and its version, for people.
 pub fn engine() -> String {
@@ -82,26 +57,6 @@ pub fn engine() -> String {
 
 const READERS: usize = 3;
 const WAITING_READS: usize = 512;
-
-/// Why the database is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// The one server: holds the lock, keeps the index.
-    Serve,
-    /// A command beside it, or alone: announces what it changes.
-    Command,
-    /// A command that takes something away: it may use the reserve to open the database, too.
-    Withdrawal,
-}
-
-/// What the operator agrees to, that is refused otherwise.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Consent {
-    /// The database may be on a network file system, or on one that cannot be told from it.
-    pub network_file_system: bool,
-    /// The database may be an older copy of the one that was there before, or another one.
-    pub older_database: bool,
-}
 
 pub struct Store {
     writer: Writer,
@@ -140,7 +95,7 @@ impl Store {
     pub fn open_with(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
         let opened = match open::open(path, purpose, consent) {
             // On a full disk even the files that every connection needs cannot be made.
-            Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Withdrawal => {
+            Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Revocation => {
                 let place = open::find(path, consent)?;
                 if !Reserve::beside(&place.path).give_back() {
                     return Err(error);
@@ -167,16 +122,9 @@ impl Store {
         &self.installation
     }
 
-    /// Where the operator accepted a database that is not the newest one, this says so in its audit log; from then on
-    /// it is the newest one. The store's first write.
-    pub async fn note_acceptance(&self, now: Time) -> Result<Option<String>> {
-        let Some(label) = self.accepted.clone() else { return Ok(None) };
-        let note = move |db: &Connection| {
-            let (origin, label) = (Origin::operator(), label.clone());
-            events::append(db, &NewEvent { at: now, origin, action: Action::DatabaseReplaced, object: None, label })
-        };
-        self.writer.run(Urgency::Ordinary, note).await?;
-        Ok(self.accepted.clone())
+    /// Why the database is not the newest one, where the operator agreed to that. The first write makes it the newest.
+    pub fn accepted(&self) -> Option<&str> {
+        self.accepted.as_deref()
     }
 
     /// Runs `look` on the key with this digest, in memory: no query, no lock, no system call.
@@ -190,12 +138,12 @@ impl Store {
 
     /// The key with this digest, from SQLite: for when the index is unsure.
     pub async fn find_by_digest(&self, digest: Digest) -> Result<Option<IndexedKey>> {
-        self.read(move |db| follow::find(db, &digest)).await
+        self.read(move |tx| follow::find(tx.db, &digest)).await
     }
 
     /// The key with this id, from SQLite: for what names a key without its text.
     pub async fn find_by_id(&self, id: KeyId) -> Result<Option<IndexedKey>> {
-        self.read(move |db| follow::find_by_id(db, id)).await
+        self.read(move |tx| follow::find_by_id(tx.db, id)).await
     }
 
     /// Whether text that is not a key of ours may still be one, imported from elsewhere.
@@ -216,6 +164,10 @@ impl Store {
         std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
 
+    pub fn usage_journal(&self) -> Journal {
+        Journal::beside(&self.path)
+    }
+
     pub fn writer_state(&self) -> WriterState {
         self.writer.state()
     }
@@ -227,57 +179,26 @@ impl Store {
         self.writer.stop();
     }
 
-    async fn read<T: Send + 'static>(
+    pub async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        query: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let watch = Arc::clone(&self.watch);
         let read = move |db: &mut Connection| {
-            let found = query(db)?;
+            let found = query(&Tx::new(db))?;
             // Afterwards: had another process changed anything by other files, they would be here by now.
             watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
         };
         self.readers.run(read).await
     }
 
-    /// An act of somebody: one transaction on the writer thread, in which whoever acts is judged again
-    /// first; answered after it is durable and the index knows.
-    async fn write<T: Send + 'static>(
-        &self,
-        origin: Origin,
-        now: Time,
-        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.act(Urgency::Ordinary, origin, now, verb).await
-    }
-
-    /// An act that takes something away: also when the disk is full.
-    async fn withdraw<T: Send + 'static>(
-        &self,
-        origin: Origin,
-        now: Time,
-        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.act(Urgency::Withdrawal, origin, now, verb).await
-    }
-
-    async fn act<T: Send + 'static>(
+    /// One transaction on the writer thread, answered after it is durable and the index knows. `act` may run twice.
+    pub async fn write<T: Send + 'static>(
         &self,
         urgency: Urgency,
-        origin: Origin,
-        now: Time,
-        verb: impl Fn(&Connection, &Origin) -> Result<T> + Send + 'static,
+        act: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let verb = move |db: &Connection| {
-            authority::must_hold(db, &origin, now)?;
-            verb(db, &origin)
-        };
-        self.writer.run(urgency, verb).await
-    }
-
-    /// A transaction that nobody asked for: bookkeeping of the store's own.
-    async fn maintain<T: Send + 'static>(&self, verb: impl Fn(&Connection) -> Result<T> + Send + 'static) -> Result<T> {
-        self.writer.run(Urgency::Ordinary, verb).await
+        self.writer.run(urgency, act).await
     }
 }
 

@@ -16,8 +16,9 @@ use super::locks::{self, Opening, ServerLock};
 use super::log::Log;
 use super::mark::Mark;
 use super::place::{DatabaseFile, Place};
-use super::{Consent, Purpose, companions, create, filesystem};
+use super::{companions, create, filesystem};
 use crate::error::{Error, Kind, Result};
+use crate::model::{Consent, Purpose};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -64,10 +65,10 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
     let opening = if is_shared { Opening::without() } else { Opening::begin(place.folder())? };
     let lock = match (purpose, lockable) {
         (Purpose::Serve, _) => Some(ServerLock::take(path, &announcement, lockable)?),
-        (Purpose::Command | Purpose::Withdrawal, Some(file)) => {
+        (Purpose::Command | Purpose::Revocation, Some(file)) => {
             locks::must_be_heard(path, &announcement, file).map(|()| None)?
         }
-        (Purpose::Command | Purpose::Withdrawal, None) => None,
+        (Purpose::Command | Purpose::Revocation, None) => None,
     };
     let is_without_log = opening.is_alone(path) && judge_log(path, &file, &announcement)?;
     let had_log = beside(path, "-wal").exists();

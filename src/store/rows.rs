@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, Row};
 
-use crate::error::{Error, Result};
-use crate::model::{Email, KeyId, Networks, RateLimit, Role, ScopeSet, Time, User, UserId};
+use crate::error::Error;
+use crate::model::{Email, KeyId, Networks, RateLimit, ScopeSet, Time};
 
 /// Every failure of SQLite while serving is "unavailable": it says nothing about a key.
 pub(super) fn sql(error: rusqlite::Error) -> Error {
@@ -144,31 +144,6 @@ impl<'a, 'row> Salvage<'a, 'row> {
     }
 }
 
-pub(super) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
-    (SELECT count(*) FROM keys WHERE owner_id = u.id) - (SELECT count(*) FROM token_families WHERE user_id = u.id) - \
-    (SELECT count(*) FROM pending_imports JOIN keys k ON k.owner_id = u.id AND k.id BETWEEN first_id AND last_id)";
-
-/// [`USER`] without the count of keys, which takes a second for ten million of them.
-pub(super) const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
-
-/// From the columns of [`USER`], the first of them at `first`.
-pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
-    let mut salvage = Salvage::of(row);
-    Ok(User {
-        id: UserId::from_bytes(salvage.id("id", first)),
-        email: salvage.email("email", first + 1)?,
-        role: {
-            let role = Role::parse(&salvage.text("role", first + 2)?).ok();
-            salvage.or("role", role, Role::Member)
-        },
-        active: salvage.flag("active", first + 3, false),
-        created_at: salvage.time("created_at", first + 4),
-        last_login_at: salvage.time_or_null("last_login_at", first + 5),
-        keys: row.get::<_, i64>(first + 6)?.unsigned_abs(),
-        unreadable: salvage.unreadable,
-    })
-}
-
 /// `%` and `_` of a search text stand for themselves.
 pub(super) fn like_pattern(search: &str) -> String {
     let mut pattern = String::from("%");
@@ -180,8 +155,4 @@ pub(super) fn like_pattern(search: &str) -> String {
     }
     pattern.push('%');
     pattern
-}
-
-pub(super) fn changed(db: &Connection, sql_text: &str, params: impl rusqlite::Params) -> Result<usize> {
-    db.prepare_cached(sql_text).and_then(|mut statement| statement.execute(params)).map_err(sql)
 }

@@ -3,27 +3,12 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::files::{beside, sync_directory_of, trouble};
-use super::{Store, companions, events};
+use super::{Store, companions};
 use crate::error::{Error, Result};
 use crate::model::signing::Keyring;
-use crate::model::{Action, NewEvent, Origin, Time};
-
-/// Tells one content of a file from another, as far as the file system does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp([i64; 5]);
-
-impl Stamp {
-    /// `None`: there is no such file.
-    pub fn of(path: &Path) -> Option<Self> {
-        let found = fs::symlink_metadata(path).ok()?;
-        let place = [found.dev() as i64, found.ino() as i64, found.size() as i64];
-        Some(Stamp([place[0], place[1], place[2], found.mtime(), found.mtime_nsec()]))
-    }
-}
 
 impl Store {
     pub fn signing_file(&self) -> PathBuf {
@@ -50,26 +35,12 @@ impl Store {
         read(&self.path)?.ok_or_else(|| Error::unavailable("the signing keys vanished while they were made"))
     }
 
-    /// One transaction, so that of two rotations at once the second sees the first. The file is
-    /// replaced before the commit: at worst a rotation has no event, never an event no rotation.
-    pub async fn change_signing_keys(
-        &self,
-        change: impl Fn(Keyring) -> Keyring + Send + 'static,
-        action: Action,
-        now: Time,
-        origin: Origin,
-    ) -> Result<Keyring> {
-        let (path, database) = (self.signing_file(), self.path.clone());
-        self.write(origin, now, move |db, origin| {
-            let ring = change(read(&database)?.ok_or_else(|| Error::not_found("signing key"))?);
-            let (origin, label) = (origin.clone(), ring.label());
-            events::append(db, &NewEvent { at: now, origin, action, object: None, label })?;
-            let draft = draft(&database, &ring)?;
-            fs::rename(&draft, &path).map_err(|error| trouble(&path, "cannot be replaced", error))?;
-            sync_directory_of(&path)?;
-            Ok(ring)
-        })
-        .await
+    /// Replaces the file whole, durably.
+    pub fn replace_signing_keys(&self, ring: &Keyring) -> Result<()> {
+        let path = self.signing_file();
+        let draft = draft(&self.path, ring)?;
+        fs::rename(&draft, &path).map_err(|error| trouble(&path, "cannot be replaced", error))?;
+        sync_directory_of(&path)
     }
 }
 

@@ -21,13 +21,13 @@ use super::locks::ServerLock;
 use super::open::Opened;
 use super::reserve::Reserve;
 use super::watch::Watch;
-use super::{Freshness, open};
+use super::{Freshness, Tx, open};
 use crate::ambient::log;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use counters::Counters;
 pub use counters::WriterState;
-pub(super) use verb::Urgency;
+pub use verb::Urgency;
 use verb::{Job, Verb};
 
 /// How often the writer looks for changes that nobody announced, and for a moved database.
@@ -109,7 +109,7 @@ impl Writer {
     pub async fn run<T: Send + 'static>(
         &self,
         urgency: Urgency,
-        verb: impl Fn(&Connection) -> Result<T> + Send + 'static,
+        verb: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Verb::new(verb, urgency, reply));
@@ -328,13 +328,13 @@ fn stopwatch() -> Instant {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::store::rows::changed;
-    use crate::store::{Purpose, Store};
+    use crate::model::Purpose;
+    use crate::store::Store;
 
-    fn note(bucket: &'static str) -> impl Fn(&Connection) -> Result<()> + Send + Copy {
-        move |db| {
+    fn note(bucket: &'static str) -> impl Fn(&Tx<'_>) -> Result<()> + Send + Copy {
+        move |tx| {
             let text = "INSERT INTO login_throttle (bucket, failures, last_at) VALUES (?1, 1, 0)";
-            changed(db, text, [bucket.as_bytes()]).map(drop)
+            tx.execute(text, [bucket.as_bytes()]).map(drop)
         }
     }
 
@@ -343,30 +343,27 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
         // While the first one takes its time, the others gather behind it.
-        let slow = store.maintain(|_| {
+        let slow = store.write(Urgency::Ordinary, |_| {
             thread::sleep(Duration::from_millis(300));
             Ok(())
         });
         let later = tokio::time::sleep(Duration::from_millis(100));
-        let half = |db: &Connection| note("half")(db).and(Err::<(), _>(Error::conflict("no further")));
-        let panicking = |db: &Connection| -> Result<()> { note("panicking")(db).map(|()| panic!("a bug")) };
+        let half = |tx: &Tx<'_>| note("half")(tx).and(Err::<(), _>(Error::conflict("no further")));
+        let panicking = |tx: &Tx<'_>| -> Result<()> { note("panicking")(tx).map(|()| panic!("a bug")) };
         let others = async {
             later.await;
             tokio::join!(
-                store.maintain(note("before")),
-                store.maintain(half),
-                store.maintain(panicking),
-                store.maintain(note("after"))
+                store.write(Urgency::Ordinary, note("before")),
+                store.write(Urgency::Ordinary, half),
+                store.write(Urgency::Ordinary, panicking),
+                store.write(Urgency::Ordinary, note("after"))
             )
         };
         let (_, (before, half, panicking, after)) = tokio::join!(slow, others);
         assert!(before.is_ok() && after.is_ok());
         assert_eq!((half.unwrap_err().kind, panicking.unwrap_err().kind), (Kind::Conflict, Kind::Internal));
-        let kept = store.read(|db| {
-            let mut query = db.prepare("SELECT CAST(bucket AS TEXT) FROM login_throttle ORDER BY 1").unwrap();
-            let rows = query.query_map([], |row| row.get::<_, String>(0)).unwrap();
-            Ok(rows.collect::<rusqlite::Result<Vec<_>>>().unwrap())
-        });
+        let text = "SELECT CAST(bucket AS TEXT) FROM login_throttle ORDER BY 1";
+        let kept = store.read(move |tx| tx.rows(text, [], |row| row.get::<_, String>(0)));
         assert_eq!(kept.await.unwrap(), ["after", "before"]);
         let shared = store.writer_state().batch_sizes.buckets.iter().find(|(bound, _)| *bound == Some(4)).cloned();
         assert_eq!(shared, Some((Some(4), 1)), "the four shared a transaction");

@@ -42,7 +42,7 @@ async fn ask_from(client: &Client, path: &str, lines: &[&[u8]]) -> Answer {
 async fn an_unreadable_forwarded_address_is_in_no_range() {
     let server = start();
     let ranges = || Networks::parse(["127.0.0.0/8", "203.0.113.0/24", "::/0", "0.0.0.0/0"]).unwrap();
-    let (_, key) = server.key_of(MEMBER, &[], |new| new.allowed_ips = ranges()).await;
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = ranges()).await;
     let bearer = server.bearer(&key);
     for path in [CURRENT, "/auth", "/auth/nginx"] {
         for line in UNREADABLE {
@@ -63,7 +63,7 @@ async fn a_managing_key_bound_to_an_address_creates_no_key_from_an_unknown_one()
     let server = start();
     server.user(ADMIN, Role::Admin).await;
     let home = || Networks::parse(["127.0.0.0/8"]).unwrap();
-    let (id, manager) = server.key_of(ADMIN, &["keybearer:keys"], |new| new.allowed_ips = home()).await;
+    let (id, manager) = server.key_of(ADMIN, &["keybearer:keys"], |new| new.settings.allowed_ips = home()).await;
     let manager = server.bearer(&manager);
     for line in UNREADABLE {
         let request = manager.request("POST", "/api/v1/keys").header(FORWARDED, HeaderValue::from_bytes(line).unwrap());
@@ -73,7 +73,7 @@ async fn a_managing_key_bound_to_an_address_creates_no_key_from_an_unknown_one()
         let request = manager.request("DELETE", &path).header(FORWARDED, HeaderValue::from_bytes(line).unwrap());
         assert_eq!(manager.send(request).await.status, 403, "{line:?}");
     }
-    let (_, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |new| new.allowed_ips = home()).await;
+    let (_, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |new| new.settings.allowed_ips = home()).await;
     let verifier = server.bearer(&verifier);
     let ask = |path, line| verifier.request("POST", path).header(FORWARDED, HeaderValue::from_bytes(line).unwrap());
     let body = json!({ "key": "kb_x" });
@@ -87,7 +87,7 @@ async fn a_managing_key_bound_to_an_address_creates_no_key_from_an_unknown_one()
 async fn every_way_in_which_proxies_write_an_address_is_read() {
     let server = start();
     let ranges = Networks::parse(["203.0.113.7", "2001:db8::7", "fe80::7"]).unwrap();
-    let (_, key) = server.key_of(MEMBER, &[], |new| new.allowed_ips = ranges).await;
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = ranges).await;
     let bearer = server.bearer(&key);
     for line in [
         "203.0.113.7:8080",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keybearer::ambient::Clock;
 use keybearer::auth::caller::Asking;
-use keybearer::model::{Basis, KeyId, KeyName, Role, SessionId, UserChange, UserId};
+use keybearer::model::{Basis, KeyChange, KeyId, KeyName, Role, SessionId, UserChange, UserId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -97,12 +97,15 @@ async fn end(how: &str, server: &Server, person: &Client, id: UserId) {
             assert_eq!(person.form("/account/password", &fields).await.status, 303);
         }
         "ended by an admin" => drop(auth.end_sessions(&operator, id, None).await.unwrap()),
-        "deactivation" => drop(auth.deactivate_user(&operator, id).await.unwrap()),
+        "deactivation" => {
+            let change = UserChange { active: Some(false), role: None };
+            auth.change_user(&operator, id, change, None, Basis::Anything).await.unwrap();
+        }
         "demotion" => {
             let change = UserChange { role: Some(Role::Member), ..UserChange::default() };
             drop(auth.change_user(&operator, id, change, None, Basis::Anything).await.unwrap());
         }
-        "removal" => drop(auth.remove_user(&operator, id).await.unwrap()),
+        "removal" => drop(auth.remove_user(&operator, id, Basis::Anything).await.unwrap()),
         _ => unreachable!("{how}"),
     }
 }
@@ -307,7 +310,12 @@ async fn a_request_whose_body_was_held_back_does_nothing_for_a_key_whose_power_h
             server.home.sqlite().execute_batch(&sql.replace("ID", &blob(&id))).unwrap();
             // A hand with the sqlite3 shell announces nothing; the writer sees it when it next writes.
             let (other, name) = (KeyId::parse(&key).unwrap(), KeyName::parse(&id).unwrap());
-            server.site.auth.rename_key(&Asking::operator(), other, name).await.unwrap();
+            server
+                .site
+                .auth
+                .change_key(&Asking::operator(), other, KeyChange::rename(name), Basis::Anything)
+                .await
+                .unwrap();
             let answer = held.complete();
             let code =
                 answer.text.split("\"code\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::key::Expiry;
+use keybearer::model::Expiry;
 use keybearer::model::{Networks, Policies, Policy};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -49,7 +49,7 @@ async fn unknown_malformed_expired_disabled_revoked_and_deactivated_answer_the_s
     let server = Server::start();
     let admin = server.admin().await;
     let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
-    let (_, expired) = server.key_of("grace@example.com", &[], |new| new.expiry = soon).await;
+    let (_, expired) = server.key_of("grace@example.com", &[], |new| new.settings.expires_at = soon.time()).await;
     let (disabled_id, disabled) = server.key(&[]).await;
     let (revoked_id, revoked) = server.key(&[]).await;
     let (_, of_nobody) = server.key_of("gone@example.com", &[], |_| {}).await;
@@ -329,7 +329,7 @@ async fn malformed_oversized_and_non_text_headers_are_invalid_keys() {
 async fn an_expired_key_is_refused_from_its_very_second() {
     let server = Server::start();
     let end = server.site.auth.now().plus(Duration::from_secs(60));
-    let (_, key) = server.key_of("grace@example.com", &[], |new| new.expiry = Expiry::At(end)).await;
+    let (_, key) = server.key_of("grace@example.com", &[], |new| new.settings.expires_at = Some(end)).await;
     server.clock.advance(Duration::from_millis(59_999));
     assert_eq!(server.tries(&key).await, 200);
     server.clock.advance(Duration::from_millis(1));
@@ -342,7 +342,7 @@ async fn an_expired_key_is_refused_from_its_very_second() {
 async fn a_key_with_ranges_opens_from_them_alone() {
     let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap());
     let ranges = Networks::parse(["203.0.113.0/24", "2001:db8::/32"]).unwrap();
-    let (_, key) = server.key_of("grace@example.com", &[], |new| new.allowed_ips = ranges).await;
+    let (_, key) = server.key_of("grace@example.com", &[], |new| new.settings.allowed_ips = ranges).await;
     let bearer = server.bearer(&key);
     for (from, status) in [
         ("203.0.113.7", 200),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use keybearer::auth::KeyRequest;
-use keybearer::model::key::Expiry;
+use keybearer::model::Expiry;
 use keybearer::model::{KeyPrefix, Networks, RateLimit, Role};
 use serde_json::{Value, json};
 
@@ -28,9 +28,9 @@ async fn bounded(server: &Server) -> (String, Client) {
     server.user(ADMIN, Role::Admin).await;
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
     let bound = |new: &mut KeyRequest| {
-        new.expiry = end;
-        new.allowed_ips = Networks::parse(["127.0.0.0/8"]).unwrap();
-        new.rate_limit = Some(RateLimit::parse("100/60").unwrap());
+        new.settings.expires_at = end.time();
+        new.settings.allowed_ips = Networks::parse(["127.0.0.0/8"]).unwrap();
+        new.settings.rate_limit = Some(RateLimit::parse("100/60").unwrap());
     };
     let (id, key) = server.key_of(ADMIN, &[MANAGE, "keybearer:users", "*"], bound).await;
     (id, server.bearer(&key))
@@ -127,8 +127,8 @@ async fn a_rotation_gives_no_more_than_the_key_that_asks_has() {
     let server = Server::start();
     let (own_id, manager) = bounded(&server).await;
     let inside = |new: &mut KeyRequest| {
-        new.allowed_ips = Networks::parse(["127.0.0.1"]).unwrap();
-        new.rate_limit = Some(RateLimit::parse("1/60").unwrap());
+        new.settings.allowed_ips = Networks::parse(["127.0.0.1"]).unwrap();
+        new.settings.rate_limit = Some(RateLimit::parse("1/60").unwrap());
     };
     let (id, _) = server.key_of(MEMBER, &[], inside).await;
     for (field, value) in [("expires", "never"), ("expires_in", "2m"), ("expires_at", "2027-01-01T00:00:00Z")] {

@@ -134,7 +134,7 @@ async fn a_damaged_row_is_marked_and_fails_closed_and_its_neighbours_do_not_noti
     let (sound_id, sound) = server.key(&["orders:read"]).await;
     assert_eq!(judged(&server, &sound).await, 200, "the index follows");
     let server = server.restart();
-    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    eventually(SOON * 5, "the index fills", async || server.index_is_full().await).await;
     assert_eq!(judged(&server, &sound).await, 200);
 
     let listed = server.bearer(&managing).get("/api/v1/keys").await.json();
@@ -388,7 +388,7 @@ async fn no_column_of_a_key_can_hold_what_keeps_it_from_being_shown_refused_and_
 
     let server = server.restart();
     let manager = server.bearer(&managing);
-    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    eventually(SOON * 5, "the index fills", async || server.index_is_full().await).await;
     let (list, found) =
         (listed(&manager, "/api/v1/keys", "keys").await, server.home.keybearer(&["check"]).output().unwrap());
     assert_eq!(found.status.code(), Some(1));
@@ -542,7 +542,7 @@ async fn a_value_of_another_type_is_shown_as_damage_and_its_key_is_refused_and_r
     }
     let server = server.restart();
     let manager = server.bearer(&managing);
-    eventually(SOON * 5, "the index fills", async || server.site.auth.store().index().is_full()).await;
+    eventually(SOON * 5, "the index fills", async || server.index_is_full().await).await;
     let list = listed(&manager, "/api/v1/keys", "keys").await;
     for (column, keys) in &damaged {
         let (id, key) = (&keys[0].0, &keys[0].1);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use keybearer::model::{Networks, Role, Time};
-use keybearer::store::{ChainReport, EventFilter};
+use keybearer::auth::caller::Asking;
+use keybearer::model::{ChainReport, EventFilter, Networks, Role, Time};
 use serde_json::json;
 
 use crate::harness::{Answer, Client, MEMBER, PASSWORD, Server, eventually};
@@ -165,7 +165,7 @@ async fn only_a_try_whose_password_was_compared_counts() {
 
 async fn refusals(server: &Server) -> Vec<(String, Option<String>)> {
     let filter = EventFilter { search: Some("session.refused".into()), limit: 1000, ..EventFilter::default() };
-    let page = server.site.auth.store().events(filter).await.unwrap();
+    let page = server.site.auth.events(&Asking::operator(), filter).await.unwrap();
     page.rows.into_iter().map(|event| (event.object, event.address)).collect()
 }
 
@@ -208,7 +208,7 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
         "{more:?}"
     );
     assert_eq!(all, 40 + 1 + 230, "{more:?}");
-    assert!(matches!(server.site.auth.store().verify_events().await.unwrap(), ChainReport::Whole { .. }));
+    assert!(matches!(server.site.auth.verify_events(&Asking::operator()).await.unwrap(), ChainReport::Whole { .. }));
 }
 
 #[tokio::test]

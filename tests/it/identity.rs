@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keybearer::auth::caller::Asking;
-use keybearer::model::key::Expiry;
+use keybearer::model::Expiry;
 use keybearer::model::{Basis, KeyChange, KeyId, Policies, Policy, Role, ScopeSet, SigningAlgorithm};
 use serde_json::{Value, json};
 

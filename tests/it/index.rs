@@ -51,9 +51,8 @@ async fn while_the_index_is_filling_every_verdict_is_right() {
         let unknown = format!("kb_{}{}", "A".repeat(43), "4gH3Qs");
         assert_eq!(server.bearer(&unknown).get("/auth").await.status, 401);
     }
-    let index = server.site.auth.store().index();
-    eventually(Duration::from_secs(30), "the index fills", async || index.is_full()).await;
-    assert_eq!(index.keys(), 20_000);
+    eventually(Duration::from_secs(30), "the index fills", async || server.index_is_full().await).await;
+    assert_eq!(server.site.auth.database_state().await.unwrap().keys, 20_000);
     for key in keys.iter().step_by(997) {
         assert_eq!(server.bearer(key).get("/auth").await.status, 200);
     }
@@ -72,7 +71,7 @@ async fn a_key_revoked_while_the_index_is_filling_stays_revoked() {
         assert_eq!(server.bearer(key).call("DELETE", "/api/v1/keys/current").await.status, 204);
         assert_eq!(server.tries(key).await, 401);
     }
-    let full = async || server.site.auth.store().index().is_full();
+    let full = async || server.index_is_full().await;
     eventually(Duration::from_secs(30), "the index fills", full).await;
     for key in dead {
         assert_eq!(server.tries(key).await, 401);
@@ -91,10 +90,10 @@ async fn once_full_the_index_holds_what_the_database_holds() {
         admin.form(&format!("/keys/{id}/revoke"), &[]).await;
     }
     let in_database: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
-    let index = server.site.auth.store().index();
-    assert_eq!((index.is_full(), index.keys()), (true, in_database as u64));
+    let state = server.site.auth.database_state().await.unwrap();
+    assert_eq!((state.index_is_full, state.keys), (true, in_database as u64));
     let newest: i64 = server.home.sqlite().query_row("SELECT max(rev) FROM changes", [], |row| row.get(0)).unwrap();
-    assert_eq!(index.revision(), newest as u64);
+    assert_eq!(state.revision, newest as u64);
 }
 
 #[tokio::test]

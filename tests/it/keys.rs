@@ -177,7 +177,7 @@ async fn the_list_is_paged_without_loss() {
     for number in 0..55 {
         server
             .key_of(MEMBER, &[], |new| {
-                new.name = keybearer::model::KeyName::parse(&format!("key number {number:02}")).unwrap()
+                new.settings.name = keybearer::model::KeyName::parse(&format!("key number {number:02}")).unwrap()
             })
             .await;
     }

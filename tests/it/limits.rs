@@ -11,7 +11,7 @@ use crate::harness::{Home, MEMBER, Process, Server};
 async fn a_key_over_its_limit_waits_and_others_do_not() {
     let server = Server::start();
     let limit = RateLimit::new(60, 60, Some(3)).unwrap();
-    let (_, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limit)).await;
     let (_, free) = server.key(&[]).await;
     let bearer = server.bearer(&key);
     for left in ["2", "1", "0"] {
@@ -36,7 +36,7 @@ async fn a_verifier_is_told_of_the_limit() {
     let server = Server::start();
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let limit = RateLimit::new(1, 60, None).unwrap();
-    let (_, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limit)).await;
     let body = json!({ "key": key }).to_string();
     assert_eq!(verifier.json("/api/v1/keys/verify", body.clone()).await.json()["code"], "valid");
     let refused = verifier.json("/api/v1/keys/verify", body).await;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use keybearer::auth::KeyRequest;
 use keybearer::auth::caller::Asking;
-use keybearer::model::key::Expiry;
+use keybearer::model::Expiry;
 use keybearer::model::{Basis, KeyChange, KeyId, Networks, RateLimit, Role, ScopeSet};
 use serde_json::{Value, json};
 
@@ -65,7 +66,8 @@ fn part(jwt: &str, number: usize) -> Value {
 async fn a_resource_server_learns_whose_key_it_is() {
     let server = Server::start();
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(3600)));
-    let (id, key) = server.key_of(MEMBER, &["orders:read", "stock:*"], |new| new.expiry = end).await;
+    let (id, key) =
+        server.key_of(MEMBER, &["orders:read", "stock:*"], |new| new.settings.expires_at = end.time()).await;
     let owner = server.user(MEMBER, Role::Member).await.id.to_string();
     let now = server.site.auth.now().seconds();
     let expected = json!({
@@ -83,12 +85,12 @@ async fn of_a_token_that_is_good_for_nothing_nothing_is_told() {
     let server = Server::start();
     let admin = server.admin().await;
     let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(1)));
-    let (_, expired) = server.key_of(MEMBER, &[], |new| new.expiry = soon).await;
+    let (_, expired) = server.key_of(MEMBER, &[], |new| new.settings.expires_at = soon.time()).await;
     let (disabled_id, disabled) = server.key(&[]).await;
     let (revoked_id, revoked) = server.key(&[]).await;
     let (_, of_gone) = server.key_of("gone@example.com", &[], |_| {}).await;
     let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
-    let (_, ranged) = server.key_of(MEMBER, &[], |new| new.allowed_ips = inside).await;
+    let (_, ranged) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = inside).await;
     let gone = server.user("gone@example.com", Role::Member).await;
     server.clock.advance(Duration::from_secs(1));
     admin.form(&format!("/keys/{disabled_id}/disable"), &[]).await;
@@ -251,7 +253,8 @@ async fn a_key_gets_a_short_jwt_for_itself() {
 async fn a_token_is_narrowed_to_what_is_asked_and_ends_with_its_key() {
     let server = Server::start();
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
-    let (id, key) = server.key_of(ADMIN, &["orders:*", "keybearer:verify"], |new| new.expiry = end).await;
+    let (id, key) =
+        server.key_of(ADMIN, &["orders:*", "keybearer:verify"], |new| new.settings.expires_at = end.time()).await;
     let asked = |fields: Vec<(&'static str, &'static str)>| {
         let (server, id, key) = (&server, &id, &key);
         async move { token(server, (id, key), &fields).await }
@@ -337,10 +340,11 @@ async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
     };
     for ranges in [Networks::default(), inside()] {
         let is_bound = !ranges.is_empty();
-        let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(300)));
-        let (id, key) = server
-            .key_of("carol@example.com", &["orders:read"], |new| (new.allowed_ips, new.expiry) = (ranges, end))
-            .await;
+        let end = server.site.auth.now().plus(Duration::from_secs(300));
+        let bound = |new: &mut KeyRequest| {
+            (new.settings.allowed_ips, new.settings.expires_at) = (ranges, Some(end));
+        };
+        let (id, key) = server.key_of("carol@example.com", &["orders:read"], bound).await;
         let jwt = access(&id, &key).await;
         let agree = async |what: &str| {
             let mut any = false;
@@ -374,7 +378,7 @@ async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
         assert!(!agree("expired").await);
     }
     let limit = RateLimit::new(4, 3600, None).unwrap();
-    let (id, key) = server.key_of(MEMBER, &["orders:read"], |new| new.rate_limit = Some(limit)).await;
+    let (id, key) = server.key_of(MEMBER, &["orders:read"], |new| new.settings.rate_limit = Some(limit)).await;
     let jwt = access(&id, &key).await;
     let mut told = Vec::new();
     for token in [&jwt, &key, &jwt, &jwt, &key, &jwt] {
@@ -437,7 +441,7 @@ async fn a_client_revokes_its_own_key_and_no_other() {
     let (verifier_id, verifier) = server.key_of(ADMIN, &["keybearer:verify", "keybearer:keys"], |_| {}).await;
     let (other_id, other) = server.key(&["*"]).await;
     let limited = RateLimit::new(1, 60, None).unwrap();
-    let (_, limited) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limited)).await;
+    let (_, limited) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limited)).await;
     let jwt = access(&server, (&id, &key)).await;
     for caller in [(&*other_id, &*other), (&*verifier_id, &*verifier)] {
         for token in [&key, &limited] {
@@ -538,13 +542,13 @@ async fn hostile_bodies_end_early() {
 async fn a_limit_is_told_to_its_client_and_makes_its_token_inactive() {
     let server = Server::start();
     let limit = RateLimit::new(1, 60, None).unwrap();
-    let (id, key) = server.key_of(MEMBER, &[], |new| new.rate_limit = Some(limit)).await;
+    let (id, key) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limit)).await;
     assert_eq!(introspect(&server, &key).await["active"], true, "which counts");
     assert_eq!(introspect(&server, &key).await["active"], false);
     let answer = token(&server, (&id, &key), &[]).await;
     assert_eq!((answer.problem(), answer.header("retry-after")), ((429, "rate_limited".into()), "60"));
     let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
-    let (id, ranged) = server.key_of(MEMBER, &[], |new| new.allowed_ips = inside).await;
+    let (id, ranged) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = inside).await;
     assert_eq!(error(&token(&server, (&id, &ranged), &[]).await), is(403, "unauthorized_client"));
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use keybearer::ambient::Clock;
 use keybearer::auth::KeyRequest;
+use keybearer::model::Expiry;
 use keybearer::model::RateLimit;
 use keybearer::model::Role;
-use keybearer::model::key::Expiry;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, Server};
@@ -32,7 +32,7 @@ fn id_and_key(answer: &Answer) -> (String, String) {
 /// A key of the member that lives for two days from now.
 async fn two_days(server: &Server) -> (String, String) {
     let end = Expiry::after(2 * DAY, server.site.auth.now()).unwrap();
-    server.key_of(MEMBER, &[], |new| new.expiry = end).await
+    server.key_of(MEMBER, &[], |new| new.settings.expires_at = end.time()).await
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn passes(server: &Server, key: &str) -> usize {
 async fn a_rotated_key_and_its_successors_share_one_allowance() {
     let server = Server::start();
     let manager = manager(&server).await;
-    let limited = |new: &mut KeyRequest| new.rate_limit = Some(RateLimit::parse("5/600").unwrap());
+    let limited = |new: &mut KeyRequest| new.settings.rate_limit = Some(RateLimit::parse("5/600").unwrap());
     let (first_id, first) = server.key_of(MEMBER, &[], limited).await;
     assert_eq!(passes(&server, &first).await, 5);
     let (second_id, second) = id_and_key(&rotate(&manager, &first_id, json!({ "overlap": "24h" })).await);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::key::Expiry;
+use keybearer::model::Expiry;
 use keybearer::model::{Networks, Role};
 use serde_json::{Value, json};
 
@@ -26,9 +26,9 @@ async fn the_verifier_learns_each_reason() {
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let (id, key) = server.key(&["orders:*"]).await;
     let inside = Networks::parse(["10.0.0.0/8"]).unwrap();
-    let (_, ranged) = server.key_of(MEMBER, &[], |new| new.allowed_ips = inside).await;
+    let (_, ranged) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = inside).await;
     let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(1)));
-    let (_, expired) = server.key_of(MEMBER, &[], |new| new.expiry = soon).await;
+    let (_, expired) = server.key_of(MEMBER, &[], |new| new.settings.expires_at = soon.time()).await;
     let (_, of_gone) = server.key_of("gone@example.com", &[], |_| {}).await;
     let gone = server.user("gone@example.com", Role::Member).await;
     server.clock.advance(Duration::from_secs(1));

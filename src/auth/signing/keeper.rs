@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::change::change;
 use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
 use crate::ambient::background::{Orders, give_way};
-use crate::ambient::{Background, Clock};
+use crate::ambient::{Background, Clock, FileStamp};
+use crate::auth::act::By;
 use crate::error::{Error, Result};
 use crate::model::signing::{FreshKey, Keyring};
-use crate::model::{Action, Origin, Time};
-use crate::store::{Stamp, Store};
+use crate::model::{Action, Time};
+use crate::store::{Store, Tx, Urgency};
 
 const LOOK: Duration = Duration::from_millis(500);
 /// After a failure to generate keys or to rotate, which generates them: that is expensive.
@@ -66,7 +68,7 @@ struct Work {
     settings: SigningSettings,
     file: PathBuf,
     /// The file as it was when it was last read.
-    seen: Option<Stamp>,
+    seen: Option<FileStamp>,
     keyring: Option<Keyring>,
     /// When a key of it is to be published no more.
     next_end: Option<Time>,
@@ -110,7 +112,7 @@ impl Work {
 
     /// Takes in what somebody else did to the file, once, and drops what has ended.
     fn look(&mut self, now: Time) -> Result<()> {
-        let stamp = Stamp::of(&self.file);
+        let stamp = FileStamp::of(&self.file);
         if stamp != self.seen {
             self.seen = stamp;
             return self.read(now);
@@ -165,8 +167,9 @@ impl Work {
             let is_due = every.is_some_and(|every| ring.is_due(now, every));
             if is_due { ring.rotated(fresh.clone(), now, OVERLAP) } else { ring }
         };
-        let change = self.store.change_signing_keys(rotate, Action::SigningKeysRotated, now, Origin::server());
-        let keyring = futures_executor::block_on(change)?;
+        let (by, store) = (By::server(now), Arc::clone(&self.store));
+        let act = move |tx: &Tx<'_>| change(tx, &by, &store, &rotate, Action::SigningKeysRotated);
+        let keyring = futures_executor::block_on(self.store.write(Urgency::Ordinary, act))?;
         tracing::info!(keys = keyring.label(), "rotated the signing keys, which were due");
         self.put(Some(keyring), now)
     }

@@ -1,6 +1,7 @@
 //! The server's signing keys at work: made at the first start, kept in a file, rotated by a command or
 //! by schedule, used for tokens and signed identity. Nothing here looks at a file during a request.
 
+mod change;
 mod keeper;
 mod make;
 mod pem;
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::Auth;
+use super::act::By;
 use super::caller::Asking;
+use super::{Auth, Urgency};
 use crate::ambient::Pool;
 use crate::error::{Error, Result};
 use crate::model::signing::{FreshKey, Keyring};
 use crate::model::{Action, SigningAlgorithm, Time};
+use crate::store::Tx;
 use keeper::Keeper;
 pub use make::fresh;
 pub use ring::Ring;
@@ -149,7 +152,7 @@ impl Auth {
         }
         let (fresh, now) = (one_of_each()?, self.now());
         let rotate = move |ring: Keyring| ring.rotated(fresh.clone(), now, overlap);
-        self.store.change_signing_keys(rotate, Action::SigningKeysRotated, now, asking.origin.clone()).await
+        self.change_signing_keys(asking, rotate, Action::SigningKeysRotated).await
     }
 
     /// After a leak: all keys anew, and what the old ones have signed is good no more.
@@ -160,7 +163,18 @@ impl Auth {
             return self.store.begin_signing_keys(&Keyring::begin(fresh, now));
         }
         let replace = move |_| Keyring::begin(fresh.clone(), now);
-        self.store.change_signing_keys(replace, Action::SigningKeysReplaced, now, asking.origin.clone()).await
+        self.change_signing_keys(asking, replace, Action::SigningKeysReplaced).await
+    }
+
+    async fn change_signing_keys(
+        &self,
+        asking: &Asking,
+        change: impl Fn(Keyring) -> Keyring + Send + 'static,
+        action: Action,
+    ) -> Result<Keyring> {
+        let store = Arc::clone(&self.store);
+        let act = move |tx: &Tx<'_>, by: &By| change::change(tx, by, &store, &change, action);
+        self.act(Urgency::Ordinary, self.by(&asking.origin), act).await
     }
 }
 

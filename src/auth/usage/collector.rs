@@ -11,9 +11,11 @@ use super::fold::{CHUNK, FEW, Fold, SMALL_CHUNK};
 use super::{Usage, lock};
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock, Entropy};
+use crate::auth::keys;
+use crate::auth::login::refused;
 use crate::error::{Error, Result};
 use crate::model::usage::{Hour, Uses};
-use crate::store::{Journal, Store, UsageSums};
+use crate::store::{Journal, Store, Tx, Urgency, UsageSums};
 
 /// What a killed process may lose.
 const COLLECT: Duration = Duration::from_millis(125);
@@ -26,6 +28,10 @@ const COLLECT_SOONEST: Duration = Duration::from_millis(20);
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
 const PRUNE: Duration = Duration::from_secs(600);
+/// Rows removed in one transaction; few, so that a revocation never waits long behind it.
+const PRUNED_AT_ONCE: usize = 256;
+/// Lines that the change feed keeps for followers.
+const KEPT_CHANGES: i64 = 100_000;
 /// A full disk fails at every turn; its operator need not be told as often.
 const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock: those who look for a last use wait no longer than that takes.
@@ -259,9 +265,14 @@ impl Work {
     /// What a killed import left goes a step per turn: counting must not wait for all of it.
     fn clear_import(&mut self) {
         if self.is_clearing {
-            let more = self.told("what a killed import left", |work| block_on(work.store.remove_abandoned_import()));
+            let more = self.told("what a killed import left", |work| block_on(keys::remove_abandoned(&work.store)));
             self.is_clearing = more == Some(true);
         }
+    }
+
+    async fn report_refused_logins(&self) -> Result<()> {
+        let now = self.clock.now();
+        self.store.write(Urgency::Ordinary, move |tx| refused::report_past_hours(tx, now)).await
     }
 
     fn prune_if_due(&mut self) {
@@ -269,17 +280,25 @@ impl Work {
             return;
         }
         self.pruned_at = self.clock.steady().max(Duration::from_nanos(1));
-        if let Err(error) = block_on(self.store.tell_refused_logins(self.clock.now())) {
+        if let Err(error) = block_on(self.report_refused_logins()) {
             tracing::warn!(%error, "failed log-ins of past hours were not written to the audit log; tried again later");
         }
         self.is_clearing = true;
         let oldest = Hour::of(self.clock.now().minus(self.retention));
         loop {
-            match block_on(self.store.prune(oldest)) {
+            match block_on(self.store.write(Urgency::Ordinary, move |tx| prune(tx, oldest))) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => return tracing::warn!(%error, "old usage counts were not pruned; tried again later"),
             }
         }
     }
+}
+
+/// Removes some counts of hours before `oldest` and feed lines that no follower needs. Returns whether there may be
+/// more.
+fn prune(tx: &Tx<'_>, oldest: Hour) -> Result<bool> {
+    let hours = tx.delete_hourly_use_before(oldest, PRUNED_AT_ONCE)?;
+    let lines = tx.delete_old_changes(KEPT_CHANGES, PRUNED_AT_ONCE)?;
+    Ok(hours + lines > 0)
 }

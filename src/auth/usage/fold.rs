@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_executor::block_on;
 
 use crate::error::Result;
-use crate::store::{Finished, Journal, Store, UsageRow};
+use crate::store::{Finished, Journal, Store, Tx, Urgency, UsageRow};
 
 /// A large journal is spread over this long: half of the hour in which the next one is due. Last uses do
 /// not wait for it, they are told from memory.
@@ -54,7 +54,9 @@ impl Fold {
         if self.file.is_none()
             && let Some(finished) = journal.next_finished()?
         {
-            let known = block_on(self.store.folded_rows(finished.number))?;
+            let number = finished.number;
+            let known =
+                block_on(self.store.read(move |tx| tx.folded_rows(number)))?.unwrap_or(0).unsigned_abs() as usize;
             self.file = Some(Open {
                 finished,
                 rows: Vec::new(),
@@ -97,7 +99,8 @@ impl Fold {
         let end = (file.taken + most).min(file.rows.len());
         let chunk = file.rows[file.taken..end].to_vec();
         let folded = file.folded + chunk.len();
-        block_on(self.store.fold_usage(file.finished.number, folded, chunk))?;
+        let number = file.finished.number;
+        block_on(self.store.write(Urgency::Ordinary, move |tx| add(tx, number, folded, &chunk)))?;
         (file.taken, file.folded) = (end, folded);
         Ok(true)
     }
@@ -106,6 +109,17 @@ impl Fold {
         let Some(file) = self.file.take() else { return Ok(()) };
         let number = file.finished.number;
         file.finished.remove()?;
-        block_on(self.store.forget_folds_but(number))
+        block_on(self.store.write(Urgency::Ordinary, move |tx| tx.delete_folds_but(number)))
     }
+}
+
+/// Adds these rows, and in the same transaction notes how far the journal is folded. Keys that were revoked since are
+/// left out.
+fn add(tx: &Tx<'_>, journal: i64, folded: usize, rows: &[UsageRow]) -> Result<()> {
+    for ((key, hour), tally) in rows {
+        if tx.note_last_use(*key, tally)? {
+            tx.add_hourly_use(*key, *hour, tally.count)?;
+        }
+    }
+    tx.set_folded_rows(journal, folded)
 }

@@ -6,11 +6,11 @@ use std::io::Read;
 
 use super::super::{Context, output};
 use super::revoke::report;
-use crate::auth::Auth;
 use crate::auth::caller::Asking;
+use crate::auth::{Auth, WhichKeys};
 use crate::error::{Error, Result};
 use crate::model::leak::{Candidate, LONGEST_WORD, SHORTEST_WORD, Search};
-use crate::model::{Digest, KeyRecord};
+use crate::model::{Basis, Digest, KeyRecord};
 
 const CHUNK: usize = 1 << 20;
 /// Digests looked up at once.
@@ -127,7 +127,9 @@ impl<'a> Leaks<'a> {
         for batch in candidates.chunks(BATCH) {
             let live = self.auth.known_digests(self.asking, batch.to_vec()).await?;
             if !live.is_empty() {
-                self.revoked.extend(self.auth.revoke_leaked(self.asking, live).await?);
+                self.revoked.extend(
+                    self.auth.revoke_keys(self.asking, WhichKeys::Digests(live), Basis::Anything).await?.records,
+                );
             }
         }
         Ok(())

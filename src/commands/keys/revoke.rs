@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::super::{Context, output};
 use super::id::{INSTEAD, is_key};
-use crate::auth::Auth;
 use crate::auth::caller::Asking;
+use crate::auth::{Auth, WhichKeys};
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
-use crate::model::{KeyId, KeyRecord};
+use crate::model::{Basis, KeyId, KeyRecord};
 
 /// What stands for a key among the ids.
 const IN_PLACE_OF_A_KEY: &str = "[key]";
@@ -30,7 +30,7 @@ enum Outcome {
 
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<String>) -> Result<()> {
     let ids = names.iter().filter_map(|name| KeyId::parse(name).ok()).collect();
-    let mut revoked = auth.revoke_keys(asking, ids).await?.records;
+    let mut revoked = auth.revoke_keys(asking, WhichKeys::Ids(ids), Basis::Anything).await?.records;
     let (mut records, mut missing, mut keys) = (Vec::new(), Vec::new(), 0);
     // In the order of the command, whatever that of the store is.
     for name in names {

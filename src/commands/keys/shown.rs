@@ -8,7 +8,7 @@ use crate::auth::caller::Asking;
 use crate::auth::{Auth, KeyRequest, Made, Rotation};
 use crate::error::{Error, Result};
 use crate::http::MadeKeyJson;
-use crate::model::{KeyRecord, PlainKey};
+use crate::model::{Basis, KeyRecord, PlainKey};
 
 pub async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
     output::must_be_open()?;
@@ -32,9 +32,9 @@ pub async fn rotate(context: &Context, auth: &Auth, asking: &Asking, rotation: R
 /// `next` is what to do if it fails.
 async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made, next: &str) -> Result<()> {
     let (key, record) = new(made)?;
-    let (id, made) = (record.id, format!("Made {} ({}).", record.name, record.id));
+    let (id, made) = (record.id, format!("Made {} ({}).", record.settings.name, record.id));
     if let Err(error) = deliver(context, &key, record) {
-        return Err(match auth.revoke_key(asking, id).await {
+        return Err(match auth.revoke_key(asking, id, Basis::Anything).await {
             Ok(()) => Error::conflict(format!(
                 "The key could not be written to stdout ({error}), so it was revoked at once. {next}"
             )),

@@ -9,8 +9,7 @@ use super::parameters::Parameters;
 use crate::error::{Error, Result as Outcome};
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
-use crate::model::{Action, Cursor, Event, KeyId, Time};
-use crate::store::EventFilter;
+use crate::model::{Action, Cursor, Event, EventFilter, KeyId, Time};
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {

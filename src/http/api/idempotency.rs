@@ -9,8 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::model::{Digest, KeyId};
-use crate::store::Submission;
+use crate::model::{Digest, KeyId, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST: usize = 255;

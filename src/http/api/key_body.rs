@@ -9,9 +9,11 @@ use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
 use crate::http::json_value::{Fields, List, given};
 use crate::http::openapi::field;
-use crate::model::key::{Expiry, Metadata, USUAL_LIFETIME, parse_span};
-use crate::model::{KeyChange, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId};
-use crate::store::Submission;
+use crate::model::expiry::{USUAL_LIFETIME, parse_span};
+use crate::model::{
+    Expiry, KeyChange, KeyName, KeyPrefix, KeySettings, Metadata, Networks, RateLimit, ScopeSet, Submission, Time,
+    UserId,
+};
 
 /// `null` is as good as absent: generated clients send it for what is not set.
 #[derive(Deserialize, ToSchema)]
@@ -106,14 +108,16 @@ impl NewKeyBody {
         let left_open = LeftOpen { expiry: expiry.is_none(), allowed_ips: self.allowed_ips.is_none() };
         Ok(KeyRequest {
             owner,
-            name: KeyName::parse(&self.name)?,
             prefix: self.prefix.as_deref().map(prefix).transpose()?,
-            scopes: self.scopes.as_ref().map_or_else(|| Ok(ScopeSet::default()), scopes)?,
-            expiry: expiry.map_or_else(|| Expiry::after(USUAL_LIFETIME, now), Ok)?,
-            allowed_ips: self.allowed_ips.as_ref().map_or_else(|| Ok(Networks::default()), networks)?,
+            settings: KeySettings {
+                name: KeyName::parse(&self.name)?,
+                scopes: self.scopes.as_ref().map_or_else(|| Ok(ScopeSet::default()), scopes)?,
+                expires_at: expiry.map_or_else(|| Expiry::after(USUAL_LIFETIME, now), Ok)?.time(),
+                allowed_ips: self.allowed_ips.as_ref().map_or_else(|| Ok(Networks::default()), networks)?,
+                rate_limit: self.rate_limit.as_ref().map(|Fields(limit)| limit.parse()).transpose()?,
+                metadata: metadata(self.metadata.as_deref())?,
+            },
             left_open,
-            rate_limit: self.rate_limit.as_ref().map(|Fields(limit)| limit.parse()).transpose()?,
-            metadata: metadata(self.metadata.as_deref())?,
             submission,
         })
     }

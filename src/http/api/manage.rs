@@ -12,13 +12,13 @@ use super::idempotency::Repeatable;
 use super::key_body::{KeyChangeBody, NewKeyBody};
 use super::manager::KeysManager;
 use super::parameters::Parameters;
+use crate::auth::Made;
 use crate::auth::caller::Asking;
-use crate::auth::{KeyList, Made};
 use crate::error::{Error, Kind};
 use crate::http::Shared;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
-use crate::model::{Cursor, KeyId, KeyRecord, PlainKey};
+use crate::model::{Cursor, KeyFilter, KeyId, KeyRecord, PlainKey};
 
 #[derive(Serialize, ToSchema)]
 pub struct KeyPage {
@@ -50,7 +50,7 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
         Some(text) => Some(auth.owner(&asking.caller, text).await?),
         None => None,
     };
-    let list = KeyList {
+    let list = KeyFilter {
         owner,
         search: query.search()?,
         enabled: query.truth("enabled")?,
@@ -91,7 +91,7 @@ pub async fn change(
 
 pub async fn revoke(manager: KeysManager, id: Path<String>, based_on: BasedOn) -> Result<HttpResponse, Problem> {
     let asking = manager.asking().await?;
-    manager.site.auth.revoke_key_as_seen(&asking, KeyId::parse(&id)?, based_on.0).await?;
+    manager.site.auth.revoke_key(&asking, KeyId::parse(&id)?, based_on.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -4,8 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::openapi::field;
-use crate::model::key::Metadata;
-use crate::model::{KeyId, KeyRecord, Networks, Owner, RateLimit, ScopeSet, Time};
+use crate::model::{KeyId, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit, ScopeSet, Time};
 
 /// A key, without its text.
 #[derive(Serialize, ToSchema)]
@@ -69,20 +68,21 @@ struct RateLimitSchema {
 
 impl From<KeyRecord> for KeyJson {
     fn from(record: KeyRecord) -> Self {
+        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
         KeyJson {
             id: record.id,
-            name: record.name,
+            name: name.to_string(),
             prefix: record.prefix,
             hint: record.hint,
             owner: record.owner,
-            scopes: record.scopes,
+            scopes,
             enabled: record.enabled,
             created_at: record.created_at,
-            expires_at: record.expires_at,
+            expires_at,
             last_used_at: record.last_use.map(|last| last.at),
-            allowed_ips: record.allowed_ips,
-            rate_limit: record.rate_limit,
-            metadata: record.metadata,
+            allowed_ips,
+            rate_limit,
+            metadata,
             unreadable: record.unreadable,
         }
     }

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::auth::tokens::{Issued, TokenRequest};
+use crate::auth::short_tokens::{Issued, TokenRequest};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::http::Shared;
 use crate::http::basic::{Basic, Visitor};

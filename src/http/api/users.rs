@@ -14,8 +14,7 @@ use crate::http::body::Json;
 use crate::http::json_value::given;
 use crate::http::openapi::field;
 use crate::http::problem::Problem;
-use crate::model::{Cursor, Role, User, UserChange, UserId};
-use crate::store::UserFilter;
+use crate::model::{Cursor, Role, User, UserChange, UserFilter, UserId};
 
 #[derive(Serialize, ToSchema)]
 pub struct UserPage {
@@ -102,7 +101,7 @@ pub async fn change(
 
 pub async fn remove(manager: UsersManager, id: Path<String>, based_on: BasedOn) -> Result<HttpResponse, Problem> {
     let asking = manager.asking().await?;
-    manager.site.auth.remove_user_as_seen(&asking, UserId::parse(&id)?, based_on.0).await?;
+    manager.site.auth.remove_user(&asking, UserId::parse(&id)?, based_on.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -6,12 +6,12 @@ use actix_web::web::Query;
 use super::pages::{AdminKeysPage, KeyRow, Nav};
 use super::signed_in::{Admin, Gate};
 use super::view::{self, ListQuery, ROWS};
-use crate::auth::KeyList;
+use crate::model::KeyFilter;
 
 pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let who = admin.0;
     let auth = &who.site.auth;
-    let list = KeyList { search: query.search(), after: query.cursor()?, limit: ROWS, ..KeyList::default() };
+    let list = KeyFilter { search: query.search(), after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
     let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
     Ok(view::ok(&AdminKeysPage {

@@ -7,8 +7,7 @@ use super::pages::{EventRow, EventsPage, Nav, Pager};
 use super::signed_in::{Admin, Gate};
 use super::view::{self, ListQuery, ROWS, when};
 use crate::error::Error;
-use crate::model::Event;
-use crate::store::EventFilter;
+use crate::model::{Event, EventFilter};
 
 pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let who = admin.0;
@@ -20,7 +19,7 @@ pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
         }
     };
     let filter = EventFilter { search: query.search(), before, limit: ROWS, ..EventFilter::default() };
-    let events = who.site.auth.store().events(filter).await?;
+    let events = who.site.auth.events(&who.asking(), filter).await?;
     let older = events.next.map(EventFilter::line);
     let link = |after: Option<i64>| {
         let mut parts = form_urlencoded::Serializer::new(String::from("/events?"));

@@ -13,8 +13,7 @@ use super::signed_in::{Gate, Landed, SignedIn};
 use crate::http::bearer::site;
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::model::Digest;
-use crate::store::Submission;
+use crate::model::{Digest, Submission};
 
 /// The fields of a form as they were sent, in order; a name may come more than once. A value may be a
 /// password or a key: its memory is wiped when it is dropped.

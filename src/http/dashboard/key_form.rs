@@ -8,9 +8,8 @@ use super::signed_in::SignedIn;
 use super::view::{field, list_field};
 use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
-use crate::model::key::{Expiry, Metadata, UtcOffset};
-use crate::model::{KeyName, Networks, Scope, ScopeSet, Time};
-use crate::store::Submission;
+use crate::model::expiry::UtcOffset;
+use crate::model::{Expiry, KeyName, KeySettings, Metadata, Networks, Scope, ScopeSet, Submission, Time};
 
 const CHOICES: [&str; 5] = ["7d", "30d", "90d", "365d", "never"];
 
@@ -18,7 +17,7 @@ const CHOICES: [&str; 5] = ["7d", "30d", "90d", "365d", "never"];
 pub async fn page(who: &SignedIn, fields: &Fields, shell: Shell) -> Result<NewKeyPage> {
     let typed = shown(fields);
     let expires = fields.all("expires").next();
-    let known = who.site.auth.store().scopes_in_use(who.user().id).await?;
+    let known = who.site.auth.scopes_in_use(&who.asking().caller).await?;
     Ok(NewKeyPage {
         shell,
         form_id: None,
@@ -75,13 +74,15 @@ pub fn parse(
     let allowed_ips = keep(&mut page.allowed_ips, Networks::parse(ranges));
     Some(KeyRequest {
         owner: who.user().id,
-        name: name?,
         prefix: None,
-        scopes: scopes.ok()?,
-        expiry: expiry?,
-        allowed_ips: allowed_ips?,
-        rate_limit: None,
-        metadata: Metadata::default(),
+        settings: KeySettings {
+            name: name?,
+            scopes: scopes.ok()?,
+            expires_at: expiry?.time(),
+            allowed_ips: allowed_ips?,
+            rate_limit: None,
+            metadata: Metadata::default(),
+        },
         left_open: LeftOpen::default(),
         submission: Some(submission),
     })

@@ -8,15 +8,15 @@ use super::key_form;
 use super::pages::{Field, KeyOnceBefore, KeyPage, KeyShown, KeysPage, LastUse, Nav, Replaced, When};
 use super::signed_in::{Gate, SignedIn, see_other};
 use super::view::{self, ListQuery, ROWS, when};
-use crate::auth::{KeyList, Made, Rotation};
+use crate::auth::{Made, Rotation};
 use crate::error::{Error, Kind, Result as Outcome};
 use crate::model::rotation::may_rotate;
-use crate::model::{Basis, Expiry, Handover, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
+use crate::model::{Basis, Expiry, Handover, KeyChange, KeyFilter, KeyId, KeyName, KeyRecord, Overlap, PlainKey, Time};
 
 pub async fn list(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let auth = &who.site.auth;
     let own = Some(who.user().id);
-    let list = KeyList { owner: own, after: query.cursor()?, limit: ROWS, ..KeyList::default() };
+    let list = KeyFilter { owner: own, after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
     let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
     Ok(view::ok(&KeysPage {
@@ -40,7 +40,7 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, Gate> {
     let Some(request) = key_form::parse(&who, &fields, submission, &mut page, auth.now()) else {
         return Ok(view::unprocessable(&page)?);
     };
-    if request.scopes.iter().any(|scope| scope.is_reserved())
+    if request.settings.scopes.iter().any(|scope| scope.is_reserved())
         && who.user().is_admin()
         && let Err(error) = who.confirm(fields.text("current_password")).await
     {
@@ -66,7 +66,7 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     let overlap = Overlap::parse(fields.text("overlap"))?;
     // Gone already: perhaps by this very form, sent before. The verb can tell.
     let old = auth.key(&who.asking().caller, key).await.ok();
-    if let Some(old) = old.as_ref().filter(|old| old.scopes.iter().any(|scope| scope.is_reserved()))
+    if let Some(old) = old.as_ref().filter(|old| old.settings.scopes.iter().any(|scope| scope.is_reserved()))
         && who.user().is_admin()
         && let Err(error) = who.confirm(fields.text("current_password")).await
     {
@@ -108,7 +108,7 @@ fn shown(who: &SignedIn, key: &PlainKey, record: &KeyRecord) -> Outcome<KeyShown
     Ok(KeyShown {
         shell: who.shell("Your new key", Nav::Keys)?,
         id: record.id.to_string(),
-        name: record.name.clone(),
+        name: record.settings.name.to_string(),
         key: key.expose().to_owned(),
         public_url: who.site.settings.public_url.as_str().to_owned(),
         replaces: None,
@@ -117,7 +117,7 @@ fn shown(who: &SignedIn, key: &PlainKey, record: &KeyRecord) -> Outcome<KeyShown
 
 async fn shown_before(who: &SignedIn, id: KeyId) -> Result<HttpResponse, Gate> {
     let name = match who.site.auth.key(&who.asking().caller, id).await {
-        Ok(record) => record.name,
+        Ok(record) => record.settings.name.to_string(),
         Err(error) if error.kind == Kind::NotFound => "revoked since".to_owned(),
         Err(error) => return Err(error.into()),
     };
@@ -138,29 +138,34 @@ fn page(who: &SignedIn, record: &KeyRecord, notice: Option<&str>) -> Outcome<Key
     let now = who.site.auth.now();
     let is_own = record.owner.id == who.user().id;
     Ok(KeyPage {
-        shell: who.shell_with(&record.name, if is_own { Nav::Keys } else { Nav::AdminKeys }, view::notice(notice))?,
+        shell: who.shell_with(
+            record.settings.name.as_str(),
+            if is_own { Nav::Keys } else { Nav::AdminKeys },
+            view::notice(notice),
+        )?,
         id: record.id.to_string(),
-        name: record.name.clone(),
+        name: record.settings.name.to_string(),
         hint: record.hint.clone(),
         owner: who.user().is_admin().then(|| view::owner(record)),
-        state: view::state(record, now),
+        state: record.state(now),
         damage: view::damage(&record.unreadable),
         is_enabled: record.enabled,
         is_imported: record.prefix.is_none(),
         scopes: view::scopes(record),
         created: when(record.created_at),
-        expires: record.expires_at.map(when),
+        expires: record.settings.expires_at.map(when),
         expires_soon: view::expires_soon(record, now),
         last_use: record.last_use.as_ref().map(|last| LastUse {
             at: when(last.at),
             address: last.address.clone(),
             user_agent: last.user_agent.clone(),
         }),
-        allowed_ips: record.allowed_ips.iter().map(ToString::to_string).collect(),
+        allowed_ips: record.settings.allowed_ips.iter().map(ToString::to_string).collect(),
         rate_limit: record
+            .settings
             .rate_limit
             .map(|limit| format!("{} requests in {} s, at most {} at once", limit.requests, limit.window, limit.burst)),
-        edit_name: Some(view::field(&record.name)).filter(|_| !record.is_token),
+        edit_name: Some(view::field(record.settings.name.as_str())).filter(|_| !record.is_token),
         can_rotate: may_rotate(record).is_ok(),
         overlap: "24h".to_owned(),
         new_expiry: String::new(),
@@ -176,17 +181,21 @@ fn list_url(who: &SignedIn, record: &KeyRecord) -> &'static str {
 
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
     let record = find(&form.who, &id).await?;
-    form.who.site.auth.revoke_key(&form.who.asking(), record.id).await?;
+    form.who.site.auth.revoke_key(&form.who.asking(), record.id, Basis::Anything).await?;
     Ok(see_other(list_url(&form.who, &record)))
 }
 
+async fn change(who: &SignedIn, id: KeyId, wanted: KeyChange) -> Outcome<KeyRecord> {
+    who.site.auth.change_key(&who.asking(), id, wanted, Basis::Anything).await
+}
+
 pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
-    let record = form.who.site.auth.disable_key(&form.who.asking(), KeyId::parse(&id)?).await?;
+    let record = change(&form.who, KeyId::parse(&id)?, KeyChange::disable()).await?;
     Ok(see_other(&format!("/keys/{}?notice=disabled", record.id)))
 }
 
 pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Gate> {
-    let record = form.who.site.auth.enable_key(&form.who.asking(), KeyId::parse(&id)?).await?;
+    let record = change(&form.who, KeyId::parse(&id)?, KeyChange::enable()).await?;
     Ok(see_other(&format!("/keys/{}?notice=enabled", record.id)))
 }
 
@@ -194,7 +203,7 @@ pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Ga
     let record = find(&form.who, &id).await?;
     let typed = form.fields.text("name");
     let renamed = match KeyName::parse(typed) {
-        Ok(name) => form.who.site.auth.rename_key(&form.who.asking(), record.id, name).await,
+        Ok(name) => change(&form.who, record.id, KeyChange::rename(name)).await,
         Err(error) => Err(error),
     };
     match renamed {

@@ -8,7 +8,7 @@ use super::pages::{Field, Nav, NewUserPage, UserPage, UserRow, UsersPage};
 use super::signed_in::{Admin, Gate, SignedIn, see_other};
 use super::view::{self, ListQuery, field, when};
 use crate::error::{Error, Kind};
-use crate::model::{Role, UserId};
+use crate::model::{Basis, Role, User, UserChange, UserId};
 
 pub async fn list(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, Gate> {
     let who = admin.0;
@@ -85,13 +85,18 @@ pub async fn show(admin: Admin, id: Path<String>, query: Query<ListQuery>) -> Re
     })?)
 }
 
+async fn set_active(who: &SignedIn, id: &str, active: bool) -> Result<User, Error> {
+    let change = UserChange { role: None, active: Some(active) };
+    who.site.auth.change_user(&who.asking(), UserId::parse(id)?, change, None, Basis::Anything).await
+}
+
 pub async fn deactivate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, Gate> {
-    let user = form.who.site.auth.deactivate_user(&form.who.asking(), UserId::parse(&id)?).await?;
+    let user = set_active(&form.who, &id, false).await?;
     Ok(see_other(&format!("/users/{}?notice=user-deactivated", user.id)))
 }
 
 pub async fn activate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, Gate> {
-    let user = form.who.site.auth.activate_user(&form.who.asking(), UserId::parse(&id)?).await?;
+    let user = set_active(&form.who, &id, true).await?;
     Ok(see_other(&format!("/users/{}?notice=user-activated", user.id)))
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use askama::Template;
 use serde::Deserialize;
 
-use super::pages::{self, ErrorPage, Field, KeyRow, KeyState, Nav, Notice, NoticeKind, Pager, Shell, When};
+use super::pages::{self, ErrorPage, Field, KeyRow, Nav, Notice, NoticeKind, Pager, Shell, When};
 use crate::error::{Error, Result};
 use crate::http::Shared;
 use crate::http::problem::Problem;
@@ -64,27 +64,13 @@ pub fn when(time: Time) -> When {
     When { iso: time.to_string(), text: time.for_people() }
 }
 
-pub fn state(record: &KeyRecord, now: Time) -> KeyState {
-    if !record.owner_active {
-        KeyState::OwnerDeactivated
-    } else if record.is_expired(now) {
-        KeyState::Expired
-    } else if !record.enabled {
-        KeyState::Disabled
-    } else if record.is_beyond_judging() {
-        KeyState::Damaged
-    } else {
-        KeyState::Active
-    }
-}
-
 /// The fields that cannot be read, for people.
 pub fn damage(unreadable: &[&str]) -> Option<String> {
     (!unreadable.is_empty()).then(|| unreadable.join(", ").replace('_', " "))
 }
 
 pub fn expires_soon(record: &KeyRecord, now: Time) -> bool {
-    record.expires_at.is_some_and(|end| end > now && end.since(now) < SOON)
+    record.settings.expires_at.is_some_and(|end| end > now && end.since(now) < SOON)
 }
 
 /// In the largest unit that says it exactly.
@@ -101,21 +87,21 @@ pub fn owner(record: &KeyRecord) -> pages::Owner {
 }
 
 pub fn scopes(record: &KeyRecord) -> Vec<String> {
-    record.scopes.iter().map(ToString::to_string).collect()
+    record.settings.scopes.iter().map(ToString::to_string).collect()
 }
 
 pub fn key_row(record: &KeyRecord, now: Time) -> KeyRow {
     KeyRow {
         id: record.id.to_string(),
-        name: record.name.clone(),
+        name: record.settings.name.to_string(),
         hint: record.hint.clone(),
         owner: None,
         scopes: scopes(record),
         created: when(record.created_at),
-        expires: record.expires_at.map(when),
+        expires: record.settings.expires_at.map(when),
         expires_soon: expires_soon(record, now),
         last_used: record.last_use.as_ref().map(|last| when(last.at)),
-        state: state(record, now),
+        state: record.state(now),
     }
 }
 

@@ -10,7 +10,7 @@ use actix_web::web::{Bytes, BytesMut};
 use super::IDENTITY;
 use crate::auth::Allowance;
 use crate::http::problem::rate_limit_headers;
-use crate::index::KeyView;
+use crate::auth::KeyView;
 
 /// What the identity headers of one allowed key say: id, owner, owner's id and scopes one after the
 /// other in one text, and the signed identity. Small, for it is handed on often.

@@ -11,7 +11,7 @@ use super::allow::Allowed;
 use crate::auth::identity::{LIFETIME, Says};
 use crate::error::{Error, Result};
 use crate::http::Site;
-use crate::index::KeyView;
+use crate::auth::KeyView;
 use crate::model::{KeyId, Time};
 
 const SHARDS: usize = 64;

@@ -60,8 +60,7 @@ struct Figures {
 
 impl Figures {
     async fn take(site: &Shared) -> Result<Self, Problem> {
-        let (store, usage) = (site.auth.store(), site.auth.usage_state());
-        let (index, writer) = (store.index(), store.writer_state());
+        let (database, usage) = (site.auth.database_state().await?, site.auth.usage_state());
         Ok(Figures {
             verdicts: site.auth.verdicts(),
             latency: site
@@ -70,17 +69,17 @@ impl Figures {
                 .map(|own| own.snapshot())
                 .reduce(|sum, own| sum.plus(&own))
                 .unwrap_or(Snapshot { buckets: Vec::new(), sum: 0 }),
-            commits: writer.commit_micros,
-            batches: writer.batch_sizes,
+            commits: database.commits,
+            batches: database.batches,
             index: [
-                ("index_keys", "Keys in the index", index.keys()),
-                ("index_revision", "Revision that the index has followed", index.revision()),
-                ("index_full", "1 when every key is in the index", u64::from(index.is_full())),
-                ("writes_failing", "1 while writes fail", u64::from(writer.failing)),
+                ("index_keys", "Keys in the index", database.keys),
+                ("index_revision", "Revision that the index has followed", database.revision),
+                ("index_full", "1 when every key is in the index", u64::from(database.index_is_full)),
+                ("writes_failing", "1 while writes fail", u64::from(database.writes_are_failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
                 ("usage_lost", "Uses that were not counted because their thread's buffer was full", usage.lost),
-                ("sessions", "Dashboard sessions", store.count_sessions().await?),
-                ("wal_bytes", "Size of the write-ahead log", store.wal_bytes()),
+                ("sessions", "Dashboard sessions", database.sessions),
+                ("wal_bytes", "Size of the write-ahead log", database.wal_bytes),
             ],
             log_lines_dropped: log::dropped(),
             certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
@@ -114,7 +113,7 @@ impl Collector for Figures {
                 .encode_gauge(&expires)?;
         }
         let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
-        build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", crate::store::engine())])
+        build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", crate::auth::engine())])
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 
 use super::bad_request;
 use super::client::Revoker;
-use crate::auth::access_tokens::Ownership;
+use crate::auth::Ownership;
 use crate::error::Kind;
 use crate::http::problem::Problem;
 

@@ -147,7 +147,7 @@ fn expiry() -> Schema {
 fn metadata() -> Object {
     let description = format!(
         "At most {} bytes as compact JSON, and 32 levels deep; kept as it is sent.",
-        crate::model::key::Metadata::MAX
+        crate::model::Metadata::MAX
     );
     ObjectBuilder::new()
         .description(Some(description))

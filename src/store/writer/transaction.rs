@@ -8,8 +8,8 @@ use super::WriterLoop;
 use super::verb::{Job, Urgency};
 use crate::error::{Error, Result};
 use crate::store::mark::Mark;
-use crate::store::rows::{changed, sql};
-use crate::store::{follow, lineage, open};
+use crate::store::rows::sql;
+use crate::store::{Tx, follow, lineage, open};
 
 /// Why a transaction did not succeed.
 #[derive(Clone)]
@@ -29,18 +29,18 @@ impl WriterLoop {
     pub(super) fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let mut outcome = self.transact_and_judge(&mut jobs);
         if let Err(failure) = &outcome
-            && jobs.iter().any(|job| job.urgency() == Urgency::Withdrawal)
+            && jobs.iter().any(|job| job.urgency() == Urgency::Revocation)
             && self.reserve.give_back()
         {
             // Most likely the disk is full. What takes something away must not wait for space.
-            let (mut withdrawals, others): (Vec<_>, Vec<_>) =
-                jobs.into_iter().partition(|job| job.urgency() == Urgency::Withdrawal);
+            let (mut revocations, others): (Vec<_>, Vec<_>) =
+                jobs.into_iter().partition(|job| job.urgency() == Urgency::Revocation);
             let first = failure.clone();
-            outcome = self.transact_and_judge(&mut withdrawals);
+            outcome = self.transact_and_judge(&mut revocations);
             // One that succeeds has taken the place of the first in the log.
             let first = Failure { is_unknown: first.is_unknown && outcome.is_err(), ..first };
             finish(others, &Err(first));
-            jobs = withdrawals;
+            jobs = revocations;
         }
         finish(jobs, &outcome);
     }
@@ -77,16 +77,16 @@ impl WriterLoop {
         let before = self.db.total_changes();
         let revision = follow::newest_revision(&self.db)?;
         for job in jobs.iter_mut() {
-            self.say("SAVEPOINT verb")?;
+            self.exec("SAVEPOINT verb")?;
             let is_ok = job.run(&self.db);
             // A full disk or an I/O error may have ended the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back").into());
             }
             if !is_ok {
-                self.say("ROLLBACK TO verb")?;
+                self.exec("ROLLBACK TO verb")?;
             }
-            self.say("RELEASE verb")?;
+            self.exec("RELEASE verb")?;
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
@@ -106,7 +106,7 @@ impl WriterLoop {
                 self.freshness.announcement.sync()?;
             }
         } else {
-            self.say("COMMIT")?;
+            self.exec("COMMIT")?;
             self.must_be_in_place()?;
         }
         if let Some(follower) = &mut self.follower {
@@ -196,7 +196,7 @@ impl WriterLoop {
     /// Takes the write lock, in turn with other processes, on files that may be written to.
     fn begin(&mut self) -> Result<()> {
         self.freshness.announcement.ask_for_turn();
-        let begun = self.say("BEGIN IMMEDIATE");
+        let begun = self.exec("BEGIN IMMEDIATE");
         self.freshness.announcement.end_asking();
         begun?;
         self.watch.log_trouble().map_or(Ok(()), |why| Err(Error::unavailable(why)))?;
@@ -204,8 +204,8 @@ impl WriterLoop {
     }
 
     /// A statement that is parsed once, not for each transaction.
-    fn say(&self, statement: &str) -> Result<()> {
-        changed(&self.db, statement, []).map(drop)
+    fn exec(&self, statement: &str) -> Result<()> {
+        Tx::new(&self.db).execute(statement, []).map(drop)
     }
 
     fn roll_back(&self) {

@@ -6,11 +6,13 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Kind, Result};
+use crate::store::Tx;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Urgency {
+pub enum Urgency {
     Ordinary,
-    Withdrawal,
+    /// Takes something away: also when the disk is full.
+    Revocation,
 }
 
 /// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
@@ -33,9 +35,9 @@ impl<T, F> Verb<T, F> {
     }
 }
 
-impl<T: Send, F: Fn(&Connection) -> Result<T> + Send> Job for Verb<T, F> {
+impl<T: Send, F: Fn(&Tx<'_>) -> Result<T> + Send> Job for Verb<T, F> {
     fn run(&mut self, db: &Connection) -> bool {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(db)));
+        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(&Tx::new(db))));
         let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         let is_ok = result.is_ok();
         self.result = Some(result);

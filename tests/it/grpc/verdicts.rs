@@ -55,7 +55,7 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
     let (_, narrow) = server.key(&["users:read"]).await;
     let (_, elsewhere) = server
         .key_of(MEMBER, &["*"], |request| {
-            request.allowed_ips = Networks::parse(["203.0.113.0/24"]).unwrap();
+            request.settings.allowed_ips = Networks::parse(["203.0.113.0/24"]).unwrap();
         })
         .await;
     let ask = async |question: Question| match envoy.asks(question.request()).await.told() {
@@ -100,8 +100,9 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
 async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
-    let (_, key) =
-        server.key_of(MEMBER, &[], |request| request.rate_limit = Some(RateLimit::new(2, 60, None).unwrap())).await;
+    let (_, key) = server
+        .key_of(MEMBER, &[], |request| request.settings.rate_limit = Some(RateLimit::new(2, 60, None).unwrap()))
+        .await;
     let ok = passes(envoy.asks(Question::of("any-key").key(&key).request()).await);
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit-policy"), Some("\"key\";q=2;w=60"));
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit"), Some("\"key\";r=1;t=30"));
@@ -266,11 +267,12 @@ async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_sa
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server
         .key_of(MEMBER, &[], |request| {
-            request.allowed_ips = Networks::parse(["203.0.113.7", "2001:db8::7"]).unwrap();
+            request.settings.allowed_ips = Networks::parse(["203.0.113.7", "2001:db8::7"]).unwrap();
         })
         .await;
-    let (_, near) =
-        server.key_of(MEMBER, &[], |request| request.allowed_ips = Networks::parse(["10.0.0.0/8"]).unwrap()).await;
+    let (_, near) = server
+        .key_of(MEMBER, &[], |request| request.settings.allowed_ips = Networks::parse(["10.0.0.0/8"]).unwrap())
+        .await;
     let ask = async |source: &str, forwarded: &str| {
         let question = Question::of("any-key").key(&key).from(source);
         let question = if forwarded.is_empty() { question } else { question.header("x-forwarded-for", forwarded) };

@@ -11,9 +11,9 @@ use keybearer::auth::caller::Asking;
 use keybearer::auth::{Auth, KeyRequest, LeftOpen, Made};
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site, server};
-use keybearer::model::key::{Expiry, Metadata};
-use keybearer::model::{KeyName, KeyPrefix, Networks, Role, ScopeSet, Time, User};
-use keybearer::store::{Purpose, Store};
+use keybearer::model::{
+    Consent, KeyName, KeyPrefix, KeySettings, Metadata, Networks, Purpose, Role, ScopeSet, Time, User,
+};
 
 use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 
@@ -41,9 +41,9 @@ impl Server {
     /// On the database of this home; it is made if it is not there.
     pub fn on(home: &Home, change: impl FnOnce(&mut HttpSettings)) -> Self {
         let clock = Arc::new(ManualClock::at(Time::parse("2026-11-23T08:00:00Z").unwrap()));
-        let store = Store::open(&home.database(), Purpose::Serve).unwrap();
         let prefixes = vec![KeyPrefix::parse("kb").unwrap(), KeyPrefix::parse("acme_live").unwrap()];
-        let auth = Auth::new(store, clock.clone(), Arc::new(SeededEntropy::new(7)), prefixes).unwrap();
+        let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
+        let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
@@ -118,13 +118,15 @@ impl Server {
     pub async fn key_of(&self, email: &str, scopes: &[&str], change: impl FnOnce(&mut KeyRequest)) -> (String, String) {
         let mut request = KeyRequest {
             owner: self.user(email, Role::Member).await.id,
-            name: KeyName::parse("nightly job").unwrap(),
             prefix: None,
-            scopes: ScopeSet::parse(scopes.iter().copied()).unwrap(),
-            expiry: Expiry::Never,
-            allowed_ips: Networks::default(),
-            rate_limit: None,
-            metadata: Metadata::default(),
+            settings: KeySettings {
+                name: KeyName::parse("nightly job").unwrap(),
+                scopes: ScopeSet::parse(scopes.iter().copied()).unwrap(),
+                expires_at: None,
+                allowed_ips: Networks::default(),
+                rate_limit: None,
+                metadata: Metadata::default(),
+            },
             left_open: LeftOpen::default(),
             submission: None,
         };
@@ -133,6 +135,10 @@ impl Server {
             Made::Now { key, record } => (record.id.to_string(), key.expose().to_owned()),
             Made::Before(_) => unreachable!("it has no submission"),
         }
+    }
+
+    pub async fn index_is_full(&self) -> bool {
+        self.site.auth.database_state().await.unwrap().index_is_full
     }
 
     /// The status that this key gets.
@@ -148,6 +154,6 @@ impl Drop for Server {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // a panic there has been reported there
         }
-        self.site.auth.store().close();
+        self.site.auth.close();
     }
 }

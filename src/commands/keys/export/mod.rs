@@ -10,15 +10,16 @@ use super::super::output;
 use super::transfer::csv::COLUMNS;
 use super::transfer::{Entry, json};
 use crate::auth::Auth;
+use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
 use crate::model::KeyId;
 use target::{Target, trouble};
 
 const PAGE: usize = 1000;
 
-pub async fn run(auth: &Auth, path: Option<&Path>) -> Result<()> {
+pub async fn run(auth: &Auth, asking: &Asking, path: Option<&Path>) -> Result<()> {
     let path = path.unwrap_or(Path::new("-"));
-    let target = Target::open(path, auth.store().path())?;
+    let target = Target::open(path, auth.database_path())?;
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let mut sink = Sink::new(BufWriter::with_capacity(1 << 20, target.file()), is_csv);
     // A reader of stdout that went away has what it wanted.
@@ -31,7 +32,7 @@ pub async fn run(auth: &Auth, path: Option<&Path>) -> Result<()> {
     }
     let (mut exported, mut after) = (Exported::default(), None);
     loop {
-        let page = auth.store().export_keys(after, PAGE).await?;
+        let page = auth.keys_after(&asking.caller, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for record in page {

@@ -11,10 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::super::input::Source;
 use super::super::{Context, output};
-use crate::auth::Auth;
 use crate::auth::caller::Asking;
+use crate::auth::keys::ImportRows;
+use crate::auth::{Auth, ImportInput, RevokedLines};
 use crate::error::{Error, Kind, Result};
-use crate::store::{Input, Revoked};
 use rows::Rows;
 
 pub const NOT_UTF8: &str = "it is not UTF-8. Save the file as UTF-8; it may be in Windows-1252 or Latin-1 now.";
@@ -24,21 +24,19 @@ const MOST_ERRORS: u64 = 20;
 /// Rows that are read ahead of those that are written.
 const AHEAD: usize = 20_000;
 
-pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: Revoked) -> Result<()> {
-    let mut source = Source::open(path, auth.store().path())?;
+pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: RevokedLines) -> Result<()> {
+    let mut source = Source::open(path, auth.database_path())?;
     let count = check(&mut source)?;
     let bar = bar("importing", count);
-    let (ticking, entropy) = (bar.clone(), auth.shared_entropy());
-    let input = Input {
+    let ticking = bar.clone();
+    let input = ImportInput {
         count,
         rows: read_ahead(source)?,
         revoked,
-        clock: auth.shared_clock(),
-        random: Box::new(move || entropy.bytes()),
         tick: Box::new(move |done| ticking.set_position(done)),
         waiting: Box::new(|| output::say("Another import is running; waiting for its end.")),
     };
-    let imported = auth.store().import_keys(input, auth.now(), asking.origin.clone()).await;
+    let imported = auth.import_keys(asking, input).await;
     bar.finish_and_clear();
     let imported = imported?;
     output::say(&format!("Imported {imported} keys."));
@@ -86,7 +84,7 @@ fn check(source: &mut Source) -> Result<u64> {
 }
 
 /// Reads on a thread of its own, while what was read before is written.
-fn read_ahead(source: Source) -> Result<crate::store::Rows> {
+fn read_ahead(source: Source) -> Result<ImportRows> {
     let (put, rows) = sync_channel(AHEAD);
     let read = move || {
         let again = source.again().and_then(Rows::begin);

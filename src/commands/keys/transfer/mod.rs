@@ -10,9 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::model::foreign_text::has_key;
-use crate::model::key::Metadata;
 use crate::model::name::is_deceptive;
-use crate::model::{Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, Networks, RateLimit, ScopeSet, Time};
+use crate::model::{
+    Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, RateLimit, ScopeSet,
+    Time,
+};
 
 const LONGEST_HINT: usize = 64;
 
@@ -48,35 +50,42 @@ impl Entry {
         Ok(ImportedKey {
             digest: at("sha256", Digest::parse(&self.sha256))?,
             owner: at("owner", Email::parse(&self.owner))?,
-            name: at("name", KeyName::parse(&self.name))?,
             prefix: optional("prefix", self.prefix, "null for a key of another system", KeyPrefix::parse)?,
             hint: optional("hint", self.hint, "null for the hint \"imported\"", hint)?
                 .unwrap_or_else(|| "imported".to_owned()),
-            scopes: at("scopes", ScopeSet::parse(self.scopes.iter().map(String::as_str)))?,
             enabled: self.enabled.unwrap_or(true),
-            expires_at: optional("expires_at", self.expires_at, "null or never for a key without an end", end)?
-                .flatten(),
-            allowed_ips: at("allowed_ips", Networks::parse(self.allowed_ips.iter().map(String::as_str)))?,
-            rate_limit: optional("rate_limit", self.rate_limit, "null for a key without a limit", RateLimit::parse)?,
-            metadata: at("metadata", self.metadata.map(|json| Metadata::parse(json.get())).transpose())?
-                .unwrap_or_default(),
+            settings: KeySettings {
+                name: at("name", KeyName::parse(&self.name))?,
+                scopes: at("scopes", ScopeSet::parse(self.scopes.iter().map(String::as_str)))?,
+                expires_at: optional("expires_at", self.expires_at, "null or never for a key without an end", end)?
+                    .flatten(),
+                allowed_ips: at("allowed_ips", Networks::parse(self.allowed_ips.iter().map(String::as_str)))?,
+                rate_limit: optional(
+                    "rate_limit",
+                    self.rate_limit,
+                    "null for a key without a limit",
+                    RateLimit::parse,
+                )?,
+                metadata: at("metadata", self.metadata.map(|json| Metadata::parse(json.get())).transpose())?
+                    .unwrap_or_default(),
+            },
         })
     }
 
     pub fn of(record: KeyRecord) -> Self {
-        let metadata = (!record.metadata.is_empty()).then(|| record.metadata.into_raw());
+        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
         Entry {
             sha256: hex::encode(record.digest.as_bytes()),
             owner: record.owner.email.to_string(),
-            name: record.name,
-            scopes: record.scopes.iter().map(ToString::to_string).collect(),
-            expires_at: record.expires_at.map(|time| time.to_string()),
+            name: name.to_string(),
+            scopes: scopes.iter().map(ToString::to_string).collect(),
+            expires_at: expires_at.map(|time| time.to_string()),
             hint: Some(record.hint),
             prefix: record.prefix,
             enabled: (!record.enabled).then_some(false),
-            allowed_ips: record.allowed_ips.iter().map(ToString::to_string).collect(),
-            rate_limit: record.rate_limit.map(|limit| limit.text()),
-            metadata,
+            allowed_ips: allowed_ips.iter().map(ToString::to_string).collect(),
+            rate_limit: rate_limit.map(|limit| limit.text()),
+            metadata: (!metadata.is_empty()).then(|| metadata.into_raw()),
         }
     }
 }

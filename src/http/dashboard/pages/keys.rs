@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::shell::{Field, FieldError, Nav, Pager, Shell, When, errors_of};
+pub use crate::model::KeyState;
 
 /// `GET /keys`: the signed-in user's own keys.
 #[derive(Template)]
@@ -36,17 +37,6 @@ pub struct KeyRow {
 pub struct Owner {
     pub id: String,
     pub email: String,
-}
-
-/// Whether a key is accepted, and if not, why.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    Active,
-    Disabled,
-    Expired,
-    OwnerDeactivated,
-    /// Its record cannot be read, so that nobody can judge it.
-    Damaged,
 }
 
 /// `GET /keys/new`, and the answer to a `POST /keys` that was refused.

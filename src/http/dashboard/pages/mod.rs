@@ -16,8 +16,7 @@ pub use admin_keys::AdminKeysPage;
 pub use error::ErrorPage;
 pub use events::{EventRow, EventsPage};
 pub use keys::{
-    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeyState, KeysPage, LastUse, NewKeyPage, Owner, Replaced,
-    keybearer_scopes,
+    KeyOnceBefore, KeyPage, KeyRow, KeyShown, KeysPage, LastUse, NewKeyPage, Owner, Replaced, keybearer_scopes,
 };
 pub use login::{LoginPage, SetupPage};
 pub use reference::{AnswerEntry, Entry, Group, OperationEntry, Piece, Prose, Record, Reference, ReferencePage};

@@ -93,8 +93,7 @@ mod tests {
     };
     use crate::http::settings::PublicUrl;
     use crate::http::{HttpSettings, Site};
-    use crate::model::{Policies, Policy, Time};
-    use crate::store::{Purpose, Store};
+    use crate::model::{Consent, Policies, Policy, Purpose, Time};
 
     struct BrokenClock;
 
@@ -111,8 +110,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer_for_the_client() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
-        let auth = Auth::new(store, Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)), Vec::new()).unwrap();
+        let database = directory.path().join("keybearer.db");
+        let (clock, entropy) = (Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)));
+        let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock, entropy, Vec::new()).unwrap();
         let policy = ("any-key".to_owned(), Policy::parse([], false).unwrap());
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings {

@@ -1,0 +1,40 @@
+//! The audit log: one line for each act, in the act's own transaction. No line, no act.
+
+use super::act::By;
+use super::caller::Asking;
+use super::{Auth, Urgency};
+use crate::error::Result;
+use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page};
+use crate::store::Tx;
+
+/// `object`: the id of what the act is about. `label`: what people recognise it by, never key material.
+pub(super) fn append(tx: &Tx<'_>, by: &By, action: Action, object: Option<[u8; 16]>, label: String) -> Result<()> {
+    let event = NewEvent { at: by.at, origin: by.origin.clone(), action, object, label };
+    let (last, chain) = tx.last_event()?.unwrap_or_default();
+    let line = event.line(last + 1);
+    tx.put_event(&event, &line, &line.chain(&chain))
+}
+
+impl Auth {
+    /// Newest first; for admins.
+    pub async fn events(&self, asking: &Asking, filter: EventFilter) -> Result<Page<Event>> {
+        asking.caller.must_be_admin()?;
+        self.store.read(move |tx| tx.events(&filter)).await
+    }
+
+    /// Recomputes the chain of the whole log.
+    pub async fn verify_events(&self, asking: &Asking) -> Result<ChainReport> {
+        asking.caller.must_be_admin()?;
+        self.store.read(|tx| tx.verify_events()).await
+    }
+
+    /// Writes to the log that the operator accepted a database that is not the newest one, and forgets the newer one.
+    /// `None`: there was nothing to accept. Must be the first write.
+    pub async fn note_acceptance(&self) -> Result<Option<String>> {
+        let Some(accepted) = self.store.accepted().map(str::to_owned) else { return Ok(None) };
+        let label = accepted.clone();
+        let note = move |tx: &Tx<'_>, by: &By| append(tx, by, Action::DatabaseReplaced, None, label.clone());
+        self.act(Urgency::Ordinary, self.by(&Asking::operator().origin), note).await?;
+        Ok(Some(accepted))
+    }
+}

@@ -1,0 +1,253 @@
+//! Tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and what can be said about any
+//! token (RFC 7662). A key is judged as everywhere; a JWT of ours is good for as long as its key is.
+
+use serde::{Deserialize, Serialize};
+
+use super::signing::{self, LONGEST_TOKEN};
+use super::verify::Identity;
+use super::{Auth, Presented, Verdict};
+use crate::error::{Error, Result};
+use crate::index::KeyView;
+use crate::model::verdict::Demand;
+use crate::model::{ClientAddress, Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
+
+/// The type of an access token (RFC 9068 §2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// A program that proved who it is by a live key.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub identity: Identity,
+    expires_at: Option<Time>,
+    /// Of the key as it was presented.
+    digest: Digest,
+}
+
+impl Client {
+    pub fn id(&self) -> KeyId {
+        self.identity.id
+    }
+
+    fn may_verify(&self) -> bool {
+        self.identity.scopes.covers(Scope::VERIFY)
+    }
+
+    /// What a token of this client may say: what is asked, or all that the key holds. Scopes of ours
+    /// are left out: this server takes keys, never a JWT.
+    fn narrowed(&self, asked: Option<ScopeSet>) -> Result<ScopeSet> {
+        let is_ours = |scope: &&Scope| scope.is_reserved();
+        match asked {
+            None => Ok(self.identity.scopes.only(|scope| !is_ours(&scope))),
+            Some(asked)
+                if asked.iter().all(|scope| !is_ours(&scope) && self.identity.scopes.covers(scope.as_str())) =>
+            {
+                Ok(asked)
+            }
+            Some(_) => Err(Error::invalid("scope", "The key does not hold every scope that is asked for.")),
+        }
+    }
+}
+
+/// RFC 9068 §2.2. Without a person in between, the client is the subject.
+#[derive(Debug, Serialize, Deserialize)]
+struct AccessClaims {
+    iss: String,
+    exp: i64,
+    aud: String,
+    sub: String,
+    client_id: String,
+    iat: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    jti: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    scope: String,
+}
+
+/// A new access token.
+#[derive(Debug)]
+pub struct Issued {
+    pub token: String,
+    pub expires_in: i64,
+    pub scopes: ScopeSet,
+}
+
+/// What is told of a token that is good (RFC 7662 §2.2). Times in seconds since 1970.
+#[derive(Debug)]
+pub struct Introspection {
+    pub scopes: ScopeSet,
+    pub client: KeyId,
+    pub owner: Owner,
+    pub subject: String,
+    pub expires_at: Option<i64>,
+    pub issued_at: i64,
+    pub id: String,
+    pub audience: Option<String>,
+}
+
+/// What became of an order to revoke a token.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// The client's own key.
+    Own,
+    /// Good, and another's.
+    Foreign,
+    /// A JWT of ours: it ends by itself, or with its key.
+    Jwt,
+    /// Good for nothing, now as before.
+    Unusable,
+}
+
+impl Auth {
+    /// Whose key this is; it must be live, and used from where it may be.
+    pub async fn client(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Client>> {
+        let digest = Digest::of(presented);
+        let tell = |key: &KeyView<'_>| Client { identity: Identity::of(key), expires_at: key.expires_at, digest };
+        self.verify(presented, demand, tell).await
+    }
+
+    /// A short JWT for the client; it ends no later than the key.
+    pub async fn issue_access_token(
+        &self,
+        client: &Client,
+        scopes: Option<ScopeSet>,
+        audience: Option<String>,
+    ) -> Result<Issued> {
+        let (ring, running) = (self.signing.ring()?, self.signing.running()?);
+        let settings = &running.settings;
+        let scopes = client.narrowed(scopes)?;
+        let now = self.now();
+        let lifetime = settings.token_lifetime.min(LONGEST_TOKEN);
+        let end = now.whole_second().plus(lifetime);
+        let end = client.expires_at.map_or(end, |expiry| expiry.min(end));
+        let valid_from = signing::valid_from(now);
+        let id = client.id().to_string();
+        let claims = AccessClaims {
+            iss: running.issuer.clone(),
+            exp: end.seconds(),
+            aud: audience.or_else(|| settings.token_audience.clone()).unwrap_or_else(|| running.issuer.clone()),
+            sub: id.clone(),
+            client_id: id,
+            iat: valid_from,
+            nbf: Some(valid_from),
+            jti: TokenId::new(now, self.entropy.bytes()?).to_string(),
+            scope: scopes.joined(),
+        };
+        let algorithm = settings.token_algorithm;
+        let token = running.signers.run(move |()| ring.sign(algorithm, ACCESS_TOKEN, &claims)).await?;
+        self.must_still_hold(client, &scopes).await?;
+        Ok(Issued { token, expires_in: end.seconds() - now.seconds(), scopes })
+    }
+
+    /// The signers may have been busy: a key that was revoked or narrowed meanwhile gets no token.
+    async fn must_still_hold(&self, client: &Client, scopes: &ScopeSet) -> Result<()> {
+        let (now, anywhere) = (self.now(), Networks::default());
+        let demand = Demand { scopes: &[], address: None, user_agent: b"" };
+        match self
+            .store
+            .read({
+                let id = client.id();
+                move |tx| tx.key_status(id)
+            })
+            .await?
+        {
+            Some(key) if key.facts(&anywhere).judge(now, &demand).is_ok() && scopes.beyond(&key.scopes).is_empty() => {
+                Ok(())
+            }
+            _ => Err(Error::no_longer_known()),
+        }
+    }
+
+    /// What can be said of a token: nothing of one that is not good. Without `keybearer:verify` a
+    /// client learns of its own alone, and that is decided before anybody looks.
+    pub async fn introspect(
+        &self,
+        client: &Client,
+        token: Presented<'_>,
+        address: Option<ClientAddress>,
+    ) -> Result<std::result::Result<Option<Introspection>, Refusal>> {
+        let claims = self.own_jwt(token);
+        let is_own = match &claims {
+            Some(claims) => claims.client_id == client.id().to_string(),
+            None => Digest::of(token) == client.digest,
+        };
+        if !is_own && !client.may_verify() {
+            return Ok(Err(Refusal::InsufficientScope));
+        }
+        match claims {
+            Some(claims) => self.introspect_jwt(claims, address).await.map(Ok),
+            None => self.introspect_key(token, address).await.map(Ok),
+        }
+    }
+
+    async fn introspect_key(
+        &self,
+        token: Presented<'_>,
+        address: Option<ClientAddress>,
+    ) -> Result<Option<Introspection>> {
+        let demand = Demand { scopes: &[], address, user_agent: b"" };
+        let tell = |key: &KeyView<'_>| Introspection {
+            scopes: key.grant.scopes.clone(),
+            client: key.id,
+            owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
+            subject: key.owner.id.to_string(),
+            expires_at: key.expires_at.map(Time::seconds),
+            issued_at: key.id.made_at().seconds(),
+            id: key.id.to_string(),
+            audience: None,
+        };
+        Ok(self.verify(token, &demand, tell).await?.ok().map(|good| good.told))
+    }
+
+    /// By the verdict of this moment on its key, which counts as one on the key itself: what takes the key
+    /// away (revoked, disabled, used from elsewhere, over its limit) takes its tokens along.
+    async fn introspect_jwt(
+        &self,
+        claims: AccessClaims,
+        address: Option<ClientAddress>,
+    ) -> Result<Option<Introspection>> {
+        let Ok(client) = KeyId::parse(&claims.client_id) else { return Ok(None) };
+        let (now, issued) = (self.now(), Time::from_millis(claims.iat.saturating_mul(1000)));
+        if now.seconds() >= claims.exp || issued.is_ahead_of(now) {
+            return Ok(None);
+        }
+        let wrong = || Error::internal("a token that we signed says what is no scope");
+        let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
+        let demand = Demand { scopes: &[], address, user_agent: b"" };
+        let tell = |key: &KeyView<'_>| Introspection {
+            scopes: said.only(|scope| key.grant.scopes.covers(scope.as_str())),
+            client: key.id,
+            owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
+            subject: claims.sub.clone(),
+            expires_at: Some(claims.exp),
+            issued_at: claims.iat,
+            id: claims.jti.clone(),
+            audience: Some(claims.aud.clone()),
+        };
+        Ok(self.verify_by_id(client, &demand, tell).await?.ok().map(|good| good.told))
+    }
+
+    /// Whose token this is, for a client that wants it revoked.
+    pub async fn ownership(&self, client: &Client, token: Presented<'_>) -> Result<Ownership> {
+        if Digest::of(token) == client.digest {
+            return Ok(Ownership::Own);
+        }
+        if self.own_jwt(token).is_some() {
+            return Ok(Ownership::Jwt);
+        }
+        let demand = Demand { scopes: &[], address: None, user_agent: b"" };
+        Ok(match self.verify(token, &demand, |_| ()).await? {
+            Ok(_) => Ownership::Foreign,
+            // Live, and not to be used from nowhere or right now.
+            Err(bad) if matches!(bad.refusal, Refusal::IpNotAllowed | Refusal::RateLimited) => Ownership::Foreign,
+            Err(_) => Ownership::Unusable,
+        })
+    }
+
+    /// The claims of an access token that we signed, whether or not it is still good.
+    fn own_jwt(&self, token: Presented<'_>) -> Option<AccessClaims> {
+        let token = std::str::from_utf8(token).ok().filter(|text| text.matches('.').count() == 2)?;
+        let (ring, running) = (self.signing.ring().ok()?, self.signing.running().ok()?);
+        ring.check(token, ACCESS_TOKEN, &running.issuer, self.now())
+    }
+}

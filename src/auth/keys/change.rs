@@ -1,0 +1,78 @@
+//! Changing a key in place.
+
+use super::{find, log};
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, Caller, Urgency};
+use crate::error::{Error, Result};
+use crate::model::{Action, Basis, KeyChange, KeyId, KeyRecord};
+use crate::store::Tx;
+
+/// Judged on the key as it is now and as it will be.
+fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, seen: &Basis) -> Result<KeyRecord> {
+    let before = find(tx, id, caller.reach())?;
+    seen.must_hold(|| before.version(), "key")?;
+    if before.is_token && !change.only_disables() {
+        return Err(Error::conflict("This is a short-lived token: it can be disabled or revoked, not changed."));
+    }
+    let after = change.clone().apply(before.clone());
+    if change.scopes.is_some() {
+        caller.may_grant(&after.settings.scopes.beyond(&before.settings.scopes))?;
+    }
+    caller.may_change(&before, &after)?;
+    if let Some(enabled) = change.only_enabled() {
+        return set_enabled(tx, by, before, enabled);
+    }
+    may_be_written(&before, change)?;
+    if after.version() == before.version() {
+        return Ok(before);
+    }
+    tx.update_key(&after)?;
+    if after.enabled != before.enabled {
+        log(tx, by, state_action(after.enabled), &after)?;
+    }
+    if (KeyRecord { enabled: before.enabled, ..after.clone() }).version() != before.version() {
+        log(tx, by, Action::KeyChanged, &after)?;
+    }
+    Ok(after)
+}
+
+/// Works on a damaged record too. Disabling a disabled key changes nothing.
+fn set_enabled(tx: &Tx<'_>, by: &By, before: KeyRecord, enabled: bool) -> Result<KeyRecord> {
+    if before.enabled != enabled || before.unreadable.contains(&"enabled") {
+        tx.set_key_enabled(before.id, enabled)?;
+        log(tx, by, state_action(enabled), &before)?;
+    }
+    let unreadable = before.unreadable.into_iter().filter(|field| *field != "enabled").collect();
+    Ok(KeyRecord { enabled, unreadable, ..before })
+}
+
+fn state_action(enabled: bool) -> Action {
+    if enabled { Action::KeyEnabled } else { Action::KeyDisabled }
+}
+
+/// What could not be read would be overwritten with less: no address ranges, for one, mean any address.
+fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
+    let fields = change.fields();
+    let is_kept = |field: &str| fields.iter().any(|(name, is_set)| *name == field && !is_set);
+    let lost: Vec<&str> = before.unreadable.iter().copied().filter(|field| is_kept(field)).collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "The record of this key is damaged ({}). Send these fields too, with new values, or revoke the key.",
+        lost.join(", ")
+    )))
+}
+
+impl Auth {
+    /// What the change adds must be the caller's to grant. Returns the record after the change, which is in force
+    /// before this returns.
+    pub async fn change_key(&self, asking: &Asking, id: KeyId, wanted: KeyChange, seen: Basis) -> Result<KeyRecord> {
+        asking.caller.may_move_bounds(id, &wanted)?;
+        let urgency = if wanted.only_disables() { Urgency::Revocation } else { Urgency::Ordinary };
+        let caller = asking.caller.clone();
+        let changed = move |tx: &Tx<'_>, by: &By| change(tx, by, &caller, id, &wanted, &seen);
+        Ok(self.with_last_use(self.act(urgency, self.by(&asking.origin), changed).await?))
+    }
+}

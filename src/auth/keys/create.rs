@@ -1,0 +1,70 @@
+//! Creating a key.
+
+use super::{Created, Made, find, log, may_own, submission};
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, LeftOpen, Urgency};
+use crate::error::{Error, Result};
+use crate::model::{Action, KeyId, KeyPrefix, KeySettings, PlainKey, Reach, Submission, UserId};
+use crate::store::{KeyRow, Tx};
+
+/// What a person or program asks of a new key; already parsed.
+#[derive(Debug, Clone)]
+pub struct KeyRequest {
+    pub owner: UserId,
+    /// `None`: the default prefix.
+    pub prefix: Option<KeyPrefix>,
+    pub settings: KeySettings,
+    pub left_open: LeftOpen,
+    /// Names this request, so that repeating it creates no second key.
+    pub submission: Option<Submission>,
+}
+
+fn create(tx: &Tx<'_>, by: &By, row: &KeyRow, request: Option<&Submission>) -> Result<Created> {
+    if let Some(id) = submission::earlier(tx, by, request)? {
+        return Ok(Created::Before(id));
+    }
+    may_own(tx, row.owner, 1)?;
+    put(tx, row)?;
+    submission::remember(tx, by, request, row.id)?;
+    let record = find(tx, row.id, Reach::Anyone)?;
+    log(tx, by, Action::KeyCreated, &record)?;
+    Ok(Created::Now(Box::new(record)))
+}
+
+/// A key whose text is ours: nobody else's can have its digest.
+pub(in crate::auth) fn put(tx: &Tx<'_>, row: &KeyRow) -> Result<()> {
+    if tx.put_key(row)? { Ok(()) } else { Err(Error::internal("a fresh key collides with a stored one")) }
+}
+
+impl Auth {
+    /// The key is durable and in force before this returns.
+    pub async fn create_key(&self, asking: &Asking, request: KeyRequest) -> Result<Made> {
+        if let Reach::Own(user) = asking.caller.reach()
+            && user != request.owner
+        {
+            return Err(Error::forbidden("Only an admin can make a key for somebody else."));
+        }
+        asking.caller.may_grant(&request.settings.scopes)?;
+        let request = asking.caller.bound(request)?;
+        let prefix = self.prefix_of(request.prefix)?;
+        let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);
+        let by = self.by(&asking.origin);
+        let row = KeyRow {
+            id: KeyId::new(by.at, self.entropy.bytes()?),
+            digest: key.digest(),
+            owner: request.owner,
+            prefix: Some(prefix),
+            hint: key.hint(),
+            enabled: true,
+            created_at: by.at,
+            lifetime: request.settings.lifetime(by.at),
+            limit_bucket: None,
+            is_token: false,
+            settings: request.settings,
+        };
+        let submission = request.submission;
+        let create = move |tx: &Tx<'_>, by: &By| create(tx, by, &row, submission.as_ref());
+        Ok(self.act(Urgency::Ordinary, by, create).await?.with_text(key))
+    }
+}

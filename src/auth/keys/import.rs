@@ -1,0 +1,323 @@
+//! Importing keys from another system's digests, all or nothing.
+//!
+//! An import is many transactions, so that a revocation never waits long behind it, and yet all or nothing:
+//! its rows are `pending` until the last transaction. Rows of an import that failed are removed by it; those
+//! of one that was killed by the next import or by the server, whichever comes first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{find, log};
+use crate::ambient::Clock;
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, Urgency, audit};
+use crate::error::{Error, Result};
+use crate::model::{Action, Email, ImportedKey, KeyId, Reach, Time, UserId};
+use crate::store::{ImportLock, KeyRow, PendingImport, Store, Tx};
+
+/// A transaction ends after this time or so many rows, or once another process waits for the write lock; but not
+/// before the fewest. Long ones write fewer pages in all, as each row goes to another page of the index of digests.
+const LONGEST: Duration = Duration::from_millis(150);
+const MAX_ROWS: usize = 16_384;
+const MIN_ROWS: usize = 256;
+/// From this many rows on, the index of digests should stay in memory: each row goes to another page of it.
+const MANY: u64 = 50_000;
+/// Keys brought back by one import: their events are written in one transaction.
+const MAX_REVIVED: usize = 10_000;
+/// Refused lines in one message, and how many lines after the first are searched for others.
+const MAX_REFUSED: usize = 20;
+const SEARCHED: usize = 100_000;
+/// Pending rows removed in one transaction.
+const REMOVED_AT_ONCE: i64 = 1000;
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Keys with their line numbers.
+pub type ImportRows = Box<dyn Iterator<Item = Result<(u64, ImportedKey)>> + Send>;
+
+/// What becomes of a line whose key was revoked here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokedLines {
+    /// The import is refused.
+    Refuse,
+    /// The key is brought back, each with an event.
+    Revive,
+}
+
+/// What to import, and who hears of its progress.
+pub struct ImportInput {
+    /// How many rows there are.
+    pub count: u64,
+    pub rows: ImportRows,
+    pub revoked: RevokedLines,
+    /// Called with the rows written so far.
+    pub tick: Box<dyn Fn(u64) + Send>,
+    /// Called once if another import is running, which is waited for.
+    pub waiting: Box<dyn Fn() + Send>,
+}
+
+impl Auth {
+    /// Imports all rows, in the order of `input`, or none. One event, and one for each key brought back.
+    pub async fn import_keys(&self, asking: &Asking, input: ImportInput) -> Result<u64> {
+        asking.caller.must_be_admin()?;
+        let _lock = self.import_lock(&input.waiting).await?;
+        self.remove_pending().await?;
+        match self.import_locked(asking, input).await {
+            Err(error) if self.remove_pending().await.is_err() => {
+                let rest = "Its rows are still in the database, but count for nothing: the next import or the server \
+                            removes them.";
+                Err(Error { message: format!("{} {rest}", error.message).into(), ..error })
+            }
+            imported => imported,
+        }
+    }
+
+    async fn import_lock(&self, waiting: &dyn Fn()) -> Result<ImportLock> {
+        let mut has_said_so = false;
+        loop {
+            if let Some(lock) = self.store.try_lock_import()? {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut has_said_so, true) {
+                waiting();
+            }
+            tokio::time::sleep(WAIT).await;
+        }
+    }
+
+    async fn import_locked(&self, asking: &Asking, input: ImportInput) -> Result<u64> {
+        let ImportInput { count, mut rows, revoked, tick, .. } = input;
+        let by = self.by(&asking.origin);
+        let now = by.at;
+        let begin = move |tx: &Tx<'_>| {
+            tx.keep_many_pages(count >= MANY)?;
+            tx.begin_import(now)
+        };
+        let pending = self.store.write(Urgency::Ordinary, begin).await?;
+        let (mut number, mut revived) = (0, Vec::new());
+        let (mut batch, mut done) = (Arc::new(Vec::new()), 0);
+        loop {
+            if done == batch.len() {
+                let next = rows.by_ref().take(MAX_ROWS).zip(number..);
+                let next = next.map(|(row, number)| Ok((pending.id(number, self.entropy.bytes()?), row?)));
+                (batch, done) = (Arc::new(next.collect::<Result<Vec<Row>>>()?), 0);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            match self.write_some(Arc::clone(&batch), done, pending, revoked, now).await? {
+                Ok(Step { written, revived: some }) => {
+                    (number, done) = (number + written as u64, done + written);
+                    revived.extend(some);
+                }
+                Err(refusal) => {
+                    let later: Vec<_> =
+                        batch.iter().filter(|row| row.1.0 > refusal.line).map(|row| Ok(row.1.clone())).collect();
+                    return Err(self.refuse_lines(refusal, later.into_iter().chain(rows), revoked).await?);
+                }
+            }
+            if revived.len() > MAX_REVIVED {
+                return Err(Error::conflict(format!(
+                    "More than {MAX_REVIVED} of these keys were revoked here; one import brings back at most as \
+                     many. Split the file. Nothing was imported."
+                )));
+            }
+            tick(number);
+        }
+        if number != count {
+            return Err(Error::conflict("The file changed while it was read. Nothing was imported."));
+        }
+        let by = self.by(&asking.origin);
+        self.act(Urgency::Ordinary, by, move |tx, by| complete(tx, by, &pending, number, &revived)).await
+    }
+
+    /// One transaction with as many of `rows` from `done` on as there is time for.
+    async fn write_some(
+        &self,
+        rows: Arc<Vec<Row>>,
+        done: usize,
+        pending: PendingImport,
+        revoked: RevokedLines,
+        now: Time,
+    ) -> Result<Result<Step, Refusal>> {
+        let (clock, store): (Arc<dyn Clock>, Arc<Store>) = (Arc::clone(&self.clock), Arc::clone(&self.store));
+        let step = move |tx: &Tx<'_>| {
+            let began = clock.steady();
+            let is_time = || store.is_write_lock_wanted() || clock.steady() - began >= LONGEST;
+            insert(tx, &pending, &rows[done..], revoked, now, is_time)
+        };
+        self.store.write(Urgency::Ordinary, step).await
+    }
+
+    /// Names the first refused line, and those after it as far as it is worth looking.
+    async fn refuse_lines(
+        &self,
+        first: Refusal,
+        later: impl Iterator<Item = Result<(u64, ImportedKey)>>,
+        revoked: RevokedLines,
+    ) -> Result<Error> {
+        let (mut refusals, mut later) = (vec![first], later.take(SEARCHED));
+        while refusals.len() < MAX_REFUSED {
+            let some = later.by_ref().take(MAX_ROWS).collect::<Result<Vec<_>>>()?;
+            if some.is_empty() {
+                break;
+            }
+            refusals.extend(self.store.read(move |tx| refusals_among(tx, &some, revoked)).await?);
+        }
+        let lines: Vec<String> = refusals.iter().take(MAX_REFUSED).map(Refusal::text).collect();
+        Ok(Error::conflict(format!("{}\nNothing was imported.", lines.join("\n"))))
+    }
+
+    async fn remove_pending(&self) -> Result<()> {
+        if self.store.read(|tx| tx.has_pending_import()).await? {
+            while self.store.write(Urgency::Ordinary, |tx| tx.remove_pending_rows(REMOVED_AT_ONCE)).await? {}
+        }
+        Ok(())
+    }
+}
+
+/// Removes some of what a killed import left, unless one is running. Returns whether there may be more.
+pub(in crate::auth) async fn remove_abandoned(store: &Store) -> Result<bool> {
+    if !store.read(|tx| tx.has_pending_import()).await? {
+        return Ok(false);
+    }
+    match store.try_lock_import()? {
+        Some(_lock) => store.write(Urgency::Ordinary, |tx| tx.remove_pending_rows(REMOVED_AT_ONCE)).await,
+        None => Ok(false),
+    }
+}
+
+/// Why a line cannot be imported.
+struct Refusal {
+    line: u64,
+    why: Why,
+}
+
+enum Why {
+    NoOwner(Email),
+    Here,
+    Revoked(Time),
+}
+
+impl Refusal {
+    fn text(&self) -> String {
+        let line = self.line;
+        match &self.why {
+            Why::NoOwner(email) => {
+                format!("line {line}: there is no user {email}. Add the user first (keybearer users add).")
+            }
+            Why::Here => format!("line {line}: this key is here already, or twice in the file."),
+            Why::Revoked(at) => format!(
+                "line {line}: this key was revoked on {}. Leave the line out, or bring the key back with --allow-revoked.",
+                at.for_people()
+            ),
+        }
+    }
+}
+
+/// With its line.
+type Row = (KeyId, (u64, ImportedKey));
+
+/// What one transaction wrote: so many rows, and among them keys that are brought back.
+struct Step {
+    written: usize,
+    revived: Vec<KeyId>,
+}
+
+/// Writes rows in order until it is time to stop, or up to the first that is refused.
+fn insert(
+    tx: &Tx<'_>,
+    pending: &PendingImport,
+    rows: &[Row],
+    revoked: RevokedLines,
+    now: Time,
+    is_time: impl Fn() -> bool,
+) -> Result<Result<Step, Refusal>> {
+    lost_rows(tx, pending)?;
+    let (mut owners, mut revived) = (HashMap::new(), Vec::new());
+    for (written, (id, (line, key))) in rows.iter().enumerate() {
+        if written >= MIN_ROWS && written.is_multiple_of(64) && is_time() {
+            return Ok(Ok(Step { written, revived }));
+        }
+        let refused = |why| Ok(Err(Refusal { line: *line, why }));
+        let Some(owner) = owner(tx, &mut owners, &key.owner)? else { return refused(Why::NoOwner(key.owner.clone())) };
+        if let Some(at) = tx.revoked_at(&key.digest)? {
+            if revoked == RevokedLines::Refuse {
+                return refused(Why::Revoked(at));
+            }
+            revived.push(*id);
+        }
+        if !tx.put_key(&row_of(*id, owner, key, now))? {
+            return refused(Why::Here);
+        }
+    }
+    Ok(Ok(Step { written: rows.len(), revived }))
+}
+
+fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {
+    KeyRow {
+        id,
+        digest: key.digest,
+        owner,
+        prefix: key.prefix.clone(),
+        hint: key.hint.clone(),
+        settings: key.settings.clone(),
+        enabled: key.enabled,
+        created_at: now,
+        lifetime: key.lifetime(now),
+        limit_bucket: None,
+        is_token: false,
+    }
+}
+
+/// What [`insert`] would refuse; of two lines with one key, neither.
+fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLines) -> Result<Vec<Refusal>> {
+    let mut owners = HashMap::new();
+    let mut refusals = Vec::new();
+    for (line, key) in rows {
+        let why = if owner(tx, &mut owners, &key.owner)?.is_none() {
+            Some(Why::NoOwner(key.owner.clone()))
+        } else if tx.has_key_row(&key.digest)? {
+            Some(Why::Here)
+        } else if revoked == RevokedLines::Refuse {
+            tx.revoked_at(&key.digest)?.map(Why::Revoked)
+        } else {
+            None
+        };
+        refusals.extend(why.map(|why| Refusal { line: *line, why }));
+    }
+    Ok(refusals)
+}
+
+fn owner(tx: &Tx<'_>, known: &mut HashMap<Email, Option<UserId>>, email: &Email) -> Result<Option<UserId>> {
+    if let Some(id) = known.get(email) {
+        return Ok(*id);
+    }
+    let id = tx.user_id_of(email)?;
+    known.insert(email.clone(), id);
+    Ok(id)
+}
+
+fn lost_rows(tx: &Tx<'_>, pending: &PendingImport) -> Result<i64> {
+    tx.lost_rows(pending)?
+        .ok_or_else(|| Error::conflict("Another process has ended this import. Nothing was imported."))
+}
+
+/// The last transaction: from its commit on, all rows are keys.
+fn complete(tx: &Tx<'_>, by: &By, pending: &PendingImport, number: u64, revived: &[KeyId]) -> Result<u64> {
+    let lost = lost_rows(tx, pending)?;
+    if lost > 0 {
+        return Err(Error::conflict(format!(
+            "The owner of {lost} of these keys was removed during the import. Nothing was imported."
+        )));
+    }
+    tx.complete_import(pending)?;
+    for id in revived {
+        let record = find(tx, *id, Reach::Anyone)?;
+        tx.delete_tombstone(&record.digest)?;
+        log(tx, by, Action::KeyRevived, &record)?;
+    }
+    audit::append(tx, by, Action::KeysImported, None, format!("{number} keys"))?;
+    Ok(number)
+}

@@ -1,0 +1,85 @@
+//! Keys: the rules that all acts on them share.
+
+mod change;
+mod create;
+mod import;
+mod leaked;
+mod list;
+mod revoke;
+mod rotate;
+mod submission;
+
+use super::act::By;
+use super::{Auth, audit};
+use crate::error::{Error, Result};
+use crate::model::{Action, KeyId, KeyPrefix, KeyRecord, PlainKey, Reach, UserId};
+use crate::store::Tx;
+
+pub use create::KeyRequest;
+pub use import::{ImportInput, ImportRows, RevokedLines};
+pub use revoke::{RevokedKeys, WhichKeys};
+pub use rotate::Rotation;
+
+pub(super) use create::put;
+pub(super) use import::remove_abandoned;
+pub(super) use revoke::revoke;
+
+/// How many keys a member may hold; admins may hold any number.
+const KEYS_PER_MEMBER: i64 = 1000;
+
+/// What became of a request for a key.
+#[derive(Debug)]
+pub enum Made {
+    /// The only time that the key's text exists outside its owner's hands.
+    Now { key: PlainKey, record: Box<KeyRecord> },
+    /// The same request had created it before, and its text was shown then.
+    Before(KeyId),
+}
+
+/// The same, inside the transaction, which never sees the text.
+enum Created {
+    Now(Box<KeyRecord>),
+    Before(KeyId),
+}
+
+impl Created {
+    fn with_text(self, key: PlainKey) -> Made {
+        match self {
+            Created::Now(record) => Made::Now { key, record },
+            Created::Before(id) => Made::Before(id),
+        }
+    }
+}
+
+/// A key out of reach answers like one that does not exist.
+pub(super) fn find(tx: &Tx<'_>, id: KeyId, reach: Reach) -> Result<KeyRecord> {
+    tx.key(id, reach)?.ok_or_else(|| Error::not_found("key"))
+}
+
+pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, key: &KeyRecord) -> Result<()> {
+    let label = format!("{} ({}) of {}", key.settings.name, key.hint, key.owner.email);
+    let object = (!key.unreadable.contains(&"id")).then(|| *key.id.as_bytes());
+    audit::append(tx, by, action, object, label)
+}
+
+/// Whether the owner may have `more` keys than now; tokens do not count.
+fn may_own(tx: &Tx<'_>, owner: UserId, more: i64) -> Result<()> {
+    let user = tx.user_without_count(owner)?.ok_or_else(|| Error::not_found("user"))?;
+    if !user.active {
+        return Err(Error::conflict("This user is deactivated. Activate the user first."));
+    }
+    if !user.is_admin() && tx.holds_keys(owner, KEYS_PER_MEMBER - more + 1)? {
+        return Err(Error::conflict("This user holds 1,000 keys already, the most there may be. Revoke some first."));
+    }
+    Ok(())
+}
+
+impl Auth {
+    pub(super) fn prefix_of(&self, asked: Option<KeyPrefix>) -> Result<KeyPrefix> {
+        match asked {
+            None => self.prefixes.first().cloned().ok_or_else(|| Error::internal("no key prefix is configured")),
+            Some(prefix) if self.prefixes.contains(&prefix) => Ok(prefix),
+            Some(_) => Err(Error::invalid("prefix", "This prefix is not configured on this server (--key-prefix).")),
+        }
+    }
+}

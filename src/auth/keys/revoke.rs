@@ -1,0 +1,134 @@
+//! Revoking keys, for good: in force before the answer, also when the disk is full.
+
+use super::{find, log};
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, Urgency};
+use crate::error::{Error, Kind, Result};
+use crate::model::{Action, Actor, Authority, Basis, Digest, KeyId, KeyRecord, Origin, Reach};
+use crate::store::Tx;
+
+/// Which keys to revoke.
+#[derive(Debug, Clone)]
+pub enum WhichKeys {
+    /// Repeated ids count once.
+    Ids(Vec<KeyId>),
+    /// The keys with these digests, and the tokens whose refresh tokens have them; for admins.
+    Digests(Vec<Digest>),
+}
+
+/// What a revocation found.
+#[derive(Debug, Default)]
+pub struct RevokedKeys {
+    /// The records as they were.
+    pub records: Vec<KeyRecord>,
+    /// Keys that do not exist, or are out of reach.
+    pub missing: Vec<KeyId>,
+}
+
+/// Every revocation of a key ends here, whoever asks for it.
+pub(in crate::auth) fn revoke(tx: &Tx<'_>, by: &By, record: &KeyRecord) -> Result<()> {
+    if record.unreadable.contains(&"id") {
+        tx.delete_key_with_digest(&record.digest)?;
+    } else {
+        tx.delete_key(record.id)?;
+    }
+    log(tx, by, Action::KeyRevoked, record)
+}
+
+fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Basis) -> Result<RevokedKeys> {
+    let (mut records, mut missing) = (Vec::new(), Vec::new());
+    let mut take = |record: KeyRecord| -> Result<()> {
+        seen.must_hold(|| record.version(), "key")?;
+        revoke(tx, by, &record)?;
+        records.push(record);
+        Ok(())
+    };
+    match which {
+        WhichKeys::Ids(ids) => {
+            let mut ids = ids.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            for id in ids {
+                match tx.key(id, reach)? {
+                    Some(record) => take(record)?,
+                    None => missing.push(id),
+                }
+            }
+        }
+        WhichKeys::Digests(digests) => {
+            for digest in digests {
+                let key = tx.key_with_digest(digest)?;
+                let found = if key.is_some() { key } else { tx.token_of_refresh_token(digest)? };
+                found.map_or(Ok(()), &mut take)?;
+            }
+        }
+    }
+    Ok(RevokedKeys { records, missing })
+}
+
+impl Auth {
+    /// Revokes those that exist, if each is what the caller saw.
+    pub async fn revoke_keys(&self, asking: &Asking, which: WhichKeys, seen: Basis) -> Result<RevokedKeys> {
+        if let WhichKeys::Digests(_) = which {
+            asking.caller.must_be_admin()?;
+        }
+        let reach = asking.caller.reach();
+        let revoke = move |tx: &Tx<'_>, by: &By| revoke_those(tx, by, &which, reach, &seen);
+        self.act(Urgency::Revocation, self.by(&asking.origin), revoke).await
+    }
+
+    /// Revokes one key; one that does not exist is an error.
+    pub async fn revoke_key(&self, asking: &Asking, id: KeyId, seen: Basis) -> Result<()> {
+        let revoked = self.revoke_keys(asking, WhichKeys::Ids(vec![id]), seen).await?;
+        if revoked.missing.is_empty() { Ok(()) } else { Err(Error::not_found("key")) }
+    }
+
+    /// A key revokes itself.
+    pub async fn revoke_own(&self, id: KeyId, origin: Origin) -> Result<()> {
+        let Some(record) = self.own_unless_damaged(id, |_| Ok(()), &origin).await? else { return Ok(()) };
+        let by = self.by(&Origin { actor: Actor::Key { id, hint: record.hint }, ..origin });
+        let act = move |tx: &Tx<'_>, by: &By| revoke(tx, by, &find(tx, id, Reach::Anyone)?);
+        self.act(Urgency::Revocation, by, act).await
+    }
+
+    /// The record of a key that was good a moment ago and acts on itself. If it has turned out since to be damaged,
+    /// nobody could judge it again inside the act: then it is revoked, if `judge` allows it, and there is none.
+    pub(in crate::auth) async fn own_unless_damaged(
+        &self,
+        id: KeyId,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        origin: &Origin,
+    ) -> Result<Option<KeyRecord>> {
+        let record = self.store.read(move |tx| find(tx, id, Reach::Anyone)).await?;
+        if !record.is_beyond_judging() {
+            return Ok(Some(record));
+        }
+        let origin = Origin { authority: Authority::None, ..origin.clone() };
+        if self.revoke_damaged(record.digest, judge, origin).await? { Ok(None) } else { Ok(Some(record)) }
+    }
+
+    /// A key that nobody can judge, because its record is damaged, is revoked by whoever has its text, if `judge`
+    /// allows it. Returns whether there is such a key.
+    pub async fn revoke_damaged(
+        &self,
+        digest: Digest,
+        judge: impl Fn(&KeyRecord) -> Result<()> + Send + 'static,
+        origin: Origin,
+    ) -> Result<bool> {
+        let act = move |tx: &Tx<'_>, by: &By| {
+            let damaged = tx.key_with_digest(&digest)?.filter(KeyRecord::is_beyond_judging);
+            let Some(found) = damaged else { return Ok(false) };
+            judge(&found)?;
+            let actor = Actor::Key { id: found.id, hint: found.hint.clone() };
+            let by = By { origin: Origin { actor, ..by.origin.clone() }, at: by.at };
+            revoke(tx, &by, &found).map(|()| true)
+        };
+        self.act(Urgency::Revocation, self.by(&origin), act).await
+    }
+}
+
+/// For those who asked for a key that may be gone.
+pub(super) fn unless_missing(error: Error) -> Result<()> {
+    if error.kind == Kind::NotFound { Ok(()) } else { Err(error) }
+}

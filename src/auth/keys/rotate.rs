@@ -1,0 +1,121 @@
+//! Rotating a key: the new one is created and the old one is revoked, or given its end, in one transaction, so that
+//! there is never none and never two without an end. Only where the new key could get lost on its way to its owner
+//! are they two transactions, the old key's end last.
+
+use super::revoke::{revoke, unless_missing};
+use super::{Created, Made, create, find, log, may_own, submission};
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, Caller, Urgency};
+use crate::error::Result;
+use crate::model::rotation::{Handover, SuccessorLife, may_rotate};
+use crate::model::{
+    Action, Basis, Digest, Expiry, KeyId, KeyPrefix, KeyRecord, KeySettings, Overlap, PlainKey, Reach, Submission,
+};
+use crate::store::{KeyRow, Tx};
+
+/// What is asked; already parsed.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    pub key: KeyId,
+    /// How long the old key stays valid.
+    pub overlap: Overlap,
+    pub handover: Handover,
+    /// When the new key expires; `None`: after the lifetime that the old one was created with.
+    pub expiry: Option<Expiry>,
+    /// The state of the key that the caller looked at.
+    pub seen: Basis,
+    /// Names this request, so that repeating it rotates once.
+    pub submission: Option<Submission>,
+}
+
+/// What the new key does not have from the old one.
+struct NewKey {
+    id: KeyId,
+    digest: Digest,
+    prefix: KeyPrefix,
+    hint: String,
+}
+
+/// The caller gets a key that can do what the old one can, so it must be the caller's to grant.
+fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewKey) -> Result<Created> {
+    if let Some(id) = submission::earlier(tx, by, rotation.submission.as_ref())? {
+        return Ok(Created::Before(id));
+    }
+    let before = find(tx, rotation.key, caller.reach())?;
+    may_rotate(&before)?;
+    rotation.seen.must_hold(|| before.version(), "key")?;
+    caller.may_grant(&before.settings.scopes)?;
+    let life = match rotation.expiry {
+        Some(expiry) => SuccessorLife::until(expiry, by.at),
+        None => caller.within_own_end(SuccessorLife::like(&before, by.at)),
+    };
+    caller.may_copy(&before, life.expiry, &new.prefix)?;
+    log(tx, by, Action::KeyRotated, &before)?;
+    create::put(tx, &successor(&before, new, life, by))?;
+    let owner = before.owner.id;
+    // A key that is revoked later makes room later.
+    let mut spare = 0;
+    match rotation.handover {
+        Handover::AtOnce => end(tx, by, before, rotation.overlap)?,
+        Handover::Later => spare = i64::from(rotation.overlap.is_none()),
+    }
+    may_own(tx, owner, -spare)?;
+    submission::remember(tx, by, rotation.submission.as_ref(), new.id)?;
+    let made = find(tx, new.id, Reach::Anyone)?;
+    log(tx, by, Action::KeyCreated, &made)?;
+    Ok(Created::Now(Box::new(made)))
+}
+
+/// The new key uses up the old one's allowance, and so do its own successors.
+fn successor(before: &KeyRecord, new: &NewKey, life: SuccessorLife, by: &By) -> KeyRow {
+    KeyRow {
+        id: new.id,
+        digest: new.digest,
+        owner: before.owner.id,
+        prefix: Some(new.prefix.clone()),
+        hint: new.hint.clone(),
+        settings: KeySettings { expires_at: life.expiry.time(), ..before.settings.clone() },
+        enabled: before.enabled,
+        created_at: by.at,
+        lifetime: life.lifetime,
+        limit_bucket: Some(before.limit_bucket.unwrap_or(before.id)),
+        is_token: false,
+    }
+}
+
+fn end(tx: &Tx<'_>, by: &By, old: KeyRecord, overlap: Overlap) -> Result<()> {
+    if overlap.is_none() { revoke(tx, by, &old) } else { tx.set_key_expiry(old.id, overlap.end(&old, by.at)) }
+}
+
+impl Auth {
+    pub async fn rotate_key(&self, asking: &Asking, rotation: Rotation) -> Result<Made> {
+        let (old, reach) = (rotation.key, asking.caller.reach());
+        let prefix = match self.store.read(move |tx| tx.key(old, reach)).await? {
+            Some(record) => self.prefix_of_successor(&record)?,
+            // Revoked by this very request, sent before, or not there at all. The transaction can tell.
+            None => self.prefix_of(None)?,
+        };
+        let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);
+        let by = self.by(&asking.origin);
+        let id = KeyId::new(by.at, self.entropy.bytes()?);
+        let new = NewKey { id, digest: key.digest(), prefix, hint: key.hint() };
+        let caller = asking.caller.clone();
+        let rotate = move |tx: &Tx<'_>, by: &By| rotate(tx, by, &caller, &rotation, &new);
+        Ok(self.act(Urgency::Ordinary, by, rotate).await?.with_text(key))
+    }
+
+    /// The second half of a rotation with [`Handover::Later`]. An old key that is gone needs no end.
+    pub async fn end_rotated(&self, asking: &Asking, old: KeyId, overlap: Overlap) -> Result<()> {
+        let reach = asking.caller.reach();
+        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, find(tx, old, reach)?, overlap);
+        let ended = self.act(Urgency::Ordinary, self.by(&asking.origin), act).await;
+        ended.or_else(unless_missing)
+    }
+
+    /// The old one's, unless it is another system's or the operator has given it up.
+    fn prefix_of_successor(&self, old: &KeyRecord) -> Result<KeyPrefix> {
+        let own = old.prefix.as_deref().and_then(|text| KeyPrefix::parse(text).ok());
+        self.prefix_of(own.filter(|prefix| self.prefixes.contains(prefix)))
+    }
+}

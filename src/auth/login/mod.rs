@@ -1,0 +1,78 @@
+//! Signing in at the dashboard: a password, then a session.
+
+pub(super) mod attempt;
+pub(super) mod devices;
+pub(super) mod refused;
+pub mod throttle;
+
+use super::{Auth, Urgency, sessions};
+use crate::auth::act::By;
+use crate::error::{Kind, Result};
+use crate::model::{Action, Digest, Origin, Password, SessionId, SessionToken, User, foreign_text};
+use crate::store::{KnownBy, SessionRow, Tx};
+use throttle::Cleared;
+
+/// One try, as the browser sent it.
+#[derive(Debug)]
+pub struct LoginAttempt<'a> {
+    pub email: &'a str,
+    pub password: &'a str,
+    /// The cookie of a browser that has signed in before.
+    pub device: Option<SessionToken>,
+    /// The browser's session so far; it ends with the new one.
+    pub replaces: Option<SessionToken>,
+    pub user_agent: &'a str,
+    /// Not attributed to a user yet.
+    pub origin: Origin,
+}
+
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub token: SessionToken,
+    /// For the browser to keep: proves next time that it has been here.
+    pub device: SessionToken,
+    pub user: User,
+}
+
+/// What a sign-in that succeeded writes.
+struct LogIn {
+    session: SessionRow,
+    replaces: Option<Digest>,
+    known_by: Vec<KnownBy>,
+    cleared: Cleared,
+}
+
+fn log_in(tx: &Tx<'_>, by: &By, new: &LogIn) -> Result<()> {
+    sessions::start(tx, by, &new.session, new.replaces.as_ref())?;
+    for known_by in &new.known_by {
+        devices::remember(tx, by, *known_by, new.session.user)?;
+    }
+    throttle::clear(tx, &new.cleared)?;
+    sessions::log(tx, by, Action::LoggedIn, new.session.id)
+}
+
+impl Auth {
+    pub async fn log_in(&self, attempt: LoginAttempt<'_>) -> Result<LoggedIn> {
+        let password = Password::parse(attempt.password)?;
+        let proved = self.check_password(attempt.email, password, attempt.device.as_ref(), &attempt.origin).await?;
+        let token = SessionToken::new(self.entropy.bytes()?);
+        let device = SessionToken::new(self.entropy.bytes()?);
+        let by = self.by(&proved.origin(&attempt.origin));
+        let session = SessionRow {
+            id: SessionId::new(by.at, self.entropy.bytes()?),
+            digest: token.digest(),
+            user: proved.user.id,
+            created_at: by.at,
+            address: by.origin.address,
+            user_agent: foreign_text::user_agent(attempt.user_agent.as_bytes()),
+        };
+        let browser = KnownBy::Browser(device.digest());
+        let known_by = [browser].into_iter().chain(proved.address_mark().map(KnownBy::Address)).collect();
+        let replaces = attempt.replaces.map(|token| token.digest());
+        let new = LogIn { session, replaces, known_by, cleared: proved.cleared() };
+        match self.act(Urgency::Ordinary, by, move |tx, by| log_in(tx, by, &new)).await {
+            Err(error) if error.kind == Kind::NoLongerKnown => Err(self.outrun(&proved.user, &attempt.origin).await?),
+            other => other.map(|()| LoggedIn { token, device, user: proved.user }),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! How long a log-in must wait, given the failures so far: pure. Each try is counted in several buckets:
+//! the account from this address, the account from anywhere, and this address whatever the account. Whoever
+//! has logged in to the account before, from this browser or this address, is held back only by their own
+//! failures. So strangers slow themselves and each other down, not the owner.
+
+use std::time::Duration;
+
+use crate::error::Result as Outcome;
+use crate::model::{ClientAddress, Digest, Email, Time};
+use crate::store::{Failures, Tx};
+
+/// A bucket without a failure for this long is forgotten.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Strangers' invented emails cannot grow the table beyond this; the oldest go first.
+const MAX_BUCKETS: i64 = 200_000;
+const PRUNED_AT_ONCE: i64 = 1000;
+
+/// Failures that cost nothing.
+const FREE: u32 = 5;
+const LONGEST: Duration = Duration::from_secs(300);
+/// From anywhere: generous, since a botnet spends them and the owner may be among its victims …
+const FREE_ANYWHERE: u32 = 50;
+/// … but never more than a hundred in a row (NIST SP 800-63B-4 §3.2.2): then one try an hour.
+const MOST_ANYWHERE: u32 = 100;
+const LONGEST_ANYWHERE: Duration = Duration::from_secs(3600);
+/// From one address at all accounts together: many people may share it.
+const FREE_AT_ADDRESS: u32 = 50;
+/// An address's failures are forgiven one by one, not by a success: a guesser may have an account, too.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
+/// A little longer than that, so the failures of an address stay where they are at one try per wait.
+const LONGEST_AT_ADDRESS: Duration = Duration::from_secs(32);
+/// What one failure adds to an address's bucket, which counts in milliseconds until all are forgiven.
+const ONE: u32 = FORGIVEN_AFTER.as_millis() as u32;
+
+/// What kind of failures a bucket counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bucket {
+    /// Of an account, from one neighbourhood.
+    Nearby,
+    /// Of an account.
+    Anywhere,
+    /// Of a neighbourhood, at all accounts.
+    Address,
+    /// Of a browser that has logged in to the account before.
+    KnownBrowser,
+}
+
+/// What shows that somebody has logged in to the account before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    No,
+    /// The digest of the browser's cookie.
+    Browser(Digest),
+    Address,
+}
+
+/// What a success does to the buckets in which its try was counted.
+#[derive(Debug, Clone, Default)]
+pub struct Cleared {
+    forgotten: Vec<Digest>,
+    /// By so much less than was counted.
+    taken_back: Vec<(Digest, u32)>,
+}
+
+/// The buckets of one try.
+#[derive(Debug, Clone)]
+pub struct Buckets {
+    counted: Vec<(Bucket, Digest)>,
+    known: Known,
+}
+
+impl Buckets {
+    /// `account`: `None` for a text that is no e-mail address. It may be a password, so no bucket is named after it.
+    pub fn of(account: Option<&Email>, address: ClientAddress, known: Known) -> Self {
+        let account = account.map_or("", Email::as_str);
+        let name = |kind: &str, account: &str, rest: &str| Digest::of(format!("{kind}\0{account}\0{rest}").as_bytes());
+        let from = address.neighbourhood().to_string();
+        let counted = match known {
+            Known::Browser(device) => {
+                vec![(Bucket::KnownBrowser, name("device", account, &hex::encode(device.as_bytes())))]
+            }
+            Known::Address | Known::No => {
+                let nearby = (Bucket::Nearby, name("nearby", account, &from));
+                let anywhere = (Bucket::Anywhere, name("anywhere", account, ""));
+                let of_account = [nearby, anywhere].into_iter().filter(|_| !account.is_empty());
+                of_account.chain([(Bucket::Address, name("address", "", &from))]).collect()
+            }
+        };
+        Buckets { counted, known }
+    }
+
+    /// In the order in which [`judge`](Self::judge) and [`hidden_wait`](Self::hidden_wait) take what they hold.
+    pub fn digests(&self) -> Vec<Digest> {
+        self.counted.iter().map(|(_, digest)| *digest).collect()
+    }
+
+    /// What the buckets hold with one failure more, or how long to wait instead.
+    pub fn judge(&self, failures: &[Failures], now: Time) -> Result<Vec<u32>, Duration> {
+        let waits = self.counted.iter().zip(failures);
+        let held_back = waits.filter(|((bucket, _), _)| self.holds_back(*bucket));
+        match held_back.filter_map(|((bucket, _), failures)| wait(*bucket, *failures, now)).max() {
+            Some(wait) => Err(wait),
+            None => {
+                Ok(self.counted.iter().zip(failures).map(|((bucket, _), held)| count(*bucket, *held, now)).collect())
+            }
+        }
+    }
+
+    /// How long somebody would wait here who was not known. A failure of the known is answered so, too: else the
+    /// answer would tell everybody at this address whether the account exists.
+    pub fn hidden_wait(&self, failures: &[Failures], now: Time) -> Option<Duration> {
+        self.counted.iter().zip(failures).filter_map(|((bucket, _), failures)| wait(*bucket, *failures, now)).max()
+    }
+
+    /// What a success does to the buckets.
+    pub fn cleared(&self) -> Cleared {
+        let (mut forgotten, mut taken_back) = (Vec::new(), Vec::new());
+        for (bucket, digest) in &self.counted {
+            match bucket {
+                Bucket::Nearby | Bucket::KnownBrowser => forgotten.push(*digest),
+                Bucket::Anywhere if self.known == Known::No => forgotten.push(*digest),
+                // A program that logs in every hour must not give every guesser a fresh start each time.
+                Bucket::Anywhere => taken_back.push((*digest, 1)),
+                Bucket::Address => taken_back.push((*digest, ONE)),
+            }
+        }
+        Cleared { forgotten, taken_back }
+    }
+
+    fn holds_back(&self, bucket: Bucket) -> bool {
+        self.known == Known::No || matches!(bucket, Bucket::Nearby | Bucket::KnownBrowser)
+    }
+}
+
+/// What the buckets hold.
+pub(super) fn held(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Vec<Failures>> {
+    let held = |digest: &Digest| {
+        let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < KEPT);
+        Ok(found.unwrap_or(Failures { count: 0, last_at: now }))
+    };
+    buckets.counted.iter().map(|(_, digest)| held(digest)).collect()
+}
+
+/// Counts one try in each bucket before its password is checked, unless it has to wait. Judged and counted in one
+/// transaction: parallel tries cannot slip through. Returns what the buckets held before, or the wait.
+pub(super) fn count_try(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Result<Vec<Failures>, Duration>> {
+    prune(tx, now)?;
+    let failures = held(tx, buckets, now)?;
+    let counts = match buckets.judge(&failures, now) {
+        Ok(counts) => counts,
+        Err(wait) => return Ok(Err(wait)),
+    };
+    for ((_, digest), count) in buckets.counted.iter().zip(counts) {
+        tx.put_failures(digest, Failures { count, last_at: now })?;
+    }
+    Ok(Ok(failures))
+}
+
+pub(in crate::auth) fn clear(tx: &Tx<'_>, cleared: &Cleared) -> Outcome<()> {
+    cleared.forgotten.iter().try_for_each(|bucket| tx.delete_failures(bucket))?;
+    cleared.taken_back.iter().try_for_each(|(bucket, count)| tx.subtract_failures(bucket, *count))
+}
+
+fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
+    // Counted by a clock that was ahead: from now on they wait and age like those counted now.
+    tx.clamp_failures(now)?;
+    tx.delete_failures_before(now.minus(KEPT))?;
+    if tx.has_more_buckets_than(MAX_BUCKETS)? { tx.delete_oldest_failures(PRUNED_AT_ONCE) } else { Ok(()) }
+}
+
+/// By which an address is remembered from which an account has logged in. None for one that could not be read:
+/// whoever sends an unreadable one would be known with it.
+pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
+    address.known()?;
+    Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))
+}
+
+/// What an admin who sets a password forgets: what strangers anywhere have failed at.
+pub fn cleared_for(account: &Email) -> Cleared {
+    let buckets = Buckets::of(Some(account), ClientAddress::Unknown, Known::No).counted;
+    let anywhere = buckets.into_iter().filter(|(bucket, _)| *bucket == Bucket::Anywhere);
+    Cleared { forgotten: anywhere.map(|(_, digest)| digest).collect(), taken_back: Vec::new() }
+}
+
+/// The wait that is left, if any.
+fn wait(bucket: Bucket, failures: Failures, now: Time) -> Option<Duration> {
+    let left = delay(bucket, failures.count).saturating_sub(now.since(failures.last_at));
+    (!left.is_zero()).then_some(left)
+}
+
+fn delay(bucket: Bucket, count: u32) -> Duration {
+    let doubled = |over: u32, longest: Duration| Duration::from_secs(1 << over.min(20)).min(longest);
+    match bucket {
+        Bucket::Nearby | Bucket::KnownBrowser if count < FREE => Duration::ZERO,
+        Bucket::Nearby | Bucket::KnownBrowser => doubled(count - FREE, LONGEST),
+        Bucket::Anywhere if count < FREE_ANYWHERE => Duration::ZERO,
+        Bucket::Anywhere if count >= MOST_ANYWHERE => LONGEST_ANYWHERE,
+        Bucket::Anywhere => doubled(count - FREE_ANYWHERE, LONGEST),
+        // Rounded up: what is forgiven while fifty people fail leaves the fiftieth failure one.
+        Bucket::Address => match count.div_ceil(ONE) {
+            failures if failures < FREE_AT_ADDRESS => Duration::ZERO,
+            failures => doubled(failures - FREE_AT_ADDRESS, LONGEST_AT_ADDRESS),
+        },
+    }
+}
+
+/// What the bucket holds after one failure more.
+fn count(bucket: Bucket, held: Failures, now: Time) -> u32 {
+    match bucket {
+        Bucket::Address => {
+            let forgiven = u32::try_from(now.since(held.last_at).as_millis()).unwrap_or(u32::MAX);
+            held.count.saturating_sub(forgiven).saturating_add(ONE)
+        }
+        _ => held.count.saturating_add(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn start() -> Time {
+        Time::from_millis(1_000_000_000)
+    }
+
+    fn address(text: &str) -> ClientAddress {
+        ClientAddress::read(text.as_bytes())
+    }
+
+    #[test]
+    fn delays_grow_from_the_fifth_failure() {
+        let seconds = |bucket, count| delay(bucket, count).as_secs();
+        let nearby: Vec<u64> = [0, 4, 5, 6, 8, 13, 14, 1000].map(|n| seconds(Bucket::Nearby, n)).into();
+        assert_eq!(nearby, [0, 0, 1, 2, 8, 256, 300, 300]);
+        let anywhere: Vec<u64> = [0, 49, 50, 51, 99, 100, u32::MAX].map(|n| seconds(Bucket::Anywhere, n)).into();
+        assert_eq!(anywhere, [0, 0, 1, 2, 300, 3600, 3600]);
+        let at_address: Vec<u64> = [0, 49, 50, 51, 54, 55, 1000].map(|n| seconds(Bucket::Address, n * ONE)).into();
+        assert_eq!(at_address, [0, 0, 1, 2, 16, 32, 32]);
+    }
+
+    #[test]
+    fn waiting_is_from_the_last_try_and_never_longer_than_the_delay() {
+        let failures = Failures { count: 8, last_at: start() };
+        let left = |span| wait(Bucket::Nearby, failures, start().plus(span));
+        assert_eq!(left(Duration::from_secs(3)), Some(Duration::from_secs(5)));
+        assert_eq!(left(Duration::from_secs(8)), None);
+        let before = start().minus(Duration::from_secs(999));
+        assert_eq!(wait(Bucket::Nearby, failures, before), Some(Duration::from_secs(8)));
+    }
+
+    /// Tries as often as it may for a day, and counts how many are heard.
+    #[test]
+    fn an_address_fails_fifty_times_and_then_twice_a_minute() {
+        let (mut now, mut held, mut heard) = (start(), Failures { count: 0, last_at: start() }, 0_u32);
+        let end = start().plus(Duration::from_secs(86_400));
+        while now < end {
+            match wait(Bucket::Address, held, now) {
+                Some(wait) => now = now.plus(wait),
+                None => {
+                    held = Failures { count: count(Bucket::Address, held, now), last_at: now };
+                    heard += 1;
+                }
+            }
+        }
+        assert!((86_400 / 32..86_400 / 30 + 60).contains(&heard), "{heard}");
+        let calm = now.plus(FORGIVEN_AFTER * 70);
+        assert_eq!(count(Bucket::Address, held, calm), ONE, "half an hour later all is forgiven");
+    }
+
+    #[test]
+    fn neighbours_share_buckets_and_strangers_elsewhere_do_not() {
+        let ada = Email::parse("ada@example.com").unwrap();
+        let grace = Email::parse("grace@example.com").unwrap();
+        let of = |account: &Email, from: &str| {
+            let digests = Buckets::of(Some(account), address(from), Known::No).digests();
+            (digests[0], digests[1], digests[2])
+        };
+        let (nearby, anywhere, whole_address) = of(&ada, "2001:db8::1");
+        assert_eq!(of(&ada, "2001:db8::ffff:2"), (nearby, anywhere, whole_address));
+        let elsewhere = of(&ada, "2001:db8:0:1::1");
+        assert!(elsewhere.0 != nearby && elsewhere.1 == anywhere && elsewhere.2 != whole_address);
+        let other = of(&grace, "2001:db8::1");
+        assert!(other.0 != nearby && other.1 != anywhere && other.2 == whole_address);
+        assert_eq!(of(&ada, "unknown"), of(&ada, "_hidden"));
+        assert_ne!(of(&ada, "unknown").2, of(&ada, "127.0.0.1").2);
+    }
+
+    #[test]
+    fn the_known_wait_for_their_own_failures_alone() {
+        let ada = Email::parse("ada@example.com").unwrap();
+        let full = |buckets: &Buckets, own: u32| -> Vec<Failures> {
+            let held = |bucket| if matches!(bucket, Bucket::Nearby | Bucket::KnownBrowser) { own } else { u32::MAX };
+            buckets.counted.iter().map(|(bucket, _)| Failures { count: held(*bucket), last_at: start() }).collect()
+        };
+        for known in [Known::Address, Known::Browser(Digest::of(b"x"))] {
+            let buckets = Buckets::of(Some(&ada), address("10.0.0.1"), known);
+            assert!(buckets.judge(&full(&buckets, 4), start()).is_ok(), "{known:?}");
+            assert_eq!(buckets.judge(&full(&buckets, 5), start()), Err(Duration::from_secs(1)), "{known:?}");
+        }
+        let known = Buckets::of(Some(&ada), address("10.0.0.1"), Known::Address);
+        let stranger = Buckets::of(Some(&ada), address("10.0.0.1"), Known::No);
+        let hidden = known.hidden_wait(&full(&known, 0), start());
+        assert_eq!(stranger.judge(&full(&stranger, 0), start()).err(), hidden, "a failure looks like a stranger's");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_stored_and_whatever_the_clock_says_no_wait_is_longer_than_an_hour(held: u32, last: i64, now: i64) {
+            let (held, now) = (Failures { count: held, last_at: Time::from_millis(last) }, Time::from_millis(now));
+            for bucket in [Bucket::Nearby, Bucket::Anywhere, Bucket::Address, Bucket::KnownBrowser] {
+                prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= LONGEST_ANYWHERE));
+                prop_assert!(count(bucket, held, now) > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A family of tokens: begun by a sign-in, ended with all that followed from it.
+
+use crate::auth::act::By;
+use crate::auth::login::devices;
+use crate::auth::login::throttle::{self, Cleared};
+use crate::auth::{audit, keys};
+use crate::error::Result;
+use crate::model::time::SKEW;
+use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, LONGEST_REFRESH_REUSE};
+use crate::model::{
+    Action, Digest, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Reach, ScopeSet,
+    Time, UserId,
+};
+use crate::store::{FamilyRow, KeyRow, KnownBy, Tx};
+
+/// How many families whose time is over go with each new token.
+const PRUNED_AT_ONCE: i64 = 1000;
+
+/// A fresh token and the refresh token that belongs to it; digests, never texts.
+#[derive(Clone)]
+pub(super) struct NewToken {
+    pub id: KeyId,
+    pub digest: Digest,
+    pub prefix: KeyPrefix,
+    pub hint: String,
+    pub expires_at: Time,
+    pub refresh: Digest,
+}
+
+/// A sign-in from which tokens follow, with the first of them.
+pub(super) struct NewFamily {
+    pub id: FamilyId,
+    pub user: UserId,
+    /// What each token can do.
+    pub scopes: ScopeSet,
+    pub token: NewToken,
+    /// What the sign-in makes of failed ones before it.
+    pub cleared: Cleared,
+    /// By which the address is known for this account from now on; `None` for one that could not be read.
+    pub address_mark: Option<Digest>,
+}
+
+/// A sign-in that succeeded. Returns until when the token can be refreshed.
+pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
+    let user = new.user;
+    prune(tx, by.at)?;
+    tx.forget_seeds(by.at.minus(LONGEST_REFRESH_REUSE), by.at.plus(SKEW))?;
+    let expires_at = by.at.whole_second().plus(FAMILY_LIFETIME);
+    tx.put_family(&FamilyRow { id: new.id, user, key: new.token.id, created_at: by.at, expires_at })?;
+    put_token(tx, by, new.id, user, &new.scopes, &new.token)?;
+    tx.set_last_login(user, by.at)?;
+    if let Some(address) = new.address_mark {
+        devices::remember(tx, by, KnownBy::Address(address), user)?;
+    }
+    throttle::clear(tx, &new.cleared)?;
+    end_those(tx, by, tx.tokens_of_families(user, FAMILIES_PER_USER)?)?;
+    log(tx, by, Action::TokenIssued, &keys::find(tx, new.token.id, Reach::Anyone)?)?;
+    Ok(expires_at)
+}
+
+/// Deletes the token; its family goes with it, by a trigger.
+pub(super) fn end(tx: &Tx<'_>, by: &By, token: KeyRecord) -> Result<()> {
+    log(tx, by, Action::TokenRevoked, &token)?;
+    tx.delete_key(token.id)
+}
+
+/// Every token of this user.
+pub(in crate::auth) fn end_all(tx: &Tx<'_>, by: &By, user: UserId) -> Result<()> {
+    let mut tokens = tx.tokens_of_families(user, 0)?;
+    if tx.delete_families_without_token(user)? {
+        // Their tokens are found among the keys.
+        tokens.extend(tx.token_ids_of_owner(user)?);
+        tokens.sort_unstable();
+        tokens.dedup();
+    }
+    end_those(tx, by, tokens)
+}
+
+fn end_those(tx: &Tx<'_>, by: &By, tokens: Vec<KeyId>) -> Result<()> {
+    for id in tokens {
+        // A family whose token was deleted by hand can be refreshed all the same, until it goes.
+        if let Some(token) = tx.key(id, Reach::Anyone)? {
+            log(tx, by, Action::TokenRevoked, &token)?;
+        }
+        tx.delete_key(id)?;
+        tx.delete_family_of_token(id)?;
+    }
+    Ok(())
+}
+
+/// Deletes families whose time is over: they cannot be refreshed, and their last token has expired before. Also those
+/// that were made by a clock far ahead.
+pub(super) fn prune(tx: &Tx<'_>, now: Time) -> Result<()> {
+    tx.delete_tokens_of_expired_families(now, now.plus(FAMILY_LIFETIME).plus(SKEW), PRUNED_AT_ONCE)
+}
+
+/// A token's row is among the keys, so that it opens whatever a key opens.
+pub(super) fn put_token(
+    tx: &Tx<'_>,
+    by: &By,
+    family: FamilyId,
+    owner: UserId,
+    scopes: &ScopeSet,
+    new: &NewToken,
+) -> Result<()> {
+    let settings = KeySettings {
+        name: KeyName::stored("token".to_owned()),
+        scopes: scopes.clone(),
+        expires_at: Some(new.expires_at),
+        allowed_ips: Networks::default(),
+        rate_limit: None,
+        metadata: Metadata::default(),
+    };
+    let row = KeyRow {
+        id: new.id,
+        digest: new.digest,
+        owner,
+        prefix: Some(new.prefix.clone()),
+        hint: new.hint.clone(),
+        settings,
+        enabled: true,
+        created_at: by.at,
+        lifetime: None,
+        limit_bucket: None,
+        is_token: true,
+    };
+    keys::put(tx, &row)?;
+    tx.put_refresh_token(&new.refresh, family)
+}
+
+pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, token: &KeyRecord) -> Result<()> {
+    let label = format!("token ({}) of {}", token.hint, token.owner.email);
+    audit::append(tx, by, action, Some(*token.id.as_bytes()), label)
+}

@@ -1,0 +1,203 @@
+//! A refresh token against the next pair. A client may send one twice at once, or again because the answer
+//! was lost: for some seconds it gets the same pair again, and nothing is revoked. Later it was copied.
+//! Used ones stay as long as their family, so that a copy is noticed.
+
+use std::time::Duration;
+
+use super::family::{NewToken, log, prune, put_token};
+use super::{Fresh, Issued};
+use crate::auth::act::By;
+use crate::auth::{Auth, Urgency, keys};
+use crate::error::{Error, Result};
+use crate::model::time::SKEW;
+use crate::model::token::{NextSeed, RefreshToken};
+use crate::model::{Action, Actor, Digest, KeyId, KeyPrefix, KeyRecord, Origin, PlainKey, Reach, Time, foreign_text};
+use crate::store::{RefreshTokenRow, RefreshUse, Tx};
+
+pub const REFUSED: &str = "This refresh token is not valid. Ask for a token with e-mail and password.";
+
+/// How many pairs that followed from one another within the seconds are gone through.
+const MAX_STEPS: usize = 64;
+
+/// Who uses a refresh token, and what the next pair follows from.
+struct Client {
+    seed: NextSeed,
+    /// Its network; `None` where its address could not be read, so that nobody else is there too.
+    from: Option<String>,
+    /// Its user agent.
+    with: String,
+    /// For so long the token may come again; zero: never.
+    reuse: Duration,
+}
+
+/// What became of a refresh.
+#[derive(Debug, Clone, Copy)]
+enum Refreshed {
+    /// Until when the family can be refreshed, and when the token expires.
+    Done { family_ends: Time, token_ends: Time },
+    /// The same client used it a moment ago: the pair that it got follows from this.
+    Again(NextSeed),
+    /// No such refresh token, or one whose time is over.
+    Unknown,
+    /// It had been used: somebody has a copy, so the whole family was revoked.
+    Reused,
+}
+
+/// What has become of the pair that a refresh token belongs to.
+#[derive(Debug)]
+enum Pair {
+    /// It is the one that is valid now.
+    Current {
+        prefix: KeyPrefix,
+        token_ends: Time,
+        family_ends: Time,
+    },
+    /// Another one followed it a moment ago.
+    Replaced(NextSeed),
+    Over,
+}
+
+/// The next token of a family, in place of the last one. Committed even when it is refused for reuse: then the family
+/// is gone.
+fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &Client) -> Result<Refreshed> {
+    prune(tx, by.at)?;
+    // Seeds are kept no longer than they can be asked for.
+    tx.forget_seeds(by.at.minus(client.reuse), by.at.plus(SKEW))?;
+    let Some(found) = tx.refresh_token(presented)? else { return Ok(Refreshed::Unknown) };
+    // A family may have lost its token by hand, or the id of it.
+    let Some(old) = tx.key(found.token, Reach::Anyone)? else { return Ok(Refreshed::Unknown) };
+    if found.is_used {
+        if let Some(seed) = seed_for(&found, client, by.at) {
+            return Ok(Refreshed::Again(seed));
+        }
+        log(tx, by, Action::TokenReused, &old)?;
+        keys::revoke(tx, by, &old)?;
+        return Ok(Refreshed::Reused);
+    }
+    if !is_current(&found, by.at) || !old.owner_active || !old.enabled {
+        return Ok(Refreshed::Unknown);
+    }
+    tx.set_refresh_token_used(presented, &use_of(client, by.at))?;
+    tx.set_family_token(found.family, new.id)?;
+    tx.delete_key(old.id)?;
+    let new = NewToken { expires_at: new.expires_at.min(found.family_expires_at), ..new.clone() };
+    put_token(tx, by, found.family, old.owner.id, &old.settings.scopes, &new)?;
+    log(tx, &by_owner(by, &old), Action::TokenRefreshed, &keys::find(tx, new.id, Reach::Anyone)?)?;
+    Ok(Refreshed::Done { family_ends: found.family_expires_at, token_ends: new.expires_at })
+}
+
+fn by_owner(by: &By, token: &KeyRecord) -> By {
+    let actor = Actor::User { id: token.owner.id, email: token.owner.email.to_string() };
+    By { origin: Origin { actor, ..by.origin.clone() }, at: by.at }
+}
+
+fn use_of(client: &Client, at: Time) -> RefreshUse<'_> {
+    let may_come_again = !client.reuse.is_zero();
+    RefreshUse {
+        at,
+        seed: may_come_again.then_some(client.seed),
+        from: client.from.as_deref().filter(|_| may_come_again),
+        with: may_come_again.then_some(&client.with),
+    }
+}
+
+fn pair_of(tx: &Tx<'_>, refresh: &Digest, reuse: Duration, now: Time) -> Result<Pair> {
+    let Some(found) = tx.refresh_token(refresh)?.filter(|found| is_current(found, now)) else { return Ok(Pair::Over) };
+    if found.is_used {
+        return Ok(recent_seed(&found, reuse, now).map_or(Pair::Over, Pair::Replaced));
+    }
+    let Some(token) = tx.key(found.token, Reach::Anyone)? else { return Ok(Pair::Over) };
+    let prefix = token.prefix.as_deref().and_then(|text| KeyPrefix::parse(text).ok());
+    let is_live = token.enabled && token.owner_active && !token.is_expired(now);
+    Ok(match (prefix, token.settings.expires_at) {
+        (Some(prefix), Some(token_ends)) if is_live => {
+            Pair::Current { prefix, token_ends, family_ends: found.family_expires_at }
+        }
+        _ => Pair::Over,
+    })
+}
+
+/// Whether its family can be refreshed.
+fn is_current(found: &RefreshTokenRow, now: Time) -> bool {
+    now < found.family_expires_at && !found.family_created_at.is_ahead_of(now)
+}
+
+fn recent_seed(found: &RefreshTokenRow, reuse: Duration, now: Time) -> Option<NextSeed> {
+    let at = found.used_at?;
+    // On both sides: a clock set back must not make the seconds longer.
+    let is_recent = now.since(at) < reuse && at.since(now) < reuse;
+    found.seed.filter(|_| is_recent)
+}
+
+/// A client may change its network between two tries, or its version; hardly both.
+fn seed_for(found: &RefreshTokenRow, client: &Client, now: Time) -> Option<NextSeed> {
+    let is_there = found.used_from.is_some() && found.used_from == client.from;
+    let is_same_client = is_there || found.used_with.as_ref() == Some(&client.with);
+    recent_seed(found, client.reuse, now).filter(|_| is_same_client && is_current(found, now))
+}
+
+impl Auth {
+    pub async fn refresh_token(&self, presented: &str, user_agent: &str, origin: Origin) -> Result<Issued> {
+        let refused = || Error::invalid("refresh_token", REFUSED);
+        if !PlainKey::is_well_formed(presented.as_bytes()) {
+            return Err(refused());
+        }
+        let digest = Digest::of(presented.as_bytes());
+        // Strangers' guesses never reach the writer.
+        if self.store.read(move |tx| tx.refresh_token(&digest)).await?.is_none() {
+            return Err(refused());
+        }
+        let seed = NextSeed::new(self.entropy.bytes()?);
+        let (by, fresh) = (self.by(&origin), self.next_pair(presented, &seed)?);
+        let now = by.at;
+        let client = Client {
+            seed,
+            from: origin.address.filter(|address| address.known().is_some()).map(|it| it.neighbourhood().to_string()),
+            with: foreign_text::user_agent(user_agent.as_bytes()),
+            reuse: self.refresh_reuse,
+        };
+        let new = fresh.row(now);
+        let refreshed = self.act(Urgency::Ordinary, by, move |tx, by| refresh(tx, by, &digest, &new, &client));
+        match refreshed.await? {
+            Refreshed::Done { family_ends, token_ends } => Ok(fresh.issued(now, token_ends, family_ends)),
+            Refreshed::Again(seed) => self.same_pair(presented, seed, now).await?.ok_or_else(refused),
+            Refreshed::Unknown | Refreshed::Reused => Err(refused()),
+        }
+    }
+
+    fn next_pair(&self, presented: &str, seed: &NextSeed) -> Result<Fresh> {
+        let prefix = self.prefix_of(None)?;
+        Ok(Fresh {
+            id: KeyId::new(self.now(), self.entropy.bytes()?),
+            token: PlainKey::generate(&prefix, &seed.token_secret(presented)),
+            refresh: RefreshToken::generate(&seed.refresh_secret(presented))?,
+            lifetime: self.token_lifetime,
+            prefix,
+        })
+    }
+
+    /// The pair that is good now, of those that followed from this refresh token. `None`: none is.
+    async fn same_pair(&self, presented: &str, mut seed: NextSeed, now: Time) -> Result<Option<Issued>> {
+        let mut presented = presented.to_owned();
+        for _ in 0..MAX_STEPS {
+            let refresh = RefreshToken::generate(&seed.refresh_secret(&presented))?;
+            let (digest, reuse) = (refresh.digest(), self.refresh_reuse);
+            match self.store.read(move |tx| pair_of(tx, &digest, reuse, now)).await? {
+                Pair::Current { prefix, token_ends, family_ends } => {
+                    return Ok(Some(Issued {
+                        token: PlainKey::generate(&prefix, &seed.token_secret(&presented)),
+                        expires_in: token_ends.since(now.whole_second()),
+                        refresh,
+                        refresh_expires_in: family_ends.since(now.whole_second()),
+                    }));
+                }
+                Pair::Replaced(next) => {
+                    presented = refresh.expose().to_owned();
+                    seed = next;
+                }
+                Pair::Over => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}

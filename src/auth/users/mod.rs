@@ -1,0 +1,67 @@
+//! People: what an admin or the operator does to them, and what they do to themselves.
+
+mod add;
+mod change;
+mod password;
+mod remove;
+
+use super::act::By;
+use super::caller::Asking;
+use super::{Auth, audit};
+use crate::error::{Error, Result};
+use crate::model::{Action, Email, Page, User, UserFilter, UserId};
+use crate::store::Tx;
+
+pub(super) use add::{NewUser, add};
+
+fn find(tx: &Tx<'_>, id: UserId) -> Result<User> {
+    tx.user(id)?.ok_or_else(missing)
+}
+
+fn missing() -> Error {
+    Error::not_found("user")
+}
+
+fn log(tx: &Tx<'_>, by: &By, action: Action, user: &User) -> Result<()> {
+    let label = format!("{} ({})", user.email, user.role.as_str());
+    audit::append(tx, by, action, Some(*user.id.as_bytes()), label)
+}
+
+/// For whatever takes an admin away.
+fn keep_an_admin(tx: &Tx<'_>, user: &User) -> Result<()> {
+    if user.is_admin() && user.active && tx.other_active_admins(user.id)? == 0 {
+        return Err(Error::conflict("This is the last active admin. Make another admin first."));
+    }
+    Ok(())
+}
+
+impl Auth {
+    pub async fn users(&self, asking: &Asking) -> Result<Vec<User>> {
+        asking.caller.must_be_admin()?;
+        self.store.read(|tx| tx.users()).await
+    }
+
+    pub async fn user(&self, asking: &Asking, id: UserId) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        self.find_user(id).await
+    }
+
+    pub async fn user_by_email(&self, asking: &Asking, email: &str) -> Result<User> {
+        asking.caller.must_be_admin()?;
+        self.find_user_by_email(Email::parse(email)?).await
+    }
+
+    /// Newest first.
+    pub async fn users_page(&self, asking: &Asking, filter: UserFilter) -> Result<Page<User>> {
+        asking.caller.must_be_admin()?;
+        self.store.read(move |tx| tx.users_page(&filter)).await
+    }
+
+    pub(super) async fn find_user(&self, id: UserId) -> Result<User> {
+        self.store.read(move |tx| find(tx, id)).await
+    }
+
+    pub(super) async fn find_user_by_email(&self, email: Email) -> Result<User> {
+        self.store.read(move |tx| tx.user_with_email(&email)?.ok_or_else(missing)).await
+    }
+}

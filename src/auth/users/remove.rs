@@ -1,0 +1,76 @@
+//! Removing a user for good, with all keys.
+
+use super::change::deactivate;
+use super::{find, keep_an_admin, log, missing};
+use crate::auth::act::By;
+use crate::auth::caller::Asking;
+use crate::auth::{Auth, Urgency, keys};
+use crate::error::{Error, Result};
+use crate::model::{Action, Basis, User, UserId};
+use crate::store::Tx;
+
+/// Keys revoked in one transaction.
+const KEYS_AT_ONCE: usize = 250;
+
+/// How far the removal of a user has come.
+struct Removal {
+    keys: u64,
+    is_done: bool,
+}
+
+/// Somebody with many keys is deactivated first, and then keys go some at a time, so that no other revocation waits
+/// for all of them.
+fn begin(tx: &Tx<'_>, by: &By, id: UserId, seen: &Basis) -> Result<Removal> {
+    let user = find(tx, id)?;
+    seen.must_hold(|| user.version(), "user")?;
+    keep_an_admin(tx, &user)?;
+    let begun = remove_some(tx, by, &user)?;
+    if user.active && !begun.is_done {
+        deactivate(tx, by, &user)?;
+    }
+    Ok(begun)
+}
+
+fn go_on(tx: &Tx<'_>, by: &By, id: UserId) -> Result<Removal> {
+    let user = tx.user_without_count(id)?.ok_or_else(missing)?;
+    keep_an_admin(tx, &user)?;
+    remove_some(tx, by, &user)
+}
+
+/// Revokes some keys of the user; with the last of them goes the user.
+fn remove_some(tx: &Tx<'_>, by: &By, user: &User) -> Result<Removal> {
+    let digests = tx.digests_of_owner(user.id, KEYS_AT_ONCE)?;
+    let mut revoked = 0;
+    for digest in &digests {
+        // A row of an import that is not complete is no key yet: there is nothing to report.
+        if let Some(record) = tx.key_with_stored_digest(digest)? {
+            keys::log(tx, by, Action::KeyRevoked, &record)?;
+            revoked += u64::from(!record.is_token);
+        }
+        tx.delete_key_with_stored_digest(digest)?;
+    }
+    let is_done = digests.len() < KEYS_AT_ONCE;
+    if is_done {
+        tx.delete_user(user.id)?;
+        log(tx, by, Action::UserRemoved, user)?;
+    }
+    Ok(Removal { keys: revoked, is_done })
+}
+
+impl Auth {
+    /// Revokes the user's keys, each with its event, and deletes the user. Returns how many keys.
+    pub async fn remove_user(&self, asking: &Asking, id: UserId, seen: Basis) -> Result<u64> {
+        asking.caller.must_be_admin()?;
+        if asking.caller.is(id) {
+            return Err(Error::conflict("You cannot remove yourself. Ask another admin."));
+        }
+        let act = move |tx: &Tx<'_>, by: &By| begin(tx, by, id, &seen);
+        let Removal { mut keys, mut is_done } = self.act(Urgency::Revocation, self.by(&asking.origin), act).await?;
+        while !is_done {
+            let act = move |tx: &Tx<'_>, by: &By| go_on(tx, by, id);
+            let more = self.act(Urgency::Revocation, self.by(&asking.origin), act).await?;
+            (keys, is_done) = (keys + more.keys, more.is_done);
+        }
+        Ok(keys)
+    }
+}

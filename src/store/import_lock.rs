@@ -1,0 +1,29 @@
+//! One import at a time: a lock on a file beside the database, held while rows are pending that somebody means to
+//! complete.
+
+use std::fs::{File, TryLockError};
+
+use super::files::{beside, trouble};
+use super::{Store, companions};
+use crate::error::Result;
+
+/// Dropping it releases the lock.
+pub struct ImportLock(#[expect(dead_code, reason = "holding the file holds the lock")] File);
+
+impl Store {
+    /// `None` while another process imports.
+    pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
+        let path = beside(&self.path, "-import");
+        let file = companions::open(&self.path, &path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(ImportLock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(trouble(&path, "cannot be locked", error)),
+        }
+    }
+
+    /// Whether another process waits for the write lock.
+    pub fn is_write_lock_wanted(&self) -> bool {
+        self.freshness.announcement.asked_by().is_some()
+    }
+}

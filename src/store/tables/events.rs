@@ -1,0 +1,100 @@
+//! `events`: the audit log.
+
+use rusqlite::{Row, named_params};
+
+use crate::error::Result;
+use crate::model::event::{ChainCheck, hyphenated};
+use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page, Time};
+use crate::store::Tx;
+use crate::store::rows::{Salvage, like_pattern, sql};
+
+const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
+
+impl Tx<'_> {
+    /// The number and the chain of the newest line.
+    pub fn last_event(&self) -> Result<Option<(i64, Vec<u8>)>> {
+        self.row("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// `line` is what `event` says, with its number.
+    pub fn put_event(&self, event: &NewEvent, line: &Event, chain: &[u8; 32]) -> Result<()> {
+        self.execute(
+            "INSERT INTO events (seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            (
+                line.seq,
+                line.at.millis(),
+                &line.actor_kind,
+                event.origin.actor.id(),
+                &line.actor,
+                &line.action,
+                event.object,
+                &line.object,
+                &line.address,
+                &line.request_id,
+                chain,
+            ),
+        )
+        .map(drop)
+    }
+
+    /// Newest first.
+    pub fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
+        // An id is looked up in its index; else the log is walked from its end.
+        let about = if filter.object.is_some() { "object_id = :object" } else { ":object IS NULL" };
+        let text = format!(
+            "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (:actor IS NULL OR actor_id = :actor)
+             AND (:action IS NULL OR action = :action) AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+             AND (:search IS NULL OR actor LIKE :search ESCAPE '\\' OR object LIKE :search ESCAPE '\\'
+             OR action LIKE :search ESCAPE '\\' OR address LIKE :search ESCAPE '\\') ORDER BY seq DESC LIMIT :limit"
+        );
+        let values = named_params! {
+            ":before": filter.before.unwrap_or(i64::MAX),
+            ":object": filter.object,
+            ":actor": filter.actor,
+            ":action": filter.action.map(Action::as_str),
+            ":since": filter.since.map(Time::millis),
+            ":until": filter.until.map(Time::millis),
+            ":search": filter.search.as_deref().map(like_pattern),
+            ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1),
+        };
+        let rows = self.rows(&text, values, event)?;
+        Ok(Page::cut(rows, filter.limit, |event| EventFilter::cursor(event.seq).0))
+    }
+
+    /// Walks the whole log, oldest line first.
+    pub fn verify_events(&self) -> Result<ChainReport> {
+        let mut query = self.db.prepare(&format!("SELECT {EVENT} FROM events ORDER BY seq")).map_err(sql)?;
+        let mut rows = query.query([]).map_err(sql)?;
+        let mut check = ChainCheck::default();
+        while let Some(row) = rows.next().map_err(sql)? {
+            if !check.follow(&event(row).map_err(sql)?, row.get(10).unwrap_or_default()) {
+                break;
+            }
+        }
+        let text = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";
+        Ok(check.report(self.row(text, [], |row| row.get(0))?))
+    }
+}
+
+/// Whatever was done to the line, it is shown; verification of the chain finds it.
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let mut salvage = Salvage::of(row);
+    let id = |column| -> rusqlite::Result<Option<String>> { Ok(row.get_ref(column)?.as_bytes().ok().map(shown)) };
+    Ok(Event {
+        seq: row.get(0)?,
+        at: salvage.time("at", 1),
+        actor_kind: salvage.text("actor_kind", 2)?,
+        actor_id: id(3)?,
+        actor: salvage.text("actor", 4)?,
+        action: salvage.text("action", 5)?,
+        object_id: id(6)?,
+        object: salvage.text("object", 7)?,
+        address: salvage.text_or_null("address", 8)?,
+        request_id: salvage.text_or_null("request_id", 9)?,
+    })
+}
+
+fn shown(id: &[u8]) -> String {
+    id.try_into().map_or_else(|_| hex::encode(id), hyphenated)
+}

@@ -1,0 +1,205 @@
+//! The search on a database of a few dozen keys, with bounds so small that each way to a key is gone.
+
+use super::*;
+use crate::store::{create, open};
+
+const SMALL: Bounds = Bounds { window: 3, few: 2, walk: 4, people: 2 };
+
+const NONE: [u8; 0] = [];
+
+/// Key `n` is the `n`th oldest; user 1 is ada, user 2 is bob.
+struct Keys {
+    db: Connection,
+    _directory: tempfile::TempDir,
+}
+
+impl Keys {
+    fn new(keys: &[(u8, u8, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.db");
+        create::create(&path).unwrap();
+        let db = open::writer(&path).unwrap();
+        for (user, email) in [(1, "ada@example.com"), (2, "bob@example.com")] {
+            db.execute(
+                "INSERT INTO users (id, email, role, active, created_at) VALUES (?1, ?2, 'admin', 1, 0)",
+                (id(user), email),
+            )
+            .unwrap();
+        }
+        for (n, owner, name) in keys {
+            db.execute(
+                "INSERT INTO keys (id, digest, owner_id, name, hint, scopes, enabled, created_at, allowed_ips, metadata)
+                 VALUES (?1, ?2, ?3, ?4, ?5, '', 1, 0, '', '{}')",
+                (id(*n), [*n; 32], id(*owner), *name, format!("kb_…{n:05}")),
+            )
+            .unwrap();
+        }
+        Keys { db, _directory: directory }
+    }
+
+    fn run(&self, statement: &str) -> &Self {
+        self.db.execute_batch(statement).unwrap();
+        self
+    }
+
+    /// All pages, of one and of two rows, which must say the same: each key once, newest first.
+    fn find(&self, reach: Reach, enabled: Option<bool>, text: &str) -> Vec<u8> {
+        let [by_one, by_two] = [1, 2].map(|limit| {
+            let mut filter = Wanted { reach, enabled, after: None, limit };
+            let mut found = Vec::new();
+            loop {
+                let rows = search(&self.db, &filter, text, &SMALL).unwrap();
+                let page = Page::cut(rows, limit, |row| *row.id.as_bytes());
+                found.extend(page.rows.iter().map(|row| row.id.as_bytes()[15]));
+                filter.after = page.next;
+                if filter.after.is_none() {
+                    return found;
+                }
+            }
+        });
+        assert!(by_two.is_sorted_by(|a, b| a > b), "{by_two:?}");
+        assert_eq!(by_one, by_two, "{text}");
+        by_two
+    }
+
+    fn anyones(&self, text: &str) -> Vec<u8> {
+        self.find(Reach::Anyone, None, text)
+    }
+}
+
+fn id(n: u8) -> Id {
+    let mut id = [0; 16];
+    id[15] = n;
+    id
+}
+
+fn own(user: u8) -> Reach {
+    Reach::Own(UserId::from_bytes(id(user)))
+}
+
+/// Keys 1 to 20, of which those in `named` are bob's and bear the name; the others are ada's.
+fn twenty(name: &'static str, named: &[u8]) -> Keys {
+    let keys: Vec<_> = (1..=20).map(|n| if named.contains(&n) { (n, 2, name) } else { (n, 1, "other") }).collect();
+    Keys::new(&keys)
+}
+
+#[test]
+fn any_part_is_found_among_the_newest_only() {
+    let keys = twenty("nightly backup", &[5, 18, 20]);
+    for text in ["backup", "BACKUP", "ly b"] {
+        assert_eq!(keys.anyones(text), [20, 18], "{text}");
+    }
+    assert_eq!(keys.anyones("ob@ex"), [20, 18]);
+    assert_eq!(keys.anyones("0018"), [18]);
+    assert_eq!(keys.anyones("0005"), NONE);
+    for text in ["%", "__", "\\", "nothing", ""] {
+        let all: Vec<u8> = if text.is_empty() { (1..=20).rev().collect() } else { Vec::new() };
+        assert_eq!(keys.anyones(text), all, "{text:?}");
+    }
+}
+
+#[test]
+fn few_or_many_names_that_begin_so_are_found_however_old() {
+    for named in
+        [&[20, 5][..], &[2], &[20, 18, 9, 5, 1], &[16, 15, 14, 13, 12], &[5, 4, 3, 2, 1], &[17, 16, 8, 7, 6, 1]]
+    {
+        let keys = twenty("Nightly backup", named);
+        assert_eq!(keys.anyones("nightly B"), named);
+        assert_eq!(keys.find(own(2), None, "nightly"), named);
+        assert_eq!(keys.find(own(1), None, "nightly"), NONE);
+        keys.run("UPDATE keys SET enabled = 0 WHERE substr(id, 16) IN (x'05', x'01', x'14', x'10')");
+        let (off, on): (Vec<u8>, Vec<u8>) = named.iter().copied().partition(|n| [5, 1, 20, 16].contains(n));
+        assert_eq!(keys.find(Reach::Anyone, Some(false), "nightly"), off);
+        assert_eq!(keys.find(Reach::Anyone, Some(true), "nightly"), on);
+    }
+}
+
+#[test]
+fn marks_in_a_name_stand_for_themselves_and_letters_beyond_ascii_keep_their_case() {
+    let mut keys: Vec<_> = (10..30).map(|n| (n, 1, "other")).collect();
+    keys.extend([(1, 1, "50% off_\\x"), (2, 1, "500 off"), (3, 1, "Ärger"), (4, 1, "\u{10fffd}")]);
+    let keys = Keys::new(&keys);
+    for (text, found) in
+        [("50%", &[1][..]), ("50", &[2, 1]), ("50% OFF_\\", &[1]), ("Ärg", &[3]), ("ärg", &[]), ("\u{10fffd}", &[4])]
+    {
+        assert_eq!(keys.anyones(text), found, "{text}");
+    }
+}
+
+#[test]
+fn an_e_mail_that_begins_so_leads_to_its_keys() {
+    let keys = twenty("n", &[1, 4, 7, 19]);
+    for text in ["bob", "BOB@example.com", " bob@ "] {
+        assert_eq!(keys.anyones(text), [19, 7, 4, 1], "{text}");
+        assert_eq!(keys.find(own(2), None, text), [19, 7, 4, 1], "{text}");
+        assert_eq!(keys.find(own(1), None, text), NONE, "{text}");
+    }
+    keys.run("UPDATE keys SET enabled = 0 WHERE substr(id, 16) IN (x'04', x'13')");
+    assert_eq!(keys.find(Reach::Anyone, Some(false), "bob"), [19, 4]);
+}
+
+#[test]
+fn a_whole_hint_or_id_leads_to_its_key() {
+    let keys = twenty("n", &[3]);
+    let whole = KeyId::from_bytes(id(3)).to_string();
+    for text in ["kb_…00003", whole.as_str()] {
+        assert_eq!(keys.anyones(text), [3]);
+        assert_eq!(keys.find(own(2), Some(true), text), [3]);
+        assert_eq!(keys.find(own(1), None, text), NONE);
+        assert_eq!(keys.find(Reach::Anyone, Some(false), text), NONE);
+    }
+    assert_eq!(keys.anyones(&whole[..35]), NONE);
+}
+
+#[test]
+fn what_is_found_in_several_ways_is_listed_once_and_tokens_never() {
+    let keys = twenty("bob", &[2, 6, 12, 18]);
+    assert_eq!(keys.anyones("bob"), [18, 12, 6, 2]);
+    keys.run("UPDATE keys SET is_token = 1 WHERE substr(id, 16) IN (x'06', x'12')");
+    assert_eq!(keys.anyones("bob"), [12, 2]);
+    for text in ["kb_…00006", &KeyId::from_bytes(id(6)).to_string()] {
+        assert_eq!(keys.anyones(text), NONE);
+    }
+}
+
+#[test]
+fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
+    let keys = Keys::new(&[]);
+    let filter = |reach| Wanted { reach, enabled: None, after: None, limit: 1 };
+    let plan = |statement: &str| {
+        let mut query = keys.db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        for n in 1..=query.parameter_count() {
+            query.raw_bind_parameter(n, 1).unwrap();
+        }
+        let mut rows = query.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get::<_, String>(3).unwrap());
+        }
+        steps.join("; ")
+    };
+    for question in [PART, BEGINS] {
+        assert_eq!(
+            plan(&walk_sql(&filter(Reach::Anyone), question)),
+            "SEARCH k USING PRIMARY KEY (id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
+        );
+        assert_eq!(
+            plan(&walk_sql(&filter(own(1)), question)),
+            "SEARCH k USING INDEX keys_by_owner (owner_id=? AND id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
+        );
+    }
+    assert!(
+        plan(COUNT_NAMED).contains("SEARCH keys USING COVERING INDEX keys_by_name (name>? AND name<?)"),
+        "{}",
+        plan(COUNT_NAMED)
+    );
+    assert_eq!(
+        plan(NEWEST_NAMED),
+        "SEARCH keys USING COVERING INDEX keys_by_name (name>? AND name<?); USE TEMP B-TREE FOR ORDER BY"
+    );
+    assert_eq!(plan(PEOPLE), "SEARCH users USING INDEX sqlite_autoindex_users_2 (email>? AND email<?)");
+    // Of imports that are not complete there is hardly ever one.
+    let pending = "CORRELATED SCALAR SUBQUERY 1; SEARCH pending_imports USING PRIMARY KEY (first_id<?)";
+    assert_eq!(plan(OWNED), format!("SEARCH k USING INDEX keys_by_owner (owner_id=? AND id<?); {pending}"));
+    assert_eq!(plan(HINTED), format!("SEARCH k USING INDEX keys_by_hint (hint=? AND id<?); {pending}"));
+}

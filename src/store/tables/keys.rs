@@ -1,0 +1,279 @@
+//! `keys`, with the owner and the last use of each. A key whose owner's row is gone is a key all the same: it is
+//! shown, and can be revoked.
+
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Row, ToSql, named_params};
+
+use super::pending_imports::is_key;
+use crate::error::Result;
+use crate::model::key::LastUse;
+use crate::model::{
+    Digest, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, Reach, ScopeSet, Time, UserId,
+};
+use crate::store::Tx;
+use crate::store::rows::{Salvage, is_unique_violation, lifetime, limit_bucket, networks, rate_limit, scopes, sql};
+
+/// A new row: the key's digest and hint, never its text.
+#[derive(Debug, Clone)]
+pub struct KeyRow {
+    pub id: KeyId,
+    pub digest: Digest,
+    pub owner: UserId,
+    /// `None` for an imported key.
+    pub prefix: Option<KeyPrefix>,
+    pub hint: String,
+    pub settings: KeySettings,
+    pub enabled: bool,
+    pub created_at: Time,
+    /// `None`: unlimited.
+    pub lifetime: Option<Duration>,
+    /// The key whose rate limit this one shares; `None`: its own.
+    pub limit_bucket: Option<KeyId>,
+    pub is_token: bool,
+}
+
+/// Whatever stands in the column of digests, so that a damaged row can be found again.
+#[derive(Debug, Clone)]
+pub struct StoredDigest(Value);
+
+/// Ends with a condition; others are added with AND.
+pub(in crate::store) const KEY: &str = concat!(
+    "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
+     k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
+     k.limit_bucket \
+     FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
+    is_key!()
+);
+
+impl Tx<'_> {
+    pub fn key(&self, id: KeyId, reach: Reach) -> Result<Option<KeyRecord>> {
+        let text = format!("{KEY} AND k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)");
+        self.row(&text, (id.as_bytes(), reach.owner()), record)
+    }
+
+    pub fn key_with_digest(&self, digest: &Digest) -> Result<Option<KeyRecord>> {
+        self.key_with(digest.as_bytes())
+    }
+
+    pub fn key_with_stored_digest(&self, digest: &StoredDigest) -> Result<Option<KeyRecord>> {
+        self.key_with(&digest.0)
+    }
+
+    fn key_with(&self, digest: &impl ToSql) -> Result<Option<KeyRecord>> {
+        self.row(&format!("{KEY} AND k.digest = ?1"), [digest], record)
+    }
+
+    /// Up to `limit` keys after `after`, oldest first; no tokens.
+    pub fn keys_after(&self, after: Option<KeyId>, limit: usize) -> Result<Vec<KeyRecord>> {
+        let text = format!("{KEY} AND k.id > ?1 AND k.is_token = 0 AND length(k.id) = 16 ORDER BY k.id LIMIT ?2");
+        let after = after.map_or([0; 16], |id| *id.as_bytes());
+        self.rows(&text, (after, limit as i64), record)
+    }
+
+    /// Up to `limit` digests of this user's keys, tokens included.
+    pub fn digests_of_owner(&self, owner: UserId, limit: usize) -> Result<Vec<StoredDigest>> {
+        let text = "SELECT digest FROM keys WHERE owner_id = ?1 LIMIT ?2";
+        self.rows(text, (owner.as_bytes(), limit as i64), |row| row.get(0).map(StoredDigest))
+    }
+
+    /// The ids of this user's tokens, as far as they can be read.
+    pub fn token_ids_of_owner(&self, owner: UserId) -> Result<Vec<KeyId>> {
+        let text = "SELECT id FROM keys WHERE owner_id = ?1 AND is_token <> 0";
+        let ids = self.rows(text, [owner.as_bytes()], |row| Ok(row.get(0).ok()))?;
+        Ok(ids.into_iter().flatten().map(KeyId::from_bytes).collect())
+    }
+
+    /// Whether this user holds at least `number` keys; tokens do not count.
+    pub fn holds_keys(&self, owner: UserId, number: i64) -> Result<bool> {
+        let text = concat!(
+            "SELECT EXISTS (SELECT 1 FROM keys k WHERE k.owner_id = ?1 AND k.is_token = 0 AND ",
+            is_key!(),
+            " LIMIT 1 OFFSET ?2)"
+        );
+        self.one(text, (owner.as_bytes(), number - 1), |row| row.get(0))
+    }
+
+    /// The scopes of this user's newest 200 keys, each once, sorted.
+    pub fn scopes_in_use(&self, owner: UserId) -> Result<Vec<String>> {
+        let text =
+            "SELECT DISTINCT scopes FROM (SELECT scopes FROM keys WHERE owner_id = ?1 ORDER BY id DESC LIMIT 200)";
+        let joined: Vec<String> = self.rows(text, [owner.as_bytes()], |row| row.get(0))?;
+        let scopes = joined.iter().flat_map(|scopes| scopes.split(' ')).filter(|scope| !scope.is_empty());
+        let mut scopes: Vec<String> = scopes.map(str::to_owned).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        Ok(scopes)
+    }
+
+    /// Whether a key or a refresh token has this digest.
+    pub fn is_known(&self, digest: &Digest) -> Result<bool> {
+        let text = "SELECT EXISTS (SELECT 1 FROM keys WHERE digest = ?1) OR EXISTS (SELECT 1 FROM refresh_tokens WHERE digest = ?1)";
+        self.one(text, [digest.as_bytes()], |row| row.get(0))
+    }
+
+    /// Whether a row of `keys`, complete or not, has this digest.
+    pub fn has_key_row(&self, digest: &Digest) -> Result<bool> {
+        let text = "SELECT EXISTS (SELECT 1 FROM keys WHERE digest = ?1)";
+        self.one(text, [digest.as_bytes()], |row| row.get(0))
+    }
+
+    /// The heads of the digests of all imported keys, unsorted. Reads every key.
+    pub fn imported_heads(&self) -> Result<Vec<u64>> {
+        let read = |row: &Row<'_>| Ok(row.get(0).ok().map(|bytes| Digest::from_bytes(bytes).head()));
+        Ok(self.rows("SELECT digest FROM keys WHERE prefix IS NULL", [], read)?.into_iter().flatten().collect())
+    }
+
+    /// False if a key with this id or digest is there already.
+    pub fn put_key(&self, key: &KeyRow) -> Result<bool> {
+        let settings = &key.settings;
+        let mut statement = self
+            .db
+            .prepare_cached(
+                "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at,
+                 allowed_ips, rate_limit, metadata, lifetime, limit_bucket, is_token)
+                 VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, :enabled, :created, :expires,
+                 :ips, :limit, :metadata, :lifetime, :bucket, :is_token)",
+            )
+            .map_err(sql)?;
+        let inserted = statement.execute(named_params! {
+            ":id": key.id.as_bytes(),
+            ":digest": key.digest.as_bytes(),
+            ":owner": key.owner.as_bytes(),
+            ":name": settings.name.as_str(),
+            ":prefix": key.prefix.as_ref().map(KeyPrefix::as_str),
+            ":hint": key.hint,
+            ":scopes": settings.scopes.joined(),
+            ":enabled": key.enabled,
+            ":created": key.created_at.millis(),
+            ":expires": settings.expires_at.map(Time::millis),
+            ":ips": settings.allowed_ips.joined(),
+            ":limit": settings.rate_limit.map(|limit| limit.text()),
+            ":metadata": settings.metadata.text(),
+            ":lifetime": key.lifetime.map(|lifetime| lifetime.as_secs() as i64),
+            ":bucket": key.limit_bucket.map(|bucket| *bucket.as_bytes()),
+            ":is_token": key.is_token,
+        });
+        match inserted {
+            Err(error) if is_unique_violation(&error) => Ok(false),
+            other => other.map(|_| true).map_err(sql),
+        }
+    }
+
+    /// Writes the settings and the state of this record.
+    pub fn update_key(&self, after: &KeyRecord) -> Result<()> {
+        let settings = &after.settings;
+        let text = "UPDATE keys SET name = :name, scopes = :scopes, enabled = :enabled, expires_at = :expires,
+             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata,
+             -- One that is no id is mended with the limit.
+             limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)
+             WHERE id = :id";
+        let values = named_params! {
+            ":id": after.id.as_bytes(),
+            ":name": settings.name.as_str(),
+            ":scopes": settings.scopes.joined(),
+            ":enabled": after.enabled,
+            ":expires": settings.expires_at.map(Time::millis),
+            ":ips": settings.allowed_ips.joined(),
+            ":limit": settings.rate_limit.map(|limit| limit.text()),
+            ":metadata": settings.metadata.text(),
+        };
+        self.execute(text, values).map(drop)
+    }
+
+    pub fn set_key_expiry(&self, id: KeyId, end: Time) -> Result<()> {
+        self.execute("UPDATE keys SET expires_at = ?2 WHERE id = ?1", (id.as_bytes(), end.millis())).map(drop)
+    }
+
+    /// Touches nothing else, so that it works on a damaged row. SQLite writes no row that holds a value of another
+    /// type than its column's, whichever column is written: then such values give way to others that nobody can read
+    /// either, so that the row grants no more than before.
+    pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
+        let write = |text| self.db.prepare_cached(text)?.execute((id.as_bytes(), enabled)).map(drop);
+        let written = match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE =>
+            {
+                write(
+                    "UPDATE keys SET enabled = ?2,
+                     name = iif(typeof(name) = 'text', name, '?'),
+                     prefix = iif(typeof(prefix) IN ('text', 'null'), prefix, '?'),
+                     hint = iif(typeof(hint) = 'text', hint, '?'),
+                     scopes = iif(typeof(scopes) = 'text', scopes, '?'),
+                     allowed_ips = iif(typeof(allowed_ips) = 'text', allowed_ips, '?'),
+                     rate_limit = iif(typeof(rate_limit) IN ('text', 'null'), rate_limit, '?'),
+                     metadata = iif(typeof(metadata) = 'text', metadata, '?'),
+                     created_at = iif(typeof(created_at) = 'integer', created_at, -9223372036854775808),
+                     expires_at = iif(typeof(expires_at) IN ('integer', 'null'), expires_at, -9223372036854775808),
+                     lifetime = iif(typeof(lifetime) IN ('integer', 'null'), lifetime, -1),
+                     limit_bucket = iif(typeof(limit_bucket) IN ('blob', 'null'), limit_bucket, x''),
+                     is_token = iif(typeof(is_token) = 'integer' AND is_token IN (0, 1), is_token, 0)
+                     WHERE id = ?1",
+                )
+            }
+            other => other,
+        };
+        written.map_err(sql)
+    }
+
+    /// Triggers delete the family of a token, and leave a tombstone for a key.
+    pub fn delete_key(&self, id: KeyId) -> Result<()> {
+        self.execute("DELETE FROM keys WHERE id = ?1", [id.as_bytes()]).map(drop)
+    }
+
+    pub fn delete_key_with_digest(&self, digest: &Digest) -> Result<()> {
+        self.execute("DELETE FROM keys WHERE digest = ?1", [digest.as_bytes()]).map(drop)
+    }
+
+    pub fn delete_key_with_stored_digest(&self, digest: &StoredDigest) -> Result<()> {
+        self.execute("DELETE FROM keys WHERE digest = ?1", [&digest.0]).map(drop)
+    }
+}
+
+/// Whatever a column holds, there is a record.
+pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    let mut salvage = Salvage::of(row);
+    let last_use = match salvage.time_or_null("last_use", 14) {
+        Some(at) => {
+            let (address, user_agent) = (salvage.text_or_null("last_use", 15)?, salvage.text_or_null("last_use", 16)?);
+            Some(LastUse { at, address, user_agent })
+        }
+        None => None,
+    };
+    let metadata = Metadata::stored(&salvage.text("metadata", 13)?);
+    let bucket = limit_bucket(row, 20);
+    let limit = rate_limit(row, 12).ok().filter(|_| bucket.is_ok());
+    // In the order in which unreadable fields are named.
+    let id = KeyId::from_bytes(salvage.id("id", 0));
+    let digest = Digest::from_bytes(salvage.or("digest", row.get(17).ok(), [0; 32]));
+    let name = KeyName::stored(salvage.text("name", 1)?);
+    let (prefix, hint) = (salvage.text_or_null("prefix", 2)?, salvage.text("hint", 3)?);
+    let owner = Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? };
+    let owner_active = salvage.flag("owner", 6, false);
+    let scopes = salvage.or("scopes", scopes(row, 7).ok(), ScopeSet::default());
+    // So that disabling it is a change, and is written.
+    let enabled = salvage.flag("enabled", 8, true);
+    let (created_at, expires_at) = (salvage.time("created_at", 9), salvage.time_or_null("expires_at", 10));
+    let allowed_ips = salvage.or("allowed_ips", networks(row, 11).ok(), Networks::default());
+    let rate_limit = salvage.or("rate_limit", limit, None);
+    let metadata = salvage.or("metadata", metadata, Metadata::default());
+    let is_token = salvage.flag("is_token", 18, false);
+    let lifetime = salvage.or("lifetime", lifetime(row, 19).ok(), None);
+    Ok(KeyRecord {
+        id,
+        digest,
+        prefix,
+        hint,
+        owner,
+        owner_active,
+        settings: KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata },
+        enabled,
+        created_at,
+        lifetime,
+        limit_bucket: bucket.unwrap_or_default(),
+        last_use,
+        is_token,
+        unreadable: salvage.unreadable,
+    })
+}

@@ -1,0 +1,28 @@
+//! The statements, grouped by table: each is one method of [`Tx`](super::Tx), and each table's columns are written
+//! once. No rule is here; `auth` decides what is read and written together.
+
+mod devices;
+mod events;
+pub(super) mod key_search;
+mod key_status;
+pub(super) mod keys;
+mod login_throttle;
+pub(super) mod pending_imports;
+mod refresh_tokens;
+mod refused_logins;
+mod sessions;
+mod submissions;
+mod token_families;
+mod tombstones;
+mod usage;
+pub(super) mod users;
+
+pub use devices::KnownBy;
+pub use keys::KeyRow;
+pub use login_throttle::Failures;
+pub use pending_imports::PendingImport;
+pub use refresh_tokens::{RefreshTokenRow, RefreshUse};
+pub use refused_logins::RefusedLoginsOf;
+pub use sessions::{SessionRow, StoredSessionId};
+pub use token_families::FamilyRow;
+pub use users::UserRow;

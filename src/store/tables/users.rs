@@ -1,0 +1,148 @@
+//! `users`.
+
+use rusqlite::{Row, named_params};
+
+use crate::error::Result;
+use crate::model::{Email, Page, Role, Time, User, UserFilter, UserId};
+use crate::store::Tx;
+use crate::store::rows::{Salvage, is_unique_violation, like_pattern, sql};
+
+#[derive(Debug, Clone)]
+pub struct UserRow {
+    pub id: UserId,
+    pub email: Email,
+    pub role: Role,
+    /// PHC string; `None` for somebody who cannot sign in yet.
+    pub password_hash: Option<String>,
+    pub created_at: Time,
+}
+
+pub(in crate::store) const USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
+    (SELECT count(*) FROM keys WHERE owner_id = u.id) - (SELECT count(*) FROM token_families WHERE user_id = u.id) - \
+    (SELECT count(*) FROM pending_imports JOIN keys k ON k.owner_id = u.id AND k.id BETWEEN first_id AND last_id)";
+
+/// [`USER`] without the count of keys, which takes a second for ten million of them.
+const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
+
+/// From the columns of [`USER`], the first of them at `first`.
+pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+    let mut salvage = Salvage::of(row);
+    Ok(User {
+        id: UserId::from_bytes(salvage.id("id", first)),
+        email: salvage.email("email", first + 1)?,
+        role: {
+            let role = Role::parse(&salvage.text("role", first + 2)?).ok();
+            salvage.or("role", role, Role::Member)
+        },
+        active: salvage.flag("active", first + 3, false),
+        created_at: salvage.time("created_at", first + 4),
+        last_login_at: salvage.time_or_null("last_login_at", first + 5),
+        keys: row.get::<_, i64>(first + 6)?.unsigned_abs(),
+        unreadable: salvage.unreadable,
+    })
+}
+
+impl Tx<'_> {
+    pub fn has_users(&self) -> Result<bool> {
+        self.one("SELECT EXISTS (SELECT 1 FROM users)", [], |row| row.get(0))
+    }
+
+    pub fn user(&self, id: UserId) -> Result<Option<User>> {
+        self.row(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"), [id.as_bytes()], |row| user(row, 0))
+    }
+
+    /// The user, with 0 for the number of keys.
+    pub fn user_without_count(&self, id: UserId) -> Result<Option<User>> {
+        self.row(&format!("SELECT {UNCOUNTED_USER} FROM users u WHERE u.id = ?1"), [id.as_bytes()], |row| user(row, 0))
+    }
+
+    pub fn user_with_email(&self, email: &Email) -> Result<Option<User>> {
+        self.row(&format!("SELECT {USER} FROM users u WHERE u.email = ?1"), [email.as_str()], |row| user(row, 0))
+    }
+
+    pub fn user_id_of(&self, email: &Email) -> Result<Option<UserId>> {
+        let text = "SELECT id FROM users WHERE email = ?1";
+        self.row(text, [email.as_str()], |row| row.get(0).map(UserId::from_bytes))
+    }
+
+    /// The user and the password's PHC string.
+    pub fn credentials(&self, email: &Email) -> Result<Option<(User, Option<String>)>> {
+        let text = format!("SELECT {USER}, u.password_hash FROM users u WHERE u.email = ?1");
+        self.row(&text, [email.as_str()], |row| Ok((user(row, 0)?, row.get(7)?)))
+    }
+
+    /// Whether this user is active and has this password hash.
+    pub fn has_password(&self, id: UserId, hash: &str) -> Result<bool> {
+        let text = "SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1 AND active = 1 AND password_hash = ?2)";
+        self.one(text, (id.as_bytes(), hash), |row| row.get(0))
+    }
+
+    /// Up to 10,000 users, by email.
+    pub fn users(&self) -> Result<Vec<User>> {
+        self.rows(&format!("SELECT {USER} FROM users u ORDER BY u.email LIMIT 10000"), [], |row| user(row, 0))
+    }
+
+    /// Newest first.
+    pub fn users_page(&self, filter: &UserFilter) -> Result<Page<User>> {
+        let text = format!(
+            "SELECT {USER} FROM users u WHERE u.id < :after AND (:role IS NULL OR u.role = :role) AND (:active IS NULL OR u.active = :active)
+             AND (:search IS NULL OR u.email LIKE :search ESCAPE '\\' OR u.id = :id) ORDER BY u.id DESC LIMIT :limit"
+        );
+        let id = filter.search.as_deref().and_then(|text| UserId::parse(text.trim()).ok());
+        let values = named_params! {
+            ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
+            ":role": filter.role.map(Role::as_str),
+            ":active": filter.active,
+            ":search": filter.search.as_deref().map(like_pattern),
+            ":id": id.map(|id| *id.as_bytes()),
+            ":limit": filter.limit as i64 + 1,
+        };
+        let rows = self.rows(&text, values, |row| user(row, 0))?;
+        Ok(Page::cut(rows, filter.limit, |user| *user.id.as_bytes()))
+    }
+
+    /// The number of active admins other than this user.
+    pub fn other_active_admins(&self, id: UserId) -> Result<i64> {
+        let text = "SELECT count(*) FROM users WHERE role = 'admin' AND active = 1 AND id <> ?1";
+        self.one(text, [id.as_bytes()], |row| row.get(0))
+    }
+
+    /// False if a user with this email or id is there already.
+    pub fn put_user(&self, new: &UserRow) -> Result<bool> {
+        let text =
+            "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)";
+        let mut statement = self.db.prepare_cached(text).map_err(sql)?;
+        let values =
+            (new.id.as_bytes(), new.email.as_str(), new.role.as_str(), &new.password_hash, new.created_at.millis());
+        match statement.execute(values) {
+            Err(error) if is_unique_violation(&error) => Ok(false),
+            other => other.map(|_| true).map_err(sql),
+        }
+    }
+
+    pub fn set_role(&self, id: UserId, role: Role) -> Result<()> {
+        self.execute("UPDATE users SET role = ?2 WHERE id = ?1", (id.as_bytes(), role.as_str())).map(drop)
+    }
+
+    pub fn set_active(&self, id: UserId, active: bool) -> Result<()> {
+        self.execute("UPDATE users SET active = ?2 WHERE id = ?1", (id.as_bytes(), active)).map(drop)
+    }
+
+    pub fn set_password_hash(&self, id: UserId, hash: &str) -> Result<()> {
+        self.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (id.as_bytes(), hash)).map(drop)
+    }
+
+    /// False if `old` is not the user's hash any more.
+    pub fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<bool> {
+        let text = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+        self.execute(text, (id.as_bytes(), old, new)).map(|rows| rows == 1)
+    }
+
+    pub fn set_last_login(&self, id: UserId, at: Time) -> Result<()> {
+        self.execute("UPDATE users SET last_login_at = ?2 WHERE id = ?1", (id.as_bytes(), at.millis())).map(drop)
+    }
+
+    pub fn delete_user(&self, id: UserId) -> Result<()> {
+        self.execute("DELETE FROM users WHERE id = ?1", [id.as_bytes()]).map(drop)
+    }
+}

@@ -1,24 +1,11 @@
 //! How an act reaches the database: as one transaction on the writer's thread, in which whoever acts is judged once
 //! more before anything else. It is answered once it is durable and the index knows.
 
+use super::by::By;
 use super::{Auth, authority};
 use crate::error::Result;
-use crate::model::{Origin, Time};
+use crate::model::Origin;
 use crate::store::{Tx, Urgency};
-
-/// Who acts, by what authority, from where and when. Each rule that changes something takes it beside the transaction.
-#[derive(Debug, Clone)]
-pub struct By {
-    pub origin: Origin,
-    pub at: Time,
-}
-
-impl By {
-    /// The server itself, by its schedule.
-    pub fn server(at: Time) -> Self {
-        By { origin: Origin::server(), at }
-    }
-}
 
 impl Auth {
     /// The act of this origin, now.

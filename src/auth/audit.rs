@@ -1,6 +1,6 @@
 //! The audit log: one line for each act, in the act's own transaction. No line, no act.
 
-use super::act::By;
+use super::by::By;
 use super::caller::Asking;
 use super::{Auth, Urgency};
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! Judges an act's caller once more inside the act's transaction, so that what was taken away from the caller since
 //! the request came in is taken away from the act too.
 
-use super::act::By;
+use super::by::By;
 use crate::error::{Error, Kind, Result};
 use crate::model::verdict::Demand;
 use crate::model::{Authority, JudgedKey, Refusal, Role, SessionId, UserId, session};

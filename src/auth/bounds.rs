@@ -1,18 +1,11 @@
 //! A key cannot give another key more than it has itself: not more time, more addresses, more requests,
 //! nor another prefix. Where a request names none of these, the caller's own bounds hold.
 
-use super::keys::KeyRequest;
+use super::keys::request::KeyRequest;
 use super::{Auth, Caller};
 use crate::error::{Error, Result};
 use crate::model::rotation::SuccessorLife;
 use crate::model::{Bounds, Expiry, KeyPrefix, KeyRecord, Role};
-
-/// What a request for a key does not name, so that the caller's own bounds hold there.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LeftOpen {
-    pub expiry: bool,
-    pub allowed_ips: bool,
-}
 
 impl Caller {
     /// The request within the caller's own bounds, or the field that reaches beyond them.

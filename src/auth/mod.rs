@@ -4,7 +4,8 @@
 mod act;
 mod audit;
 mod authority;
-pub mod bounds;
+mod bounds;
+mod by;
 pub mod caller;
 pub mod identity;
 mod jwt;
@@ -35,10 +36,9 @@ use crate::store::{Store, Urgency};
 
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, engine, examine};
-pub use bounds::LeftOpen;
 pub use caller::Caller;
 pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
-pub use keys::{ImportInput, KeyRequest, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
+pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use signing::SigningSettings;
 pub use state::DatabaseState;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::act::By;
+use super::by::By;
 use super::caller::Asking;
 use super::{Auth, Urgency, audit, short_tokens};
 use crate::error::{Error, Result};

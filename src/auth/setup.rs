@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use subtle::ConstantTimeEq;
 
-use super::act::By;
+use super::by::By;
 use super::users::{self, NewUser};
 use super::{Auth, Urgency};
 use crate::error::{Error, Result};

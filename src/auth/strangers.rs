@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::model::network::Neighbourhood;
+use crate::model::client_address::Neighbourhood;
 use crate::model::{ClientAddress, Digest};
 
 const WINDOW: Duration = Duration::from_secs(60);

@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::ambient::log;
 use crate::ambient::streams::{Stream, was_closed};
 use crate::error::{Error, Result};
+use crate::model::characters::is_deceptive;
 use crate::model::foreign_text::message_without_keys;
-use crate::model::name::is_deceptive;
 
 /// A line of talk; in the server, in its turn among the lines of the log. It may repeat an argument or a line of a
 /// file, and a key given there by mistake must not reach a log of the terminal or of a CI job.

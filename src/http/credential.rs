@@ -3,8 +3,7 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use super::problem::Problem;
-use crate::model::{PlainKey, Refusal};
+use crate::model::PlainKey;
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -19,21 +18,6 @@ pub enum Credential<'a> {
     Garbled(&'a [u8]),
     /// Two keys that differ, or two `Authorization` headers that may each hold one.
     Ambiguous,
-}
-
-impl<'a> Credential<'a> {
-    /// The key, or what to answer to somebody who sent none that can be read.
-    pub fn key(self) -> Result<&'a [u8], Problem> {
-        match self {
-            Credential::Key(key) => Ok(key),
-            Credential::None => Err(Problem::missing_key()),
-            Credential::Garbled(text) if text.is_empty() || PlainKey::find_in(text).is_some() => {
-                Err(Problem::unreadable_key())
-            }
-            Credential::Garbled(_) => Err(Problem::refused(Refusal::Malformed, &[])),
-            Credential::Ambiguous => Err(Problem::invalid_request("Send one key, in one header.")),
-        }
-    }
 }
 
 pub fn credential(headers: &HeaderMap) -> Credential<'_> {

@@ -12,12 +12,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
-use super::credential::has_more_than_a_key;
+use super::credential::{Credential, has_more_than_a_key};
 use super::request_id::RequestId;
 use crate::auth::{Allowance, Bad};
 use crate::error::{Error, Kind};
-use crate::model::Refusal;
 use crate::model::foreign_text::message_without_keys;
+use crate::model::{PlainKey, Refusal};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", charset=\"UTF-8\"");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
@@ -61,6 +61,21 @@ pub struct Problem {
     pub allow: Option<&'static str>,
     /// For the log alone.
     pub cause: Option<String>,
+}
+
+impl<'a> Credential<'a> {
+    /// The key, or what to answer to somebody who sent none that can be read.
+    pub fn key(self) -> Result<&'a [u8], Problem> {
+        match self {
+            Credential::Key(key) => Ok(key),
+            Credential::None => Err(Problem::missing_key()),
+            Credential::Garbled(text) if text.is_empty() || PlainKey::find_in(text).is_some() => {
+                Err(Problem::unreadable_key())
+            }
+            Credential::Garbled(_) => Err(Problem::refused(Refusal::Malformed, &[])),
+            Credential::Ambiguous => Err(Problem::invalid_request("Send one key, in one header.")),
+        }
+    }
 }
 
 impl Problem {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::HttpSettings;
-use crate::model::network::Neighbourhood;
+use crate::model::client_address::Neighbourhood;
 use crate::model::{ClientAddress, Networks};
 
 /// One for all workers of a listener.

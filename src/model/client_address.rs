@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::network::Neighbourhood;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Its IP address (never an IPv4-mapped IPv6 one), or that nobody could read one. An unknown address is
 /// in no range, is counted in a bucket of its own, and is written as `unknown`.
@@ -91,6 +91,35 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
+/// What one client can hold cheaply: an IPv4 address, an IPv6 /64. All unknown addresses are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Neighbourhood {
+    Known(IpNet),
+    Unknown,
+}
+
+impl Neighbourhood {
+    fn of(address: ClientAddress) -> Self {
+        match address {
+            ClientAddress::Known(IpAddr::V4(v4)) => Neighbourhood::Known(IpNet::V4(Ipv4Net::from(v4))),
+            ClientAddress::Known(IpAddr::V6(v6)) => {
+                let upper = Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX));
+                Neighbourhood::Known(IpNet::V6(Ipv6Net::new_assert(upper, 64)))
+            }
+            ClientAddress::Unknown => Neighbourhood::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Neighbourhood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Neighbourhood::Known(net) => net.fmt(f),
+            Neighbourhood::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +199,14 @@ mod tests {
         fn any_bytes_are_read(text: Vec<u8>) {
             ClientAddress::read(&text);
         }
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_64() {
+        let of = |text: &str| ClientAddress::read(text.as_bytes()).neighbourhood();
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        assert_eq!(of("unknown"), Neighbourhood::Unknown);
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::name::is_deceptive;
+use super::characters::is_deceptive;
 use super::{KeyPrefix, PlainKey};
 
 /// The longest text that is kept of a user agent, in bytes.

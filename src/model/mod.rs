@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod authority;
 pub mod bounds;
+pub mod characters;
 pub mod client_address;
 pub mod database;
 pub mod email;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+use super::characters::is_deceptive;
 use super::foreign_text;
 use crate::error::{Error, Result};
 
@@ -54,13 +55,6 @@ impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Characters that make text look like other text in a page, a log or a terminal.
-pub fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// ZERO WIDTH SPACE: where a line may break, in scripts that write no space between words.

@@ -1,42 +1,11 @@
 //! Address ranges: who may use a key, and which peers are trusted proxies.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
-use super::ClientAddress;
 use crate::error::{Error, Result};
-
-/// What one client can hold cheaply: an IPv4 address, an IPv6 /64. All unknown addresses are one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Neighbourhood {
-    Known(IpNet),
-    Unknown,
-}
-
-impl Neighbourhood {
-    pub fn of(address: ClientAddress) -> Self {
-        match address {
-            ClientAddress::Known(IpAddr::V4(v4)) => Neighbourhood::Known(IpNet::V4(Ipv4Net::from(v4))),
-            ClientAddress::Known(IpAddr::V6(v6)) => {
-                let upper = Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX));
-                Neighbourhood::Known(IpNet::V6(Ipv6Net::new_assert(upper, 64)))
-            }
-            ClientAddress::Unknown => Neighbourhood::Unknown,
-        }
-    }
-}
-
-impl fmt::Display for Neighbourhood {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Neighbourhood::Known(net) => net.fmt(f),
-            Neighbourhood::Unknown => f.write_str("unknown"),
-        }
-    }
-}
 
 /// CIDR ranges, each truncated to its network; empty means "from anywhere". A range of IPv4-mapped IPv6
 /// addresses (RFC 4291 §2.5.5.2) is the range of the IPv4 addresses that they stand for.
@@ -145,15 +114,6 @@ mod tests {
         for damaged in ["10.0.0.0/33", "10.0.0.0/8,11.0.0.0/8", "anywhere", "10.0.0.0/8 \0"] {
             assert_eq!(Networks::stored(damaged), None, "{damaged:?}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_client_is_its_64() {
-        let of = |text: &str| ClientAddress::read(text.as_bytes()).neighbourhood();
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
-        assert_eq!(of("unknown"), Neighbourhood::Unknown);
     }
 
     #[test]

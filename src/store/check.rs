@@ -15,7 +15,7 @@ use super::place::DatabaseFile;
 use super::rows::{Salvage, sql};
 use super::tables::keys::{KEY, record};
 use super::tables::users::{USER, user};
-use super::{Tx, companions, locks, open};
+use super::{Tx, companions, connection, locks, open, schema};
 use crate::error::{Error, Result};
 use crate::model::{ChainReport, Consent, FamilyId};
 
@@ -61,7 +61,7 @@ fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination>
     }
     let history = Announcement::peek(path)?;
     let db = access.connect(path)?;
-    let is_present_version = open::judge(&db, path)?;
+    let is_present_version = schema::judge(&db, path)?;
     let accusation = match history {
         Some(history) => lineage::accuse(&history, &db, is_without_log)?,
         None => is_without_log.then_some(Accusation::WithoutLog),
@@ -122,9 +122,9 @@ impl Access {
     }
 
     fn connect(self, path: &Path) -> Result<Connection> {
-        let at = |error| open::at(path, error);
+        let at = |error| connection::at(path, error);
         let db = match self {
-            Access::Shared => open::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            Access::Shared => connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
             Access::Alone => {
                 let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
                 db.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(at)?;
@@ -136,7 +136,7 @@ impl Access {
                 Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(at)?
             }
         };
-        open::keep_log(&db);
+        connection::keep_log(&db);
         db.pragma_update(None, "query_only", "ON").map_err(at)?;
         Ok(db)
     }

@@ -8,7 +8,7 @@ use rusqlite::OpenFlags;
 use super::announce::Announcement;
 use super::files::{beside, sync_directory_of, trouble};
 use super::reserve::Reserve;
-use super::{companions, lineage, open};
+use super::{companions, connection, lineage, schema};
 use crate::error::{Error, Result};
 
 /// It is made under another name and linked into place whole: a crash in between leaves nothing half, and of two
@@ -19,10 +19,10 @@ pub(super) fn create(path: &Path) -> Result<()> {
     let _ = fs::remove_file(&draft); // left by a crashed process of the same pid
     companions::open(path, &draft)?;
     let made = (|| {
-        let mut db = open::connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(|error| open::at(path, error))?;
-        open::migrate(&mut db, &draft)?;
-        db.close().map_err(|(_, error)| open::at(path, error))?;
+        let mut db = connection::connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(|error| connection::at(path, error))?;
+        schema::migrate(&mut db, &draft)?;
+        db.close().map_err(|(_, error)| connection::at(path, error))?;
         fs::File::open(&draft)
             .and_then(|file| file.sync_all())
             .map_err(|error| trouble(path, "cannot be written", error))?;

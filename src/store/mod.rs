@@ -4,6 +4,7 @@
 mod announce;
 mod check;
 mod companions;
+mod connection;
 mod create;
 mod files;
 mod filesystem;
@@ -19,6 +20,7 @@ mod open;
 mod place;
 mod reserve;
 mod rows;
+mod schema;
 mod signing;
 mod tables;
 mod tx;
@@ -112,7 +114,7 @@ impl Store {
         let announcement = Arc::clone(&opened.announcement);
         let freshness = Arc::new(Freshness { announcement, seen: AtomicU64::new(u64::MAX) });
         let writer = Writer::start(opened, Arc::clone(&index), Arc::clone(&freshness), Arc::clone(&watch))?;
-        let connections = (0..READERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>>>()?;
+        let connections = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>>>()?;
         let readers = Pool::start("reader", WAITING_READS, connections)?;
         Ok(Store { writer, readers, index, freshness, watch, path, installation, accepted })
     }

@@ -1,36 +1,25 @@
-//! Opening the database: in which order it is found, locked, judged and migrated, and the settings of each
-//! connection. `create` makes a new one.
+//! Opening the database: in which order it is found, locked, judged and migrated.
+//! `create` makes a new one.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::announce::Announcement;
+use super::connection::{at, connect, keep_log, prepare_writer};
 use super::files::{beside, trouble};
 use super::lineage::{self, Accusation};
 use super::locks::{self, Opening, ServerLock};
 use super::log::Log;
-use super::mark::Mark;
 use super::place::{DatabaseFile, Place};
+use super::schema::{judge, migrate};
 use super::{companions, create, filesystem};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::{Consent, Purpose};
-
-mod embedded {
-    refinery::embed_migrations!("migrations");
-}
 
 /// Older ones can corrupt a database on which two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
-/// How long to wait for the write lock, and how often to look for it. SQLite's own handler pauses for up to a tenth of
-/// a second, in which another process takes its next turn.
-const BUSY: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(2);
-
 /// A sound database of this program's schema, open.
 pub(super) struct Opened {
     pub place: Place,
@@ -154,136 +143,4 @@ fn refusal(path: &Path, accusation: &Accusation) -> Error {
          there is one. To go on with this one, start once with --accept-older-database; the audit log will say so.",
         accusation.text(&path.display().to_string())
     ))
-}
-
-/// Refuses, before anything is written, what this program cannot serve from. False for an earlier version's schema.
-pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
-    let found: u32 = db
-        .query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
-        .map_err(|error| at(path, error))?;
-    let known =
-        embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0);
-    if found > known as u32 {
-        return Err(Error::conflict(format!(
-            "{} was written by a newer keybearer (schema {found}; this one knows {known}). Install that version or a later one; nothing was changed.",
-            path.display()
-        )));
-    }
-    Ok(found == known as u32)
-}
-
-pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
-    embedded::migrations::runner()
-        .run(db)
-        .map(drop)
-        .map_err(|error| trouble(path, "cannot be brought to this version's schema", error))
-}
-
-/// The writer's connection again, after a failure.
-pub(super) fn writer(path: &Path) -> Result<Connection> {
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    prepare_writer(&db, path)?;
-    Ok(db)
-}
-
-fn prepare_writer(db: &Connection, path: &Path) -> Result<()> {
-    // FULL: with NORMAL a power cut may take back the last commits, and with them a revocation.
-    // A checkpoint takes the writer some milliseconds: one for each 16 MiB, not for each 4.
-    for (pragma, value) in [
-        ("journal_mode", "WAL"),
-        ("synchronous", "FULL"),
-        ("journal_size_limit", "67108864"),
-        ("wal_autocheckpoint", "4000"),
-        ("cache_size", "-2048"),
-    ] {
-        db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
-    }
-    // A database that was in another mode (made by VACUUM INTO, say) gets its log at the first look into it.
-    Mark::of(db).map(drop)
-}
-
-pub(super) fn reader(path: &Path) -> Result<Connection> {
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Small: what it does not hold, the system's cache does.
-    for (pragma, value) in [("query_only", "ON"), ("cache_size", "-512")] {
-        db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
-    }
-    // The writer's alone to write the log into the file, once it knows that both are in their places.
-    keep_log(&db);
-    Ok(db)
-}
-
-/// Lets the log stand when this connection is closed, even if it is the last one.
-pub(super) fn keep_log(db: &Connection) {
-    let set = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-    debug_assert!(set.is_ok(), "SQLite knows this setting");
-}
-
-pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
-    // SQLite falls back to reading where it may not write.
-    if access.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) && db.is_readonly("main").map_err(|error| at(path, error))? {
-        return Err(Error::new(Kind::Unavailable, read_only(path, "no right to write")));
-    }
-    db.busy_handler(Some(wait_for_lock)).map_err(|error| at(path, error))?;
-    db.set_prepared_statement_cache_capacity(64);
-    // Plans by the statements alone. Planning anew for each bound value took a quarter of the writer's time.
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|error| at(path, error))?;
-    // No value of ours comes near a mebibyte; nothing bigger is read or built.
-    db.set_limit(Limit::SQLITE_LIMIT_LENGTH, 1 << 20).map_err(|error| at(path, error))?;
-    for (pragma, value) in [
-        ("foreign_keys", "ON"),
-        ("trusted_schema", "OFF"),
-        ("secure_delete", "ON"),
-        ("cell_size_check", "ON"),
-        ("temp_store", "MEMORY"),
-    ] {
-        db.pragma_update(None, pragma, value).map_err(|error| at(path, error))?;
-    }
-    Ok(db)
-}
-
-fn wait_for_lock(looks: i32) -> bool {
-    std::thread::sleep(LOOK);
-    LOOK * looks.unsigned_abs() < BUSY
-}
-
-/// A message that names the file and what to do; for start-up, where the operator reads it.
-pub(super) fn at(file: &Path, error: rusqlite::Error) -> Error {
-    let path = file.display();
-    let way_out = "Stop the server, keep these files, and put a sound copy of the database in their place.";
-    let message = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => format!("{path} is not a database, or is damaged. {way_out}"),
-        Some(ErrorCode::DatabaseCorrupt) => format!("{path} is damaged ({error}). {way_out}"),
-        Some(ErrorCode::ReadOnly) => read_only(file, &error.to_string()),
-        Some(ErrorCode::DatabaseBusy) => format!("{path} is locked by another program: {error}."),
-        _ => format!("{path} cannot be opened: {error}."),
-    };
-    Error::new(Kind::Unavailable, message)
-}
-
-fn read_only(path: &Path, why: &str) -> String {
-    let path = path.display();
-    format!("{path} cannot be written: {why}. Check the owner and mode of the file and its directory.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_database_of_the_first_schema_gets_all_later_ones_in_order() {
-        let mut db = Connection::open_in_memory().unwrap();
-        embedded::migrations::runner().set_target(refinery::Target::Version(1)).run(&mut db).unwrap();
-        migrate(&mut db, Path::new("memory")).unwrap();
-        let mut query = db.prepare("SELECT version FROM refinery_schema_history ORDER BY version").unwrap();
-        let applied: Vec<u32> =
-            query.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
-        let mut known: Vec<u32> =
-            embedded::migrations::runner().get_migrations().iter().map(|m| m.version() as u32).collect();
-        known.sort_unstable();
-        assert_eq!(applied, known);
-        assert_eq!(applied[..3], [1, 2, 3]);
-    }
 }

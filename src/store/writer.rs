@@ -21,7 +21,7 @@ use super::locks::ServerLock;
 use super::open::Opened;
 use super::reserve::Reserve;
 use super::watch::Watch;
-use super::{Freshness, Tx, open};
+use super::{Freshness, Tx, connection};
 use crate::ambient::log;
 use crate::error::{Error, Result};
 use crate::index::Index;
@@ -194,7 +194,7 @@ impl WriterLoop {
     fn leave(&mut self) {
         if self.watch.trouble().is_some() {
             // What is open here must not be written over what stands there now.
-            return open::keep_log(&self.db);
+            return connection::keep_log(&self.db);
         }
         // A busy checkpoint loses nothing.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

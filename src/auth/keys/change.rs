@@ -1,7 +1,7 @@
 //! Changing a key in place.
 
 use super::{find, log};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Caller, Urgency};
 use crate::error::{Error, Result};

@@ -1,24 +1,13 @@
 //! Creating a key.
 
+use super::request::KeyRequest;
 use super::{Created, Made, find, log, may_own, submission};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, LeftOpen, Urgency};
+use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, KeyId, KeyPrefix, KeySettings, PlainKey, Reach, Submission, UserId};
+use crate::model::{Action, KeyId, PlainKey, Reach, Submission};
 use crate::store::{KeyRow, Tx};
-
-/// What a person or program asks of a new key; already parsed.
-#[derive(Debug, Clone)]
-pub struct KeyRequest {
-    pub owner: UserId,
-    /// `None`: the default prefix.
-    pub prefix: Option<KeyPrefix>,
-    pub settings: KeySettings,
-    pub left_open: LeftOpen,
-    /// Names this request, so that repeating it creates no second key.
-    pub submission: Option<Submission>,
-}
 
 fn create(tx: &Tx<'_>, by: &By, row: &KeyRow, request: Option<&Submission>) -> Result<Created> {
     if let Some(id) = submission::earlier(tx, by, request)? {

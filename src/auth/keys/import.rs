@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{find, log};
 use crate::ambient::Clock;
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, audit};
 use crate::error::{Error, Result};

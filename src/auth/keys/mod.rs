@@ -5,18 +5,19 @@ mod create;
 mod import;
 mod leaked;
 mod list;
+pub(super) mod request;
 mod revoke;
 mod rotate;
 mod submission;
 
-use super::act::By;
+use super::by::By;
 use super::{Auth, audit};
 use crate::error::{Error, Result};
 use crate::model::{Action, KeyId, KeyPrefix, KeyRecord, PlainKey, Reach, UserId};
 use crate::store::Tx;
 
-pub use create::KeyRequest;
 pub use import::{ImportInput, ImportRows, RevokedLines};
+pub use request::{KeyRequest, LeftOpen};
 pub use revoke::{RevokedKeys, WhichKeys};
 pub use rotate::Rotation;
 

@@ -1,7 +1,7 @@
 //! Revoking keys, for good: in force before the answer, also when the disk is full.
 
 use super::{find, log};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Kind, Result};

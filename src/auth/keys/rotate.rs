@@ -4,7 +4,7 @@
 
 use super::revoke::{revoke, unless_missing};
 use super::{Created, Made, create, find, log, may_own, submission};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Caller, Urgency};
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::error::{Error, Result};
 use crate::model::time::SKEW;
 use crate::model::{KeyId, Submission};

@@ -9,7 +9,7 @@ use super::throttle::{self, Buckets, Cleared, Known};
 use super::{devices, refused};
 use crate::ambient::Clock;
 use crate::auth::Auth;
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::passwords::{Hasher, Lane, Match};
 use crate::error::{Error, Result};
 use crate::model::{Actor, Authority, ClientAddress, Digest, Email, Origin, Password, SessionToken, User};

@@ -1,6 +1,6 @@
 //! By what somebody is known who has signed in before: a browser's cookie or an address.
 
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::error::Result;
 use crate::model::session::DEVICE_LIFETIME;
 use crate::model::time::SKEW;

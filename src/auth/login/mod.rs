@@ -6,7 +6,7 @@ pub(super) mod refused;
 pub mod throttle;
 
 use super::{Auth, Urgency, sessions};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::error::{Kind, Result};
 use crate::model::{Action, Digest, Origin, Password, SessionId, SessionToken, User, foreign_text};
 use crate::store::{KnownBy, SessionRow, Tx};

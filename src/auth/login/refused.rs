@@ -1,8 +1,8 @@
 //! Failed sign-ins in the audit log. Whoever wants to may fail as often as they like, so each hour has room for few
 //! events: the first of each address, up to a bound for all. The rest are counted, and reported when the hour is over.
 
-use crate::auth::act::By;
 use crate::auth::audit;
+use crate::auth::by::By;
 use crate::error::Result;
 use crate::model::{Action, ClientAddress, Email, Time};
 use crate::store::{RefusedLoginsOf, Tx};

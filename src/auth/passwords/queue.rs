@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Hasher;
 use crate::error::{Error, Result};
 use crate::model::Digest;
-use crate::model::network::Neighbourhood;
+use crate::model::client_address::Neighbourhood;
 
 /// A waiting job holds a password (12 KiB at most, in NFKC) and a hash: full queues take 4 MiB at most.
 const STRANGERS: Bounds = Bounds { line: 32, all: 192 };

@@ -1,6 +1,6 @@
 //! A family of tokens: begun by a sign-in, ended with all that followed from it.
 
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::login::devices;
 use crate::auth::login::throttle::{self, Cleared};
 use crate::auth::{audit, keys};

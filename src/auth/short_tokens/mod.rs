@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::keys;
 use super::login::attempt::wrong;
 use super::{Auth, Urgency};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::error::{Error, Kind, Result};
 use crate::model::token::{RefreshToken, must_be_token};
 use crate::model::{FamilyId, KeyId, KeyPrefix, Origin, Password, PlainKey, Reach, ScopeSet, Time};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::family::{NewToken, log, prune, put_token};
 use super::{Fresh, Issued};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::{Auth, Urgency, keys};
 use crate::error::{Error, Result};
 use crate::model::time::SKEW;

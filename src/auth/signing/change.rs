@@ -1,7 +1,7 @@
 //! Changing the file of the signing keys.
 
-use crate::auth::act::By;
 use crate::auth::audit;
+use crate::auth::by::By;
 use crate::error::{Error, Result};
 use crate::model::Action;
 use crate::model::signing::Keyring;

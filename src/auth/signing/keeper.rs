@@ -9,7 +9,7 @@ use super::change::change;
 use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock, FileStamp};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::error::{Error, Result};
 use crate::model::signing::{FreshKey, Keyring};
 use crate::model::{Action, Time};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::act::By;
+use super::by::By;
 use super::caller::Asking;
 use super::{Auth, Urgency};
 use crate::ambient::Pool;

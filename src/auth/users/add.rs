@@ -1,7 +1,7 @@
 //! Adding a user.
 
 use super::{find, log};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Result};

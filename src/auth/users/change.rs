@@ -3,7 +3,7 @@
 
 use super::password::NewPassword;
 use super::{find, keep_an_admin, log};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, sessions, short_tokens};
 use crate::error::{Error, Result};

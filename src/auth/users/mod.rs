@@ -5,7 +5,7 @@ mod change;
 mod password;
 mod remove;
 
-use super::act::By;
+use super::by::By;
 use super::caller::Asking;
 use super::{Auth, audit};
 use crate::error::{Error, Result};

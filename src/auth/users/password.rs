@@ -1,7 +1,7 @@
 //! Passwords: replaced by an admin or by their owner, or entered once more.
 
 use super::{find, log};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::login::throttle::{self, Cleared};
 use crate::auth::{Auth, Urgency, sessions, short_tokens};

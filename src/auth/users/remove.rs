@@ -2,7 +2,7 @@
 
 use super::change::deactivate;
 use super::{find, keep_an_admin, log, missing};
-use crate::auth::act::By;
+use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, keys};
 use crate::error::{Error, Result};

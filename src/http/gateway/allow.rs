@@ -9,8 +9,8 @@ use actix_web::web::{Bytes, BytesMut};
 
 use super::IDENTITY;
 use crate::auth::Allowance;
-use crate::http::problem::rate_limit_headers;
 use crate::auth::KeyView;
+use crate::http::problem::rate_limit_headers;
 
 /// What the identity headers of one allowed key say: id, owner, owner's id and scopes one after the
 /// other in one text, and the signed identity. Small, for it is handed on often.

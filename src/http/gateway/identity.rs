@@ -8,10 +8,10 @@ use std::time::Duration;
 use actix_web::http::header::HeaderValue;
 
 use super::allow::Allowed;
+use crate::auth::KeyView;
 use crate::auth::identity::{LIFETIME, Says};
 use crate::error::{Error, Result};
 use crate::http::Site;
-use crate::auth::KeyView;
 use crate::model::{KeyId, Time};
 
 const SHARDS: usize = 64;

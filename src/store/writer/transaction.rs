@@ -9,7 +9,7 @@ use super::verb::{Job, Urgency};
 use crate::error::{Error, Result};
 use crate::store::mark::Mark;
 use crate::store::rows::sql;
-use crate::store::{Tx, follow, lineage, open};
+use crate::store::{Tx, connection, follow, lineage};
 
 /// Why a transaction did not succeed.
 #[derive(Clone)]
@@ -179,7 +179,7 @@ impl WriterLoop {
     /// snapshot, and never in a file that is whole without its log, wherever this is interrupted.
     pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
         // As long as this reader is there, no checkpoint goes beyond what it sees.
-        let reader = open::reader(&self.path)?;
+        let reader = connection::reader(&self.path)?;
         reader.execute_batch("BEGIN").map_err(sql)?;
         Mark::of(&reader)?;
         self.mark()?;
@@ -226,7 +226,7 @@ impl WriterLoop {
         } else {
             // Until the next successful transaction every look-up goes to SQLite.
             self.freshness.seen.store(u64::MAX, Ordering::Release);
-            match open::writer(&self.path) {
+            match connection::writer(&self.path) {
                 Ok(db) => {
                     self.db = db;
                     self.judged_version = None; // a new connection counts from the start

@@ -17,8 +17,6 @@ use crate::auth::{Auth, ImportInput, RevokedLines};
 use crate::error::{Error, Kind, Result};
 use rows::Rows;
 
-pub const NOT_UTF8: &str = "it is not UTF-8. Save the file as UTF-8; it may be in Windows-1252 or Latin-1 now.";
-
 /// Wrong lines after which the others are not looked at.
 const MOST_ERRORS: u64 = 20;
 /// Rows that are read ahead of those that are written.

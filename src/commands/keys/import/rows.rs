@@ -4,12 +4,12 @@
 use std::io::{self, BufReader, Read};
 
 use super::super::transfer::csv::{Header, split};
-use super::super::transfer::{Entry, json};
+use super::super::transfer::{Entry, json, text};
 use super::lines::{LONGEST, Lines, ONLY_CR};
 use crate::commands::input::{CopyFailed, Text, Unpaired};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
-use crate::model::name::is_deceptive;
+use crate::model::characters::is_deceptive;
 
 /// Goes on after a line that is wrong; ends where the text cannot be read on.
 pub struct Rows<R: Read> {
@@ -48,7 +48,7 @@ impl<R: Read> Rows<R> {
             [b'[', ..] => return Err(wrong("this is a JSON array. Write one object per line: jq -c '.[]' FILE")),
             [b'<', ..] => return Err(wrong("this is HTML or XML. Import needs JSON Lines or CSV.")),
             line => {
-                let line = std::str::from_utf8(line).map_err(|_| wrong(super::NOT_UTF8))?;
+                let line = text::utf8(line).map_err(|error| at(number, &error))?;
                 Form::Csv(Header::parse(line, separator).map_err(|error| at(number, &error))?)
             }
         };

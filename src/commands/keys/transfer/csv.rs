@@ -4,6 +4,7 @@
 use csv::StringRecord;
 use serde_json::value::RawValue;
 
+use super::text::utf8;
 use super::{Entry, cells};
 use crate::error::{Error, Result};
 
@@ -71,7 +72,7 @@ impl Header {
         }
         let mut entry = Entry::default();
         for (cell, column) in row.iter().zip(&self.columns) {
-            let cell = std::str::from_utf8(cell).map_err(|_| Error::conflict(super::super::import::NOT_UTF8))?;
+            let cell = utf8(cell)?;
             entry.put(COLUMNS[*column], &cells::restore(cell))?;
         }
         Ok(entry)

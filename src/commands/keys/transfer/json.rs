@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::Entry;
+use super::text::utf8;
 use crate::error::{Error, Result};
 
 pub fn read(line: &[u8]) -> Result<Entry> {
-    let text = std::str::from_utf8(line).map_err(|_| Error::conflict(super::super::import::NOT_UTF8))?;
+    let text = utf8(line)?;
     if !text.trim_start().starts_with('{') {
         return Err(Error::conflict("it is not a JSON object."));
     }

@@ -4,13 +4,14 @@
 mod cells;
 pub mod csv;
 pub mod json;
+pub mod text;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::model::characters::is_deceptive;
 use crate::model::foreign_text::has_key;
-use crate::model::name::is_deceptive;
 use crate::model::{
     Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, RateLimit, ScopeSet,
     Time,

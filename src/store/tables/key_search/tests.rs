@@ -1,7 +1,7 @@
 //! The search on a database of a few dozen keys, with bounds so small that each way to a key is gone.
 
 use super::*;
-use crate::store::{create, open};
+use crate::store::{connection, create};
 
 const SMALL: Bounds = Bounds { window: 3, few: 2, walk: 4, people: 2 };
 
@@ -18,7 +18,7 @@ impl Keys {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.db");
         create::create(&path).unwrap();
-        let db = open::writer(&path).unwrap();
+        let db = connection::writer(&path).unwrap();
         for (user, email) in [(1, "ada@example.com"), (2, "bob@example.com")] {
             db.execute(
                 "INSERT INTO users (id, email, role, active, created_at) VALUES (?1, ?2, 'admin', 1, 0)",

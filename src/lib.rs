@@ -1,5 +1,5 @@
 //! Keybearer: a self-hosted API-key server. Imports run one way:
-//! `main → cli → commands → http → auth → store → index → ambient → model → error`.
+//! `main → cli → commands → http → auth → usage, signing → store → index → ambient → model → error`.
 
 pub mod ambient;
 pub mod auth;
@@ -9,4 +9,6 @@ pub mod error;
 pub mod http;
 pub mod index;
 pub mod model;
+pub mod signing;
 pub mod store;
+pub mod usage;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Auth;
-use super::signing::{self, Ring};
 use crate::error::Result;
 use crate::model::Time;
+use crate::signing::{self, Ring};
 
 /// Of its own type, so that it is never taken for an access token, nor the other way round.
 const IDENTITY: &str = "identity+jwt";

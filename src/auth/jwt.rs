@@ -3,13 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::signing::{self, LONGEST_TOKEN};
 use super::verify::Identity;
 use super::{Auth, Presented, Verdict};
 use crate::error::{Error, Result};
 use crate::index::KeyView;
 use crate::model::verdict::Demand;
 use crate::model::{ClientAddress, Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
+use crate::signing::{self, LONGEST_TOKEN};
 
 /// The type of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";

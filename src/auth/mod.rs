@@ -16,11 +16,11 @@ pub mod passwords;
 pub mod sessions;
 pub mod setup;
 pub mod short_tokens;
-pub mod signing;
+mod signing_keys;
 mod state;
 mod strangers;
 pub mod tally;
-pub mod usage;
+mod upkeep;
 pub mod users;
 pub mod verify;
 
@@ -32,7 +32,9 @@ use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
 use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
 use crate::model::{Consent, KeyPrefix, Purpose, Time};
+use crate::signing::Signing;
 use crate::store::{Store, Urgency};
+use crate::usage::{Collector, Usage, UsageState};
 
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, engine, examine};
@@ -40,7 +42,6 @@ pub use caller::Caller;
 pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
-pub use signing::SigningSettings;
 pub use state::DatabaseState;
 pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
 
@@ -61,12 +62,13 @@ pub struct Auth {
     limits: limits::Limits,
     strangers: strangers::Strangers,
     tally: tally::Tally,
-    usage: usage::Usage,
-    signing: Arc<signing::Signing>,
+    usage: Usage,
+    signing: Arc<Signing>,
     token_lifetime: Duration,
     refresh_reuse: Duration,
     /// In the server alone.
-    collector: OnceLock<usage::Collector>,
+    collector: OnceLock<Collector>,
+    upkeep: OnceLock<upkeep::Upkeep>,
 }
 
 impl Auth {
@@ -89,11 +91,12 @@ impl Auth {
             limits: limits::Limits::new(Arc::clone(&clock)),
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
             tally: tally::Tally::default(),
-            usage: usage::Usage::default(),
+            usage: Usage::default(),
             signing: Arc::default(),
             token_lifetime: TOKEN_LIFETIME,
             refresh_reuse: REFRESH_REUSE,
             collector: OnceLock::new(),
+            upkeep: OnceLock::new(),
             clock,
             entropy,
             passwords,
@@ -117,18 +120,22 @@ impl Auth {
         Auth { refresh_reuse: reuse, ..self }
     }
 
-    /// From now on uses are written: what a server does, and a command does not.
+    /// From now on uses are written, and the database is kept tidy: what a server does, and a command does not.
     pub fn start_collecting(&self, retention: Duration) -> Result<()> {
         let (store, clock, entropy) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let collector = usage::Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
+        let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
         // A second call finds the first one's thread at work and ends its own.
         let _ = self.collector.set(collector);
+        let _ = self.upkeep.set(upkeep::Upkeep::start(Arc::clone(&self.store), Arc::clone(&self.clock))?); // as above
         Ok(())
     }
 
     /// Writes every count, finishes what is queued, checkpoints and closes the store.
     pub fn close(&self) {
-        self.stop_signing();
+        self.signing.stop();
+        if let Some(upkeep) = self.upkeep.get() {
+            upkeep.stop();
+        }
         if let Some(collector) = self.collector.get() {
             collector.stop();
         }
@@ -140,7 +147,7 @@ impl Auth {
         self.tally.totals()
     }
 
-    pub fn usage_state(&self) -> usage::UsageState {
+    pub fn usage_state(&self) -> UsageState {
         self.usage.state()
     }
 

@@ -15,8 +15,6 @@ use super::environment::Environment;
 use super::layers::{Given, Layer, Layers};
 use super::text::Text;
 use crate::ambient::plain_file;
-use crate::auth::SigningSettings;
-use crate::auth::signing::LONGEST_TOKEN;
 use crate::commands::input::Encoding;
 use crate::error::{Error, Result};
 use crate::http::HttpSettings;
@@ -27,6 +25,8 @@ use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::expiry::parse_span;
 use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
 use crate::model::{Consent, KeyPrefix, Networks, Policies, Policy, SigningAlgorithm};
+use crate::signing::LONGEST_TOKEN;
+use crate::signing::SigningSettings;
 
 const CONFIG: &str = "keybearer.toml";
 const DATABASE: &str = "keybearer.db";

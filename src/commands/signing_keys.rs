@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
-use crate::auth::signing::OVERLAP;
 use crate::error::{Error, Result};
 use crate::model::expiry::parse_span;
 use crate::model::signing::{Keyring, SigningKey};
 use crate::model::{Purpose, Time};
+use crate::signing::OVERLAP;
 
 #[derive(Debug, Subcommand)]
 pub enum SigningKeysCommand {

@@ -12,10 +12,11 @@ use super::connection::Deadlines;
 use super::cors::CorsOrigin;
 use super::hsts::Hsts;
 pub use super::listen_address::ListenAddress;
-use crate::auth::{BAD_KEY_LIMIT, SigningSettings, USAGE_RETENTION};
+use crate::auth::{BAD_KEY_LIMIT, USAGE_RETENTION};
 use crate::error::{Error, Result};
 use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
 use crate::model::{Networks, Policies};
+use crate::signing::SigningSettings;
 
 #[derive(Debug, Clone)]
 pub struct HttpSettings {

@@ -1,5 +1,5 @@
 //! The server's own keys, with which it signs what others check: which of them signs, which are only
-//! published, when that changes. Pure; making and using them is `auth::signing`, the file is the store's.
+//! published, when that changes. Pure; making and using them is `signing`, the file is the store's.
 
 use std::fmt;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keybearer::auth::signing::fresh;
 use keybearer::model::SigningAlgorithm;
+use keybearer::signing::fresh;
 
 pub fn keys() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signing-keys.pem");

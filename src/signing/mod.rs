@@ -1,7 +1,7 @@
 //! The server's signing keys at work: made at the first start, kept in a file, rotated by a command or
-//! by schedule, used for tokens and signed identity. Nothing here looks at a file during a request.
+//! by schedule, used for tokens and signed identity. Nothing here looks at a file during a request. Must not depend on
+//! the store: where rings are kept is a port.
 
-mod change;
 mod keeper;
 mod make;
 mod pem;
@@ -14,16 +14,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use super::by::By;
-use super::caller::Asking;
-use super::{Auth, Urgency};
-use crate::ambient::Pool;
+use crate::ambient::{Clock, Pool};
 use crate::error::{Error, Result};
 use crate::model::signing::{FreshKey, Keyring};
-use crate::model::{Action, SigningAlgorithm, Time};
-use crate::store::Tx;
+use crate::model::{SigningAlgorithm, Time};
 use keeper::Keeper;
 pub use make::fresh;
+pub use pem::read as read_pem;
 pub use ring::Ring;
 
 /// A token may live this long at most, and so must an overlap.
@@ -36,7 +33,7 @@ pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 const WAITING_SIGNATURES: usize = 256;
 
 /// `iat` and `nbf` of a token that is made now, in seconds since 1970 (RFC 7519 §4.1.5, §4.1.6).
-pub(super) fn valid_from(now: Time) -> i64 {
+pub fn valid_from(now: Time) -> i64 {
     now.minus(CLOCK_SKEW).seconds()
 }
 
@@ -75,7 +72,7 @@ pub struct Signing {
     running: OnceLock<Running>,
 }
 
-pub(super) struct Running {
+pub struct Running {
     pub settings: SigningSettings,
     pub issuer: String,
     pub signers: Pool<()>,
@@ -88,7 +85,7 @@ impl Signing {
         self.ring.load_full().ok_or_else(|| Error::unavailable("the signing keys are not made yet"))
     }
 
-    pub(super) fn running(&self) -> Result<&Running> {
+    pub fn running(&self) -> Result<&Running> {
         self.running.get().ok_or_else(|| Error::internal("signing was not started"))
     }
 
@@ -98,83 +95,52 @@ impl Signing {
     }
 }
 
-impl Auth {
-    /// In the server alone. Keys that cannot be used stop the start; keys that are missing are made
-    /// while the server answers already.
-    pub fn start_signing(&self, settings: SigningSettings, issuer: &str) -> Result<()> {
-        let signing = &self.signing;
+/// Where the server's own key rings are kept.
+pub trait Keyrings: Send + Sync {
+    /// The file that holds the ring: whoever changes it is noticed.
+    fn file(&self) -> PathBuf;
+
+    /// `None`: there is none yet.
+    fn read(&self) -> Result<Option<Keyring>>;
+
+    /// Puts the first ring in its place, unless another process was first. Returns what is there then.
+    fn begin(&self, ring: &Keyring) -> Result<Keyring>;
+
+    /// A change that is due by the schedule. `change` may run twice.
+    fn change(&self, change: Box<dyn Fn(Keyring) -> Keyring + Send>) -> Result<Keyring>;
+}
+
+impl Signing {
+    /// In the server only, once. Keys that cannot be used stop the start; keys that are missing are made while the
+    /// server answers already.
+    pub fn start(
+        self: &Arc<Self>,
+        settings: SigningSettings,
+        issuer: &str,
+        keyrings: Arc<dyn Keyrings>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<()> {
         let keyring = match &settings.file {
             Some(file) => {
                 warn_if_others_read(file);
-                Some(operators(file, &settings, self.now())?)
+                Some(operators(file, &settings, clock.now())?)
             }
-            None => self.store.signing_keys()?,
+            None => keyrings.read()?,
         };
         if let Some(keyring) = &keyring {
-            signing.put(keyring, self.now())?;
+            self.put(keyring, clock.now())?;
         }
-        let keeper = Keeper::start(Arc::clone(signing), Arc::clone(&self.store), Arc::clone(&self.clock), &settings)?;
+        let keeper = Keeper::start(Arc::clone(self), keyrings, clock, &settings)?;
         let signers = Pool::start("signer", WAITING_SIGNATURES, vec![()])?;
         // A second call finds the first one's thread at work and ends its own.
-        let _ = signing.running.set(Running { settings, issuer: issuer.to_owned(), signers, keeper });
+        let _ = self.running.set(Running { settings, issuer: issuer.to_owned(), signers, keeper });
         Ok(())
     }
 
-    pub(super) fn stop_signing(&self) {
-        if let Some(running) = self.signing.running.get() {
+    pub fn stop(&self) {
+        if let Some(running) = self.running.get() {
             running.keeper.stop();
         }
-    }
-
-    pub fn signing(&self) -> &Signing {
-        &self.signing
-    }
-
-    /// All keys, for the operator's eyes: of this file, or ours.
-    pub fn signing_keys(&self, file: Option<&Path>) -> Result<Option<Keyring>> {
-        match file {
-            Some(file) => pem::read(file, self.now()).map(Some),
-            None => self.store.signing_keys(),
-        }
-    }
-
-    /// The next keys sign from now on; those that signed are published for `overlap` more.
-    pub async fn rotate_signing_keys(&self, asking: &Asking, overlap: Duration) -> Result<Keyring> {
-        asking.caller.must_be_admin()?;
-        if overlap < LONGEST_TOKEN {
-            return Err(Error::invalid(
-                "overlap",
-                "An overlap is at least 1h: so long may a token live that an old key has signed. After a leak, use --leaked.",
-            ));
-        }
-        if self.store.signing_keys()?.is_none() {
-            return self.store.begin_signing_keys(&Keyring::begin(two_of_each()?, self.now()));
-        }
-        let (fresh, now) = (one_of_each()?, self.now());
-        let rotate = move |ring: Keyring| ring.rotated(fresh.clone(), now, overlap);
-        self.change_signing_keys(asking, rotate, Action::SigningKeysRotated).await
-    }
-
-    /// After a leak: all keys anew, and what the old ones have signed is good no more.
-    pub async fn replace_signing_keys(&self, asking: &Asking) -> Result<Keyring> {
-        asking.caller.must_be_admin()?;
-        let (fresh, now) = (two_of_each()?, self.now());
-        if self.store.signing_keys()?.is_none() {
-            return self.store.begin_signing_keys(&Keyring::begin(fresh, now));
-        }
-        let replace = move |_| Keyring::begin(fresh.clone(), now);
-        self.change_signing_keys(asking, replace, Action::SigningKeysReplaced).await
-    }
-
-    async fn change_signing_keys(
-        &self,
-        asking: &Asking,
-        change: impl Fn(Keyring) -> Keyring + Send + 'static,
-        action: Action,
-    ) -> Result<Keyring> {
-        let store = Arc::clone(&self.store);
-        let act = move |tx: &Tx<'_>, by: &By| change::change(tx, by, &store, &change, action);
-        self.act(Urgency::Ordinary, self.by(&asking.origin), act).await
     }
 }
 
@@ -203,11 +169,11 @@ fn operators(file: &Path, settings: &SigningSettings, now: Time) -> Result<Keyri
     Ok(keyring)
 }
 
-fn one_of_each() -> Result<Vec<FreshKey>> {
+pub fn one_of_each() -> Result<Vec<FreshKey>> {
     SigningAlgorithm::ALL.into_iter().map(fresh).collect()
 }
 
 /// The one that signs, and the one that will be next.
-fn two_of_each() -> Result<Vec<FreshKey>> {
+pub fn two_of_each() -> Result<Vec<FreshKey>> {
     [one_of_each()?, one_of_each()?].into_iter().flatten().map(Ok).collect()
 }

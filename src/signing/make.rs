@@ -28,7 +28,7 @@ pub fn fresh(algorithm: SigningAlgorithm) -> Result<FreshKey> {
 }
 
 /// A key of the operator's: RSA of 2,048 bits or more, or Ed25519; the document in one canonical form.
-pub(super) fn adopt_pkcs8(der: &[u8]) -> Option<Result<FreshKey>> {
+pub fn adopt_pkcs8(der: &[u8]) -> Option<Result<FreshKey>> {
     if let Ok(pair) = rsa::KeyPair::from_pkcs8(der) {
         return adopt_rsa(&pair);
     }
@@ -37,7 +37,7 @@ pub(super) fn adopt_pkcs8(der: &[u8]) -> Option<Result<FreshKey>> {
 }
 
 /// The same in the older form of RSA keys alone (RFC 8017 §A.1.2).
-pub(super) fn adopt_pkcs1(der: &[u8]) -> Option<Result<FreshKey>> {
+pub fn adopt_pkcs1(der: &[u8]) -> Option<Result<FreshKey>> {
     adopt_rsa(&rsa::KeyPair::from_der(der).ok()?)
 }
 
@@ -51,7 +51,7 @@ fn described(algorithm: SigningAlgorithm, private: PrivateKey) -> Result<FreshKe
     Ok(FreshKey { kid, algorithm, private })
 }
 
-pub(super) fn signer(algorithm: SigningAlgorithm, private: &PrivateKey) -> Result<EncodingKey> {
+pub fn signer(algorithm: SigningAlgorithm, private: &PrivateKey) -> Result<EncodingKey> {
     match algorithm {
         SigningAlgorithm::EdDSA => Ok(EncodingKey::from_ed_der(private.expose())),
         SigningAlgorithm::Rs256 => rsa_private_key(private.expose())
@@ -72,7 +72,7 @@ fn rsa_private_key(pkcs8: &[u8]) -> Option<&[u8]> {
 }
 
 /// What is published: the public part, its use and algorithm, and its thumbprint as name.
-pub(super) fn public(algorithm: SigningAlgorithm, key: &EncodingKey) -> Result<Jwk> {
+pub fn public(algorithm: SigningAlgorithm, key: &EncodingKey) -> Result<Jwk> {
     let unusable = |error| Error::conflict(format!("A signing key cannot be used: {error}."));
     let mut jwk = Jwk::from_encoding_key(key, jwt_algorithm(algorithm)).map_err(unusable)?;
     jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).map_err(unusable)?);
@@ -80,7 +80,7 @@ pub(super) fn public(algorithm: SigningAlgorithm, key: &EncodingKey) -> Result<J
     Ok(jwk)
 }
 
-pub(super) fn jwt_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
+pub fn jwt_algorithm(algorithm: SigningAlgorithm) -> Algorithm {
     match algorithm {
         SigningAlgorithm::Rs256 => Algorithm::RS256,
         SigningAlgorithm::EdDSA => Algorithm::EdDSA,

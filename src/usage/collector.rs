@@ -11,11 +11,9 @@ use super::fold::{CHUNK, FEW, Fold, SMALL_CHUNK};
 use super::{Usage, lock};
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock, Entropy};
-use crate::auth::keys;
-use crate::auth::login::refused;
 use crate::error::{Error, Result};
 use crate::model::usage::{Hour, Uses};
-use crate::store::{Journal, Store, Tx, Urgency, UsageSums};
+use crate::store::{Journal, Store, Urgency, UsageSums};
 
 /// What a killed process may lose.
 const COLLECT: Duration = Duration::from_millis(125);
@@ -30,8 +28,6 @@ const FOLD_LATE: Duration = Duration::from_secs(120);
 const PRUNE: Duration = Duration::from_secs(600);
 /// Rows removed in one transaction; few, so that a revocation never waits long behind it.
 const PRUNED_AT_ONCE: usize = 256;
-/// Lines that the change feed keeps for followers.
-const KEPT_CHANGES: i64 = 100_000;
 /// A full disk fails at every turn; its operator need not be told as often.
 const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock: those who look for a last use wait no longer than that takes.
@@ -67,7 +63,6 @@ impl Collector {
             pause: COLLECT,
             finished_at: Duration::ZERO,
             pruned_at: Duration::ZERO,
-            is_clearing: false,
             complained_at: None,
         };
         let run = move |orders: Orders| {
@@ -103,8 +98,6 @@ struct Work {
     pause: Duration,
     finished_at: Duration,
     pruned_at: Duration,
-    /// Whether a killed import may have left rows.
-    is_clearing: bool,
     /// When a failure was last logged.
     complained_at: Option<Duration>,
 }
@@ -117,7 +110,6 @@ impl Work {
             self.told("usage counts", Work::finish);
         }
         self.prune_if_due();
-        self.clear_import();
         if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             match self.fold.due(since) {
                 Some(steps) => self.fold_some(steps, SMALL_CHUNK),
@@ -262,43 +254,20 @@ impl Work {
         outcome.ok()
     }
 
-    /// What a killed import left goes a step per turn: counting must not wait for all of it.
-    fn clear_import(&mut self) {
-        if self.is_clearing {
-            let more = self.told("what a killed import left", |work| block_on(keys::remove_abandoned(&work.store)));
-            self.is_clearing = more == Some(true);
-        }
-    }
-
-    async fn report_refused_logins(&self) -> Result<()> {
-        let now = self.clock.now();
-        self.store.write(Urgency::Ordinary, move |tx| refused::report_past_hours(tx, now)).await
-    }
-
     fn prune_if_due(&mut self) {
         if self.clock.steady().saturating_sub(self.pruned_at) < PRUNE && !self.pruned_at.is_zero() {
             return;
         }
         self.pruned_at = self.clock.steady().max(Duration::from_nanos(1));
-        if let Err(error) = block_on(self.report_refused_logins()) {
-            tracing::warn!(%error, "failed log-ins of past hours were not written to the audit log; tried again later");
-        }
-        self.is_clearing = true;
         let oldest = Hour::of(self.clock.now().minus(self.retention));
         loop {
-            match block_on(self.store.write(Urgency::Ordinary, move |tx| prune(tx, oldest))) {
-                Ok(true) => {}
-                Ok(false) => return,
+            match block_on(
+                self.store.write(Urgency::Ordinary, move |tx| tx.delete_hourly_use_before(oldest, PRUNED_AT_ONCE)),
+            ) {
+                Ok(1..) => {}
+                Ok(0) => return,
                 Err(error) => return tracing::warn!(%error, "old usage counts were not pruned; tried again later"),
             }
         }
     }
-}
-
-/// Removes some counts of hours before `oldest` and feed lines that no follower needs. Returns whether there may be
-/// more.
-fn prune(tx: &Tx<'_>, oldest: Hour) -> Result<bool> {
-    let hours = tx.delete_hourly_use_before(oldest, PRUNED_AT_ONCE)?;
-    let lines = tx.delete_old_changes(KEPT_CHANGES, PRUNED_AT_ONCE)?;
-    Ok(hours + lines > 0)
 }

@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::change::change;
-use super::{OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
+use super::{Keyrings, OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock, FileStamp};
-use crate::auth::by::By;
 use crate::error::{Error, Result};
+use crate::model::Time;
 use crate::model::signing::{FreshKey, Keyring};
-use crate::model::{Action, Time};
-use crate::store::{Store, Tx, Urgency};
 
 const LOOK: Duration = Duration::from_millis(500);
 /// After a failure to generate keys or to rotate, which generates them: that is expensive.
@@ -24,14 +21,14 @@ pub struct Keeper(Background);
 impl Keeper {
     pub fn start(
         signing: Arc<Signing>,
-        store: Arc<Store>,
+        keyrings: Arc<dyn Keyrings>,
         clock: Arc<dyn Clock>,
         settings: &SigningSettings,
     ) -> Result<Self> {
-        let file = settings.file.clone().unwrap_or_else(|| store.signing_file());
+        let file = settings.file.clone().unwrap_or_else(|| keyrings.file());
         let mut work = Work {
             signing,
-            store,
+            keyrings,
             clock,
             settings: settings.clone(),
             file,
@@ -63,7 +60,7 @@ impl Keeper {
 
 struct Work {
     signing: Arc<Signing>,
-    store: Arc<Store>,
+    keyrings: Arc<dyn Keyrings>,
     clock: Arc<dyn Clock>,
     settings: SigningSettings,
     file: PathBuf,
@@ -138,7 +135,7 @@ impl Work {
     fn read(&mut self, now: Time) -> Result<()> {
         let keyring = match &self.settings.file {
             Some(file) => Some(operators(file, &self.settings, now)?),
-            None => self.store.signing_keys()?,
+            None => self.keyrings.read()?,
         };
         self.put(keyring, now)
     }
@@ -154,7 +151,7 @@ impl Work {
 
     fn begin(&mut self, now: Time) -> Result<()> {
         let keys = self.unwritten.take().map_or_else(two_of_each, Ok)?;
-        let written = self.store.begin_signing_keys(&Keyring::begin(keys.clone(), now));
+        let written = self.keyrings.begin(&Keyring::begin(keys.clone(), now));
         let keyring = written.inspect_err(|_| self.unwritten = Some(keys))?;
         tracing::info!(keys = keyring.label(), file = %self.file.display(), "made signing keys");
         self.put(Some(keyring), now)
@@ -167,9 +164,7 @@ impl Work {
             let is_due = every.is_some_and(|every| ring.is_due(now, every));
             if is_due { ring.rotated(fresh.clone(), now, OVERLAP) } else { ring }
         };
-        let (by, store) = (By::server(now), Arc::clone(&self.store));
-        let act = move |tx: &Tx<'_>| change(tx, &by, &store, &rotate, Action::SigningKeysRotated);
-        let keyring = futures_executor::block_on(self.store.write(Urgency::Ordinary, act))?;
+        let keyring = self.keyrings.change(Box::new(rotate))?;
         tracing::info!(keys = keyring.label(), "rotated the signing keys, which were due");
         self.put(Some(keyring), now)
     }

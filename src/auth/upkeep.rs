@@ -1,0 +1,84 @@
+//! What the server tidies by schedule: what a killed import left, failed sign-ins of past hours, old lines of the
+//! change feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_executor::block_on;
+
+use super::keys;
+use super::login::refused;
+use crate::ambient::background::{Orders, give_way};
+use crate::ambient::{Background, Clock};
+use crate::error::Result;
+use crate::store::{Store, Urgency};
+
+const EVERY: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_millis(500);
+/// Between two steps of what takes many.
+const STEP: Duration = Duration::from_millis(125);
+/// Lines that the change feed keeps for followers.
+const KEPT_CHANGES: i64 = 100_000;
+/// Rows removed in one transaction; few, so that a revocation never waits long behind it.
+const PRUNED_AT_ONCE: usize = 256;
+
+pub(super) struct Upkeep(Background);
+
+impl Upkeep {
+    pub fn start(store: Arc<Store>, clock: Arc<dyn Clock>) -> Result<Self> {
+        let mut work = Work { store, clock, tidied_at: None, is_clearing: false };
+        let run = move |orders: Orders| {
+            give_way();
+            loop {
+                work.turn();
+                if orders.to_stop_within(if work.is_clearing { STEP } else { LOOK }) {
+                    return;
+                }
+            }
+        };
+        Background::start("upkeep", run).map(Upkeep)
+    }
+
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+struct Work {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    tidied_at: Option<Duration>,
+    /// Whether a killed import may have left rows.
+    is_clearing: bool,
+}
+
+impl Work {
+    fn turn(&mut self) {
+        let now = self.clock.steady();
+        if self.tidied_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
+            self.tidied_at = Some(now);
+            self.is_clearing = true;
+            warn("failed log-ins of past hours were not written to the audit log", self.report_refused_logins());
+            warn("old lines of the change feed were not removed", self.prune_changes());
+        }
+        if self.is_clearing {
+            let more = block_on(keys::remove_abandoned(&self.store));
+            self.is_clearing = warn("what a killed import left was not removed", more) == Some(true);
+        }
+    }
+
+    fn report_refused_logins(&self) -> Result<()> {
+        let now = self.clock.now();
+        block_on(self.store.write(Urgency::Ordinary, move |tx| refused::report_past_hours(tx, now)))
+    }
+
+    fn prune_changes(&self) -> Result<()> {
+        let prune = || self.store.write(Urgency::Ordinary, |tx| tx.delete_old_changes(KEPT_CHANGES, PRUNED_AT_ONCE));
+        while block_on(prune())? > 0 {}
+        Ok(())
+    }
+}
+
+fn warn<T>(what: &str, outcome: Result<T>) -> Option<T> {
+    outcome.inspect_err(|error| tracing::warn!(%error, "{what}; tried again later")).ok()
+}

@@ -1,4 +1,4 @@
-// 8080 is Keybearer. Java 17 or later, any container with jakarta.servlet (Spring Boot 3 and later).
+// Port 8080 is Keybearer. Java 17 or later, any container with jakarta.servlet (Spring Boot 3 and later).
 import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpFilter;
@@ -20,7 +20,7 @@ import java.util.List;
 import java.util.TreeSet;
 
 public class KeybearerFilter extends HttpFilter {
-    // One client for all requests: its connections are kept open. HTTP/2 is not spoken there.
+    // One client for all requests, so that connections are reused. Keybearer does not speak HTTP/2 there.
     private static final HttpClient KEYBEARER =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(1)).build();
     private static final List<String> PASSED_ON =
@@ -43,7 +43,7 @@ public class KeybearerFilter extends HttpFilter {
         try {
             var asked = HttpRequest.newBuilder(question).timeout(Duration.ofSeconds(1));
             asked.header("X-Forwarded-For", request.getRemoteAddr());
-            // All lines of it: that a header is doubled is for Keybearer to see.
+            // All lines of the header, so that Keybearer sees a repeated one.
             Collections.list(request.getHeaders("Authorization")).forEach(line -> asked.header("Authorization", line));
             verdict = KEYBEARER.send(asked.build(), HttpResponse.BodyHandlers.ofString());
         } catch (IOException | IllegalArgumentException | InterruptedException error) {
@@ -63,7 +63,7 @@ public class KeybearerFilter extends HttpFilter {
         response.getWriter().write(verdict.body());
     }
 
-    // The verdict's identity headers in place of what the client says of itself.
+    // The verdict's identity headers replace what the client claims about itself.
     private static HttpServletRequest identified(HttpServletRequest request, HttpHeaders verdict) {
         return new HttpServletRequestWrapper(request) {
             @Override

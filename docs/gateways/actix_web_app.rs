@@ -1,4 +1,4 @@
-// 8000 is this API, 8080 Keybearer. In Cargo.toml: actix-web 4, reqwest 0.13.
+// Port 8000 is this API, 8080 Keybearer. In Cargo.toml: actix-web 4, reqwest 0.13.
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,7 +11,7 @@ use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
 const IDENTITY: [&str; 5] = ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"];
 const PASSED_ON: [&str; 5] = ["content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
-/// Its connections are kept open.
+/// Asks Keybearer; connections are reused.
 #[derive(Clone)]
 struct Keybearer {
     client: reqwest::Client,
@@ -25,7 +25,7 @@ async fn needs(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match ask(scope, &request).await {
         Ok(identity) => {
-            // In place of what the client says of itself.
+            // Replaces what the client claims about itself.
             for (name, value) in IDENTITY.into_iter().zip(identity) {
                 request.headers_mut().insert(HeaderName::from_static(name), value);
             }
@@ -35,7 +35,7 @@ async fn needs(
     }
 }
 
-/// The values of the identity headers of a good key, or the refusal.
+/// The values of the identity headers of a valid key, or the refusal.
 async fn ask(scope: &str, request: &ServiceRequest) -> Result<Vec<HeaderValue>, HttpResponse> {
     let unavailable = |_| HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, "1")).finish();
     let Keybearer { client, url } = request.app_data().expect("the app holds it");
@@ -43,7 +43,7 @@ async fn ask(scope: &str, request: &ServiceRequest) -> Result<Vec<HeaderValue>, 
     if let Some(peer) = request.peer_addr() {
         asked = asked.header("x-forwarded-for", peer.ip().to_string());
     }
-    // All lines of it: that a header is doubled is for Keybearer to see.
+    // All lines of the header, so that Keybearer sees a repeated one.
     for line in request.headers().get_all(header::AUTHORIZATION) {
         asked = asked.header("authorization", line.as_bytes());
     }

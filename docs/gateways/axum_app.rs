@@ -1,4 +1,4 @@
-// 8000 is this API, 8080 Keybearer. In Cargo.toml: axum 0.8, reqwest 0.13, tokio 1 (macros, net, rt-multi-thread).
+// Port 8000 is this API, 8080 Keybearer. In Cargo.toml: axum 0.8, reqwest 0.13, tokio 1 (macros, net, rt-multi-thread).
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use axum::routing::get;
 const IDENTITY: [&str; 5] = ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"];
 const PASSED_ON: [&str; 5] = ["content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
-/// A question, and the client that asks it; its connections are kept open.
+/// The URL to ask, and the client that asks it; connections are reused.
 #[derive(Clone)]
 struct Needs {
     keybearer: reqwest::Client,
@@ -26,7 +26,7 @@ async fn judge(
     next: Next,
 ) -> Response {
     let mut asked = needs.keybearer.get(needs.url).header("x-forwarded-for", peer.ip().to_string());
-    // All lines of it: that a header is doubled is for Keybearer to see.
+    // All lines of the header, so that Keybearer sees a repeated one.
     for line in request.headers().get_all(header::AUTHORIZATION) {
         asked = asked.header(header::AUTHORIZATION, line);
     }
@@ -34,7 +34,7 @@ async fn judge(
     let Ok(verdict) = asked.send().await else { return unavailable.into_response() };
     let (status, mut headers) = (verdict.status(), verdict.headers().clone());
     if status == StatusCode::OK {
-        // In place of what the client says of itself.
+        // Replaces what the client claims about itself.
         for name in IDENTITY {
             let value = headers.remove(name).unwrap_or(HeaderValue::from_static(""));
             request.headers_mut().insert(name, value);

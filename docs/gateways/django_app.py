@@ -1,4 +1,4 @@
-# python django_app.py        (8000 is this API, 8080 Keybearer; pip install django httpx)
+# python django_app.py        (port 8000 is this API, 8080 Keybearer; pip install django httpx)
 from functools import wraps
 
 import httpx
@@ -7,7 +7,7 @@ from django.core.management import execute_from_command_line
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
-# One client for all requests: its connections are kept open.
+# One client for all requests, so that connections are reused.
 keybearer = httpx.Client(base_url="http://127.0.0.1:8080", timeout=1)
 PASSED_ON = "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
 IDENTITY = "X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"
@@ -25,7 +25,7 @@ def needs(scope):
             except httpx.HTTPError:
                 return JsonResponse({"code": "unavailable"}, status=503, headers={"Retry-After": "1"})
             if verdict.status_code == 200:
-                # In place of what the client says of itself; WSGI has one name for - and _.
+                # Replaces what the client claims about itself. WSGI has one name for - and _.
                 for name in IDENTITY:
                     request.META["HTTP_" + name.upper().replace("-", "_")] = verdict.headers[name]
                 vars(request).pop("headers", None)  # made of META, perhaps before now
@@ -44,7 +44,7 @@ def orders(request):
     return JsonResponse({"owner": request.headers["X-Auth-Owner"]})
 
 
-# In a project of yours the rest is in settings.py and urls.py.
+# In a real project, the rest is in settings.py and urls.py.
 urlpatterns = [path("orders", orders)]
 if __name__ == "__main__":
     settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "api.test"], SECRET_KEY="unused here")

@@ -1,4 +1,4 @@
-// node express_app.mjs        (8000 is this API, 8080 Keybearer; npm install express; Node.js 20 or later)
+// node express_app.mjs        (port 8000 is this API, 8080 Keybearer; npm install express; Node.js 20 or later)
 import express from 'express';
 
 const PASSED_ON = ['content-type', 'www-authenticate', 'retry-after', 'ratelimit', 'ratelimit-policy'];
@@ -17,7 +17,7 @@ const needs = (scope) => async (request, response, next) => {
     return response.status(503).set('Retry-After', '1').json({ code: 'unavailable' });
   }
   if (verdict.status === 200) {
-    // In place of what the client says of itself.
+    // Replaces what the client claims about itself.
     for (const name of IDENTITY) request.headers[name] = verdict.headers.get(name) ?? '';
     return next();
   }

@@ -1,10 +1,10 @@
-# uvicorn fastapi_app:app --port 8000 --no-proxy-headers        (8080 is Keybearer; pip install fastapi httpx uvicorn)
+# uvicorn fastapi_app:app --port 8000 --no-proxy-headers        (port 8080 is Keybearer; pip install fastapi httpx uvicorn)
 from typing import Annotated
 
 import httpx
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 
-# One client for all requests: its connections are kept open.
+# One client for all requests, so that connections are reused.
 keybearer = httpx.AsyncClient(base_url="http://127.0.0.1:8080", timeout=1)
 PASSED_ON = "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
 IDENTITY = "x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"
@@ -20,7 +20,7 @@ def needs(scope: str):
         except httpx.HTTPError:
             raise HTTPException(503, "unavailable", {"Retry-After": "1"})
         if verdict.status_code == 200:
-            # In place of what the client says of itself, in any spelling.
+            # Replaces what the client claims about itself, in any spelling.
             lines = request.scope["headers"]
             own = [line for line in lines if line[0].decode("latin-1").replace("_", "-") not in IDENTITY]
             lines[:] = own + [(name.encode(), verdict.headers[name].encode()) for name in IDENTITY]

@@ -1,10 +1,10 @@
-# flask --app flask_app run --port 8000        (8080 is Keybearer; pip install flask httpx)
+# flask --app flask_app run --port 8000        (port 8080 is Keybearer; pip install flask httpx)
 from functools import wraps
 
 import httpx
 from flask import Flask, Response, request
 
-# One client for all requests: its connections are kept open.
+# One client for all requests, so that connections are reused.
 keybearer = httpx.Client(base_url="http://127.0.0.1:8080", timeout=1)
 PASSED_ON = "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"
 IDENTITY = "X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"
@@ -22,7 +22,7 @@ def needs(scope):
             except httpx.HTTPError:
                 return {"code": "unavailable"}, 503, {"Retry-After": "1"}
             if verdict.status_code == 200:
-                # In place of what the client says of itself; WSGI has one name for - and _.
+                # Replaces what the client claims about itself. WSGI has one name for - and _.
                 for name in IDENTITY:
                     request.environ["HTTP_" + name.upper().replace("-", "_")] = verdict.headers[name]
                 return view(*args, **kwargs)

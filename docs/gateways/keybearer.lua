@@ -1,7 +1,7 @@
--- Asks Keybearer about a request, for haproxy.cfg. HAProxy 2.6 or later; nothing else to install.
+-- Asks Keybearer about a request, for haproxy.cfg. Needs HAProxy 2.6 or later, and nothing else.
 local server = "http://127.0.0.1:8080"
 
--- What Keybearer judges by, and nothing else of the client's.
+-- The client's headers that Keybearer needs; no others are sent.
 local asked = { "authorization", "x-api-key", "user-agent", "origin", "access-control-request-method" }
 local told = {
 	keybearer_key_id = "x-auth-key-id",
@@ -14,7 +14,7 @@ local told = {
 }
 
 core.register_action("keybearer", { "http-req" }, function(txn)
-	-- Until there is an answer there is none that passes.
+	-- Until there is an answer, the request must not pass.
 	txn:set_var("txn.keybearer_status", "503")
 	local sent = txn.http:req_get_headers()
 	local headers = { ["x-forwarded-for"] = { txn.sf:src() }, ["x-forwarded-method"] = { txn.sf:method() } }
@@ -22,7 +22,7 @@ core.register_action("keybearer", { "http-req" }, function(txn)
 		local lines = sent[name]
 		if lines then
 			headers[name] = {}
-			-- All of them: that a header is doubled is for Keybearer to see.
+			-- All lines of the header, so that Keybearer sees a repeated one.
 			for i = 0, #lines do
 				table.insert(headers[name], lines[i])
 			end

@@ -1,4 +1,4 @@
-// go run net_http.go        (8000 is this API, 8080 Keybearer; nothing but the standard library)
+// go run net_http.go        (port 8000 is this API, 8080 Keybearer; only the standard library)
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// One client for all requests: its connections are kept open.
+// One client for all requests, so that connections are reused.
 var keybearer = &http.Client{Timeout: time.Second}
 
 var passedOn = []string{"Content-Type", "WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"}
@@ -25,7 +25,7 @@ func needs(scope string, next http.HandlerFunc) http.HandlerFunc {
 			unavailable(w)
 			return
 		}
-		// All lines of it: that a header is doubled is for Keybearer to see.
+		// All lines of the header, so that Keybearer sees a repeated one.
 		asked.Header["Authorization"] = r.Header["Authorization"]
 		if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 			asked.Header.Set("X-Forwarded-For", host)
@@ -37,7 +37,7 @@ func needs(scope string, next http.HandlerFunc) http.HandlerFunc {
 		}
 		defer verdict.Body.Close()
 		if verdict.StatusCode == http.StatusOK {
-			// In place of what the client says of itself.
+			// Replaces what the client claims about itself.
 			for _, name := range identity {
 				r.Header.Set(name, verdict.Header.Get(name))
 			}

@@ -15,7 +15,7 @@ fn root() -> &'static Path {
 }
 
 /// README.md and every page below docs.
-fn pages() -> Vec<(PathBuf, String)> {
+pub fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = vec![root().join("README.md")];
     let mut folders = vec![root().join("docs")];
     while let Some(folder) = folders.pop() {

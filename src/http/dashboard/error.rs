@@ -23,25 +23,24 @@ impl ErrorPage {
     /// The title and next step for a status, used unless the problem has its own.
     fn words(status: u16) -> (&'static str, &'static str) {
         match status {
-            400 => ("We could not read that request", "Go back, reload the page and try again."),
+            400 => ("We couldn’t read that request", "Go back, reload the page and try again."),
             403 => (
-                "You may not do that",
-                "If you had left the page open for a while, go back, reload it and try again. \
+                "You don’t have access",
+                "If the page was open for a while, go back, reload it and try again. \
                  Otherwise ask an admin.",
             ),
-            404 => ("There is nothing here", "Check the address. A key that was revoked is gone for good."),
-            405 => ("This address does not take that", "Use the buttons and links of the dashboard."),
-            413 => ("That is too much at once", "Go back, shorten what you typed and send it again."),
-            422 => ("Something in the form is wrong", "Go back, correct the form and send it again."),
+            404 => ("Page not found", "The link may be wrong, or the key was revoked."),
+            405 => ("That action isn’t available here", "Use the dashboard’s buttons and links."),
+            413 => ("That’s too large", "Go back, shorten what you typed and submit it again."),
+            422 => ("There is a problem with the form", "Go back, correct it and submit it again."),
             503 => (
-                "We cannot answer right now",
-                "The trouble is on our side, and your keys are as they were. Try again in a minute; \
-                 if it stays, tell your admin.",
+                "We can’t respond right now",
+                "The problem is on our side, and your keys have not changed. Try again in a minute; \
+                 if it keeps happening, tell your admin.",
             ),
-            _ => (
-                "Something broke on our side",
-                "Try again. If it happens again, tell your admin the request number below.",
-            ),
+            _ => {
+                ("Something went wrong", "Try again. If it keeps happening, tell your admin the request number below.")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, When, ok};
 use crate::error::Error;
-use crate::model::Event;
+use crate::model::{Action, Event};
 use crate::store::EventFilter;
 
 #[derive(Template)]
@@ -23,6 +23,9 @@ struct EventsPage {
 struct EventRow {
     at: When,
     who: String,
+    /// The action in words.
+    label: String,
+    /// Its code, as the API and the command line name it.
     action: String,
     object: String,
     /// The object's page, if it has one and may still exist.
@@ -42,14 +45,45 @@ impl From<Event> for EventRow {
         };
         EventRow {
             at: event.at.into(),
-            who: if event.actor.is_empty() { event.actor_kind } else { event.actor },
+            who: if event.actor.is_empty() { "Unknown".to_owned() } else { event.actor },
+            label: Action::parse(&event.action).map_or("Unknown action", label).to_owned(),
             action: event.action,
             object: event.object,
             object_url,
             address: event.address,
-            outcome: if is_success { "done" } else { "refused" }.to_owned(),
+            outcome: if is_success { "Succeeded" } else { "Refused" }.to_owned(),
             is_success,
         }
+    }
+}
+
+fn label(action: Action) -> &'static str {
+    match action {
+        Action::KeyCreated => "Key created",
+        Action::KeyRevoked => "Key revoked",
+        Action::KeyRotated => "Key rotated",
+        Action::KeyDisabled => "Key disabled",
+        Action::KeyEnabled => "Key enabled",
+        Action::KeyChanged => "Key updated",
+        Action::KeysImported => "Keys imported",
+        Action::KeyRevived => "Key restored",
+        Action::UserAdded => "Person added",
+        Action::UserChanged => "Person updated",
+        Action::UserDeactivated => "Person deactivated",
+        Action::UserActivated => "Person activated",
+        Action::UserRemoved => "Person removed",
+        Action::PasswordSet => "Password set",
+        Action::LoggedIn => "Signed in",
+        Action::LogInFailed => "Sign-in failed",
+        Action::LoggedOut => "Signed out",
+        Action::SessionEnded => "Session ended",
+        Action::SigningKeysRotated => "Signing keys rotated",
+        Action::SigningKeysReplaced => "Signing keys replaced",
+        Action::TokenIssued => "Token issued",
+        Action::TokenRefreshed => "Token refreshed",
+        Action::TokenRevoked => "Token revoked",
+        Action::TokenReused => "Refresh token reused",
+        Action::DatabaseReplaced => "Database replaced",
     }
 }
 
@@ -59,7 +93,7 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
         None => None,
         Some(Ok(seq)) => Some(seq),
         Some(Err(_)) => {
-            return Err(Error::invalid("after", "This cursor is not one of ours. Start again without it.").into());
+            return Err(Error::invalid("after", "This page link is no longer valid. Go back to the list.").into());
         }
     };
     let filter = EventFilter { search: query.search(), before, limit: ROWS, ..EventFilter::default() };

@@ -16,11 +16,11 @@ use crate::http::problem::Problem;
 
 pub const PASSWORD_CHANGED: Notice = Notice {
     word: "password-changed",
-    text: "The password is changed and every session ended. Log in with the new one.",
+    text: "Password changed. You were signed out everywhere: sign in with the new password.",
 };
 pub const SETUP_DONE: Notice =
-    Notice { word: "setup-done", text: "The first admin is made. Log in to make your first key." };
-const LOGGED_OUT: Notice = Notice { word: "logged-out", text: "You are logged out." };
+    Notice { word: "setup-done", text: "Your admin account is ready. Sign in to create your first key." };
+const LOGGED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed out." };
 
 /// `GET /login`, and the response to a `POST /login` that was refused.
 #[derive(Template)]
@@ -46,7 +46,7 @@ pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<Htt
     let LoginQuery { next, notice } = query.into_inner();
     let notice = Notice::find(&[PASSWORD_CHANGED, SETUP_DONE, LOGGED_OUT], notice.as_deref());
     let page = LoginPage {
-        shell: Shell { notice, ..visitor.shell("Log in")? },
+        shell: Shell { notice, ..visitor.shell("Sign in")? },
         secure_url: visitor.secure_url("/login"),
         email: String::new(),
         next: next.filter(|path| is_own_path(path)),
@@ -70,7 +70,7 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
         Ok(logged_in) => logged_in,
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {
             let page = LoginPage {
-                shell: visitor.shell("Log in")?,
+                shell: visitor.shell("Sign in")?,
                 secure_url: visitor.secure_url("/login"),
                 email: email.chars().take(254).collect(),
                 next: Some(next.to_owned()).filter(|path| is_own_path(path)),

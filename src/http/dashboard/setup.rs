@@ -69,6 +69,6 @@ fn closed() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "setup_closed",
-        "This setup link is no longer valid. If there is an admin already, log in. If not, restart the server: it prints a new link.",
+        "This setup link is no longer valid. If there is already an admin, sign in. If not, restart the server: it prints a new link.",
     )
 }

@@ -13,7 +13,7 @@ use crate::http::dashboard::frame::{
 use crate::http::dashboard::login::PASSWORD_CHANGED;
 use crate::model::{Role, Session, SessionId};
 
-const SESSIONS_ENDED: Notice = Notice { word: "sessions-ended", text: "The sessions are ended." };
+const SESSIONS_ENDED: Notice = Notice { word: "sessions-ended", text: "Sessions ended." };
 
 /// `GET /account`, and the response to a `POST /account/password` that was refused.
 #[derive(Template)]

@@ -86,8 +86,8 @@ pub fn no_cookie(settings: &HttpSettings, request: &HttpRequest) -> Problem {
 fn wrong_address(settings: &HttpSettings) -> Problem {
     let url = settings.public_url.as_str();
     let detail = format!(
-        "This page was not opened at {url}, the address of this server, so the browser did not keep its cookie. \
-         Nothing was changed. Open {url} and do it again there."
+        "This page was not opened at {url}, this server’s address, so the browser did not keep its cookie. \
+         Nothing was changed. Open {url} and try again there."
     );
     Problem::new(actix_web::http::StatusCode::FORBIDDEN, "wrong_address", detail)
 }
@@ -96,7 +96,7 @@ pub fn forged() -> Problem {
     Problem::new(
         actix_web::http::StatusCode::FORBIDDEN,
         "form_expired",
-        "This form has expired or did not come from this site. Go back, reload the page and send it again; what you typed is still there.",
+        "This form has expired, or was not sent from this site. Go back, reload the page and submit it again: what you typed is still there.",
     )
 }
 

@@ -27,7 +27,7 @@ impl Nav {
         if is_admin {
             links.extend([
                 link(Nav::AdminKeys, "/admin/keys", "All keys"),
-                link(Nav::Users, "/users", "Users"),
+                link(Nav::Users, "/users", "People"),
                 link(Nav::Events, "/events", "Audit log"),
             ]);
         }

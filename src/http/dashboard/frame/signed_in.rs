@@ -71,7 +71,7 @@ impl SignedIn {
         if self.user().is_admin() {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "This is for admins. Ask one of yours."))
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Only admins can do this."))
     }
 
     /// Whether the login is recent enough for sensitive actions.
@@ -86,7 +86,7 @@ impl SignedIn {
             return Ok(());
         }
         if password.is_empty() {
-            return Err(Ok("You logged in a while ago. Enter your password once more.".to_owned()));
+            return Err(Ok("Please confirm your password to continue.".to_owned()));
         }
         let confirmed =
             self.site.auth.confirm_password(&self.asking(), self.user(), password, self.device.as_ref()).await;

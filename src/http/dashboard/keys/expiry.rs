@@ -7,7 +7,7 @@ pub const EXPIRIES: [(&str, &str); 6] = [
     ("90d", "In 90 days"),
     ("365d", "In 1 year"),
     ("never", "Never"),
-    (CUSTOM, "On a day…"),
+    (CUSTOM, "Custom date"),
 ];
 
 /// The choice whose date is typed beside it.

@@ -3,6 +3,7 @@
 pub mod all;
 pub mod change;
 mod expiry;
+mod in_words;
 pub mod list;
 pub mod new;
 mod new_form;

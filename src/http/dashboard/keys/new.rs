@@ -47,9 +47,9 @@ pub struct ScopeChoice {
 }
 
 const KEYBEARER_SCOPES: [(&str, &str); 4] = [
-    ("keybearer:verify", "ask whether any key is good, and why not"),
-    ("keybearer:keys", "list, make, change and revoke everybody's keys"),
-    ("keybearer:users", "add, change and deactivate users"),
+    ("keybearer:verify", "verify any key and see why it was refused"),
+    ("keybearer:keys", "manage everyone’s keys"),
+    ("keybearer:users", "add, change and deactivate people"),
     ("keybearer:events", "read the audit log"),
 ];
 

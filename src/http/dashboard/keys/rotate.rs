@@ -12,7 +12,7 @@ use crate::model::{Basis, Expiry, Handover, KeyId, KeyRecord, Overlap, Time};
 
 /// The values of `overlap` and the words beside them.
 pub const OVERLAPS: [(&str, &str); 4] =
-    [("0", "at once"), ("1h", "in 1 hour"), ("24h", "in 24 hours"), ("7d", "in 7 days")];
+    [("0", "immediately"), ("1h", "after 1 hour"), ("24h", "after 24 hours"), ("7d", "after 7 days")];
 
 /// Creates the replacement and shows it, exactly as `create` does.
 pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {

@@ -1,12 +1,11 @@
 //! `/keys/{id}`: one key, with the forms to rename, rotate, disable, enable and revoke it.
 
-use std::time::Duration;
-
 use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
 use askama::Template;
 
 use super::expiry::EXPIRIES;
+use super::in_words::{rate, span, time_left};
 use super::notices::{DISABLED, ENABLED, SAVED};
 use super::rotate::OVERLAPS;
 use super::row::{KeyState, OwnerLink, expires_soon, scopes};
@@ -36,7 +35,8 @@ pub struct KeyDetailsPage {
     scopes: Vec<String>,
     created: When,
     expires: Option<When>,
-    expires_soon: bool,
+    /// `Some` in the last days: how long until then, in words.
+    expires_soon: Option<String>,
     last_use: Option<LastUseDetails>,
     /// Empty: any address.
     allowed_ips: Vec<String>,
@@ -89,16 +89,14 @@ impl KeyDetailsPage {
             scopes: scopes(record),
             created: record.created_at.into(),
             expires: record.expires_at.map(When::from),
-            expires_soon: expires_soon(record, now),
+            expires_soon: record.expires_at.filter(|_| expires_soon(record, now)).map(|end| time_left(end.since(now))),
             last_use: record.last_use.as_ref().map(|last| LastUseDetails {
                 at: last.at.into(),
                 address: last.address.clone(),
                 user_agent: last.user_agent.clone(),
             }),
             allowed_ips: record.allowed_ips.iter().map(ToString::to_string).collect(),
-            rate_limit: record.rate_limit.map(|limit| {
-                format!("{} requests in {} s, at most {} at once", limit.requests, limit.window, limit.burst)
-            }),
+            rate_limit: record.rate_limit.map(rate),
             edit_name: Some(Field::new(&record.name)).filter(|_| !record.is_token),
             can_rotate: may_rotate(record).is_ok(),
             overlap: "24h".to_owned(),
@@ -112,13 +110,4 @@ impl KeyDetailsPage {
         let asked_again = self.rotate_password.iter().map(|field| ("current_password".to_owned(), field));
         errors_of(self.edit_name.iter().map(|name| ("name".to_owned(), name)).chain(asked_again))
     }
-}
-
-/// In the largest unit that expresses it exactly.
-fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
-    let count = seconds / size;
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

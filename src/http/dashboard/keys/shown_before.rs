@@ -18,8 +18,8 @@ struct ShownBeforePage {
 pub async fn shown_before(who: &SignedIn, id: KeyId) -> Result<HttpResponse, PageError> {
     let name = match who.site.auth.key(&who.asking().caller, id).await {
         Ok(record) => record.name,
-        Err(error) if error.kind == Kind::NotFound => "revoked since".to_owned(),
+        Err(error) if error.kind == Kind::NotFound => "revoked key".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    Ok(ok(&ShownBeforePage { shell: who.shell("Shown once", Nav::Keys)?, id: id.to_string(), name })?)
+    Ok(ok(&ShownBeforePage { shell: who.shell("Already shown", Nav::Keys)?, id: id.to_string(), name })?)
 }

@@ -30,7 +30,7 @@ pub struct ReplacedKey {
 impl ShownKeyPage {
     pub fn new(who: &SignedIn, key: &PlainKey, record: &KeyRecord) -> Result<Self> {
         Ok(ShownKeyPage {
-            shell: who.shell("Your new key", Nav::Keys)?,
+            shell: who.shell("Key created", Nav::Keys)?,
             id: record.id.to_string(),
             name: record.name.clone(),
             key: key.expose().to_owned(),

@@ -48,7 +48,7 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
     let who = admin.0;
     let users = who.site.auth.users(&who.asking()).await?;
     Ok(ok(&UsersPage {
-        shell: who.shell_with("Users", Nav::Users, query.notice(&[ADDED]))?,
+        shell: who.shell_with("People", Nav::Users, query.notice(&[ADDED]))?,
         users: users.into_iter().map(UserRow::from).collect(),
         pager: Pager::default(),
     })?)

@@ -25,7 +25,7 @@ struct NewUserPage {
 impl NewUserPage {
     fn new(who: &SignedIn, email: &str, role: Role) -> Outcome<Self> {
         Ok(NewUserPage {
-            shell: who.shell("Add a user", Nav::Users)?,
+            shell: who.shell("Add person", Nav::Users)?,
             email: Field::new(email),
             role,
             password: Field::default(),

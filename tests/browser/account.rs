@@ -22,7 +22,7 @@ fn a_user_changes_the_password() {
         browser.fill("new_password", NEW_PASSWORD).await;
         browser.follow("Change password").await;
         browser.sees_heading("Sign in").await;
-        assert!(browser.text().await.contains("The password is changed"));
+        assert!(browser.text().await.contains("Password changed."));
         browser.finds_the_console_empty().await;
 
         browser.fill("email", ADMIN).await;

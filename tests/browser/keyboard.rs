@@ -16,7 +16,7 @@ fn a_key_is_made_and_revoked_by_keyboard_alone() {
 
         browser.press(&Key::Tab.to_string()).await;
         assert_eq!(focused(&browser).await, "Skip to content");
-        tab_to(&browser, "E-mail").await;
+        tab_to(&browser, "Email").await;
         browser.press(ADMIN).await;
         tab_to(&browser, "Password").await;
         browser.press(&(PASSWORD.to_owned() + &Key::Enter.to_string())).await;

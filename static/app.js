@@ -15,7 +15,7 @@ for (const button of all("[data-copy]")) {
       result.textContent = "Copied";
     } catch {
       getSelection().selectAllChildren(source);
-      result.textContent = "Selected: now press Ctrl+C or ⌘C";
+      result.textContent = "Selected. Press Ctrl+C (⌘C) to copy.";
     }
   });
 }
@@ -71,7 +71,7 @@ for (const input of all("[data-local-day]")) {
   const now = new Date();
   const two = (number) => String(number).padStart(2, "0");
   input.min = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
-  hint.textContent = `The key works until the end of this day, your time (${zone}).`;
+  hint.textContent = `Works until midnight your time (${zone}) at the end of this day.`;
   input.form.addEventListener("submit", () => {
     const [year, month, day] = input.value.split("-").map(Number);
     const offset = (Date.UTC(year, month - 1, day + 1) - new Date(year, month - 1, day + 1)) / 60000;
@@ -111,5 +111,6 @@ for (const time of all("time[data-relative]")) {
   if (Number.isNaN(seconds)) continue;
   const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
   time.title = time.textContent;
-  time.textContent = words.format(Math.round(seconds / size), unit);
+  const isNow = seconds <= 0 && seconds > -60;
+  time.textContent = isNow ? "just now" : words.format(Math.round(seconds / size), unit);
 }

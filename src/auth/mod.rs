@@ -18,6 +18,7 @@ pub mod setup;
 pub mod short_tokens;
 mod signing_keys;
 mod state;
+mod step_up;
 mod strangers;
 pub mod tally;
 mod upkeep;
@@ -43,6 +44,7 @@ pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use state::DatabaseState;
+pub use step_up::SensitiveAct;
 pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
 
 /// Distinct bad keys a minute that one address may try, unless the operator says otherwise.

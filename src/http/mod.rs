@@ -42,8 +42,8 @@ use tls::Certificates;
 pub struct Site {
     pub auth: Auth,
     pub settings: HttpSettings,
-    pub assets: dashboard::assets::Assets,
-    cookies: dashboard::cookies::CookieNames,
+    pub assets: dashboard::Assets,
+    cookies: dashboard::CookieNames,
     /// The OpenAPI document.
     pub openapi: serde_json::Value,
     /// Set when the server is about to stop: `/readyz` says so first.
@@ -73,10 +73,10 @@ impl Site {
         ];
         Site {
             openapi: openapi::document(settings.public_url.as_str()),
-            cookies: dashboard::cookies::CookieNames::new(&settings.public_url, auth.installation()),
+            cookies: dashboard::CookieNames::new(&settings.public_url, auth.installation()),
             auth,
             settings,
-            assets: dashboard::assets::Assets::new(),
+            assets: dashboard::Assets::new(),
             stopping: std::sync::atomic::AtomicBool::new(false),
             latency: PerThread::new(|| Histogram::new(nanos)),
             identities: gateway::Identities::default(),

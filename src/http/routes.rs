@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
-use super::dashboard::{account, admin_keys, events, keys, login, reference, setup, users};
+use super::dashboard::{account, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
 use super::{Shared, api, gateway, metrics, oauth, openapi};
@@ -41,34 +41,34 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/metrics", "GET").route(get().to(metrics::protected)))
         .service(at("/assets/{name}", "GET").route(get().to(asset)))
 
-        .service(at("/", "GET").route(get().to(keys::list)))
-        .service(at("/login", "GET, POST").route(get().to(login::show)).route(post().to(login::log_in)))
+        .service(at("/", "GET").route(get().to(keys::list::page)))
+        .service(at("/login", "GET, POST").route(get().to(login::page)).route(post().to(login::log_in)))
         .service(at("/logout", "POST").route(post().to(login::log_out)))
-        .service(at("/setup", "GET, POST").route(get().to(setup::show)).route(post().to(setup::set_up)))
+        .service(at("/setup", "GET, POST").route(get().to(setup::page)).route(post().to(setup::set_up)))
 
-        .service(at("/keys", "GET, POST").route(get().to(keys::list)).route(post().to(keys::create)))
-        .service(at("/keys/new", "GET").route(get().to(keys::new)))
-        .service(at("/keys/{id}", "GET").route(get().to(keys::show)))
-        .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::revoke)))
-        .service(at("/keys/{id}/rotate", "POST").route(post().to(keys::rotate)))
-        .service(at("/keys/{id}/disable", "POST").route(post().to(keys::disable)))
-        .service(at("/keys/{id}/enable", "POST").route(post().to(keys::enable)))
-        .service(at("/keys/{id}/edit", "POST").route(post().to(keys::edit)))
+        .service(at("/keys", "GET, POST").route(get().to(keys::list::page)).route(post().to(keys::new::create)))
+        .service(at("/keys/new", "GET").route(get().to(keys::new::page)))
+        .service(at("/keys/{id}", "GET").route(get().to(keys::show::page)))
+        .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::change::revoke)))
+        .service(at("/keys/{id}/rotate", "POST").route(post().to(keys::rotate::rotate)))
+        .service(at("/keys/{id}/disable", "POST").route(post().to(keys::change::disable)))
+        .service(at("/keys/{id}/enable", "POST").route(post().to(keys::change::enable)))
+        .service(at("/keys/{id}/edit", "POST").route(post().to(keys::change::edit)))
 
-        .service(at("/reference", "GET").route(get().to(reference::show)))
-        .service(at("/account", "GET").route(get().to(account::show)))
-        .service(at("/account/password", "POST").route(post().to(account::change_password)))
-        .service(at("/account/sessions/end-others", "POST").route(post().to(account::end_others)))
-        .service(at("/account/sessions/{id}/end", "POST").route(post().to(account::end_session)))
+        .service(at("/reference", "GET").route(get().to(reference::show::page)))
+        .service(at("/account", "GET").route(get().to(account::show::page)))
+        .service(at("/account/password", "POST").route(post().to(account::show::change_password)))
+        .service(at("/account/sessions/end-others", "POST").route(post().to(account::show::end_others)))
+        .service(at("/account/sessions/{id}/end", "POST").route(post().to(account::show::end_session)))
 
-        .service(at("/admin/keys", "GET").route(get().to(admin_keys::list)))
-        .service(at("/users", "GET, POST").route(get().to(users::list)).route(post().to(users::add)))
-        .service(at("/users/new", "GET").route(get().to(users::new)))
-        .service(at("/users/{id}", "GET").route(get().to(users::show)))
-        .service(at("/users/{id}/deactivate", "POST").route(post().to(users::deactivate)))
-        .service(at("/users/{id}/activate", "POST").route(post().to(users::activate)))
-        .service(at("/users/{id}/sessions/end", "POST").route(post().to(users::end_sessions)))
-        .service(at("/events", "GET").route(get().to(events::list)))
+        .service(at("/admin/keys", "GET").route(get().to(keys::all::page)))
+        .service(at("/users", "GET, POST").route(get().to(users::list::page)).route(post().to(users::new::add)))
+        .service(at("/users/new", "GET").route(get().to(users::new::page)))
+        .service(at("/users/{id}", "GET").route(get().to(users::show::page)))
+        .service(at("/users/{id}/deactivate", "POST").route(post().to(users::show::deactivate)))
+        .service(at("/users/{id}/activate", "POST").route(post().to(users::show::activate)))
+        .service(at("/users/{id}/sessions/end", "POST").route(post().to(users::show::end_sessions)))
+        .service(at("/events", "GET").route(get().to(events::page)))
 
         .default_service(web::route().to(elsewhere));
 }

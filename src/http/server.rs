@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, web};
 
-use super::dashboard::cookies::CookieNames;
+use super::dashboard::CookieNames;
 use super::edge::Edge;
 use super::gateway::grpc::Grpc;
 use super::listen::{self, Limits};

@@ -34,17 +34,17 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("email", "not an address@").await;
         browser.script("document.querySelector('form').noValidate = true", vec![]).await;
         browser.fill("password", "short").await;
-        browser.follow("Make the account").await;
+        browser.follow("Create account").await;
         browser.find("[role=alert]").await;
         check("setup, refused").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Make the account").await;
-        browser.sees_heading("Log in").await;
+        browser.follow("Create account").await;
+        browser.sees_heading("Sign in").await;
         check("log-in, with a notice").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", "wrong").await;
-        browser.follow("Log in").await;
+        browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
         check("log-in, refused").await;
 
@@ -60,7 +60,7 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("name", LONG).await;
         browser.fill("scopes", "ü").await;
         browser.fill("allowed_ips", "nowhere").await;
-        browser.follow("Make the key").await;
+        browser.follow("Create key").await;
         browser.find("[role=alert]").await;
         check("new key, refused").await;
         browser.makes_a_key(&server, LONG).await;

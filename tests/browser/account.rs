@@ -21,20 +21,20 @@ fn a_user_changes_the_password() {
         browser.fill("current_password", PASSWORD).await;
         browser.fill("new_password", NEW_PASSWORD).await;
         browser.follow("Change password").await;
-        browser.sees_heading("Log in").await;
-        assert!(browser.text().await.contains("The password is changed"));
+        browser.sees_heading("Sign in").await;
+        assert!(browser.text().await.contains("Password changed."));
         browser.finds_the_console_empty().await;
 
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Log in").await;
+        browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
         assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the e-mail is kept");
         browser.logs_in_as(&server, ADMIN, NEW_PASSWORD).await;
-        browser.follow("Log out").await;
-        browser.sees_heading("Log in").await;
+        browser.follow("Sign out").await;
+        browser.sees_heading("Sign in").await;
         browser.back().await;
-        browser.sees_heading("Log in").await;
+        browser.sees_heading("Sign in").await;
     });
 }
 
@@ -47,7 +47,7 @@ fn a_log_in_over_http_names_the_https_address_before_anything_is_typed() {
         assert!(browser.text().await.contains("Open https://keys.test/login instead"), "{}", browser.text().await);
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Log in").await;
+        browser.follow("Sign in").await;
         browser.sees_heading("Open the server’s own address").await;
         assert!(browser.text().await.contains("Open https://keys.test and"), "{}", browser.text().await);
     });
@@ -65,9 +65,9 @@ fn a_user_ends_the_other_sessions() {
         here.logs_in(&server).await;
 
         here.follow("Account").await;
-        here.follow("End all others").await;
+        here.follow("Sign out all others").await;
         here.sees_heading("Account").await;
-        assert!(here.text().await.contains("This one"));
+        assert!(here.text().await.contains("This device"));
         assert!(!here.has("form[action='/account/sessions/end-others']").await);
 
         let old = cookie["cookies"]
@@ -79,7 +79,7 @@ fn a_user_ends_the_other_sessions() {
             .clone();
         here.devtools("Network.setCookie", old).await;
         here.goto(&format!("{}/keys", server.url)).await;
-        here.sees_heading("Log in").await;
+        here.sees_heading("Sign in").await;
         here.finds_the_console_empty().await;
     });
 }

@@ -16,7 +16,7 @@ fn a_key_is_made_and_revoked_by_keyboard_alone() {
 
         browser.press(&Key::Tab.to_string()).await;
         assert_eq!(focused(&browser).await, "Skip to content");
-        tab_to(&browser, "E-mail").await;
+        tab_to(&browser, "Email").await;
         browser.press(ADMIN).await;
         tab_to(&browser, "Password").await;
         browser.press(&(PASSWORD.to_owned() + &Key::Enter.to_string())).await;
@@ -27,9 +27,9 @@ fn a_key_is_made_and_revoked_by_keyboard_alone() {
         browser.sees_heading("New key").await;
         tab_to(&browser, "Name").await;
         browser.press("by keyboard").await;
-        tab_to(&browser, "Make the key").await;
+        tab_to(&browser, "Create key").await;
         browser.press(" ").await;
-        browser.sees_heading("Your new key").await;
+        browser.sees_heading("Key created").await;
         let key = browser.find("#new-key").await.text().await.unwrap();
         tab_to(&browser, "Copy key").await;
         browser.press(" ").await;

@@ -11,24 +11,24 @@ fn an_admin_adds_deactivates_and_activates_a_user() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.logs_in(&server).await;
-        browser.follow("Users").await;
-        browser.sees_heading("Users").await;
-        browser.follow("Add user").await;
+        browser.follow("People").await;
+        browser.sees_heading("People").await;
+        browser.follow("Add person").await;
         browser.fill("email", "grace@example.com").await;
         browser.fill("password", "seven quiet lanterns drift").await;
-        browser.follow("Add user").await;
-        browser.sees_heading("Users").await;
+        browser.follow("Add person").await;
+        browser.sees_heading("People").await;
         let key = server.command(&["keys", "create", "--owner", "grace@example.com", "--name", "Graces key"]);
         assert_eq!(server.call(&key).await.0, StatusCode::OK);
 
         browser.follow("grace@example.com").await;
         browser.sees_heading("grace@example.com").await;
         browser.click("Deactivate…").await;
-        browser.follow("Deactivate this user").await;
+        browser.follow("Deactivate this person").await;
         browser.find("[role=status]").await;
         assert_eq!(server.call(&key).await.0, StatusCode::UNAUTHORIZED);
         browser.click("Activate…").await;
-        browser.follow("Activate this user").await;
+        browser.follow("Activate this person").await;
         browser.find(".badge.good").await;
         assert_eq!(server.call(&key).await.0, StatusCode::OK);
 
@@ -63,7 +63,7 @@ fn an_admin_finds_and_revokes_anybodys_key() {
 
         browser.fill("q", "no such key").await;
         browser.follow("Search").await;
-        assert!(browser.text().await.contains("No key matches “no such key”"));
+        assert!(browser.text().await.contains("No keys found for “no such key”"));
         browser.follow("Audit log").await;
         browser.sees_heading("Audit log").await;
         assert!(browser.text().await.contains("key.revoked"));

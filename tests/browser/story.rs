@@ -13,24 +13,24 @@ fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
         let server = Server::empty();
 
         browser.goto(&server.setup_link).await;
-        browser.sees_heading("Make the first admin").await;
+        browser.sees_heading("Create the first admin").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Make the account").await;
-        browser.sees_heading("Log in").await;
+        browser.follow("Create account").await;
+        browser.sees_heading("Sign in").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Log in").await;
+        browser.follow("Sign in").await;
 
         browser.sees_heading("My keys").await;
-        assert!(browser.text().await.contains("Make your first key"));
+        assert!(browser.text().await.contains("Create your first key"));
         browser.follow("New key").await;
         browser.sees_heading("New key").await;
         browser.fill("name", "Invoices, nightly job").await;
         browser.find("#expires-30d").await.click().await.unwrap();
         browser.fill("scopes", "orders:read").await;
-        browser.follow("Make the key").await;
-        browser.sees_heading("Your new key").await;
+        browser.follow("Create key").await;
+        browser.sees_heading("Key created").await;
         let shown = browser.find("#new-key").await.text().await.unwrap();
         assert!(browser.text().await.contains(&format!("curl -H \"Authorization: Bearer {shown}\" {}", server.url)));
         browser.click("Copy key").await;
@@ -56,7 +56,7 @@ fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
         let (status, problem) = server.call(&copied).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(problem["code"], "invalid_key");
-        assert!(browser.text().await.contains("Make your first key"));
+        assert!(browser.text().await.contains("Create your first key"));
         browser.finds_the_console_empty().await;
     });
 }
@@ -79,7 +79,7 @@ fn a_key_is_shown_once_whatever_the_browser_does() {
 
         let key = browser.makes_a_key(&server, "shown once").await;
         browser.reload().await;
-        browser.sees_heading("This key was already shown").await;
+        browser.sees_heading("This key has already been shown").await;
         assert!(!browser.source().await.contains(&key));
         assert_eq!(server.keys(), 1);
         browser.follow("Go to the key").await;
@@ -116,7 +116,7 @@ fn what_was_typed_survives_an_error() {
         browser.fill("name", "kept").await;
         browser.fill("scopes", "no spaces or ü").await;
         browser.fill("allowed_ips", "300.1.2.3").await;
-        browser.follow("Make the key").await;
+        browser.follow("Create key").await;
         browser.find(".field-error").await;
         let value = |css: &'static str| {
             let browser = browser.clone();
@@ -134,8 +134,8 @@ fn what_was_typed_survives_an_error() {
                 browser.find(field).await.clear().await.unwrap();
             }
         }
-        browser.follow("Make the key").await;
-        browser.sees_heading("Your new key").await;
+        browser.follow("Create key").await;
+        browser.sees_heading("Key created").await;
         let key = browser.find("#new-key").await.text().await.unwrap();
         assert_eq!(server.call(&key).await.0, StatusCode::OK);
     });

@@ -26,8 +26,8 @@ fn a_key_for_today_works_until_midnight_where_the_person_is() {
             assert!(hint.contains("your time ("), "{hint}");
             browser.script("arguments[0].value = arguments[1]", vec![json!(field), json!(day)]).await;
             browser.fill("name", zone).await;
-            browser.follow("Make the key").await;
-            browser.sees_heading("Your new key").await;
+            browser.follow("Create key").await;
+            browser.sees_heading("Key created").await;
             let key = browser.find("#new-key").await.text().await.unwrap();
             let (_, record) = server.call(&key).await;
             assert_eq!(record["expires_at"].as_str().unwrap(), midnight.replace(".000", ""), "{zone}, {day}");

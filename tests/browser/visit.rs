@@ -12,7 +12,7 @@ impl Browser {
         self.goto(&format!("{}/login", server.url)).await;
         self.fill("email", email).await;
         self.fill("password", password).await;
-        self.follow("Log in").await;
+        self.follow("Sign in").await;
         self.sees_heading("My keys").await;
     }
 
@@ -20,8 +20,8 @@ impl Browser {
     pub async fn makes_a_key(&self, server: &Server, name: &str) -> String {
         self.goto(&format!("{}/keys/new", server.url)).await;
         self.fill("name", name).await;
-        self.follow("Make the key").await;
-        self.sees_heading("Your new key").await;
+        self.follow("Create key").await;
+        self.sees_heading("Key created").await;
         self.find("#new-key").await.text().await.unwrap()
     }
 }

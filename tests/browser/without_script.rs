@@ -13,15 +13,15 @@ fn the_main_job_needs_no_script() {
         browser.goto(&server.setup_link).await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Make the account").await;
+        browser.follow("Create account").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
-        browser.follow("Log in").await;
+        browser.follow("Sign in").await;
         let key = browser.makes_a_key(&server, "plain").await;
         assert!(!browser.has("[data-copy]:not([hidden])").await, "a script ran");
         assert_eq!(server.call(&key).await.0, StatusCode::OK);
         browser.reload().await;
-        browser.sees_heading("This key was already shown").await;
+        browser.sees_heading("This key has already been shown").await;
         assert_eq!(server.keys(), 1);
         browser.follow("Go to the key").await;
         browser.sees_heading("plain").await;

@@ -56,6 +56,64 @@ fn a_module_uses_only_what_stands_to_its_right() {
     }
 }
 
+/// The ways into the server. What they share stands in `http/` itself; `openapi` stands above `api` and `oauth`.
+const ENTRANCES: [&str; 4] = ["dashboard", "api", "gateway", "oauth"];
+
+/// The names after `http::` or `super::`, also in `http::{a, b}`.
+fn named_in_http(text: &str) -> Vec<String> {
+    let code: String = code(text).map(str::trim).collect();
+    let paths = code.split("http::").skip(1).chain(code.split("super::").skip(1));
+    let names = paths.flat_map(|rest| match rest.strip_prefix('{') {
+        Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+        None => vec![rest],
+    });
+    names.map(|name| name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn the_entrances_do_not_import_each_other() {
+    let sources = sources();
+    // A name that `http` re-exports from an entrance counts as that entrance.
+    let (_, http) = sources.iter().find(|(file, _)| file == "http/mod.rs").unwrap();
+    let re_exported = |entrance: &str| -> Vec<String> {
+        let start = format!("pub use {entrance}::");
+        let names = code(http).filter_map(|line| line.strip_prefix(&start)).map(|names| names.replace("::", ","));
+        let names: String = names.collect();
+        names.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+    };
+    for own in ENTRANCES {
+        let folder = format!("http/{own}/");
+        let files: Vec<_> = sources.iter().filter(|(file, _)| file.starts_with(&folder)).collect();
+        assert!(!files.is_empty(), "there is no {folder}");
+        for other in ENTRANCES.into_iter().filter(|other| *other != own) {
+            let foreign = [vec![other.to_owned()], re_exported(other)].concat();
+            for (file, text) in &files {
+                let named = named_in_http(text);
+                let import = named.iter().find(|name| !name.is_empty() && foreign.contains(name));
+                assert!(import.is_none(), "{file} imports {import:?} of http/{other}");
+            }
+        }
+    }
+}
+
+/// `<path>` of every `<start><path>"` in the text.
+fn quoted<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).filter_map(|rest| rest.split('"').next())
+}
+
+#[test]
+fn a_page_and_its_template_have_the_same_path() {
+    let mut pages = 0;
+    for (file, text) in sources() {
+        for template in quoted(&text, "#[template(path = \"") {
+            let page = format!("http/dashboard/{}.rs", template.strip_suffix(".html").unwrap());
+            assert_eq!(file, page);
+            pages += 1;
+        }
+    }
+    assert!(pages > 10);
+}
+
 #[test]
 fn what_is_dangerous_or_replaceable_has_one_place() {
     for (needle, places) in [

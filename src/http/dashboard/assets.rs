@@ -1,11 +1,10 @@
-//! Style, script and icon, compiled in and served under URLs that change with their content.
+//! Style sheet, script and icon: compiled in and served under URLs that change with their content.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::Path;
 use sha2::{Digest, Sha256};
 
-use super::pages;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 
@@ -13,10 +12,12 @@ const CSS: &str = include_str!("../../../static/app.css");
 const JS: &str = include_str!("../../../static/app.js");
 const ICON: &str = include_str!("../../../static/icon.svg");
 
+/// Their URLs.
+#[derive(Clone)]
 pub struct Assets {
-    css: String,
-    js: String,
-    icon: String,
+    pub css: String,
+    pub js: String,
+    pub icon: String,
 }
 
 impl Assets {
@@ -25,10 +26,6 @@ impl Assets {
             format!("/assets/{name}.{}.{end}", hex::encode(&Sha256::digest(content.as_bytes())[..8]))
         };
         Assets { css: url("app", "css", CSS), js: url("app", "js", JS), icon: url("icon", "svg", ICON) }
-    }
-
-    pub(super) fn urls(&self) -> pages::Assets {
-        pages::Assets { css: self.css.clone(), js: self.js.clone(), icon: self.icon.clone() }
     }
 }
 

@@ -2,17 +2,39 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Query;
+use askama::Template;
 use serde::Deserialize;
 
-use super::cookies::Jar;
-use super::form::{OpenForm, SignedForm};
-use super::pages::LoginPage;
-use super::signed_in::{Gate, Landed, see_other};
-use super::view::{self, notice};
+use super::frame::{
+    CookieKind, LoginVisitor, Notice, OpenForm, PageError, Shell, SignedForm, add_cookie, html, ok, see_other,
+};
 use crate::auth::login::LoginAttempt;
 use crate::error::Kind;
 use crate::http::problem::Problem;
+
+pub const PASSWORD_CHANGED: Notice = Notice {
+    word: "password-changed",
+    text: "Password changed. You were signed out everywhere: sign in with the new password.",
+};
+pub const SETUP_DONE: Notice =
+    Notice { word: "setup-done", text: "Your admin account is ready. Sign in to create your first key." };
+const LOGGED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed out." };
+
+/// `GET /login`, and the response to a `POST /login` that was refused.
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    shell: Shell,
+    /// Where to go if this page came over plain HTTP, where no `Secure` cookie is kept; the script checks.
+    secure_url: Option<String>,
+    email: String,
+    /// A path on this site to go to afterwards.
+    next: Option<String>,
+    /// Why the last attempt failed.
+    problem: Option<String>,
+}
 
 #[derive(Debug, Default, Deserialize)]
 pub struct LoginQuery {
@@ -20,34 +42,36 @@ pub struct LoginQuery {
     notice: Option<String>,
 }
 
-pub async fn show(landed: Landed, query: Query<LoginQuery>) -> Result<HttpResponse, Gate> {
+pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<HttpResponse, PageError> {
+    let LoginQuery { next, notice } = query.into_inner();
+    let notice = Notice::find(&[PASSWORD_CHANGED, SETUP_DONE, LOGGED_OUT], notice.as_deref());
     let page = LoginPage {
-        shell: super::pages::Shell { notice: notice(query.notice.as_deref()), ..landed.shell("Log in")? },
-        secure_url: landed.secure_url("/login"),
+        shell: Shell { notice, ..visitor.shell("Sign in")? },
+        secure_url: visitor.secure_url("/login"),
         email: String::new(),
-        next: query.into_inner().next.filter(|path| is_own_path(path)),
+        next: next.filter(|path| is_own_path(path)),
         problem: None,
     };
-    with_form_cookie(&landed, view::ok(&page)?)
+    visitor.with_form_cookie(ok(&page)?)
 }
 
-pub async fn log_in(form: OpenForm) -> Result<HttpResponse, Gate> {
-    let OpenForm { landed, fields } = form;
+pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
+    let OpenForm { visitor, fields } = form;
     let (email, next) = (fields.text("email"), fields.text("next"));
     let attempt = LoginAttempt {
         email,
         password: fields.text("password"),
-        device: landed.device.clone(),
-        replaces: landed.session.clone(),
-        user_agent: &landed.user_agent,
-        origin: landed.origin(),
+        device: visitor.device.clone(),
+        replaces: visitor.session.clone(),
+        user_agent: &visitor.user_agent,
+        origin: visitor.origin(),
     };
-    let logged_in = match landed.site.auth.log_in(attempt).await {
+    let logged_in = match visitor.site.auth.log_in(attempt).await {
         Ok(logged_in) => logged_in,
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {
             let page = LoginPage {
-                shell: landed.shell("Log in")?,
-                secure_url: landed.secure_url("/login"),
+                shell: visitor.shell("Sign in")?,
+                secure_url: visitor.secure_url("/login"),
                 email: email.chars().take(254).collect(),
                 next: Some(next.to_owned()).filter(|path| is_own_path(path)),
                 problem: Some(error.message.to_string()),
@@ -57,44 +81,37 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, Gate> {
             } else {
                 StatusCode::UNPROCESSABLE_ENTITY
             };
-            let mut response = view::html(status, &page)?;
+            let mut response = html(status, &page)?;
             if let Some(seconds) = Problem::from(error).retry_after {
-                response.headers_mut().insert(actix_web::http::header::RETRY_AFTER, seconds.into());
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
-            return with_form_cookie(&landed, response);
+            return visitor.with_form_cookie(response);
         }
         Err(error) => return Err(error.into()),
     };
-    let site = &landed.site;
+    let site = &visitor.site;
     let mut response = see_other(if is_own_path(next) { next } else { "/keys" });
-    for cookie in
-        [Jar::Session.set(site, &logged_in.token), Jar::Device.set(site, &logged_in.device), Jar::Form.remove(site)]
-    {
+    for cookie in [
+        CookieKind::Session.set(site, &logged_in.token),
+        CookieKind::Device.set(site, &logged_in.device),
+        CookieKind::Form.remove(site),
+    ] {
         add_cookie(&mut response, &cookie)?;
     }
     Ok(response)
 }
 
-pub async fn log_out(form: SignedForm) -> Result<HttpResponse, Gate> {
+pub async fn log_out(form: SignedForm) -> Result<HttpResponse, PageError> {
     let who = form.who;
     who.site.auth.log_out(&who.asking(), &who.session).await?;
-    let mut response = see_other("/login?notice=logged-out");
-    add_cookie(&mut response, &Jar::Session.remove(&who.site))?;
-    let name = actix_web::http::header::HeaderName::from_static("clear-site-data");
-    response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from_static("\"cache\", \"storage\""));
+    let mut response = LOGGED_OUT.at("/login");
+    add_cookie(&mut response, &CookieKind::Session.remove(&who.site))?;
+    let clear = HeaderValue::from_static("\"cache\", \"storage\"");
+    response.headers_mut().insert(HeaderName::from_static("clear-site-data"), clear);
     Ok(response)
 }
 
-pub fn add_cookie(response: &mut HttpResponse, cookie: &actix_web::cookie::Cookie<'_>) -> Result<(), Problem> {
-    response.add_cookie(cookie).map_err(|error| crate::error::Error::internal(error).into())
-}
-
-pub fn with_form_cookie(landed: &Landed, mut response: HttpResponse) -> Result<HttpResponse, Gate> {
-    add_cookie(&mut response, &Jar::Form.set(&landed.site, &landed.cookie))?;
-    Ok(response)
-}
-
-/// A path on this very site: `/x`, not `//x`, `/\x`, `https:x` or anything with control characters.
+/// Whether this is a path on this site: `/x`, not `//x`, `/\x`, `https:x` or anything with control characters.
 fn is_own_path(path: &str) -> bool {
     let mut bytes = path.bytes();
     bytes.next() == Some(b'/')

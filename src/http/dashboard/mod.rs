@@ -1,20 +1,19 @@
 //! The dashboard: server-rendered pages and forms for people, opened by a session, never by a key.
+//!
+//! One folder or file per noun; each file holds one page: what it shows, how that is read from the model, and its
+//! handlers. Its template has the same path under `templates/`. `frame` holds what all pages share.
 
 pub mod account;
-pub mod admin_keys;
 pub mod assets;
-pub mod cookies;
-mod csrf;
+mod error;
 pub mod events;
-mod form;
-mod key_form;
+mod frame;
 pub mod keys;
 pub mod login;
-mod pages;
 pub mod reference;
 pub mod setup;
-mod signed_in;
 pub mod users;
-mod view;
 
-pub use view::error_page;
+pub use assets::Assets;
+pub use error::error_page;
+pub use frame::CookieNames;

@@ -1,16 +1,39 @@
-//! `/setup`: the first admin, once, by the link that the server printed.
+//! `/setup`: creates the first admin, once, by the link that the server printed.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Query;
+use askama::Template;
 use serde::Deserialize;
 
-use super::form::OpenForm;
-use super::login::with_form_cookie;
-use super::pages::{Field, SetupPage};
-use super::signed_in::{Gate, Landed, see_other};
-use super::view::{self, field};
+use super::frame::{Field, FieldError, LoginVisitor, OpenForm, PageError, Shell, errors_of, ok, unprocessable};
+use super::login::SETUP_DONE;
 use crate::error::Kind;
 use crate::http::problem::Problem;
+
+/// `GET /setup?token=…`, and the response to a `POST /setup` that was refused.
+#[derive(Template)]
+#[template(path = "setup.html")]
+struct SetupPage {
+    shell: Shell,
+    /// As on the login page.
+    secure_url: Option<String>,
+    token: String,
+    email: Field,
+    password: Field,
+}
+
+impl SetupPage {
+    fn new(visitor: &LoginVisitor, token: String, email: Field) -> Result<Self, PageError> {
+        // Without the token: a URL that is shown can be read by somebody else in the room.
+        let secure_url = visitor.secure_url("/setup");
+        Ok(SetupPage { shell: visitor.shell("Set up")?, secure_url, token, email, password: Field::default() })
+    }
+
+    fn errors(&self) -> Vec<FieldError<'_>> {
+        errors_of([("email".to_owned(), &self.email), ("password".to_owned(), &self.password)])
+    }
+}
 
 #[derive(Debug, Deserialize)]
 pub struct SetupQuery {
@@ -18,40 +41,34 @@ pub struct SetupQuery {
     token: String,
 }
 
-pub async fn show(landed: Landed, query: Query<SetupQuery>) -> Result<HttpResponse, Gate> {
+pub async fn page(visitor: LoginVisitor, query: Query<SetupQuery>) -> Result<HttpResponse, PageError> {
     let token = query.into_inner().token;
-    if !landed.site.auth.is_setup_open(&token).await? {
+    if !visitor.site.auth.is_setup_open(&token).await? {
         return Err(closed().into());
     }
-    with_form_cookie(&landed, view::ok(&page(&landed, token, field(""))?)?)
+    visitor.with_form_cookie(ok(&SetupPage::new(&visitor, token, Field::default())?)?)
 }
 
-pub async fn set_up(form: OpenForm) -> Result<HttpResponse, Gate> {
-    let OpenForm { landed, fields } = form;
+pub async fn set_up(form: OpenForm) -> Result<HttpResponse, PageError> {
+    let OpenForm { visitor, fields } = form;
     let (token, email, password) = (fields.text("token"), fields.text("email"), fields.text("password"));
-    let error = match landed.site.auth.set_up(token, email, password, landed.origin()).await {
-        Ok(_) => return Ok(see_other("/login?notice=setup-done")),
+    let error = match visitor.site.auth.set_up(token, email, password, visitor.origin()).await {
+        Ok(_) => return Ok(SETUP_DONE.at("/login")),
         Err(error) if error.kind == Kind::Invalid => error,
-        // Used up, by this visitor or by somebody faster.
+        // The link has been used, by this visitor or by somebody faster.
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => return Err(closed().into()),
         Err(error) => return Err(error.into()),
     };
-    let mut page = page(&landed, token.to_owned(), field(email))?;
+    let mut page = SetupPage::new(&visitor, token.to_owned(), Field::new(email))?;
     let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
     at.error = Some(error.message.to_string());
-    with_form_cookie(&landed, view::unprocessable(&page)?)
-}
-
-fn page(landed: &Landed, token: String, email: Field) -> Result<SetupPage, Gate> {
-    // Without the token: an address that is shown may be read over a shoulder.
-    let secure_url = landed.secure_url("/setup");
-    Ok(SetupPage { shell: landed.shell("Set up")?, secure_url, token, email, password: field("") })
+    visitor.with_form_cookie(unprocessable(&page)?)
 }
 
 fn closed() -> Problem {
     Problem::new(
-        actix_web::http::StatusCode::FORBIDDEN,
+        StatusCode::FORBIDDEN,
         "setup_closed",
-        "This setup link is no longer valid. If there is an admin already, log in. If not, restart the server: it prints a new link.",
+        "This setup link is no longer valid. If there is already an admin, sign in. If not, restart the server: it prints a new link.",
     )
 }

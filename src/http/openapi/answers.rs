@@ -47,34 +47,34 @@ pub fn schemas() -> Vec<(String, Value)> {
 
 /// Status, what it means, and its header.
 const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
-    (400, "The request cannot be read: `invalid_request`, `invalid_json`, `invalid_body`.", None),
+    (400, "The request is malformed: `invalid_request`, `invalid_json`, `invalid_body`.", None),
     (
         401,
-        "No credential, or not a good one: `missing_key`, `invalid_key`, `missing_credentials`, `invalid_credentials`.",
+        "The credential is missing or invalid: `missing_key`, `invalid_key`, `missing_credentials`, `invalid_credentials`.",
         Some("WWW-Authenticate"),
     ),
     (
         403,
-        "A good credential that may not do this: `insufficient_scope`, `ip_not_allowed`, `forbidden`.",
+        "The credential is valid but not allowed to do this: `insufficient_scope`, `ip_not_allowed`, `forbidden`.",
         Some("WWW-Authenticate"),
     ),
-    (404, "There is no such thing, or not for this caller: `not_found`.", None),
-    (405, "Another method is needed: `method_not_allowed`.", Some("Allow")),
+    (404, "Not found, or not visible to this caller: `not_found`.", None),
+    (405, "The method is not supported here: `method_not_allowed`.", Some("Allow")),
     (408, "The body did not arrive in time: `timeout`.", None),
-    (409, "It collides with what is stored: `conflict`.", None),
-    (412, "It is based on a state that has changed since: `precondition_failed`.", None),
-    (413, "A body has at most 65,536 bytes: `too_large`.", None),
-    (414, "An address has at most 8,192 bytes: `uri_too_long`.", None),
-    (415, "The body is not JSON by its `Content-Type`: `unsupported_media_type`.", None),
+    (409, "It conflicts with what is stored: `conflict`.", None),
+    (412, "The record has changed since it was read: `precondition_failed`.", None),
+    (413, "A body must not exceed 65,536 bytes: `too_large`.", None),
+    (414, "A URL must not exceed 8,192 bytes: `uri_too_long`.", None),
+    (415, "The `Content-Type` is not JSON: `unsupported_media_type`.", None),
     (422, "A field is unknown, missing or breaks a rule; `field` names it: `invalid_field`.", None),
     (429, "Over a limit, or too many failures: `rate_limited`, `throttled`.", Some("Retry-After")),
-    (431, "There are at most 96 header fields, of at most 16,384 bytes together: `headers_too_large`.", None),
+    (431, "A request must not have more than 96 header fields or 16,384 bytes of them: `headers_too_large`.", None),
     (
         500,
-        "Our fault, `internal`, or the gateway's: `unknown_policy`, `blank_query`, `blank_scope`, `misspelt_path`.",
+        "An error in the server, `internal`, or in the gateway’s configuration: `unknown_policy`, `blank_query`, `blank_scope`, `misspelt_path`.",
         None,
     ),
-    (503, "We cannot tell, or cannot write, right now: `unavailable`.", Some("Retry-After")),
+    (503, "The server cannot check keys or write right now: `unavailable`.", Some("Retry-After")),
 ];
 
 pub fn responses() -> Value {
@@ -90,20 +90,20 @@ pub fn responses() -> Value {
 
 /// Name and meaning. None is promised on every answer: which ones come depends on what happened.
 const HEADERS: [(&str, &str); 15] = [
-    ("X-Request-Id", "Names the request in the log and the audit log."),
-    ("Cache-Control", "`no-store`: nobody keeps it."),
+    ("X-Request-Id", "Identifies the request in the log and the audit log."),
+    ("Cache-Control", "`no-store`: must not be cached."),
     ("ETag", "The state of the record, for `If-Match`."),
-    ("Location", "Where the new record is."),
+    ("Location", "The URL of the new record."),
     ("Retry-After", "Seconds to wait."),
     ("WWW-Authenticate", "The challenge (RFC 9110 §11.6.1)."),
-    ("Allow", "The methods that there are."),
-    ("RateLimit", "Of a key with a limit: what is left, and until when."),
-    ("RateLimit-Policy", "Of a key with a limit: the limit."),
-    ("X-Auth-Key-Id", "The key's id; empty for nobody."),
-    ("X-Auth-Owner", "The owner's e-mail."),
-    ("X-Auth-Owner-Id", "The owner's id."),
-    ("X-Auth-Scopes", "What the key may do, separated by blanks."),
-    ("X-Auth-Identity", "A signed statement of the same, if the server signs."),
+    ("Allow", "The supported methods."),
+    ("RateLimit", "For a key with a rate limit: what remains, and until when."),
+    ("RateLimit-Policy", "For a key with a rate limit: the limit."),
+    ("X-Auth-Key-Id", "The key’s ID; empty if there is no key."),
+    ("X-Auth-Owner", "The owner’s email."),
+    ("X-Auth-Owner-Id", "The owner’s ID."),
+    ("X-Auth-Scopes", "The key’s scopes, separated by spaces."),
+    ("X-Auth-Identity", "A signed JWT with the same data, if the server signs identities."),
     ("X-Auth-Status", "For nginx: the status that another gateway would get."),
 ];
 

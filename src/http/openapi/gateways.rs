@@ -7,30 +7,30 @@ const GATEWAYS: &str = "Gateways";
 const IDENTITY: [&str; 5] = ["X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"];
 
 fn with_query(operation: Operation) -> Operation {
-    let scope = "What the key must be able to do: plain scopes, separated by blanks or commas.";
+    let scope = "The scopes that the key must have, separated by spaces or commas.";
     operation.parameter("query", "scope", field::any_text(), scope).parameter(
         "query",
         "policy",
         field::any_text(),
-        "A policy of the settings file, by its name.",
+        "The name of a policy in the settings file.",
     )
 }
 
 pub fn operations() -> Vec<Operation> {
-    let summary = "Judge this request's key, for Caddy, Traefik, APISIX and HAProxy";
+    let summary = "Check a request’s key, for Caddy, Traefik, APISIX and HAProxy";
     let plain = with_query(Operation::new(GATEWAYS, "get", "/auth", "authorize", summary))
-        .told("Any method and any suffix; a body is not read. The query is the gateway's operator's.")
+        .told("Any method and any path below it; a body is not read. The operator of the gateway sets the query.")
         .for_any_key()
-        .answers_empty(200, "A good key. Every identity header is there, empty or not.", &IDENTITY);
+        .answers_empty(200, "The key is valid. Every identity header is present, possibly empty.", &IDENTITY);
     let nginx = with_query(Operation::new(GATEWAYS, "get", "/auth/nginx", "authorizeNginx", "The same, for nginx"))
-        .told("Refuses with 401 and 403 alone: what would be 429 or 503 is 403 with `X-Auth-Status`.")
+        .told("Refuses only with 401 and 403: what would be 429 or 503 is 403 with `X-Auth-Status`.")
         .for_any_key()
-        .answers_empty(200, "A good key.", &IDENTITY);
-    let envoy = "Judge this request's key by a policy, for Envoy";
+        .answers_empty(200, "The key is valid.", &IDENTITY);
+    let envoy = "Check a request’s key against a policy, for Envoy";
     let envoy = Operation::new(GATEWAYS, "get", "/auth/envoy/{policy}", "authorizeEnvoy", envoy)
-        .told("Any method and any suffix. What follows the policy's name is the client's and is not read.")
-        .parameter("path", "policy", field::any_text(), "A policy of the settings file, by its name.")
+        .told("Any method and any path below it. What follows the policy’s name comes from the client and is not read.")
+        .parameter("path", "policy", field::any_text(), "The name of a policy in the settings file.")
         .for_any_key()
-        .answers_empty(200, "A good key.", &IDENTITY);
+        .answers_empty(200, "The key is valid.", &IDENTITY);
     vec![plain, nginx, envoy]
 }

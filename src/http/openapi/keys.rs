@@ -17,8 +17,8 @@ const SEARCHED: &str = "Any part of a name, a hint or the owner's e-mail among t
 const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
 
 fn repeatable(operation: Operation) -> Operation {
-    let description = "Names this request. Sent again with the same name and body within a day, it makes no second key \
-        and answers 200 with the record, without the key's text.";
+    let description = "Identifies this request. Sent again with the same value and body within a day, it creates no \
+        second key and returns 200 with the record, without the key.";
     let name = utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)
         // Blanks around a field value are not part of it (RFC 9110 §5.5).
@@ -29,59 +29,73 @@ fn repeatable(operation: Operation) -> Operation {
 
 pub fn operations() -> Vec<Operation> {
     vec![
-        Operation::new(OWN, "get", "/api/v1/keys/current", "getCurrentKey", "The record of the key that asks")
+        Operation::new(OWN, "get", "/api/v1/keys/current", "getCurrentKey", "Returns the calling key")
             .for_any_key()
             .answers::<KeyJson>(200, "The record.", &["RateLimit", "RateLimit-Policy"]),
-        Operation::new(OWN, "delete", "/api/v1/keys/current", "revokeCurrentKey", "The key revokes itself, for good")
-            .for_any_key()
-            .answers_empty(204, "Revoked. The very next request with it is refused.", &[]),
-        Operation::new(KEYS, "post", "/api/v1/keys/verify", "verifyKey", "Judge another key")
-            .told("200 either way; `code` says why a key is refused.")
+        Operation::new(
+            OWN,
+            "delete",
+            "/api/v1/keys/current",
+            "revokeCurrentKey",
+            "Permanently revokes the calling key",
+        )
+        .for_any_key()
+        .answers_empty(204, "Revoked. The next request with it is refused.", &[]),
+        Operation::new(KEYS, "post", "/api/v1/keys/verify", "verifyKey", "Verify a key")
+            .told("Always 200; `code` says why a key is refused.")
             .for_scope(Scope::VERIFY)
             .takes::<VerifyBody>()
             .answers::<VerdictJson>(200, "The verdict.", &[]),
         Operation::new(KEYS, "get", "/api/v1/keys", "listKeys", "List keys, newest first")
             .told("Tokens are not listed.")
             .for_scope(Scope::KEYS)
-            .query("owner", field::any_text(), "Of this user: e-mail or id.")
+            .query("owner", field::any_text(), "Keys of this user: email or ID.")
             .query("search", field::search(), SEARCHED)
             .query("enabled", field::truth(), "Only these.")
             .paged()
             .answers::<KeyPage>(200, "One page.", &[]),
-        repeatable(Operation::new(KEYS, "post", "/api/v1/keys", "createKey", "Make a key"))
-            .told("The key's text is in this answer and nowhere else. It lives 90 days unless the body says otherwise.")
+        repeatable(Operation::new(KEYS, "post", "/api/v1/keys", "createKey", "Create a key"))
+            .told(
+                "Only this response contains the key itself. It expires after 90 days unless the body says otherwise.",
+            )
             .for_scope(Scope::KEYS)
             .takes::<NewKeyBody>()
             .answers::<MadeKeyJson>(201, "The record, and the key.", &["Location", "ETag"])
-            .answers::<KeyJson>(200, "This request made this key before.", &["ETag"])
+            .answers::<KeyJson>(200, "This request created this key before.", &["ETag"])
             .leads_to(201, &LEADS),
         Operation::new(KEYS, "get", "/api/v1/keys/{id}", "getKey", "One key's record")
             .for_scope(Scope::KEYS)
             .refuses(&[404])
             .answers::<KeyJson>(200, "The record.", &["ETag"]),
         Operation::new(KEYS, "patch", "/api/v1/keys/{id}", "changeKey", "Change a key")
-            .told("An absent field stays as it is; `null` clears it. In force with the answer.")
+            .told("An absent field is unchanged; `null` clears it. In force when the response is sent.")
             .for_scope(Scope::KEYS)
             .if_match()
             .takes::<KeyChangeBody>()
             .refuses(&[404, 409])
             .answers::<KeyJson>(200, "The record after the change.", &["ETag"]),
-        Operation::new(KEYS, "delete", "/api/v1/keys/{id}", "revokeKey", "Revoke a key, for good")
+        Operation::new(KEYS, "delete", "/api/v1/keys/{id}", "revokeKey", "Permanently revoke a key")
             .for_scope(Scope::KEYS)
             .if_match()
             .refuses(&[404])
-            .answers_empty(204, "Revoked. The very next request with it is refused.", &[]),
-        repeatable(Operation::new(KEYS, "post", "/api/v1/keys/{id}/rotate", "rotateKey", "Replace a key by a new one"))
-            .told(
-                "The new key has the old one's settings, its expiry too. The old one is revoked at once, or goes on for \
-                 the `overlap`.",
-            )
-            .for_scope(Scope::KEYS)
-            .if_match()
-            .may_take::<RotateBody>()
-            .refuses(&[404])
-            .answers::<MadeKeyJson>(201, "The new record, and the new key.", &["Location", "ETag"])
-            .answers::<KeyJson>(200, "This request made this key before.", &["ETag"])
-            .leads_to(201, &LEADS),
+            .answers_empty(204, "Revoked. The next request with it is refused.", &[]),
+        repeatable(Operation::new(
+            KEYS,
+            "post",
+            "/api/v1/keys/{id}/rotate",
+            "rotateKey",
+            "Replace a key with a new one",
+        ))
+        .told(
+            "The new key has the same settings, including the lifetime. The old key is revoked at once, or keeps \
+                 working for the `overlap`.",
+        )
+        .for_scope(Scope::KEYS)
+        .if_match()
+        .may_take::<RotateBody>()
+        .refuses(&[404])
+        .answers::<MadeKeyJson>(201, "The new record, and the new key.", &["Location", "ETag"])
+        .answers::<KeyJson>(200, "This request created this key before.", &["ETag"])
+        .leads_to(201, &LEADS),
     ]
 }

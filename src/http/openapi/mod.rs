@@ -34,12 +34,12 @@ fn operations() -> Vec<Operation> {
 
 /// Families in the order in which they are shown.
 const GROUPS: [(&str, &str); 7] = [
-    ("The key itself", "For every key: what it is, and its own end."),
-    ("Keys", "Keys, managed by keys. A key passes on no more than it holds."),
-    ("People", "For keys of admins: users, and the audit log."),
-    ("Tokens", "For people's programs: e-mail and password against a short-lived key."),
+    ("The key itself", "What any key can do with itself: read its record and revoke itself."),
+    ("Keys", "Managing keys with a key. A key can grant only the scopes it has."),
+    ("People", "For admins’ keys: users and the audit log."),
+    ("Tokens", "For people’s programs: a short-lived key in exchange for email and password."),
     ("OAuth", "For standard clients and resource servers: introspection, revocation, client credentials."),
-    ("Gateways", "Is this key good for this request? Asked by a gateway for each request."),
+    ("Gateways", "Gateways ask here, for each request, whether its key is valid."),
     ("Server", "For supervisors, monitoring and tools."),
 ];
 
@@ -62,8 +62,8 @@ pub fn document(public_url: &str) -> Value {
         "info": {
             "title": "Keybearer",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "API keys: made, judged, revoked. Times are RFC 3339 in UTC. Errors are \
-                application/problem+json with a `code`; each answer has an `X-Request-Id`.",
+            "description": "Create, verify and revoke API keys. Times are RFC 3339 in UTC. Errors are \
+                application/problem+json with a `code`; each response has an `X-Request-Id`.",
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": public_url }],
@@ -85,8 +85,8 @@ pub fn document(public_url: &str) -> Value {
                     "name": "X-API-Key",
                     "description": "The same key in another header.",
                 },
-                "client": { "type": "http", "scheme": "basic", "description": "The id of a key and the key." },
-                "password": { "type": "http", "scheme": "basic", "description": "E-mail and password." },
+                "client": { "type": "http", "scheme": "basic", "description": "A key’s ID as the user name and the key as the password." },
+                "password": { "type": "http", "scheme": "basic", "description": "Email and password." },
             },
         },
     })

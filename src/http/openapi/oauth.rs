@@ -76,7 +76,7 @@ struct Introspection {
     username: String,
     #[schema(required = false)]
     token_type: String,
-    /// Seconds since 1970; not there: never.
+    /// Seconds since 1970; absent if it never expires.
     #[schema(required = false)]
     exp: i64,
     #[schema(required = false)]
@@ -109,36 +109,36 @@ fn grant_type() -> utoipa::openapi::Object {
 pub fn operations() -> Vec<Operation> {
     let object = || ObjectBuilder::new().build();
     vec![
-        Operation::new(OAUTH, "post", "/oauth/introspect", "introspect", "Is this token good, and whose is it?")
+        Operation::new(OAUTH, "post", "/oauth/introspect", "introspect", "Whether a token is valid, and whose it is")
             .told(&format!(
-                "RFC 7662. For a key with `{}`; any key may ask about itself. A JWT of ours is inactive as soon as \
+                "RFC 7662. For a key with `{}`; any key may ask about itself. A JWT issued here is inactive as soon as \
                  its key is revoked.",
                 Scope::VERIFY
             ))
             .for_client(true)
             .takes_form::<IntrospectionRequest>()
-            .answers::<Introspection>(200, "What is so at this moment.", &[]),
-        Operation::new(OAUTH, "post", "/oauth/revoke", "revoke", "A key revokes itself")
-            .told("RFC 7009. In force before the answer; 200 also for what is no token.")
+            .answers::<Introspection>(200, "The token’s current state.", &[]),
+        Operation::new(OAUTH, "post", "/oauth/revoke", "revoke", "Revoke the calling key")
+            .told("RFC 7009. In force before the response is sent; 200 also for text that is not a token.")
             .for_client(true)
             .takes_form::<RevocationRequest>()
-            .answers_empty(200, "It is not good any more.", &[]),
-        Operation::new(OAUTH, "post", "/oauth/token", "grant", "A key gets a short JWT for itself")
+            .answers_empty(200, "It is no longer valid.", &[]),
+        Operation::new(OAUTH, "post", "/oauth/token", "grant", "Exchange a key for a short-lived JWT")
             .told("RFC 6749 §4.4 and RFC 9068. There is no refresh token.")
             .for_client(false)
             .takes_form::<GrantRequest>()
-            .answers::<Grant>(200, "A JWT that the keys under `/.well-known/jwks.json` check.", &[]),
+            .answers::<Grant>(200, "A JWT; verify it with the keys at `/.well-known/jwks.json`.", &[]),
         Operation::new(
             OAUTH,
             "get",
             "/.well-known/oauth-authorization-server",
             "getMetadata",
-            "What the server offers",
+            "Authorization server metadata",
         )
         .told("RFC 8414.")
         .answers_as(200, "The metadata.", &["application/json"], object()),
-        Operation::new(OAUTH, "get", "/.well-known/jwks.json", "getSigningKeys", "The public keys of our JWTs")
-            .told("RFC 7517. May be kept for five minutes.")
+        Operation::new(OAUTH, "get", "/.well-known/jwks.json", "getSigningKeys", "The public keys that verify JWTs")
+            .told("RFC 7517. May be cached for five minutes.")
             .answers_as(200, "The keys.", &["application/json"], object()),
     ]
 }

@@ -13,7 +13,7 @@ pub fn operations() -> Vec<Operation> {
     vec![
         Operation::new(PEOPLE, "get", "/api/v1/users", "listUsers", "List users, newest first")
             .for_scope(Scope::USERS)
-            .query("search", field::search(), "Part of an e-mail, or a whole id.")
+            .query("search", field::search(), "Part of an email, or a whole ID.")
             .query("role", field::role(), "Only these.")
             .query("active", field::truth(), "Only these.")
             .paged()
@@ -29,7 +29,10 @@ pub fn operations() -> Vec<Operation> {
             .refuses(&[404])
             .answers::<UserJson>(200, "The record.", &["ETag"]),
         Operation::new(PEOPLE, "patch", "/api/v1/users/{id}", "changeUser", "Change a user's role, state or password")
-            .told("All of it or nothing; in force with the answer. The last active admin stays one.")
+            .told(
+                "All fields change or none; in force when the response is sent. The last active admin cannot be demoted \
+                 or deactivated.",
+            )
             .for_scope(Scope::USERS)
             .if_match()
             .takes::<UserChangeBody>()
@@ -40,7 +43,7 @@ pub fn operations() -> Vec<Operation> {
             "delete",
             "/api/v1/users/{id}",
             "removeUser",
-            "Remove a user and revoke their keys, for good",
+            "Permanently remove a user and revoke their keys",
         )
         .for_scope(Scope::USERS)
         .if_match()
@@ -48,12 +51,12 @@ pub fn operations() -> Vec<Operation> {
         .answers_empty(204, "Removed.", &[]),
         Operation::new(PEOPLE, "get", "/api/v1/events", "listEvents", "Read the audit log, newest first")
             .for_scope(Scope::EVENTS)
-            .query("search", field::search(), "Part of who, what, about what or from where.")
+            .query("search", field::search(), "Part of the actor, action, target or address.")
             .query("action", field::one_of(Action::ALL.map(Action::as_str)), "Only these.")
             .query("actor_id", field::id(), "By this user or key.")
             .query("object_id", field::id(), "About this key, user or session.")
-            .query("since", field::time(), "From then on.")
-            .query("until", field::time(), "Before then.")
+            .query("since", field::time(), "Events at or after this time.")
+            .query("until", field::time(), "Events before this time.")
             .paged()
             .answers::<EventPage>(200, "One page.", &[]),
     ]

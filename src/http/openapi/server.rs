@@ -11,14 +11,14 @@ const SERVER: &str = "Server";
 
 pub fn operations() -> Vec<Operation> {
     vec![
-        Operation::new(SERVER, "get", "/livez", "getLiveness", "The process runs").answers::<Liveness>(
+        Operation::new(SERVER, "get", "/livez", "getLiveness", "The process is running").answers::<Liveness>(
             200,
-            "It answers.",
+            "It is running.",
             &[],
         ),
-        Operation::new(SERVER, "get", "/readyz", "getReadiness", "Verdicts can be given and writes succeed")
+        Operation::new(SERVER, "get", "/readyz", "getReadiness", "Keys can be checked and writes succeed")
             .answers::<Readiness>(200, "Ready.", &[])
-            .answers::<Readiness>(503, "Not now; `status` says why.", &["Retry-After"]),
+            .answers::<Readiness>(503, "Not ready; `status` says why.", &["Retry-After"]),
         Operation::new(
             SERVER,
             "get",

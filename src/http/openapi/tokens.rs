@@ -8,17 +8,17 @@ const PATH: &str = "/api/v1/tokens";
 
 pub fn operations() -> Vec<Operation> {
     vec![
-        Operation::new(TOKENS, "post", PATH, "issueToken", "A password, or a refresh token, against a token")
+        Operation::new(TOKENS, "post", PATH, "issueToken", "Exchange a password or a refresh token for a token")
             .told(
-                "E-mail and password come by HTTP Basic or in the body. A token is a key that lives an hour. It may do \
-                 what its user could let any key do; never what begins with `keybearer:`. A refresh token is good once: \
-                 one that comes again ends all that followed from its log-in. After 30 days the password is needed again.",
+                "Send email and password by HTTP Basic or in the body. A token is a key that expires after an hour. It can \
+                 have any scope that its user could give a key, except those that begin with `keybearer:`. A refresh \
+                 token works once; reusing it revokes all tokens of that login. After 30 days the password is needed again.",
             )
             .for_password()
             .may_take::<TokenBody>()
-            .answers::<TokenJson>(200, "The token and its refresh token, this once.", &[]),
-        Operation::new(TOKENS, "delete", PATH, "revokeToken", "Give a token back")
-            .told("Its refresh token ends with it.")
+            .answers::<TokenJson>(200, "The token and its refresh token; they are returned only once.", &[]),
+        Operation::new(TOKENS, "delete", PATH, "revokeToken", "Revoke a token")
+            .told("This also revokes its refresh token.")
             .for_any_key()
             .refuses(&[409])
             .answers_empty(204, "Revoked.", &[]),

@@ -1,0 +1,70 @@
+//! Step-up: which acts at the dashboard need a fresh proof of who acts. This is the one list of them.
+
+use std::time::Duration;
+
+use crate::model::{Role, ScopeSet, Session, Time, User};
+
+/// A session this young is proof enough.
+const FRESH: Duration = Duration::from_secs(15 * 60);
+
+/// An act that may be sensitive.
+#[derive(Debug, Clone, Copy)]
+pub enum SensitiveAct<'a> {
+    /// A key with these scopes is created, or rotated: its text is shown.
+    ObtainKey(&'a ScopeSet),
+    AddUser(Role),
+}
+
+impl SensitiveAct<'_> {
+    /// Whether the act gives power over this server. Members cannot give it, and are refused later.
+    fn is_sensitive(&self, user: &User) -> bool {
+        match self {
+            SensitiveAct::ObtainKey(scopes) => user.is_admin() && scopes.iter().any(|scope| scope.is_reserved()),
+            SensitiveAct::AddUser(role) => *role == Role::Admin,
+        }
+    }
+
+    /// Whether the user of this session has to prove again who they are.
+    pub fn needs_proof(&self, session: &Session, now: Time) -> bool {
+        self.is_sensitive(&session.user) && now.since(session.created_at) >= FRESH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Email, SessionId, UserId};
+
+    #[test]
+    fn power_over_the_server_needs_a_fresh_proof_and_nothing_else_does() {
+        let (plain, own) = (ScopeSet::parse(["orders:*"]).unwrap(), ScopeSet::parse(["keybearer:keys"]).unwrap());
+        let (made, day) = (Time::from_millis(0), Duration::from_secs(86_400));
+        let session = |role| Session {
+            id: SessionId::from_bytes([1; 16]),
+            user: User {
+                id: UserId::from_bytes([1; 16]),
+                email: Email::parse("ada@example.com").unwrap(),
+                role,
+                active: true,
+                created_at: made,
+                last_login_at: None,
+                keys: 0,
+                unreadable: Vec::new(),
+            },
+            created_at: made,
+            last_seen_at: made,
+            address: None,
+            user_agent: String::new(),
+        };
+        for (role, act, is_sensitive) in [
+            (Role::Admin, SensitiveAct::ObtainKey(&own), true),
+            (Role::Admin, SensitiveAct::ObtainKey(&plain), false),
+            (Role::Member, SensitiveAct::ObtainKey(&own), false),
+            (Role::Admin, SensitiveAct::AddUser(Role::Admin), true),
+            (Role::Admin, SensitiveAct::AddUser(Role::Member), false),
+        ] {
+            assert_eq!(act.needs_proof(&session(role), made.plus(day)), is_sensitive, "{role:?} {act:?}");
+            assert!(!act.needs_proof(&session(role), made.plus(FRESH / 2)), "{role:?} {act:?}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The signed-in user's own account.
+
+mod device;
+pub mod show;

@@ -1,0 +1,67 @@
+//! The page that says what went wrong and what to do next: every error that is not a form with its input kept.
+
+use actix_web::HttpResponse;
+use askama::Template;
+
+use super::frame::Shell;
+use crate::http::Shared;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    shell: Shell,
+    status: u16,
+    title: String,
+    /// What the reader can do now.
+    next_step: String,
+    request_id: Option<String>,
+}
+
+impl ErrorPage {
+    /// The title and next step for a status, used unless the problem has its own.
+    fn words(status: u16) -> (&'static str, &'static str) {
+        match status {
+            400 => ("We couldn’t read that request", "Go back, reload the page and try again."),
+            403 => (
+                "You don’t have access",
+                "If the page was open for a while, go back, reload it and try again. \
+                 Otherwise ask an admin.",
+            ),
+            404 => ("Page not found", "The link may be wrong, or the key was revoked."),
+            405 => ("That action isn’t available here", "Use the dashboard’s buttons and links."),
+            413 => ("That’s too large", "Go back, shorten what you typed and submit it again."),
+            422 => ("There is a problem with the form", "Go back, correct it and submit it again."),
+            503 => (
+                "We can’t respond right now",
+                "The problem is on our side, and your keys have not changed. Try again in a minute; \
+                 if it keeps happening, tell your admin.",
+            ),
+            _ => {
+                ("Something went wrong", "Try again. If it keeps happening, tell your admin the request number below.")
+            }
+        }
+    }
+}
+
+/// Does not read who is signed in, so that it always works.
+pub fn error_page(site: &Shared, problem: &Problem, id: &RequestId) -> HttpResponse {
+    let status = problem.status.as_u16();
+    let (title, general) = match problem.code {
+        "wrong_address" => ("Open the server’s own address", ""),
+        _ => ErrorPage::words(status),
+    };
+    let is_specific = matches!(status, 403 | 409 | 413 | 415 | 422 | 429) || problem.code == "form_expired";
+    let page = ErrorPage {
+        shell: Shell::anonymous(title, &site.assets, String::new()),
+        status,
+        title: title.to_owned(),
+        next_step: if is_specific { problem.detail.to_string() } else { general.to_owned() },
+        request_id: Some(id.as_str().to_owned()),
+    };
+    let text = page.render().unwrap_or_else(|_| title.to_owned());
+    let mut response = HttpResponse::build(problem.status).content_type("text/html; charset=utf-8").body(text);
+    problem.add_headers(response.headers_mut());
+    response
+}

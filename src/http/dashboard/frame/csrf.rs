@@ -1,0 +1,118 @@
+//! Protection against cross-site request forgery. A form must carry a token that is bound to the session (before
+//! login: to a cookie) and differs in every rendered form, and the browser's `Origin` and `Sec-Fetch-Site` must not
+//! name another site.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderName};
+use data_encoding::BASE64URL_NOPAD;
+use subtle::ConstantTimeEq;
+
+use crate::http::HttpSettings;
+use crate::http::problem::Problem;
+use crate::model::{Digest, SessionToken};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The key of a session's form tokens; derived from the session's secret.
+pub struct CsrfSecret([u8; 32]);
+
+impl CsrfSecret {
+    pub fn of(token: &SessionToken) -> Self {
+        CsrfSecret(token.derive("csrf"))
+    }
+
+    /// A token for one rendering of one form.
+    pub fn token(&self, nonce: [u8; 16]) -> String {
+        BASE64URL_NOPAD.encode(&[&nonce[..], &self.seal(&nonce)].concat())
+    }
+
+    pub fn accepts(&self, token: &str) -> bool {
+        let Ok(bytes) = BASE64URL_NOPAD.decode(token.as_bytes()) else { return false };
+        match bytes.split_at_checked(16) {
+            Some((nonce, seal)) => bool::from(self.seal(nonce).ct_eq(seal)),
+            None => false,
+        }
+    }
+
+    fn seal(&self, nonce: &[u8]) -> [u8; 32] {
+        *Digest::of(&[&self.0[..], nonce].concat()).as_bytes()
+    }
+}
+
+/// Refuses what another site sent. If the headers are absent (a user's own script), the token decides.
+pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<(), Problem> {
+    let headers = request.headers();
+    let foreign = || Err(forged());
+    let mut sites = headers.get_all(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    let site = sites.next();
+    if sites.next().is_some() || !matches!(site, None | Some(b"same-origin" | b"none")) {
+        return foreign();
+    }
+    let mut origins = headers.get_all(header::ORIGIN);
+    let Some(origin) = origins.next() else { return Ok(()) };
+    if origins.next().is_some() {
+        return foreign();
+    }
+    let origin = origin.as_bytes();
+    // A page that may send no referrer sends no origin either (Fetch, "append a request Origin header");
+    // Sec-Fetch-Site then says where the form came from.
+    if origin == b"null" {
+        return match site {
+            Some(b"same-origin") => Ok(()),
+            // Browsers send it over https only; a form sent over plain http carries neither.
+            None if settings.public_url.is_https() => Err(wrong_address(settings)),
+            _ => foreign(),
+        };
+    }
+    let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+    let is_plain = origin.strip_prefix(b"http://").is_some_and(|authority| authority == host);
+    if is_plain && settings.public_url.is_https() {
+        return Err(wrong_address(settings));
+    }
+    let is_ours = is_plain
+        || origin.eq_ignore_ascii_case(settings.public_url.as_str().as_bytes())
+        || origin.strip_prefix(b"https://").is_some_and(|authority| authority == host);
+    if is_ours { Ok(()) } else { foreign() }
+}
+
+/// The browser did not send this form's cookie: it has expired, or the page was opened over plain HTTP, where the
+/// browser does not keep `Secure` cookies.
+pub fn no_cookie(settings: &HttpSettings, request: &HttpRequest) -> Problem {
+    let is_at_public_url = (request.headers().get(header::ORIGIN))
+        .is_some_and(|origin| origin.as_bytes().eq_ignore_ascii_case(settings.public_url.as_str().as_bytes()));
+    if settings.public_url.is_https() && !is_at_public_url { wrong_address(settings) } else { forged() }
+}
+
+fn wrong_address(settings: &HttpSettings) -> Problem {
+    let url = settings.public_url.as_str();
+    let detail = format!(
+        "This page was not opened at {url}, this server’s address, so the browser did not keep its cookie. \
+         Nothing was changed. Open {url} and try again there."
+    );
+    Problem::new(actix_web::http::StatusCode::FORBIDDEN, "wrong_address", detail)
+}
+
+pub fn forged() -> Problem {
+    Problem::new(
+        actix_web::http::StatusCode::FORBIDDEN,
+        "form_expired",
+        "This form has expired, or was not sent from this site. Go back, reload the page and submit it again: what you typed is still there.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_holds_for_its_own_session_only() {
+        let (one, other) = (SessionToken::new([1; 32]), SessionToken::new([2; 32]));
+        let token = CsrfSecret::of(&one).token([9; 16]);
+        assert!(CsrfSecret::of(&one).accepts(&token));
+        assert!(!CsrfSecret::of(&other).accepts(&token));
+        for bad in ["", "x", &token[1..], &format!("{token}A"), &token.replace(&token[..4], "AAAA")] {
+            assert!(!CsrfSecret::of(&one).accepts(bad), "{bad}");
+        }
+        assert_ne!(token, CsrfSecret::of(&one).token([8; 16]));
+    }
+}

@@ -1,0 +1,122 @@
+//! Posted forms: from a signed-in user, from an admin, or from somebody who is not signed in yet. Each is checked for
+//! forgery before a handler sees it.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use zeroize::Zeroizing;
+
+use super::cookies::CookieKind;
+use super::csrf::{self, CsrfSecret};
+use super::{LoginVisitor, PageError, SignedIn};
+use crate::http::bearer::site;
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::{Digest, Submission};
+
+/// The fields of a form as they were sent, in order; a name may occur more than once. A value may be a password or a
+/// key, so its memory is wiped when it is dropped.
+#[derive(Clone, Default)]
+pub struct FormFields(Vec<(String, Zeroizing<String>)>);
+
+impl FormFields {
+    fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let fields = body::fields(body)?.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
+        Ok(FormFields(fields.collect()))
+    }
+
+    /// The first value of this name; empty when there is none.
+    pub fn text(&self, name: &'static str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<(FormFields, Digest), Problem> {
+    if body::media_type(request).as_deref() != Some("application/x-www-form-urlencoded") {
+        let detail = "Send the form as application/x-www-form-urlencoded.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    let bytes = body::read(request, payload).await?;
+    Ok((FormFields::parse(&bytes)?, Digest::of(&bytes)))
+}
+
+/// A form from a signed-in user.
+pub struct SignedForm {
+    pub who: SignedIn,
+    pub fields: FormFields,
+    /// Identifies this form: sent again, by a reload for example, it has the same value. Each rendering has its own
+    /// token.
+    pub submission: Submission,
+}
+
+impl FromRequest for SignedForm {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            SignedIn::extract(&request).await?;
+            csrf::check_origin(&site(&request)?.settings, &request)?;
+            let (fields, body) = read(&request, &mut payload).await?;
+            // The body may have arrived slowly: whoever was signed in when it began may not be any more.
+            let who = SignedIn::extract(&request).await?;
+            if !who.csrf.accepts(fields.text("csrf_token")) {
+                return Err(csrf::forged().into());
+            }
+            let token = Digest::of(&[who.session.id.as_bytes(), &body.as_bytes()[..]].concat());
+            Ok(SignedForm { who, fields, submission: Submission { token, body } })
+        })
+    }
+}
+
+/// A form that only an admin may send.
+pub struct AdminForm {
+    pub who: SignedIn,
+    pub fields: FormFields,
+}
+
+impl FromRequest for AdminForm {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let form = SignedForm::from_request(request, payload);
+        Box::pin(async move {
+            let SignedForm { who, fields, .. } = form.await?;
+            who.must_be_admin()?;
+            Ok(AdminForm { who, fields })
+        })
+    }
+}
+
+/// A form before login; bound to the browser by a cookie of its own.
+pub struct OpenForm {
+    pub visitor: LoginVisitor,
+    pub fields: FormFields,
+}
+
+impl FromRequest for OpenForm {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let site = site(&request)?;
+            csrf::check_origin(&site.settings, &request)?;
+            let (fields, _) = read(&request, &mut payload).await?;
+            let cookie =
+                CookieKind::Form.read(&site, &request).ok_or_else(|| csrf::no_cookie(&site.settings, &request))?;
+            if !CsrfSecret::of(&cookie).accepts(fields.text("csrf_token")) {
+                return Err(csrf::forged().into());
+            }
+            Ok(OpenForm { visitor: LoginVisitor::with(&request, cookie)?, fields })
+        })
+    }
+}

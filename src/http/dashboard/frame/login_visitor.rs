@@ -1,0 +1,85 @@
+//! Somebody who is not signed in, on the login or setup page.
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+
+use super::cookies::{CookieKind, add_cookie};
+use super::csrf::CsrfSecret;
+use super::{PageError, Shell};
+use crate::error::Error;
+use crate::http::Shared;
+use crate::http::bearer::{request_id, site};
+use crate::http::client;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
+use crate::model::{ClientAddress, Origin, SessionToken};
+
+/// A visitor with the cookie that binds forms to the browser.
+pub struct LoginVisitor {
+    pub site: Shared,
+    pub user_agent: String,
+    pub device: Option<SessionToken>,
+    pub session: Option<SessionToken>,
+    form_cookie: SessionToken,
+    address: ClientAddress,
+    request_id: RequestId,
+}
+
+impl LoginVisitor {
+    pub(super) fn with(request: &HttpRequest, form_cookie: SessionToken) -> Result<Self, Problem> {
+        let site = site(request)?;
+        let settings = &site.settings;
+        Ok(LoginVisitor {
+            form_cookie,
+            address: client::address(settings, request.headers(), request.peer_addr()),
+            request_id: request_id(request),
+            user_agent: user_agent(request),
+            device: CookieKind::Device.read(&site, request),
+            session: CookieKind::Session.read(&site, request),
+            site,
+        })
+    }
+
+    pub fn shell(&self, title: &str) -> Result<Shell, Error> {
+        let csrf_token = CsrfSecret::of(&self.form_cookie).token(self.site.auth.entropy().bytes()?);
+        Ok(Shell::anonymous(title, &self.site.assets, csrf_token))
+    }
+
+    /// This page's https URL, if the server is reached by https; shown to people who came over plain HTTP.
+    pub fn secure_url(&self, path: &str) -> Option<String> {
+        let url = &self.site.settings.public_url;
+        url.is_https().then(|| format!("{}{path}", url.as_str()))
+    }
+
+    pub fn origin(&self) -> Origin {
+        Origin::anonymous(self.address, self.request_id.as_str().to_owned())
+    }
+
+    /// Sets the cookie without which the form on this page is not accepted.
+    pub fn with_form_cookie(&self, mut response: HttpResponse) -> Result<HttpResponse, PageError> {
+        add_cookie(&mut response, &CookieKind::Form.set(&self.site, &self.form_cookie))?;
+        Ok(response)
+    }
+}
+
+impl FromRequest for LoginVisitor {
+    type Error = PageError;
+    type Future = std::future::Ready<Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visitor = site(request).and_then(|site| {
+            let cookie = match CookieKind::Form.read(&site, request) {
+                Some(cookie) => cookie,
+                None => SessionToken::new(site.auth.entropy().bytes()?),
+            };
+            LoginVisitor::with(request, cookie)
+        });
+        std::future::ready(visitor.map_err(PageError::from))
+    }
+}
+
+fn user_agent(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,31 @@
+//! What every page shares: the frame around it, forms and their protection, cookies and who is signed in.
+//! Must not depend on any page or noun.
+
+mod cookies;
+mod csrf;
+mod field;
+mod form;
+mod login_visitor;
+mod nav;
+mod notice;
+mod page_error;
+mod pager;
+mod respond;
+mod shell;
+mod signed_in;
+mod unreadable;
+mod when;
+
+pub use cookies::{CookieKind, CookieNames, add_cookie};
+pub use field::{Field, FieldError, errors_of};
+pub use form::{AdminForm, FormFields, OpenForm, SignedForm};
+pub use login_visitor::LoginVisitor;
+pub use nav::Nav;
+pub use notice::Notice;
+pub use page_error::PageError;
+pub use pager::{ListQuery, Pager, ROWS};
+pub use respond::{html, ok, see_other, unprocessable};
+pub use shell::Shell;
+pub use signed_in::{Admin, SignedIn};
+pub use unreadable::unreadable_fields;
+pub use when::When;

@@ -1,0 +1,59 @@
+//! Why a page is not shown: sign in first, or a problem.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+
+use super::respond::see_other;
+use crate::http::problem::Problem;
+
+#[derive(Debug)]
+pub enum PageError {
+    /// Redirects to the login page, and from there to `next`.
+    LogIn {
+        next: Option<String>,
+    },
+    Problem(Problem),
+}
+
+impl<E: Into<Problem>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        let problem: Problem = error.into();
+        // To a person, 401 means that the session is over.
+        if problem.status == StatusCode::UNAUTHORIZED {
+            PageError::LogIn { next: None }
+        } else {
+            PageError::Problem(problem)
+        }
+    }
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PageError::LogIn { .. } => f.write_str("not signed in"),
+            PageError::Problem(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            PageError::LogIn { .. } => StatusCode::SEE_OTHER,
+            PageError::Problem(problem) => problem.status,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match self {
+            PageError::LogIn { next: None } => see_other("/login"),
+            PageError::LogIn { next: Some(next) } => {
+                let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+                see_other(&format!("/login?{query}"))
+            }
+            PageError::Problem(problem) => problem.error_response(),
+        }
+    }
+}

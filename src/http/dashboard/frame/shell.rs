@@ -1,0 +1,35 @@
+//! The frame around a page: head, navigation and the notice after an action.
+
+use super::Nav;
+use super::nav::NavLink;
+use super::notice::Notice;
+use crate::http::dashboard::assets::Assets;
+
+/// What `templates/frame/base.html` needs from every page.
+pub struct Shell {
+    /// The page's name; the browser shows `title · Keybearer`.
+    pub title: String,
+    pub assets: Assets,
+    pub csrf_token: String,
+    /// `None` before login; the navigation is then left out.
+    pub me: Option<Me>,
+    pub here: Nav,
+    pub notice: Option<Notice>,
+}
+
+/// Who is signed in.
+pub struct Me {
+    pub email: String,
+    pub is_admin: bool,
+}
+
+impl Shell {
+    /// The frame of a page for somebody who is not signed in.
+    pub fn anonymous(title: &str, assets: &Assets, csrf_token: String) -> Self {
+        Shell { title: title.to_owned(), assets: assets.clone(), csrf_token, me: None, here: Nav::None, notice: None }
+    }
+
+    pub fn links(&self) -> Vec<NavLink> {
+        self.here.links(self.me.as_ref().is_some_and(|me| me.is_admin))
+    }
+}

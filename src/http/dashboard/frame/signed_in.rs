@@ -1,0 +1,131 @@
+//! Who is signed in: `SignedIn` or `Admin` in a handler's signature is the proof.
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+
+use super::cookies::CookieKind;
+use super::csrf::CsrfSecret;
+use super::shell::Me;
+use super::{Nav, Notice, PageError, Shell};
+use crate::auth::caller::Asking;
+use crate::auth::{Caller, SensitiveAct};
+use crate::error::{Error, Kind};
+use crate::http::Shared;
+use crate::http::bearer::{request_id, site};
+use crate::http::client;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
+use crate::model::{ClientAddress, Origin, Session, SessionToken, User};
+
+/// A live session of an active user, read from the database for this request.
+pub struct SignedIn {
+    pub site: Shared,
+    pub session: Session,
+    pub csrf: CsrfSecret,
+    pub device: Option<SessionToken>,
+    address: ClientAddress,
+    request_id: RequestId,
+}
+
+impl SignedIn {
+    pub async fn extract(request: &HttpRequest) -> Result<Self, PageError> {
+        let site = site(request)?;
+        let is_page = request.method().is_safe();
+        let next = request.uri().path_and_query().map(|path| path.as_str().to_owned());
+        let log_in = || PageError::LogIn { next: next.clone().filter(|path| is_page && path != "/") };
+        let token = CookieKind::Session.read(&site, request).ok_or_else(log_in)?;
+        let session = site.auth.session(&token).await?.ok_or_else(log_in)?;
+        Ok(SignedIn {
+            csrf: CsrfSecret::of(&token),
+            device: CookieKind::Device.read(&site, request),
+            address: client::address(&site.settings, request.headers(), request.peer_addr()),
+            request_id: request_id(request),
+            session,
+            site,
+        })
+    }
+
+    pub fn user(&self) -> &User {
+        &self.session.user
+    }
+
+    pub fn asking(&self) -> Asking {
+        let caller = Caller::User { user: self.user().clone(), session: self.session.id };
+        let origin = Origin {
+            actor: caller.actor(),
+            authority: caller.authority(None),
+            address: Some(self.address),
+            request_id: Some(self.request_id.as_str().to_owned()),
+        };
+        Asking { caller, origin }
+    }
+
+    pub fn must_be_admin(&self) -> Result<(), Problem> {
+        if self.user().is_admin() {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Only admins can do this."))
+    }
+
+    /// Sensitive actions need a recent login or the password again. `Err(Ok(text))` asks for the password, with the
+    /// reason; `Err(Err(_))` means that it could not be checked.
+    pub async fn confirm(&self, act: SensitiveAct<'_>, password: &str) -> Result<(), Result<String, Error>> {
+        if !act.needs_proof(&self.session, self.site.auth.now()) {
+            return Ok(());
+        }
+        if password.is_empty() {
+            return Err(Ok("Please confirm your password to continue.".to_owned()));
+        }
+        let confirmed =
+            self.site.auth.confirm_password(&self.asking(), self.user(), password, self.device.as_ref()).await;
+        confirmed.map_err(|error| match error.kind {
+            Kind::Invalid | Kind::Throttled => Ok(error.message.to_string()),
+            _ => Err(error),
+        })
+    }
+
+    pub fn shell(&self, title: &str, here: Nav) -> Result<Shell, Error> {
+        Ok(Shell {
+            title: title.to_owned(),
+            assets: self.site.assets.clone(),
+            csrf_token: self.csrf.token(self.site.auth.entropy().bytes()?),
+            me: Some(Me { email: self.user().email.to_string(), is_admin: self.user().is_admin() }),
+            here,
+            notice: None,
+        })
+    }
+
+    /// The frame of a page that a redirect may lead to, with its notice.
+    pub fn shell_with(&self, title: &str, here: Nav, notice: Option<Notice>) -> Result<Shell, Error> {
+        Ok(Shell { notice, ..self.shell(title, here)? })
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { SignedIn::extract(&request).await })
+    }
+}
+
+/// A signed-in admin.
+pub struct Admin(pub SignedIn);
+
+impl FromRequest for Admin {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let who = SignedIn::extract(&request).await?;
+            who.must_be_admin()?;
+            Ok(Admin(who))
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! `/admin/keys`: all keys, for admins, with search. A key is revoked on its own page.
+
+use actix_web::HttpResponse;
+use actix_web::web::Query;
+use askama::Template;
+
+use super::notices::REVOKED;
+use super::row::{KeyRow, OwnerLink};
+use crate::http::dashboard::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, ok};
+use crate::model::{KeyFilter, KeyState};
+
+#[derive(Template)]
+#[template(path = "keys/all.html")]
+struct AllKeysPage {
+    shell: Shell,
+    /// The search text; empty: no search.
+    q: String,
+    /// Each with its owner.
+    keys: Vec<KeyRow>,
+    pager: Pager,
+}
+
+pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+    let who = admin.0;
+    let auth = &who.site.auth;
+    let list = KeyFilter { search: query.search(), after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
+    let page = auth.keys(&who.asking().caller, list).await?;
+    let now = auth.now();
+    Ok(ok(&AllKeysPage {
+        shell: who.shell_with("All keys", Nav::AdminKeys, query.notice(&[REVOKED]))?,
+        q: query.q.clone(),
+        pager: query.pager("/admin/keys", page.next.map(|cursor| cursor.text())),
+        keys: page
+            .rows
+            .iter()
+            .map(|record| KeyRow { owner: Some(OwnerLink::of(record)), ..KeyRow::new(record, now) })
+            .collect(),
+    })?)
+}

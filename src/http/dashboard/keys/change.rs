@@ -1,0 +1,50 @@
+//! The actions on a key's page that change it: rename, disable, enable, revoke.
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::notices::{DISABLED, ENABLED, REVOKED, SAVED};
+use super::show::{KeyDetailsPage, find};
+use crate::error::{Error, Kind, Result as Outcome};
+use crate::http::dashboard::frame::{Field, PageError, SignedForm, SignedIn, unprocessable};
+use crate::model::{Basis, KeyChange, KeyId, KeyName, KeyRecord};
+
+pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let record = find(&form.who, &id).await?;
+    form.who.site.auth.revoke_key(&form.who.asking(), record.id, Basis::Anything).await?;
+    // Back to the list that the owner, or the admin, came from.
+    let is_own = record.owner.id == form.who.user().id;
+    Ok(REVOKED.at(if is_own { "/keys" } else { "/admin/keys" }))
+}
+
+async fn change(who: &SignedIn, id: KeyId, wanted: KeyChange) -> Outcome<KeyRecord> {
+    who.site.auth.change_key(&who.asking(), id, wanted, Basis::Anything).await
+}
+
+pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let record = change(&form.who, KeyId::parse(&id)?, KeyChange::disable()).await?;
+    Ok(DISABLED.at(&format!("/keys/{}", record.id)))
+}
+
+pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let record = change(&form.who, KeyId::parse(&id)?, KeyChange::enable()).await?;
+    Ok(ENABLED.at(&format!("/keys/{}", record.id)))
+}
+
+pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let record = find(&form.who, &id).await?;
+    let typed = form.fields.text("name");
+    let renamed = match KeyName::parse(typed) {
+        Ok(name) => change(&form.who, record.id, KeyChange::rename(name)).await,
+        Err(error) => Err(error),
+    };
+    match renamed {
+        Ok(_) => Ok(SAVED.at(&format!("/keys/{}", record.id))),
+        Err(Error { kind: Kind::Invalid, message, .. }) => {
+            let mut page = KeyDetailsPage::new(&form.who, &record, None)?;
+            page.edit_name = Some(Field { error: Some(message.to_string()), ..Field::new(typed) });
+            Ok(unprocessable(&page)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

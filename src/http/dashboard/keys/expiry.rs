@@ -1,0 +1,19 @@
+//! The expiry choices of the forms for a new key and for a rotation.
+
+/// The values of `expires` and the words beside them.
+pub const EXPIRIES: [(&str, &str); 6] = [
+    ("7d", "In 7 days"),
+    ("30d", "In 30 days"),
+    ("90d", "In 90 days"),
+    ("365d", "In 1 year"),
+    ("never", "Never"),
+    (CUSTOM, "Custom date"),
+];
+
+/// The choice whose date is typed beside it.
+pub const CUSTOM: &str = "custom";
+
+/// Whether this is one of the choices that need no date.
+pub fn is_fixed(value: &str) -> bool {
+    value != CUSTOM && EXPIRIES.iter().any(|(choice, _)| *choice == value)
+}

@@ -1,0 +1,56 @@
+//! Spans of time and rate limits in words.
+
+use std::time::Duration;
+
+use crate::model::RateLimit;
+
+const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+
+/// In the largest unit that expresses it exactly.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
+    count(seconds / size, unit)
+}
+
+/// In whole units of the largest that fits.
+pub fn time_left(left: Duration) -> String {
+    let seconds = left.as_secs().max(1);
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
+    format!("Expires in {}", count(seconds / size, unit))
+}
+
+pub fn rate(limit: RateLimit) -> String {
+    let window = span(Duration::from_secs(limit.window.into()));
+    let requests = count(limit.requests.into(), "request");
+    format!("{requests} per {} (burst {})", window.strip_prefix("1 ").unwrap_or(&window), limit.burst)
+}
+
+fn count(count: u64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_limits_read_as_people_say_them() {
+        let spans = [(60, "1 minute"), (90, "90 seconds"), (7200, "2 hours"), (90 * 86_400, "90 days")];
+        for (seconds, words) in spans {
+            assert_eq!(span(Duration::from_secs(seconds)), words);
+        }
+        for (seconds, words) in
+            [(0, "1 second"), (3599, "59 minutes"), (86_399, "23 hours"), (3 * 86_400 + 1, "3 days")]
+        {
+            assert_eq!(time_left(Duration::from_secs(seconds)), format!("Expires in {words}"));
+        }
+        for (requests, window, burst, words) in [
+            (100, 60, 100, "100 requests per minute (burst 100)"),
+            (1, 1, 5, "1 request per second (burst 5)"),
+            (10, 90, 10, "10 requests per 90 seconds (burst 10)"),
+        ] {
+            assert_eq!(rate(RateLimit { requests, window, burst }), words);
+        }
+    }
+}

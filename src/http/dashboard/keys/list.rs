@@ -1,0 +1,34 @@
+//! `/keys`: the signed-in user's own keys.
+
+use actix_web::HttpResponse;
+use actix_web::web::Query;
+use askama::Template;
+
+use super::notices::REVOKED;
+use super::row::KeyRow;
+use crate::http::dashboard::frame::{ListQuery, Nav, PageError, Pager, ROWS, Shell, SignedIn, ok};
+use crate::model::{KeyFilter, KeyState};
+
+#[derive(Template)]
+#[template(path = "keys/list.html")]
+struct KeysPage {
+    shell: Shell,
+    keys: Vec<KeyRow>,
+    pager: Pager,
+    /// Without a trailing slash; shown in the curl command if there are no keys yet.
+    public_url: String,
+}
+
+pub async fn page(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+    let auth = &who.site.auth;
+    let own = Some(who.user().id);
+    let list = KeyFilter { owner: own, after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
+    let page = auth.keys(&who.asking().caller, list).await?;
+    let now = auth.now();
+    Ok(ok(&KeysPage {
+        shell: who.shell_with("My keys", Nav::Keys, query.notice(&[REVOKED]))?,
+        pager: query.pager("/keys", page.next.map(|cursor| cursor.text())),
+        keys: page.rows.iter().map(|record| KeyRow::new(record, now)).collect(),
+        public_url: who.site.settings.public_url.as_str().to_owned(),
+    })?)
+}

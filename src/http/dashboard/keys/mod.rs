@@ -1,0 +1,15 @@
+//! Keys: the lists, a new one, one key, and what can be done with it.
+
+pub mod all;
+pub mod change;
+mod expiry;
+mod in_words;
+pub mod list;
+pub mod new;
+mod new_form;
+mod notices;
+pub mod rotate;
+mod row;
+pub mod show;
+mod shown_before;
+mod shown_once;

@@ -1,0 +1,97 @@
+//! The form for a new key: keeps what was typed and parses it into a request.
+
+use std::collections::HashSet;
+
+use super::expiry::{CUSTOM, is_fixed};
+use super::new::{NewKeyPage, ScopeChoice};
+use crate::auth::{KeyRequest, LeftOpen};
+use crate::error::{Error, Result};
+use crate::http::dashboard::frame::{Field, FormFields, Shell, SignedIn};
+use crate::model::expiry::UtcOffset;
+use crate::model::{Expiry, KeyName, KeySettings, Metadata, Networks, Scope, ScopeSet, Submission, Time};
+
+/// The form with what was typed so far.
+pub async fn page(who: &SignedIn, fields: &FormFields, shell: Shell) -> Result<NewKeyPage> {
+    let typed = shown(fields);
+    let expires = fields.all("expires").next();
+    let known = who.site.auth.scopes_in_use(&who.asking().caller).await?;
+    Ok(NewKeyPage {
+        shell,
+        form_id: None,
+        name: Field::new(fields.text("name")),
+        expires: Field::new(expires.unwrap_or("90d")),
+        expires_on: Field::new(fields.text("expires_on")),
+        earliest_day: Some(who.site.auth.now().to_string()[..10].to_owned()),
+        scopes: typed.iter().filter(|scope| !scope.starts_with(Scope::OURS)).map(|scope| Field::new(scope)).collect(),
+        known_scopes: known.into_iter().filter(|scope| !scope.starts_with(Scope::OURS)).collect(),
+        keybearer_scopes: if who.user().is_admin() { ScopeChoice::all(&typed) } else { Vec::new() },
+        allowed_ips: Field::list(fields.text("allowed_ips")),
+        current_password: None,
+    })
+}
+
+fn scopes(fields: &FormFields) -> impl Iterator<Item = &str> {
+    fields.all("scopes").flat_map(|line| line.split([' ', ',', '\r', '\n'])).filter(|scope| !scope.is_empty())
+}
+
+/// The distinct scopes, up to the number that a key may have: a page must not repeat a text of any length.
+fn shown(fields: &FormFields) -> Vec<String> {
+    let mut seen = HashSet::new();
+    scopes(fields).filter(|scope| seen.insert(*scope)).take(ScopeSet::MAX).map(str::to_owned).collect()
+}
+
+/// The request that the form describes. `None` if it has errors; each is then set on its field of `page`.
+pub fn parse(
+    who: &SignedIn,
+    fields: &FormFields,
+    submission: Submission,
+    page: &mut NewKeyPage,
+    now: Time,
+) -> Option<KeyRequest> {
+    let name = keep(&mut page.name, KeyName::parse(fields.text("name")));
+    let expiry = match page.expires.value.clone().as_str() {
+        CUSTOM => {
+            let day = UtcOffset::parse(fields.text("utc_offset"))
+                .and_then(|offset| Expiry::parse_day(fields.text("expires_on"), offset, now));
+            keep(&mut page.expires_on, day)
+        }
+        choice if is_fixed(choice) => keep(&mut page.expires, Expiry::parse(choice, now)),
+        _ => keep(&mut page.expires, Err(Error::invalid("expires", "Choose when the key expires."))),
+    };
+    for typed in &mut page.scopes {
+        let parsed = Scope::parse(&typed.value).map(drop);
+        keep(typed, parsed);
+    }
+    let scopes = ScopeSet::parse(scopes(fields));
+    if let (Err(error), false) = (&scopes, page.scopes.iter().any(|scope| scope.error.is_some())) {
+        // Too many, or a forged checkbox: no single input is at fault.
+        page.scopes.push(Field::wrong(error.message.to_string()));
+    }
+    let ranges = fields.text("allowed_ips").split(['\r', '\n', ',', ' ']).filter(|range| !range.is_empty());
+    let allowed_ips = keep(&mut page.allowed_ips, Networks::parse(ranges));
+    Some(KeyRequest {
+        owner: who.user().id,
+        prefix: None,
+        settings: KeySettings {
+            name: name?,
+            scopes: scopes.ok()?,
+            expires_at: expiry?.time(),
+            allowed_ips: allowed_ips?,
+            rate_limit: None,
+            metadata: Metadata::default(),
+        },
+        left_open: LeftOpen::default(),
+        submission: Some(submission),
+    })
+}
+
+/// The value; an error is set on the field.
+fn keep<T>(field: &mut Field, parsed: Result<T>) -> Option<T> {
+    match parsed {
+        Ok(value) => Some(value),
+        Err(error) => {
+            field.error = Some(error.message.to_string());
+            None
+        }
+    }
+}

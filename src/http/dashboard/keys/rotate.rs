@@ -1,0 +1,60 @@
+//! `POST /keys/{id}/rotate`: replaces a key by one with the same settings. The form is on the key's page.
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::show::KeyDetailsPage;
+use super::shown_before::shown_before;
+use super::shown_once::{ReplacedKey, ShownKeyPage};
+use crate::auth::{Made, Rotation, SensitiveAct};
+use crate::http::dashboard::frame::{Field, PageError, SignedForm, When, ok, unprocessable};
+use crate::model::{Basis, Expiry, Handover, KeyId, KeyRecord, Overlap, Time};
+
+/// The values of `overlap` and the words beside them.
+pub const OVERLAPS: [(&str, &str); 4] =
+    [("0", "immediately"), ("1h", "after 1 hour"), ("24h", "after 24 hours"), ("7d", "after 7 days")];
+
+/// Creates the replacement and shows it, exactly as `create` does.
+pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let SignedForm { who, fields, submission } = form;
+    let (auth, key) = (&who.site.auth, KeyId::parse(&id)?);
+    let overlap = Overlap::parse(fields.text("overlap"))?;
+    // It may be gone, perhaps because this form was sent before; `rotate_key` finds out.
+    let old = auth.key(&who.asking().caller, key).await.ok();
+    if let Some(old) = &old
+        && let Err(error) =
+            who.confirm(SensitiveAct::ObtainKey(&old.settings.scopes), fields.text("current_password")).await
+    {
+        let mut page = KeyDetailsPage::new(&who, old, None)?;
+        page.rotate_password = Some(Field::wrong(error?));
+        page.overlap = fields.text("overlap").to_owned();
+        page.new_expiry = fields.text("expires").to_owned();
+        return Ok(unprocessable(&page)?);
+    }
+    let expiry = match fields.text("expires") {
+        "" => None,
+        text => Some(Expiry::parse(text, auth.now())?),
+    };
+    let rotation = Rotation {
+        key,
+        overlap,
+        handover: Handover::AtOnce,
+        expiry,
+        seen: Basis::Anything,
+        submission: Some(submission),
+    };
+    match auth.rotate_key(&who.asking(), rotation).await? {
+        Made::Now { key, record } => Ok(ok(&ShownKeyPage {
+            // For a key that had already expired, the overlap means nothing.
+            replaces: old
+                .filter(|old| overlap.is_none() || !old.is_expired(auth.now()))
+                .map(|old| ReplacedKey { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
+            ..ShownKeyPage::new(&who, &key, &record)?
+        })?),
+        Made::Before(id) => shown_before(&who, id).await,
+    }
+}
+
+fn old_end(old: &KeyRecord, overlap: Overlap, now: Time) -> Option<When> {
+    (!overlap.is_none()).then(|| overlap.end(old, now).into())
+}

@@ -1,0 +1,62 @@
+//! A key in a list, and what the lists and the key's own page say alike.
+
+use std::time::Duration;
+
+use crate::http::dashboard::frame::When;
+use crate::model::{KeyRecord, KeyState, Time};
+
+/// How long before its expiry a key is marked.
+const SOON: Duration = Duration::from_secs(7 * 86_400);
+
+pub struct KeyRow {
+    pub id: String,
+    pub name: String,
+    pub hint: String,
+    /// Shown only in the list of all keys.
+    pub owner: Option<OwnerLink>,
+    pub scopes: Vec<String>,
+    pub created: When,
+    /// `None`: never.
+    pub expires: Option<When>,
+    pub expires_soon: bool,
+    /// `None`: never used.
+    pub last_used: Option<When>,
+    pub state: KeyState,
+}
+
+/// The user a key belongs to.
+pub struct OwnerLink {
+    pub id: String,
+    pub email: String,
+}
+
+impl KeyRow {
+    pub fn new(record: &KeyRecord, now: Time) -> Self {
+        KeyRow {
+            id: record.id.to_string(),
+            name: record.settings.name.to_string(),
+            hint: record.hint.clone(),
+            owner: None,
+            scopes: scopes(record),
+            created: record.created_at.into(),
+            expires: record.settings.expires_at.map(When::from),
+            expires_soon: expires_soon(record, now),
+            last_used: record.last_use.as_ref().map(|last| last.at.into()),
+            state: record.state(now),
+        }
+    }
+}
+
+impl OwnerLink {
+    pub fn of(record: &KeyRecord) -> Self {
+        OwnerLink { id: record.owner.id.to_string(), email: record.owner.email.to_string() }
+    }
+}
+
+pub fn scopes(record: &KeyRecord) -> Vec<String> {
+    record.settings.scopes.iter().map(ToString::to_string).collect()
+}
+
+pub fn expires_soon(record: &KeyRecord, now: Time) -> bool {
+    record.settings.expires_at.is_some_and(|end| end > now && end.since(now) < SOON)
+}

@@ -1,0 +1,121 @@
+//! `/keys/{id}`: one key, with the forms to rename, rotate, disable, enable and revoke it.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Path, Query};
+use askama::Template;
+
+use super::expiry::EXPIRIES;
+use super::in_words::{rate, span, time_left};
+use super::notices::{DISABLED, ENABLED, SAVED};
+use super::rotate::OVERLAPS;
+use super::row::{OwnerLink, expires_soon, scopes};
+use crate::error::Result as Outcome;
+use crate::http::dashboard::frame::{
+    Field, FieldError, ListQuery, Nav, Notice, PageError, Shell, SignedIn, When, errors_of, ok, unreadable_fields,
+};
+use crate::model::rotation::may_rotate;
+use crate::model::{KeyId, KeyRecord, KeyState};
+
+/// `GET /keys/{id}`, and the response to a form on this page that was refused.
+#[derive(Template)]
+#[template(path = "keys/show.html")]
+pub struct KeyDetailsPage {
+    shell: Shell,
+    id: String,
+    name: String,
+    hint: String,
+    /// `Some` for admins.
+    owner: Option<OwnerLink>,
+    state: KeyState,
+    /// The fields that cannot be read, in words; `None`: all can be read.
+    damage: Option<String>,
+    /// Decides between the Disable and the Enable form.
+    is_enabled: bool,
+    is_imported: bool,
+    scopes: Vec<String>,
+    created: When,
+    expires: Option<When>,
+    /// `Some` in the last days: how long until then, in words.
+    expires_soon: Option<String>,
+    last_use: Option<LastUseDetails>,
+    /// Empty: any address.
+    allowed_ips: Vec<String>,
+    /// In words; `None`: no limit.
+    rate_limit: Option<String>,
+    /// `Some`: show the Edit form.
+    pub edit_name: Option<Field>,
+    /// Whether to show the Rotate form.
+    can_rotate: bool,
+    /// The chosen value of `OVERLAPS`.
+    pub overlap: String,
+    /// When the replacement expires: empty or the chosen value of `EXPIRIES`.
+    pub new_expiry: String,
+    /// The lifetime that the key was created with, such as `90 days`; `None`: unlimited.
+    lifetime: Option<String>,
+    /// `Some`: ask for the password again before rotating, as `current_password`.
+    pub rotate_password: Option<Field>,
+}
+
+/// When and from where a key was last used.
+struct LastUseDetails {
+    at: When,
+    address: Option<String>,
+    user_agent: Option<String>,
+}
+
+pub async fn page(who: SignedIn, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+    let record = find(&who, &id).await?;
+    Ok(ok(&KeyDetailsPage::new(&who, &record, query.notice(&[DISABLED, ENABLED, SAVED]))?)?)
+}
+
+pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
+    who.site.auth.key(&who.asking().caller, KeyId::parse(id)?).await
+}
+
+impl KeyDetailsPage {
+    pub fn new(who: &SignedIn, record: &KeyRecord, notice: Option<Notice>) -> Outcome<Self> {
+        let now = who.site.auth.now();
+        let is_own = record.owner.id == who.user().id;
+        Ok(KeyDetailsPage {
+            shell: who.shell_with(
+                record.settings.name.as_str(),
+                if is_own { Nav::Keys } else { Nav::AdminKeys },
+                notice,
+            )?,
+            id: record.id.to_string(),
+            name: record.settings.name.to_string(),
+            hint: record.hint.clone(),
+            owner: who.user().is_admin().then(|| OwnerLink::of(record)),
+            state: record.state(now),
+            damage: unreadable_fields(&record.unreadable),
+            is_enabled: record.enabled,
+            is_imported: record.prefix.is_none(),
+            scopes: scopes(record),
+            created: record.created_at.into(),
+            expires: record.settings.expires_at.map(When::from),
+            expires_soon: record
+                .settings
+                .expires_at
+                .filter(|_| expires_soon(record, now))
+                .map(|end| time_left(end.since(now))),
+            last_use: record.last_use.as_ref().map(|last| LastUseDetails {
+                at: last.at.into(),
+                address: last.address.clone(),
+                user_agent: last.user_agent.clone(),
+            }),
+            allowed_ips: record.settings.allowed_ips.iter().map(ToString::to_string).collect(),
+            rate_limit: record.settings.rate_limit.map(rate),
+            edit_name: Some(Field::new(record.settings.name.as_str())).filter(|_| !record.is_token),
+            can_rotate: may_rotate(record).is_ok(),
+            overlap: "24h".to_owned(),
+            new_expiry: String::new(),
+            lifetime: record.lifetime.map(span),
+            rotate_password: None,
+        })
+    }
+
+    fn errors(&self) -> Vec<FieldError<'_>> {
+        let asked_again = self.rotate_password.iter().map(|field| ("current_password".to_owned(), field));
+        errors_of(self.edit_name.iter().map(|name| ("name".to_owned(), name)).chain(asked_again))
+    }
+}

@@ -1,0 +1,4 @@
+//! The API reference for people, read out of the OpenAPI document.
+
+mod schema;
+pub mod show;

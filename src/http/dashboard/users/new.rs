@@ -1,0 +1,66 @@
+//! `/users/new`: the form for a new user, and `POST /users`, which adds them.
+
+use actix_web::HttpResponse;
+use askama::Template;
+
+use super::notices::ADDED;
+use crate::auth::SensitiveAct;
+use crate::error::{Kind, Result as Outcome};
+use crate::http::dashboard::frame::{
+    Admin, AdminForm, Field, FieldError, Nav, PageError, Shell, SignedIn, errors_of, ok, unprocessable,
+};
+use crate::model::Role;
+
+/// `GET /users/new`, and the response to a `POST /users` that was refused.
+#[derive(Template)]
+#[template(path = "users/new.html")]
+struct NewUserPage {
+    shell: Shell,
+    email: Field,
+    role: Role,
+    password: Field,
+    /// `Some`: ask for the admin's own password again, as `current_password`.
+    current_password: Option<Field>,
+}
+
+impl NewUserPage {
+    fn new(who: &SignedIn, email: &str, role: Role) -> Outcome<Self> {
+        Ok(NewUserPage {
+            shell: who.shell("Add person", Nav::Users)?,
+            email: Field::new(email),
+            role,
+            password: Field::default(),
+            current_password: None,
+        })
+    }
+
+    fn errors(&self) -> Vec<FieldError<'_>> {
+        let asked_again = self.current_password.iter();
+        let fields = [("email".to_owned(), &self.email), ("password".to_owned(), &self.password)];
+        errors_of(fields.into_iter().chain(asked_again.map(|field| ("current_password".to_owned(), field))))
+    }
+}
+
+pub async fn page(admin: Admin) -> Result<HttpResponse, PageError> {
+    Ok(ok(&NewUserPage::new(&admin.0, "", Role::Member)?)?)
+}
+
+pub async fn add(form: AdminForm) -> Result<HttpResponse, PageError> {
+    let AdminForm { who, fields } = form;
+    let role = Role::parse(fields.text("role")).unwrap_or(Role::Member);
+    let mut page = NewUserPage::new(&who, fields.text("email"), role)?;
+    if let Err(error) = who.confirm(SensitiveAct::AddUser(role), fields.text("current_password")).await {
+        page.current_password = Some(Field::wrong(error?));
+        return Ok(unprocessable(&page)?);
+    }
+    let added = who.site.auth.add_user(&who.asking(), fields.text("email"), role, Some(fields.text("password"))).await;
+    match added {
+        Ok(_) => Ok(ADDED.at("/users")),
+        Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
+            let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
+            at.error = Some(error.message.to_string());
+            Ok(unprocessable(&page)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

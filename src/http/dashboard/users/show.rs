@@ -1,0 +1,72 @@
+//! `/users/{id}`: one user, with the forms to end their sessions, deactivate and activate them.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Path, Query};
+use askama::Template;
+
+use super::notices::{ACTIVATED, DEACTIVATED, SESSIONS_ENDED};
+use crate::error::Result as Outcome;
+use crate::http::dashboard::frame::{
+    Admin, AdminForm, ListQuery, Nav, PageError, Shell, SignedIn, When, ok, unreadable_fields,
+};
+use crate::model::{Basis, Role, User, UserChange, UserId};
+
+#[derive(Template)]
+#[template(path = "users/show.html")]
+struct UserDetailsPage {
+    shell: Shell,
+    id: String,
+    email: String,
+    role: Role,
+    /// The fields that cannot be read, in words; `None`: all can be read.
+    damage: Option<String>,
+    is_active: bool,
+    /// Whether the admin is looking at their own page; nobody deactivates themselves here.
+    is_me: bool,
+    keys: u64,
+    sessions: u64,
+    created: When,
+    last_login: Option<When>,
+}
+
+pub async fn page(admin: Admin, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+    let who = admin.0;
+    let user = who.site.auth.user(&who.asking(), UserId::parse(&id)?).await?;
+    let sessions = who.site.auth.sessions_of(&who.asking(), user.id).await?;
+    let notice = query.notice(&[ACTIVATED, DEACTIVATED, SESSIONS_ENDED]);
+    Ok(ok(&UserDetailsPage {
+        shell: who.shell_with(user.email.as_str(), Nav::Users, notice)?,
+        id: user.id.to_string(),
+        email: user.email.to_string(),
+        role: user.role,
+        damage: unreadable_fields(&user.unreadable),
+        is_active: user.active,
+        is_me: user.id == who.user().id,
+        keys: user.keys,
+        sessions: sessions.len() as u64,
+        created: user.created_at.into(),
+        last_login: user.last_login_at.map(When::from),
+    })?)
+}
+
+async fn set_active(who: &SignedIn, id: &str, active: bool) -> Outcome<User> {
+    let change = UserChange { role: None, active: Some(active) };
+    who.site.auth.change_user(&who.asking(), UserId::parse(id)?, change, None, Basis::Anything).await
+}
+
+pub async fn deactivate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let user = set_active(&form.who, &id, false).await?;
+    Ok(DEACTIVATED.at(&format!("/users/{}", user.id)))
+}
+
+pub async fn activate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let user = set_active(&form.who, &id, true).await?;
+    Ok(ACTIVATED.at(&format!("/users/{}", user.id)))
+}
+
+pub async fn end_sessions(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
+    let id = UserId::parse(&id)?;
+    let keep = (id == form.who.user().id).then_some(form.who.session.id);
+    form.who.site.auth.end_sessions(&form.who.asking(), id, keep).await?;
+    Ok(SESSIONS_ENDED.at(&format!("/users/{id}")))
+}

@@ -27,9 +27,9 @@ use crate::error::{Error, Result};
 /// A stream, what it speaks, and from where it comes.
 type Arrived<T> = (Connection<T>, Protocol, Option<SocketAddr>);
 
-/// How many of what, and for how long.
+/// The bounds of one server.
 #[derive(Clone)]
-pub struct Limits {
+pub struct ServerLimits {
     pub workers: usize,
     /// Of each worker.
     pub connections: usize,
@@ -43,7 +43,12 @@ pub struct Limits {
 }
 
 /// Serves what `service` makes, once for each worker and listener, from now on.
-pub fn serve<F, S>(listeners: Vec<TcpListener>, tls: Option<ServerConfig>, limits: Limits, service: F) -> Result<Server>
+pub fn serve<F, S>(
+    listeners: Vec<TcpListener>,
+    tls: Option<ServerConfig>,
+    limits: ServerLimits,
+    service: F,
+) -> Result<Server>
 where
     F: Fn() -> S + Send + Clone + 'static,
     S: ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = ActixError, InitError = ()>

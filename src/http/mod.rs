@@ -21,6 +21,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod problem;
+mod public_url;
 mod request_id;
 mod routes;
 mod seats;

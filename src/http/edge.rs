@@ -14,7 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::connection::{Incoming, Life};
+use super::connection::{ConnState, Incoming};
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
@@ -142,7 +142,7 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
 {
-    let _answering = Life::answering(&request);
+    let _answering = ConnState::answering(&request);
     let started = Instant::now();
     let seen = Seen::of(&request, &site, serves);
     let cors = match serves {

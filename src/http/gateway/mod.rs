@@ -25,7 +25,7 @@ use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
 use zeroize::Zeroizing;
 
-use super::connection::{Incoming, Life};
+use super::connection::{ConnState, Incoming};
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -126,7 +126,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     let (site, presented, user_agent) = (site.clone(), Zeroizing::new(presented.to_vec()), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
     Answering::Later(Box::pin(async move {
-        let _answering = Life::answering(&request);
+        let _answering = ConnState::answering(&request);
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;

@@ -1,11 +1,13 @@
-//! Envoy's external authorization on the wire: `envoy/service/auth/v3/external_auth.proto` and what
-//! it uses, as far as a verdict needs it. Fields that are not here (the body, certificates, metadata of
-//! other filters) are skipped unread.
+//! Envoy's external authorization on the wire: the parts of `envoy/service/auth/v3/external_auth.proto` that a verdict
+//! needs. Other fields (the body, certificates, metadata of other filters) are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use prost_types::Struct;
+
+/// The service's full name.
+pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckRequest {

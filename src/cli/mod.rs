@@ -57,7 +57,7 @@ fn command() -> clap::Command {
 }
 
 fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
-    let settings = Settings::resolve(matches, cli.global.config)?;
+    let settings = Settings::resolve(&Cli::command(), matches, cli.global.config)?;
     let context = Context {
         database: settings.database.path()?,
         consent: settings.database.consent(cli.global.accept_older_database)?,
@@ -85,4 +85,21 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         }
     };
     done.map_err(|error| settings.as_given(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_argument_has_a_help_text() {
+        let mut waiting = vec![command()];
+        while let Some(command) = waiting.pop() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::http::Site;
 use crate::http::server::{self, Bound, Running};
 use crate::store::Purpose;
 pub use settings::{AuthSettings, ServeSettings};
-use signals::{Hangups, Orders};
+use signals::{Hangups, StopSignals};
 
 /// How long to wait for the log's last lines to be written when a second signal ends the process.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -23,10 +23,10 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     logging::start()?;
     actix_web::rt::System::new().block_on(async move {
-        signals::survive_the_rest()?;
+        signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;
         // Before anything listens: a server that has answered a request must also obey a signal.
-        let mut orders = Orders::listen()?;
+        let mut stops = StopSignals::listen()?;
         let hangups = Hangups::listen()?;
         let auth = context.auth(Purpose::Serve, settings.auth.prefixes.clone())?;
         let running = start(auth, settings)?;
@@ -38,15 +38,15 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
         let handle = running.server.handle();
         let (site, grpc) = (running.site.clone(), running.grpc);
         actix_web::rt::spawn(async move {
-            let name = orders.next().await;
-            tracing::info!(signal = name, "stopping: no new connections, finishing what is in flight");
-            let hurried = actix_web::rt::spawn(async move {
-                orders.next().await;
+            let name = stops.next().await;
+            tracing::info!(signal = name, "stopping: no new connections; requests in flight finish");
+            let second = actix_web::rt::spawn(async move {
+                stops.next().await;
                 log::flush(LAST_LINES);
                 std::process::exit(1);
             });
             server::stop(&site, &handle, grpc).await;
-            hurried.abort();
+            second.abort();
         });
         let ended = running.server.await;
         // However the server ended, nothing that was queued is lost.

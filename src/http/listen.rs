@@ -36,7 +36,7 @@ pub struct ServerLimits {
     /// The connections of each address.
     pub seats: Arc<Seats>,
     pub deadlines: Deadlines,
-    /// How long requests in flight may take to finish after the order to stop.
+    /// How long requests in flight can take to finish after the signal to stop.
     pub stop_seconds: u64,
     /// Makes the start of a worker's request ids.
     pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,

@@ -1,4 +1,4 @@
-//! The running server: binds, serves, stops without cutting an answer. A test starts it on port 0.
+//! The running server: binds, serves, and stops without cutting off a response. A test starts it on port 0.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,7 +21,7 @@ use crate::auth::Auth;
 use crate::error::{Error, Result};
 use crate::model::Time;
 
-/// How long requests in flight may take to finish after the order to stop.
+/// How long requests in flight can take to finish after the signal to stop.
 const STOP_SECONDS: u64 = 8;
 
 pub struct Running {
@@ -30,7 +30,7 @@ pub struct Running {
     pub metrics: Option<Server>,
     /// The gRPC listener, if there is one; it ends when this is dropped.
     pub grpc: Option<Grpc>,
-    /// The first one of `addresses`.
+    /// The first of `addresses`.
     pub address: SocketAddr,
     /// The main listener's addresses: several if its name resolves to several.
     pub addresses: Vec<SocketAddr>,

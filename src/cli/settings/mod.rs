@@ -16,10 +16,9 @@ mod tokens;
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory};
+use clap::{ArgMatches, Args, Command};
 use serde::Deserialize;
 
-use super::args::Cli;
 use crate::commands::serve::{AuthSettings, ServeSettings};
 use crate::error::{Error, Result};
 use crate::model::KeyPrefix;
@@ -64,11 +63,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `matches` has the flags, `config` is that of `--config`.
-    pub fn resolve(matches: &ArgMatches, config: Option<PathBuf>) -> Result<Self> {
-        let command = Cli::command();
-        let known = known(&command);
-        let environment = Environment::read(&command, std::env::vars_os())?;
+    /// `command` defines the settings, `matches` has the flags, and `config` is the value of `--config`.
+    pub fn resolve(command: &Command, matches: &ArgMatches, config: Option<PathBuf>) -> Result<Self> {
+        let known = known(command);
+        let environment = Environment::read(command, std::env::vars_os())?;
         let file = SettingsFile::find(&known, config.as_deref(), environment.config.as_deref())?;
         let given = Layer::flags(&known, matches).over(environment.settings).over(file.settings);
         let (database, serve) = (given.sections()?, given.sections()?);

@@ -25,7 +25,7 @@ use service::Services;
 
 /// The deadline of a whole call, including the arrival of its message.
 const CALL: Duration = Duration::from_secs(5);
-/// How long calls in flight may take to finish after the order to stop.
+/// How long calls in flight can take to finish after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Maximum streams per connection; Envoy opens another connection if it needs more.
 const MAX_STREAMS: u32 = 256;

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod login;
 pub mod passwords;
 pub mod sessions;
+mod settings;
 pub mod setup;
 pub mod short_tokens;
 mod signing_keys;
@@ -43,14 +44,10 @@ pub use caller::Caller;
 pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
+pub use settings::{AuthSettings, BAD_KEY_LIMIT};
 pub use state::DatabaseState;
 pub use step_up::SensitiveAct;
 pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
-
-/// Distinct bad keys a minute that one address may try, unless the operator says otherwise.
-pub const BAD_KEY_LIMIT: u32 = 1000;
-/// How long hourly counts are kept, unless the operator says otherwise.
-pub const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 /// Everything a decision needs. One for the process, shared by all workers.
 pub struct Auth {

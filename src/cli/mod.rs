@@ -1,10 +1,7 @@
-//! From words to a command: flags, environment and settings file, then one call into `commands`.
+//! From arguments to a command: flags, environment and settings file, then one call into `commands`.
 
 mod args;
-mod environment;
-mod layers;
 mod settings;
-mod text;
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
@@ -21,10 +18,10 @@ use crate::model::foreign_text::message_without_keys;
 pub use args::{Cli, Command};
 use settings::Settings;
 
-/// For the server's last lines, where nobody reads them; whoever reads has them at once.
+/// How long to wait for the log's last lines to be written, if nobody reads them.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// 0 done, 1 refused or failed, 2 wrong usage.
+/// Exits with 0 (done), 1 (refused or failed) or 2 (wrong usage).
 pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -54,23 +51,26 @@ fn ended(done: Result<(), Error>) -> ExitCode {
     ExitCode::from(if error.kind == Kind::Invalid && error.field == Some("usage") { 2 } else { 1 })
 }
 
-/// As clap and the manual know it.
+/// The command line for clap, the completions and the manual page.
 fn command() -> clap::Command {
-    environment::documented(Cli::command())
+    settings::documented(Cli::command())
 }
 
-fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
-    let settings = Settings::resolve(&mut cli, matches)?;
+fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
+    let settings = Settings::resolve(&Cli::command(), matches, cli.global.config)?;
     let context = Context {
-        database: settings.database()?,
-        consent: settings.consent(cli.global.accept_older_database)?,
+        database: settings.database.path()?,
+        consent: settings.database.consent(cli.global.accept_older_database)?,
         json: cli.global.json,
     };
     let done = match cli.command {
-        Command::Serve(_) => commands::serve::run(&context, settings.http()?, settings.prefixes()?),
+        // Its flags are in `settings`, like those of every command.
+        Command::Serve(_) => commands::serve::run(&context, settings.serve()?),
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),
-        Command::SigningKeys { command } => commands::signing_keys::run(&context, settings.signing_keys()?, command),
+        Command::SigningKeys { command } => {
+            commands::signing_keys::run(&context, settings.signing_keys()?.as_deref(), command)
+        }
         Command::Events { command } => commands::events::run(&context, command),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
@@ -85,4 +85,21 @@ fn run(mut cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         }
     };
     done.map_err(|error| settings.as_given(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_argument_has_a_help_text() {
+        let mut waiting = vec![command()];
+        while let Some(command) = waiting.pop() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
 }

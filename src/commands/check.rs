@@ -16,15 +16,15 @@ pub fn run(context: &Context) -> Result<()> {
     }
     if findings.is_empty() {
         let more = match revoked_keys {
-            Some(revoked) => format!("It remembers {revoked} revoked keys."),
-            None => "It is of an earlier version: its records were not read one by one.".to_owned(),
+            Some(revoked) => format!("{revoked} revoked keys are on record."),
+            None => "Its version is older: its records were not read one by one.".to_owned(),
         };
         output::say(&format!("{} is sound. {more}", context.database.display()));
         return Ok(());
     }
     Err(Error::conflict(format!(
-        "{} is not sound ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
-         anything else is named, stop the server and put a sound copy of the database in its place.",
+        "{} is damaged ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
+         anything else is named, stop the server and replace the database with a sound copy.",
         context.database.display(),
         findings.len()
     )))

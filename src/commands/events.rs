@@ -12,9 +12,10 @@ pub enum EventsCommand {
     /// List events, newest first
     #[command(after_help = "Example:\n  keybearer events list --limit 20")]
     List {
+        /// Maximum number of events
         #[arg(long, default_value_t = 100)]
         limit: usize,
-        /// Only lines that contain this text
+        /// List only events that contain this text
         #[arg(long)]
         search: Option<String>,
     },
@@ -33,7 +34,7 @@ pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
             }
             EventsCommand::Verify => match auth.verify_events(&asking).await? {
                 ChainReport::Whole { lines } => {
-                    output::say(&format!("The audit log is whole: {lines} lines."));
+                    output::say(&format!("The audit log is complete and unchanged: {lines} lines."));
                     Ok(())
                 }
                 ChainReport::Broken { seq } => Err(Error::conflict(format!(

@@ -24,87 +24,104 @@ use crate::model::{
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
-    /// Make a key; prints the key alone on stdout, this once
+    /// Create a key; prints only the key, and only this time
     #[command(
         after_help = "Example:\n  KEY=$(keybearer keys create --owner ada@example.com --name ci --scope orders:read --expires 90d)"
     )]
     Create {
-        /// E-mail of the user it belongs to
+        /// Email of the user who owns the key
         #[arg(long)]
         owner: String,
-        /// What it is for
+        /// Name that says what the key is for
         #[arg(long)]
         name: String,
-        /// What it may do; repeat for more
+        /// Scope to grant, such as orders:read (repeatable)
         #[arg(long = "scope", value_name = "S")]
         scopes: Vec<String>,
-        /// 90d, 12h, never or an RFC 3339 time
+        /// Expiry: a time span (90d, 12h), never or an RFC 3339 time
         #[arg(long, default_value = "90d")]
         expires: String,
-        /// Where it may be used from; repeat for more
+        /// Address range the key can be used from (repeatable) [default: any address]
         #[arg(long = "allow-ip", value_name = "CIDR")]
         allowed_ips: Vec<String>,
-        /// REQUESTS/SECONDS or REQUESTS/SECONDS/BURST
+        /// Rate limit: REQUESTS/SECONDS or REQUESTS/SECONDS/BURST [default: none]
         #[arg(long)]
         rate_limit: Option<String>,
-        /// One of the server's key prefixes
+        /// Prefix for the key: one of the values of --key-prefix [default: the first one]
         #[arg(long)]
         prefix: Option<String>,
     },
     /// List keys, newest first
     #[command(after_help = "Example:\n  keybearer keys list --owner ada@example.com --json")]
     List {
+        /// List only the keys of the user with this email
         #[arg(long)]
         owner: Option<String>,
     },
     /// Show one key's record
     #[command(after_help = "Example:\n  keybearer keys show 01890a5d-ac96-774b-bcce-b302099a8057")]
-    Show { id: String },
-    /// Revoke keys for good: by id, or every live key found in text on stdin
+    Show {
+        /// Id of the key
+        id: String,
+    },
+    /// Revoke keys permanently: by id, or every live key found in a text on stdin
     #[command(
-        after_help = "Several ids: those that are there are revoked, the others named, and the exit code is 1.\n\n--stdin finds keys made here anywhere in the text, by shape and checksum, and imported keys as words of at least\n4 bytes; in UTF-8 and UTF-16, URLs, JSON strings and base64. If there is nothing to revoke it says what it looked\nfor, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
+        after_help = "If some of the ids do not exist, the other keys are revoked, the missing ids are listed and the exit code is 1.\n\n--stdin finds keys created here anywhere in the text, by shape and checksum, and imported keys as words of at least 4 bytes; in UTF-8 and UTF-16, URLs, JSON strings and base64. If nothing is found, it prints what it looked for, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
     )]
     Revoke {
+        /// Ids of the keys
         #[arg(required_unless_present = "stdin")]
         ids: Vec<String>,
         /// Read any text (a log, a diff) and revoke every live key in it
         #[arg(long, conflicts_with = "ids")]
         stdin: bool,
     },
-    /// Replace a key by a new one with the same settings; prints the new key alone on stdout, this once
+    /// Replace a key with a new one that has the same settings; prints only the new key, and only this time
     #[command(
         after_help = "Example:\n  KEY=$(keybearer keys rotate 01890a5d-ac96-774b-bcce-b302099a8057 --overlap 24h)"
     )]
     Rotate {
+        /// Id of the old key
         id: String,
-        /// How long the old key goes on; without it, it is revoked at once
-        #[arg(long, default_value = "0", value_name = "SPAN")]
+        /// How long the old key stays valid [default: revoked at once]
+        #[arg(long, default_value = "0", hide_default_value = true, value_name = "SPAN")]
         overlap: String,
-        /// When the new key ends: 90d, 12h, never or an RFC 3339 time [default: the lifetime the old one was created with]
+        /// Expiry of the new key: a time span (90d, 12h), never or an RFC 3339 time [default: the old key's original
+        /// lifetime]
         #[arg(long)]
         expires: Option<String>,
     },
-    /// Refuse a key until it is enabled again
+    /// Disable a key
     #[command(after_help = "Example:\n  keybearer keys disable 01890a5d-ac96-774b-bcce-b302099a8057")]
-    Disable { id: String },
-    /// Take over keys of another system, known by their SHA-256: all or nothing
+    Disable {
+        /// Id of the key
+        id: String,
+    },
+    /// Enable a disabled key
+    #[command(after_help = "Example:\n  keybearer keys enable 01890a5d-ac96-774b-bcce-b302099a8057")]
+    Enable {
+        /// Id of the key
+        id: String,
+    },
+    /// Import another system's keys by SHA-256 digest: all or nothing
     #[command(
-        after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": e-mail, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"},\nor CSV with those columns (scopes separated by blanks). It can be a pipe; - is stdin.\n\nExample:\n  keybearer keys import keys.jsonl\n  zcat keys.jsonl.gz | keybearer keys import -"
+        after_help = "FILE holds JSON Lines {\"sha256\": hex|base64|base64url, \"owner\": email, \"name\", \"scopes\": [...], \"expires_at\", \"hint\"}, or CSV with those columns (scopes separated by spaces). It can be a pipe; - is stdin.\n\nExample:\n  keybearer keys import keys.jsonl\n  zcat keys.jsonl.gz | keybearer keys import -"
     )]
     Import {
+        /// File to import: JSON Lines or CSV
         file: PathBuf,
-        /// Bring back keys that were revoked here, each with an event in the audit log
+        /// Also import keys that were revoked here; the audit log records each of them
         #[arg(long)]
         allow_revoked: bool,
     },
-    /// Write all keys in the format of import: digests and settings, never a key
+    /// Export all keys in the format of import: digests and settings, never a key
     #[command(
-        after_help = "FILE is CSV if its name ends in .csv. It can be a pipe; - is stdout, like no FILE.\n\nExample:\n  keybearer keys export keys.jsonl\n  keybearer keys export | gzip > keys.jsonl.gz"
+        after_help = "FILE is CSV if its name ends in .csv. It can be a pipe; - is stdout, which is also the default.\n\nExample:\n  keybearer keys export keys.jsonl\n  keybearer keys export | gzip > keys.jsonl.gz"
     )]
-    Export { file: Option<PathBuf> },
-    /// Accept a disabled key again
-    #[command(after_help = "Example:\n  keybearer keys enable 01890a5d-ac96-774b-bcce-b302099a8057")]
-    Enable { id: String },
+    Export {
+        /// File to write [default: stdout]
+        file: Option<PathBuf>,
+    },
 }
 
 pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) -> Result<()> {

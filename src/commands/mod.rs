@@ -1,5 +1,5 @@
-//! One file a subcommand. Each calls the same `auth` functions as the dashboard, on the same
-//! database, beside a running server or alone. Data on stdout, talk on stderr.
+//! One file per subcommand. Each calls the same `auth` functions as the dashboard, on the same database, with or
+//! without a running server. Data goes to stdout, messages to stderr.
 
 pub mod check;
 pub mod events;
@@ -20,7 +20,7 @@ use crate::auth::Auth;
 use crate::error::{Error, Result};
 use crate::model::{Consent, KeyPrefix, Purpose};
 
-/// What every command knows.
+/// What every command needs.
 pub struct Context {
     pub database: PathBuf,
     pub consent: Consent,
@@ -32,27 +32,27 @@ impl Context {
         let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
         let auth = Auth::open(&self.database, purpose, self.consent, clock, entropy, prefixes)?;
         if self.consent.older_database {
-            // On the writer's thread, so that any executor will do.
+            // The work is on the writer's thread, so any executor will do.
             let accepted = futures_executor::block_on(auth.note_acceptance())?;
             output::say(&match accepted {
                 Some(what) => format!(
-                    "Accepted {what}. The audit log says so. Keys that were revoked since are live again: revoke them."
+                    "Accepted {what}. The audit log records it. Keys that were revoked since then are live again: revoke them."
                 ),
-                None => "--accept-older-database changes nothing: this is the newest database. Leave it out, so that \
-                         an older copy is noticed."
+                None => "--accept-older-database had no effect: this is the newest database. Leave the flag out, so \
+                         that an older copy is noticed."
                     .to_owned(),
             });
         }
         Ok(auth)
     }
 
-    /// For commands that read or change an existing database, never make an empty one by a typing slip.
+    /// For commands that need an existing database: a mistyped path must not create an empty one.
     fn existing(&self) -> Result<()> {
         if self.database.exists() {
             return Ok(());
         }
         Err(Error::conflict(format!(
-            "There is no database at {}. Name it with --database, or make it with keybearer serve or keybearer users add.",
+            "There is no database at {}. Name it with --database, or create it with keybearer serve or keybearer users add.",
             self.database.display()
         )))
     }

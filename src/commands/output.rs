@@ -1,5 +1,5 @@
-//! Printing: data on stdout, messages on stderr. Stored text is shown without characters that a terminal would
-//! obey. A reader that went away ends the output quietly; any other trouble with stdout is an error.
+//! Printing: data on stdout, messages on stderr. Stored text is shown without characters that control a terminal. If
+//! the reader of stdout is gone, the output ends quietly; any other failure is an error.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,16 +15,16 @@ use crate::error::{Error, Result};
 use crate::model::characters::is_deceptive;
 use crate::model::foreign_text::message_without_keys;
 
-/// A line of talk; in the server, in its turn among the lines of the log. It may repeat an argument or a line of a
-/// file, and a key given there by mistake must not reach a log of the terminal or of a CI job.
+/// Prints a message; in the server, in order with the lines of the log. It may repeat an argument or a line of a file,
+/// and a key given there by mistake must not reach the log of a terminal or of a CI job.
 pub fn say(text: &str) {
     let text = message_without_keys(text);
     if !log::print(&text) {
-        let _ = writeln!(io::stderr(), "{text}"); // a closed stderr leaves nowhere to say so
+        let _ = writeln!(io::stderr(), "{text}"); // a closed stderr cannot be reported anywhere
     }
 }
 
-/// stdout as a file. The library's own takes a write to a descriptor that is closed, or only for reading, for done.
+/// stdout as a file. The standard library's own ignores a write to a descriptor that is closed or only for reading.
 pub fn stdout() -> io::Result<File> {
     if was_closed(Stream::Stdout) {
         return Err(io::Error::other("it is closed"));
@@ -32,26 +32,26 @@ pub fn stdout() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// To be asked before an act whose result is shown once.
+/// Must be called before an action whose result is shown once.
 pub fn must_be_open() -> Result<()> {
-    stdout().map(drop).map_err(|error| trouble(&error))
+    stdout().map(drop).map_err(|error| failed(&error))
 }
 
-/// A line of data.
+/// Prints a line of data.
 pub fn print(text: &str) -> Result<()> {
     write(format!("{text}\n").as_bytes())
 }
 
-/// Data as it is.
+/// Writes data as it is.
 pub fn write(data: &[u8]) -> Result<()> {
     match stdout().and_then(|mut stdout| stdout.write_all(data)) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| trouble(&error)),
+        written => written.map_err(|error| failed(&error)),
     }
 }
 
-/// A line that somebody must get: here a reader that went away is an error too, and so is a file that cannot hold
-/// what was written.
+/// Prints a line that must not be lost: here a reader that is gone is an error too, and so is a file that cannot store
+/// the line.
 pub fn deliver(text: &str) -> io::Result<()> {
     let mut stdout = stdout()?;
     stdout.write_all(format!("{text}\n").as_bytes())?;
@@ -61,8 +61,8 @@ pub fn deliver(text: &str) -> io::Result<()> {
     }
 }
 
-fn trouble(error: &io::Error) -> Error {
-    Error::conflict(format!("stdout cannot be written: {error}."))
+fn failed(error: &io::Error) -> Error {
+    Error::conflict(format!("stdout cannot be written to: {error}."))
 }
 
 pub fn json(value: &impl Serialize) -> Result<()> {
@@ -82,7 +82,7 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Re
     print(&table.to_string())
 }
 
-/// `name: value` lines.
+/// Prints one `name value` line per fact.
 pub fn facts(facts: &[(&str, String)]) -> Result<()> {
     facts.iter().try_for_each(|(name, value)| print(&format!("{name:<12} {}", harmless(value))))
 }

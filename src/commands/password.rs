@@ -1,4 +1,4 @@
-//! A new password for a command: from stdin when asked so, else typed twice at the terminal.
+//! A new password for a command: from stdin, or typed twice at the terminal.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use super::input::{self, Text, Unpaired};
 use crate::error::{Error, Result};
 
-/// More than the longest password, so that one that is too long is refused and not cut.
-const MOST: u64 = 2048;
+/// More than the longest password, so that a longer one is refused and not cut off.
+const MAX_BYTES: u64 = 2048;
 
 pub fn read(from_stdin: bool) -> Result<String> {
     if from_stdin {
@@ -19,26 +19,26 @@ pub fn read(from_stdin: bool) -> Result<String> {
     }
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
-            .map_err(|error| Error::invalid("password", format!("No password was read: {error}")))
+            .map_err(|error| Error::invalid("password", format!("The password could not be read: {error}")))
     };
     let first = ask("Password: ")?;
-    if first != ask("The same again: ")? {
+    if first != ask("Repeat password: ")? {
         return Err(Error::invalid("password", "The two passwords differ. Nothing was changed."));
     }
     Ok(first)
 }
 
-/// In the encoding in which the text is written: a byte-order mark or the zero bytes of UTF-16 are no part of a
-/// password, for nobody can type them when logging in.
+/// Decodes the text first: a byte-order mark and the zero bytes of UTF-16 are not part of a password, since nobody can
+/// type them at sign-in.
 fn first_line(text: impl Read) -> Result<String> {
     let wrong = |why: &str| Error::invalid("password", format!("The password on stdin cannot be used: {why}"));
-    let mut line = Zeroizing::new(Vec::with_capacity(MOST as usize));
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize));
     let text = BufReader::new(Text::new(text, Unpaired::Refuse));
-    text.take(MOST).read_until(b'\n', &mut line).map_err(|error| match error.kind() {
+    text.take(MAX_BYTES).read_until(b'\n', &mut line).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => wrong(&error.to_string()),
         _ => wrong(&format!("stdin cannot be read ({error}).")),
     })?;
-    if line.len() as u64 == MOST {
+    if line.len() as u64 == MAX_BYTES {
         return Err(wrong("it is longer than 1,024 bytes. Choose a shorter one."));
     }
     let line = std::str::from_utf8(&line).map_err(|_| {
@@ -47,7 +47,7 @@ fn first_line(text: impl Read) -> Result<String> {
     let line = line.trim_end_matches(['\r', '\n']);
     if line.contains(|c: char| c.is_control() && c != '\t') {
         return Err(wrong(
-            "it has a zero byte or another control character in it; it may be in UTF-16. Write it as UTF-8 and try again.",
+            "it contains a zero byte or another control character; it may be in UTF-16. Write it as UTF-8 and try again.",
         ));
     }
     Ok(line.to_owned())

@@ -1,6 +1,7 @@
 //! `keybearer serve`
 
 mod logging;
+mod settings;
 mod signals;
 
 use std::net::SocketAddr;
@@ -8,29 +9,27 @@ use std::time::Duration;
 
 use super::{Context, output};
 use crate::ambient::log;
+use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
-use crate::http::server::{self, Running};
-use crate::http::{HttpSettings, Site};
-use crate::model::{KeyPrefix, Purpose};
-use signals::{Hangups, Orders};
+use crate::http::Site;
+use crate::http::server::{self, Bound, Running};
+use crate::model::Purpose;
+pub use settings::ServeSettings;
+use signals::{Hangups, StopSignals};
 
-/// For the last lines of the log, where the process ends by itself.
+/// How long to wait for the log's last lines to be written when a second signal ends the process.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) -> Result<()> {
+pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     logging::start()?;
     actix_web::rt::System::new().block_on(async move {
-        signals::survive_the_rest()?;
+        signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;
-        // Before anything listens: whoever was answered may also tell the server to stop.
-        let mut orders = Orders::listen()?;
+        // Before anything listens: a server that has answered a request must also obey a signal.
+        let mut stops = StopSignals::listen()?;
         let hangups = Hangups::listen()?;
-        let auth = context.auth(Purpose::Serve, prefixes)?;
-        let auth = auth
-            .with_bad_key_limit(settings.bad_key_limit)
-            .with_token_lifetime(settings.token_lifetime)
-            .with_refresh_reuse(settings.refresh_reuse);
-        let running = server::start(auth, settings)?;
+        let auth = context.auth(Purpose::Serve, settings.auth.prefixes.clone())?;
+        let running = start(auth, settings)?;
         greet(&running).await?;
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
@@ -39,27 +38,40 @@ pub fn run(context: &Context, settings: HttpSettings, prefixes: Vec<KeyPrefix>) 
         let handle = running.server.handle();
         let (site, grpc) = (running.site.clone(), running.grpc);
         actix_web::rt::spawn(async move {
-            let name = orders.next().await;
-            tracing::info!(signal = name, "stopping: no new connections, finishing what is in flight");
-            let hurried = actix_web::rt::spawn(async move {
-                orders.next().await;
+            let name = stops.next().await;
+            tracing::info!(signal = name, "stopping: no new connections; requests in flight finish");
+            let second = actix_web::rt::spawn(async move {
+                stops.next().await;
                 log::flush(LAST_LINES);
                 std::process::exit(1);
             });
             server::stop(&site, &handle, grpc).await;
-            hurried.abort();
+            second.abort();
         });
         let ended = running.server.await;
-        // Whoever ended the server, nothing that was queued is lost.
+        // However the server ended, nothing that was queued is lost.
         running.site.auth.close();
         tracing::info!("stopped");
         ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server ended: {error}")))
     })
 }
 
+/// Starts `auth` and `http`, each with its settings; the listening sockets are open when this returns.
+pub fn start(auth: Auth, settings: ServeSettings) -> Result<Running> {
+    let ServeSettings { auth: chosen, http } = settings;
+    let auth = auth
+        .with_bad_key_limit(chosen.bad_key_limit)
+        .with_token_lifetime(chosen.token_lifetime)
+        .with_refresh_reuse(chosen.refresh_reuse);
+    auth.start_collecting(chosen.usage_retention)?;
+    let bound = Bound::bind(http, auth.now())?;
+    // Tokens name the public URL as their issuer, which may be known only now.
+    auth.start_signing(chosen.signing, bound.public_url())?;
+    bound.serve(auth)
+}
+
 /// Keys pass through memory: no core dump, and no debugger of the same user (prctl(2), PR_SET_DUMPABLE).
-/// Files of the process below `/proc` belong to root from here on; those that it needs itself stay open
-/// to it.
+/// From here on the process's files below `/proc` belong to root; it can still read those that it needs itself.
 fn keep_memory_to_ourselves() -> Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
@@ -67,7 +79,7 @@ fn keep_memory_to_ourselves() -> Result<()> {
     Ok(())
 }
 
-/// Says where the server is, how to make the first admin, and what is dangerous about it.
+/// Logs the addresses, prints the setup link while there is no user, and warns about plain HTTP.
 async fn greet(running: &Running) -> Result<()> {
     let settings = &running.site.settings;
     let public_url = settings.public_url.as_str();
@@ -80,12 +92,14 @@ async fn greet(running: &Running) -> Result<()> {
     if let Some(token) = running.site.auth.open_setup().await? {
         let link = format!("{public_url}/setup?token={}", token.expose());
         let hint = if running.is_url_a_guess {
-            "\n\nIt can be opened on this machine. From another one, put the name or address of this machine in it; and \
-             set --public-url to what people open."
+            "\n\nThe link works on this machine. On another one, replace its host with the name or address of this \
+             machine, and set --public-url to the URL that people open."
         } else {
             ""
         };
-        output::say(&format!("\nThere is no user yet. Make the first admin here, once:\n\n  {link}{hint}\n"));
+        output::say(&format!(
+            "\nThere is no user yet. Create the first admin here (the link works once):\n\n  {link}{hint}\n"
+        ));
     }
     Ok(())
 }
@@ -94,16 +108,16 @@ fn shown(addresses: &[SocketAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// At each SIGHUP: reads the certificate again, beside what else is to be done.
+/// Reads the certificate again at each SIGHUP.
 async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
     loop {
         hangups.next().await;
         let site = site.clone();
         let _ = tokio::task::spawn_blocking(move || match &site.certificates {
             Some(certificates) => certificates.reload(site.auth.now()),
-            None => tracing::info!("SIGHUP: there is nothing to read again, since --tls-cert is not set"),
+            None => tracing::info!("SIGHUP: nothing to read again, since --tls-cert is not set"),
         })
-        .await; // what it found is in the log
+        .await; // the outcome is in the log
     }
 }
 
@@ -113,15 +127,15 @@ fn warn_about_plain_http(running: &Running) {
     if settings.tls.is_none() && is_reachable(&running.addresses) && settings.trusted_proxies.is_empty() {
         tracing::warn!(
             listen = shown(&running.addresses),
-            "plain HTTP on an address that others can reach: keys and passwords travel in the clear. \
+            "plain HTTP on an address that others can reach: keys and passwords are sent in the clear. \
              Use --tls-cert and --tls-key, or put a TLS proxy in front and name it with --trusted-proxy"
         );
     }
     if let Some(grpc) = running.grpc.as_ref().filter(|grpc| is_reachable(grpc.addresses())) {
         tracing::warn!(
             listen = shown(grpc.addresses()),
-            "--grpc-listen is plain HTTP/2 on an address that others can reach, and believes what it is told of a \
-             client's address. Let nobody but Envoy reach it"
+            "--grpc-listen is plain HTTP/2 on an address that others can reach, and it believes the client address that \
+             it is given. Let only Envoy reach it"
         );
     }
 }

@@ -15,16 +15,16 @@ use crate::signing::OVERLAP;
 
 #[derive(Debug, Subcommand)]
 pub enum SigningKeysCommand {
-    /// List the keys: which one signs, which is next, which are past and still published
+    /// List the keys: current, next, and retired but still published
     #[command(after_help = "Example:\n  keybearer signing-keys list")]
     List,
-    /// Let the next keys sign from now on; a running server does so within a second
+    /// Rotate: start signing with the next keys; a running server follows within a second
     #[command(after_help = "Example:\n  keybearer signing-keys rotate\n  keybearer signing-keys rotate --leaked")]
     Rotate {
-        /// How long the present keys are still published [default: 24h]
+        /// How long the current keys stay published [default: 24h]
         #[arg(long, value_name = "SPAN", conflicts_with = "leaked")]
         overlap: Option<String>,
-        /// The file has leaked: make all keys anew, what the old ones signed is good no more
+        /// The file has leaked: replace every key and invalidate everything signed so far
         #[arg(long)]
         leaked: bool,
     },
@@ -36,15 +36,15 @@ pub fn run(context: &Context, file: Option<&Path>, command: SigningKeysCommand) 
     match command {
         SigningKeysCommand::List => match auth.signing_keys(file)? {
             Some(keyring) => list(context, &keyring, auth.now()),
-            None => Err(Error::conflict("There are no signing keys yet. The server makes them when it starts.")),
+            None => Err(Error::conflict("There are no signing keys yet. The server creates them when it starts.")),
         },
         SigningKeysCommand::Rotate { .. } if file.is_some() => Err(Error::conflict(
-            "The signing keys are yours (--signing-keys). Put the next key before the present one in that file; a \
-             running server sees it within a second. Take the old one out when the last token is over.",
+            "The signing keys are in your own file (--signing-keys). Put the next key before the current one in that file; \
+             a running server follows within a second. Remove the old key when the last token has expired.",
         )),
         SigningKeysCommand::Rotate { overlap, leaked } => {
             let span = overlap.as_deref().map_or(Some(OVERLAP), parse_span);
-            let wrong = || Error::invalid("overlap", "Write a span of time as 24h or 2d.");
+            let wrong = || Error::invalid("overlap", "Write a time span, such as 24h or 2d.");
             let span = span.ok_or_else(wrong)?;
             let asking = Asking::operator();
             let keyring = block_on(async {
@@ -53,13 +53,13 @@ pub fn run(context: &Context, file: Option<&Path>, command: SigningKeysCommand) 
                 }
                 auth.rotate_signing_keys(&asking, span).await
             })?;
-            output::say(&format!("These sign from now on: {}.", keyring.label()));
+            output::say(&format!("Now signing with: {}.", keyring.label()));
             if context.json { list(context, &keyring, auth.now()) } else { Ok(()) }
         }
     }
 }
 
-/// Never a private part.
+/// Prints the keys, never a private part.
 fn list(context: &Context, keyring: &Keyring, now: Time) -> Result<()> {
     let shown = |key: &SigningKey| {
         json!({

@@ -11,41 +11,56 @@ use crate::model::{Basis, Purpose, Role, User, UserChange, UserId};
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
-    /// Add a user; the password is asked for, or read from stdin
+    /// Add a user; prompts for the password, or reads it from stdin
     #[command(
         after_help = "Example:\n  printf %s 'correct horse battery staple' | keybearer users add ada@example.com --admin --password-stdin"
     )]
     Add {
+        /// Email of the new user
         email: String,
-        /// May manage everybody
+        /// Give the admin role
         #[arg(long)]
         admin: bool,
-        /// Read the password from stdin, up to the first line end
+        /// Read the password from stdin, up to the end of the first line
         #[arg(long)]
         password_stdin: bool,
     },
-    /// List everybody
+    /// List all users
     #[command(after_help = "Example:\n  keybearer users list --json")]
     List,
     /// Show one user
     #[command(after_help = "Example:\n  keybearer users show ada@example.com")]
-    Show { email: String },
+    Show {
+        /// Email or id of the user
+        email: String,
+    },
     /// Set a new password; ends the user's sessions and tokens
     #[command(after_help = "Example:\n  keybearer users set-password ada@example.com")]
     SetPassword {
+        /// Email of the user
         email: String,
+        /// Read the password from stdin, up to the end of the first line
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Refuse the user's keys and sessions from now on
+    /// Deactivate a user: refuse their keys and sessions
     #[command(after_help = "Example:\n  keybearer users deactivate ada@example.com")]
-    Deactivate { email: String },
-    /// Accept the user and the user's keys again
+    Deactivate {
+        /// Email or id of the user
+        email: String,
+    },
+    /// Activate a deactivated user, and their keys
     #[command(after_help = "Example:\n  keybearer users activate ada@example.com")]
-    Activate { email: String },
-    /// Revoke the user's keys and remove the user, for good
+    Activate {
+        /// Email or id of the user
+        email: String,
+    },
+    /// Remove a user permanently, and revoke their keys
     #[command(after_help = "Example:\n  keybearer users remove ada@example.com")]
-    Remove { email: String },
+    Remove {
+        /// Email or id of the user
+        email: String,
+    },
 }
 
 pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
@@ -73,25 +88,25 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
                 let user = auth.user_by_email(&asking, &email).await?;
                 let typed = password::read(password_stdin)?;
                 auth.change_user(&asking, user.id, UserChange::default(), Some(&typed), Basis::Anything).await?;
-                output::say(&format!("The password of {} is set; the sessions and tokens are ended.", user.email));
+                output::say(&format!("Set the password of {}, and ended the sessions and tokens.", user.email));
                 Ok(())
             }
             UsersCommand::Deactivate { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 auth.change_user(&asking, user.id, set_active(false), None, Basis::Anything).await?;
-                output::say(&format!("{} is deactivated; {} keys are refused from now on.", user.email, user.keys));
+                output::say(&format!("Deactivated {}; {} keys are now refused.", user.email, user.keys));
                 Ok(())
             }
             UsersCommand::Activate { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 auth.change_user(&asking, user.id, set_active(true), None, Basis::Anything).await?;
-                output::say(&format!("{} is active, and so are {} keys.", user.email, user.keys));
+                output::say(&format!("Activated {}, and {} keys.", user.email, user.keys));
                 Ok(())
             }
             UsersCommand::Remove { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 let keys = auth.remove_user(&asking, user.id, Basis::Anything).await?;
-                output::say(&format!("{} is removed; {keys} keys are revoked.", user.email));
+                output::say(&format!("Removed {}; {keys} keys were revoked.", user.email));
                 Ok(())
             }
         }
@@ -102,7 +117,7 @@ fn set_active(active: bool) -> UserChange {
     UserChange { role: None, active: Some(active) }
 }
 
-/// By id too: a user whose e-mail is damaged has no other name.
+/// Finds a user by email or id: a user whose email is damaged has no other name.
 async fn find(auth: &Auth, asking: &Asking, name: &str) -> Result<User> {
     match UserId::parse(name) {
         Ok(id) => auth.user(asking, id).await,

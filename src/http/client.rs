@@ -1,5 +1,5 @@
-//! The client's address: the peer's, or, from a trusted proxy only, what `X-Forwarded-For` says,
-//! counted from the right past trusted proxies. No other header and no other spelling counts.
+//! The client's address: that of the peer or, if the peer is a trusted proxy, the one in `X-Forwarded-For`, read from
+//! the right past trusted proxies. No other header and no other spelling counts.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
@@ -8,21 +8,21 @@ use crate::model::ClientAddress;
 
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The first address from the right that is not a trusted proxy's; unknown if what stands there cannot be
-/// read. Without the header a trusted proxy speaks for itself: it checks our health, or the operator uses
-/// its machine. A proxy that passes on clients' requests must set the header on each.
+/// The first address from the right that is not a trusted proxy's; unknown if that entry cannot be read. Without the
+/// header, a trusted proxy is itself the client: it checks our health, or the operator uses its machine. A proxy that
+/// forwards requests of clients must set the header on each.
 pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: impl Into<ClientAddress>) -> ClientAddress {
     let peer = peer.into();
     if !is_trusted(settings, peer) {
         return peer;
     }
-    // As if all lines were one (RFC 9110 §5.3): later lines were added by proxies nearer to us, and an
-    // earlier one counts where all hops of the later ones are trusted.
+    // All lines count as one (RFC 9110 §5.3): later lines were added by proxies nearer to us, and an earlier line
+    // counts if all hops of the later ones are trusted.
     let lines = headers.get_all(X_FORWARDED_FOR);
     lines.fold(None, |earlier, line| Some(nearest(settings, line.as_bytes(), earlier))).unwrap_or(peer)
 }
 
-/// Of one line, from the right; `earlier` is what the lines before it say.
+/// The address from one line, read from the right; `earlier` is the result of the lines before it.
 fn nearest(settings: &HttpSettings, line: &[u8], earlier: Option<ClientAddress>) -> ClientAddress {
     let mut leftmost = ClientAddress::Unknown;
     for hop in line.rsplit(|byte| *byte == b',') {
@@ -38,7 +38,7 @@ fn is_trusted(settings: &HttpSettings, address: ClientAddress) -> bool {
     address.known().is_some_and(|address| settings.is_trusted_proxy(address))
 }
 
-/// As sent, at most 200 bytes of it.
+/// The user agent as sent, max 200 bytes.
 pub fn user_agent(headers: &HeaderMap) -> &[u8] {
     let value = headers.get(header::USER_AGENT).map_or(&b""[..], |value| value.as_bytes());
     &value[..value.len().min(200)]

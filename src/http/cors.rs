@@ -1,19 +1,19 @@
-//! CORS (Fetch standard, "CORS protocol") for `/api`: which pages of other sites may read our answers.
-//! Off unless the operator names origins. A key in `Authorization` is the only credential: cookies are
-//! never allowed along, and no dashboard route ever takes part.
+//! CORS (Fetch standard, "CORS protocol") for `/api`: which pages of other sites may read our responses. It is off
+//! unless the operator names origins. A key in `Authorization` is the only credential: cookies are never allowed, and
+//! no dashboard route takes part.
 
 use actix_http::{HttpMessage, Request};
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 
-use super::settings::PublicUrl;
+use super::public_url::PublicUrl;
 use crate::error::{Error, Result};
 
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE";
 const HEADERS: &str = "authorization, x-api-key, content-type, idempotency-key, if-match";
 const EXPOSED: &str = "etag, location, ratelimit, ratelimit-policy, retry-after, www-authenticate, x-request-id";
-/// In seconds: how long a browser remembers the answer to its question.
+/// How long a browser may cache the response to a preflight, in seconds.
 const MAX_AGE: &str = "600";
 
 /// `https://app.example.com`: exactly what a browser sends as `Origin`.
@@ -25,7 +25,7 @@ impl CorsOrigin {
         let wrong = || {
             Error::invalid(
                 "cors_origin",
-                "An origin is scheme, host and, if it is not the usual one, port, as the browser sends it: \
+                "An origin must be a scheme, a host and, if it is not the default, a port, as the browser sends it: \
                  https://app.example.com. There is no wildcard.",
             )
         };
@@ -37,12 +37,12 @@ impl CorsOrigin {
     }
 }
 
-/// How one request stands with CORS; to be asked before it is routed.
+/// What CORS means for one request; determined before the request is routed.
 pub enum Cors {
-    /// The operator named no origins, or this is no address of the API.
+    /// The operator named no origins, or the path is not below `/api`.
     Off,
-    /// Whatever the answer: it depends on `Origin`, and this is the one that may read it.
-    On { reader: Option<CorsOrigin>, is_question: bool },
+    /// The response depends on `Origin`; `reader` is the origin that may read it.
+    On { reader: Option<CorsOrigin>, is_preflight: bool },
 }
 
 impl Cors {
@@ -56,15 +56,15 @@ impl Cors {
             (Some(origin), None) => origins.iter().find(|known| known.0 == *origin).cloned(),
             _ => None,
         };
-        let is_question =
+        let is_preflight =
             *request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        Cors::On { reader, is_question }
+        Cors::On { reader, is_preflight }
     }
 
-    /// The answer to a browser that asks first (a preflight); of a strange origin it learns nothing.
+    /// The response to a preflight from an origin that may read; any other preflight learns nothing.
     pub fn answer(&self) -> Option<HttpResponse> {
         match self {
-            Cors::On { reader: Some(_), is_question: true } => Some(
+            Cors::On { reader: Some(_), is_preflight: true } => Some(
                 HttpResponse::NoContent()
                     .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, METHODS))
                     .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS))

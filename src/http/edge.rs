@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request its id, serves the gateway lane without routing, turns
-//! panics and errors into answers, stamps the headers that every answer carries, logs once.
+//! The outermost layer: gives each request its id, serves gateways without routing, turns panics and errors into
+//! responses, sets the headers that every response has, and logs once.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::connection::{Incoming, Life};
+use super::connection::{ConnState, Incoming};
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
@@ -26,12 +26,12 @@ pub struct Edge<A> {
     serves: Serves,
 }
 
-/// What a listener is for.
+/// The purpose of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Serves {
     /// Gateways, programs and people.
     All,
-    /// Prometheus: no gateway lane, no pages, nothing for other sites.
+    /// Prometheus: nothing for gateways, no pages, nothing for other sites.
     Metrics,
 }
 
@@ -44,7 +44,7 @@ impl<A> Edge<A> {
         Edge { app: app.into_factory(), site, serves: Serves::All }
     }
 
-    /// Of the metrics listener: `app` is all that it serves.
+    /// For the metrics listener, which serves only `app`.
     pub fn around_metrics<F, B>(app: F, site: Shared) -> Self
     where
         F: IntoServiceFactory<A, Request>,
@@ -73,7 +73,7 @@ where
         let (site, serves) = (self.site.clone(), self.serves);
         Box::pin(async move {
             let app = app.await?;
-            // Without randomness at start the ids are only less unlike those of other workers.
+            // Without randomness at startup, ids of different workers can collide.
             let worker = site.auth.entropy().bytes().unwrap_or_default();
             Ok(EdgeService { app: Rc::new(app), site, serves, ids: RequestIds::new(worker) })
         })
@@ -112,7 +112,7 @@ where
     }
 }
 
-/// A panic in the gateway lane answers 500, like one anywhere else.
+/// Turns a panic while serving a gateway into a 500, as for any other request.
 fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
     answer.unwrap_or_else(|_| {
@@ -121,7 +121,7 @@ fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering
     })
 }
 
-/// A request that stands for sixteen in the latency histogram.
+/// A request that counts as sixteen in the latency histogram.
 #[expect(clippy::disallowed_methods, reason = "how long a request took, for the metrics alone")]
 fn timed(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
     let started = Instant::now();
@@ -142,7 +142,7 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
 {
-    let _answering = Life::answering(&request);
+    let _answering = ConnState::answering(&request);
     let started = Instant::now();
     let seen = Seen::of(&request, &site, serves);
     let cors = match serves {
@@ -177,9 +177,9 @@ where
     Ok(response)
 }
 
-/// What the log and an error page need of a request that is gone by then. Of the path only whether
-/// it is for programs, and of the method only one of RFC 9110's: anything else is a stranger's text,
-/// and may hold a key.
+/// What the log and an error page need to know about a request that has been consumed by then. It has no path, only
+/// whether the path is for programs, and only methods of RFC 9110: anything else is a stranger's text and may contain a
+/// key.
 struct Seen {
     method: Option<Method>,
     is_for_programs: bool,
@@ -213,7 +213,7 @@ where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
 {
-    // A panicking handler answers 500; actix itself would cut the connection.
+    // A panic in a handler becomes a 500; actix itself would close the connection.
     match AssertUnwindSafe(async move { app.call(request).await }).catch_unwind().await {
         Ok(Ok(response)) => {
             let route = response.request().match_pattern();
@@ -221,7 +221,7 @@ where
         }
         Ok(Err(error)) => match error.as_error::<Problem>() {
             Some(problem) => (Err(problem.clone()), None),
-            // What actix refuses by itself (a malformed path parameter, say).
+            // What actix itself refuses, such as a malformed path parameter.
             None => (Err(by_status(error.as_response_error().status_code())), None),
         },
         Err(_) => {
@@ -261,7 +261,7 @@ mod tests {
     use crate::http::{HttpSettings, Site};
     use crate::model::{Consent, Purpose, Time};
 
-    /// Panics while it is told to.
+    /// A clock that panics on demand.
     #[derive(Default)]
     struct BrokenClock(AtomicBool);
 

@@ -1,26 +1,29 @@
-//! `Strict-Transport-Security` (RFC 6797): for how long browsers keep to https. Sent where the public URL is https.
+//! `Strict-Transport-Security` (RFC 6797): how long browsers use https only. It is sent if the public URL is https.
 
 use actix_web::http::header::HeaderValue;
 
 use crate::error::{Error, Result};
 
-/// The header's value; `None`: the header is not sent.
+/// The header's value; `None` means that the header is not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hsts(Option<HeaderValue>);
 
 impl Default for Hsts {
-    /// Two years, for this host alone: its subdomains may be somebody else's.
+    /// Two years, for this host only: its subdomains may belong to somebody else.
     fn default() -> Self {
         Hsts(Some(HeaderValue::from_static("max-age=63072000")))
     }
 }
 
 impl Hsts {
-    /// `off`, or the directives of RFC 6797 §6.1: `max-age=SECONDS`, with `; includeSubDomains` and `; preload` if
-    /// wanted. Each once, names in any case.
+    /// Parses `off`, or the directives of RFC 6797 §6.1: `max-age=SECONDS`, optionally with `; includeSubDomains` and
+    /// `; preload`. Each can appear once; case does not matter.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = || {
-            Error::invalid("hsts", "Write off, max-age=SECONDS or max-age=SECONDS; includeSubDomains (also ; preload).")
+            Error::invalid(
+                "hsts",
+                "Write off, max-age=SECONDS or max-age=SECONDS; includeSubDomains (optionally also ; preload).",
+            )
         };
         if text.trim().eq_ignore_ascii_case("off") {
             return Ok(Hsts(None));

@@ -1,5 +1,5 @@
-//! An actix server over connections with deadlines ([`super::connection`]). `HttpServer` cannot be given
-//! streams of another type; this is what it does, with ours.
+//! An actix server over connections with deadlines ([`super::connection`]). This does what `HttpServer` does, which
+//! cannot take another type of stream.
 
 use std::future::{Future, ready};
 use std::io;
@@ -19,31 +19,36 @@ use actix_web::rt::net::TcpStream;
 use futures_util::FutureExt;
 use rustls::ServerConfig;
 
-use super::connection::{Connection, Deadlines, LINGER, Seated, Socket, Watch};
+use super::connection::{ConnReaper, Connection, Deadlines, LINGER, Seated, Socket};
 use super::request_id::RequestIds;
 use super::seats::Seats;
 use crate::error::{Error, Result};
 
-/// A stream, what it speaks, and from where it comes.
+/// A stream, its protocol and its peer.
 type Arrived<T> = (Connection<T>, Protocol, Option<SocketAddr>);
 
-/// How many of what, and for how long.
+/// The bounds of one server.
 #[derive(Clone)]
-pub struct Limits {
+pub struct ServerLimits {
     pub workers: usize,
-    /// Of each worker.
+    /// Maximum connections per worker.
     pub connections: usize,
-    /// Of each address.
+    /// The connections of each address.
     pub seats: Arc<Seats>,
     pub deadlines: Deadlines,
-    /// How long requests in flight may take to finish after the order to stop.
+    /// How long requests in flight can take to finish after the signal to stop.
     pub stop_seconds: u64,
-    /// How a worker's request ids begin.
+    /// Makes the start of a worker's request ids.
     pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,
 }
 
-/// Serves what `service` makes, once for each worker and listener, from now on.
-pub fn serve<F, S>(listeners: Vec<TcpListener>, tls: Option<ServerConfig>, limits: Limits, service: F) -> Result<Server>
+/// Starts serving; `service` is called once per worker and listener.
+pub fn serve<F, S>(
+    listeners: Vec<TcpListener>,
+    tls: Option<ServerConfig>,
+    limits: ServerLimits,
+    service: F,
+) -> Result<Server>
 where
     F: Fn() -> S + Send + Clone + 'static,
     S: ServiceFactory<Request, Config = AppConfig, Response = Response<BoxBody>, Error = ActixError, InitError = ()>
@@ -68,19 +73,19 @@ where
         let (seats, ids) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids));
         let bound = match tls.clone() {
             None => builder.listen("http", listener, move || {
-                let (watch, seats) = (Watch::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
-                let watched = move |stream: TcpStream| {
-                    ready(seat(&seats, stream).map(|seated| arrived(&watch, seated)).map_err(DispatchError::Io))
+                let (reaper, seats) = (ConnReaper::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
+                let connected = move |stream: TcpStream| {
+                    ready(seat(&seats, stream).map(|seated| arrived(&reaper, seated)).map_err(DispatchError::Io))
                 };
-                fn_service(watched).and_then(http(service(), deadlines, stopping.clone()))
+                fn_service(connected).and_then(http(service(), deadlines, stopping.clone()))
             }),
             Some(config) => builder.listen("https", listener, move || {
-                let (watch, seats) = (Watch::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
+                let (reaper, seats) = (ConnReaper::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
                 let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
-                let watched = move |stream: TlsStream<Seated>| arrived(&watch, stream);
+                let connected = move |stream: TlsStream<Seated>| arrived(&reaper, stream);
                 let http = http(service(), deadlines, stopping.clone());
                 let tls = Acceptor::new(config.clone()).map_err(TlsError::into_service_error);
-                fn_service(seated).and_then(tls.map(watched)).and_then(http.map_err(TlsError::Service))
+                fn_service(seated).and_then(tls.map(connected)).and_then(http.map_err(TlsError::Service))
             }),
         };
         builder = bound.map_err(Error::unavailable)?;
@@ -88,8 +93,8 @@ where
     started(builder.run())
 }
 
-/// actix makes its workers, their threads and file descriptors, when the server is first polled. Whoever
-/// has been told that it is up may count on them.
+/// Polls the server once, so that the workers, their threads and their file descriptors exist when the server is
+/// reported to be up.
 fn started(mut server: Server) -> Result<Server> {
     match (&mut server).now_or_never() {
         None => Ok(server),
@@ -98,19 +103,19 @@ fn started(mut server: Server) -> Result<Server> {
     }
 }
 
-/// An address that holds its share is let go at once, without a word: it would cost more than it is worth.
+/// Closes the connection at once if its address has its share already: a response would cost more than it is worth.
 fn seat(seats: &Arc<Seats>, stream: TcpStream) -> io::Result<Seated> {
     let seat = seats.take(stream.peer_addr().ok().into());
     let seat = seat.ok_or_else(|| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections"))?;
     Ok(Seated::new(stream, seat))
 }
 
-fn arrived<T: Socket>(watch: &Rc<Watch>, stream: T) -> Arrived<T> {
+fn arrived<T: Socket>(reaper: &Rc<ConnReaper>, stream: T) -> Arrived<T> {
     let peer = stream.seated().peer_addr().ok();
-    (watch.over(stream), Protocol::Http1, peer)
+    (Connection::over(stream, reaper), Protocol::Http1, peer)
 }
 
-/// HTTP/1.1 over watched streams.
+/// HTTP/1.1 over streams with deadlines.
 fn http<T, S, F, Fut>(
     service: S,
     deadlines: Deadlines,
@@ -129,13 +134,13 @@ where
     let service = service.map_err(|error| error.error_response());
     HttpService::build()
         .graceful_shutdown_signal(stopping)
-        // The idle are watched; without a timer for each request.
+        // The reaper ends idle connections, without a timer per request.
         .keep_alive(KeepAlive::Os)
-        // Of a connection's first head, which this answers with 408.
+        // For a connection's first head, which gets 408.
         .client_request_timeout(deadlines.head)
         .client_disconnect_timeout(LINGER)
         .on_connect_ext(|connection: &Connection<T>, data| {
-            data.insert(connection.life());
+            data.insert(connection.state());
         })
         .finish(map_config(service, |()| AppConfig::default()))
 }

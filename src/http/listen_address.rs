@@ -1,4 +1,4 @@
-//! Where to listen, as an operator writes it, and the sockets that this means.
+//! An address to listen on, as an operator writes it, and the sockets for it.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,16 +8,16 @@ use socket2::{Domain, Socket, Type};
 
 use crate::error::{Error, Kind, Result};
 
-/// Connections that the kernel accepts for us before we do.
+/// How many connections the kernel queues until we accept them.
 const BACKLOG: i32 = 1024;
-/// How often another port is tried where the system chooses one that is free at one address alone.
+/// How many ports are tried if the one that the system chose is free on one address only.
 const TRIES: usize = 20;
 
 /// `192.0.2.7:8080`, `[2001:db8::7]:8080`, `localhost:8080`, `keys.internal:8080`, `:8080`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress {
     host: Host,
-    /// 0: one that the system chooses.
+    /// 0 means that the system chooses one.
     port: u16,
 }
 
@@ -26,9 +26,9 @@ enum Host {
     /// Every address of the machine, IPv6 and IPv4.
     Every,
     Address(SocketAddr),
-    /// 127.0.0.1 and ::1, whatever a resolver says (RFC 6761 §6.3).
+    /// 127.0.0.1 and ::1, without asking a resolver (RFC 6761 §6.3).
     Localhost,
-    /// Resolved at the start.
+    /// Resolved at startup.
     Name(String),
 }
 
@@ -51,7 +51,8 @@ impl ListenAddress {
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(|| wrong("the port or the address is missing"))?;
         let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
-        let port = port.parse().ok().filter(|_| is_number).ok_or_else(|| wrong("the port is no number up to 65535"))?;
+        let port =
+            port.parse().ok().filter(|_| is_number).ok_or_else(|| wrong("the port must be a number up to 65535"))?;
         let host = match host {
             "" | "*" => Host::Every,
             host if host.eq_ignore_ascii_case("localhost") => Host::Localhost,
@@ -65,7 +66,7 @@ impl ListenAddress {
         self.port
     }
 
-    /// Whether it stands for all addresses of the machine, so that no one of them can be told from it.
+    /// Whether it means every address of the machine, so that it does not tell which one people can open.
     pub fn is_every(&self) -> bool {
         match &self.host {
             Host::Every => true,
@@ -74,7 +75,7 @@ impl ListenAddress {
         }
     }
 
-    /// What a URL calls it on the same machine.
+    /// The host of a URL that works on the same machine.
     pub(super) fn url_host(&self) -> String {
         match &self.host {
             Host::Every => Ipv4Addr::LOCALHOST.to_string(),
@@ -87,7 +88,7 @@ impl ListenAddress {
         }
     }
 
-    /// The sockets, listening, all on one port. `flag` is named where that fails.
+    /// Opens the sockets, all on one port. An error names `flag`.
     pub fn bind(&self, flag: &str) -> Result<Vec<TcpListener>> {
         let failed = |error: &dyn fmt::Display| {
             Error::new(Kind::Unavailable, format!("Cannot listen on {self}: {error}. Choose another {flag} address."))
@@ -136,8 +137,8 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// A host's name as resolvers take it (RFC 1123 §2.1), `_` too. One whose last label is a number would
-/// be read as an address that nobody meant.
+/// Whether a resolver accepts this host name (RFC 1123 §2.1; also with `_`). If the last label were a number, the name
+/// would be read as an address.
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
@@ -147,7 +148,7 @@ fn is_name(host: &str) -> bool {
     host.len() <= 253 && labels.all(is_label) && !is_address
 }
 
-/// IPv6 and IPv4 on one socket, or IPv4 where the machine has nothing else.
+/// IPv6 and IPv4 on one socket, or IPv4 alone if the machine has no IPv6.
 fn every(port: u16) -> io::Result<TcpListener> {
     match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
         Err(error) if is_not_here(&error) => listen((Ipv4Addr::UNSPECIFIED, port).into()),
@@ -155,7 +156,7 @@ fn every(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Each address that the machine has; an error if that is none of them.
+/// Binds each address that the machine has; an error if it has none of them.
 fn all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut tries = TRIES;
     loop {
@@ -185,7 +186,7 @@ fn all_once(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     if listeners.is_empty() { Err(missing) } else { Ok(listeners) }
 }
 
-/// The machine has no such address, or none of its kind.
+/// Whether the machine has no such address, or no address of its family.
 fn is_not_here(error: &io::Error) -> bool {
     let no_such_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
     error.kind() == ErrorKind::AddrNotAvailable || no_such_family
@@ -193,10 +194,10 @@ fn is_not_here(error: &io::Error) -> bool {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // A restart need not wait for the last server's connections to be forgotten.
+    // So that a restart need not wait until the system forgets the last server's connections.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // Whatever the machine's usual is: IPv4 too.
+        // IPv4 too, whatever the machine's default is.
         socket.set_only_v6(false)?;
     }
     socket.bind(&address.into())?;
@@ -231,15 +232,15 @@ mod tests {
             ("localhost", "missing"),
             ("127.0.0.1", "port is missing"),
             ("::1", "port is missing"),
-            ("localhost:", "no number"),
-            ("localhost:http", "no number"),
-            (":65536", "no number"),
-            (":+80", "no number"),
+            ("localhost:", "must be a number"),
+            ("localhost:http", "must be a number"),
+            (":65536", "must be a number"),
+            (":+80", "must be a number"),
             ("256.0.0.1:80", "neither"),
             ("[::1:80", "neither"),
             ("http://localhost:80", "neither"),
             ("a b:80", "neither"),
-            ("unix:/run/keybearer.sock", "no number"),
+            ("unix:/run/keybearer.sock", "must be a number"),
         ] {
             let error = ListenAddress::parse(text).unwrap_err();
             assert!(error.message.contains(why) && error.message.contains(":8080"), "{text}: {error}");

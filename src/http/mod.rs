@@ -21,6 +21,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod problem;
+mod public_url;
 mod request_id;
 mod routes;
 mod seats;
@@ -38,7 +39,7 @@ pub use oauth::token::is_resource;
 pub use settings::HttpSettings;
 use tls::Certificates;
 
-/// What every worker shares.
+/// The state that all workers share.
 pub struct Site {
     pub auth: Auth,
     pub settings: HttpSettings,
@@ -46,12 +47,12 @@ pub struct Site {
     cookies: dashboard::CookieNames,
     /// The OpenAPI document.
     pub openapi: serde_json::Value,
-    /// Set when the server is about to stop: `/readyz` says so first.
+    /// Set when the server is about to stop; `/readyz` reports it first.
     pub stopping: std::sync::atomic::AtomicBool,
-    /// Nanoseconds of sampled forward-auth requests, by thread.
+    /// Latency of sampled forward-auth requests in nanoseconds, per thread.
     latency: PerThread<Histogram<12>>,
     identities: gateway::Identities,
-    /// What TLS is spoken with, if it is.
+    /// The certificates, if the server speaks TLS.
     pub certificates: Option<Arc<Certificates>>,
 }
 
@@ -85,5 +86,5 @@ impl Site {
     }
 }
 
-/// The site as handlers take it.
+/// The site as an argument of handlers.
 pub(crate) type Shared = actix_web::web::Data<Site>;

@@ -46,7 +46,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(at("/logout", "POST").route(post().to(login::log_out)))
         .service(at("/setup", "GET, POST").route(get().to(setup::page)).route(post().to(setup::set_up)))
 
-        .service(at("/keys", "GET, POST").route(get().to(keys::list::page)).route(post().to(keys::new::create)))
+        .service(at("/keys", "GET, POST").route(get().to(keys::list::page)).route(post().to(keys::create::create)))
         .service(at("/keys/new", "GET").route(get().to(keys::new::page)))
         .service(at("/keys/{id}", "GET").route(get().to(keys::show::page)))
         .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::change::revoke)))

@@ -1,5 +1,5 @@
-//! How many connections of a listener one address (IPv6: one /64) holds, so that it cannot take them all.
-//! Counted when a connection is accepted and when it ends; no request looks here.
+//! How many connections of a listener one address (IPv6: one /64) holds, so that it cannot take all of them. They are
+//! counted when a connection is accepted and when it ends; requests do not use this.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,25 +9,25 @@ use super::HttpSettings;
 use crate::model::client_address::Neighbourhood;
 use crate::model::{ClientAddress, Networks};
 
-/// One for all workers of a listener.
+/// The counts of one listener, shared by its workers.
 #[derive(Debug)]
 pub struct Seats {
     listener: &'static str,
-    /// 0: any number.
+    /// Maximum per address; 0 means no limit.
     most: usize,
-    /// They connect for many clients.
+    /// Exempt, because they connect for many clients.
     trusted_proxies: Networks,
     taken: Mutex<HashMap<Neighbourhood, usize>>,
     refused: AtomicU64,
 }
 
-/// One connection's; free when it is dropped.
+/// The seat of one connection, released when this is dropped.
 #[derive(Debug)]
 pub struct Seat(Option<(Arc<Seats>, Neighbourhood)>);
 
 impl Seats {
-    /// Of a listener with so many connections in all. Three quarters of them are the most that one address
-    /// gets, whatever the settings say: they may have been made for a larger listener.
+    /// `connections` is the maximum of the whole listener. One address gets at most three quarters of it, even if the
+    /// settings allow more: they may be meant for a larger listener.
     pub fn new(listener: &'static str, settings: &HttpSettings, connections: usize) -> Arc<Self> {
         let most = match settings.connections_per_address {
             0 => 0,
@@ -42,7 +42,7 @@ impl Seats {
         })
     }
 
-    /// `None`: this address holds as many as it may.
+    /// `None` if the address has reached its maximum.
     pub fn take(self: &Arc<Self>, peer: ClientAddress) -> Option<Seat> {
         if self.most == 0 || peer.known().is_some_and(|address| self.trusted_proxies.contains(address)) {
             return Some(Seat(None));
@@ -59,7 +59,7 @@ impl Seats {
         Some(Seat(Some((Arc::clone(self), from))))
     }
 
-    /// The first, the tenth, the hundredth time: whoever is refused tries again.
+    /// Logs the first, tenth, hundredth … refusal, since a refused client tries again.
     fn tell(&self, from: Neighbourhood) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if 10_u64.pow(refused.ilog10()) == refused {
@@ -67,7 +67,7 @@ impl Seats {
                 listener = self.listener,
                 address = %from,
                 refused,
-                "an address holds as many connections as it may (--connections-per-address); more are closed"
+                "an address has reached its maximum of connections (--connections-per-address); further ones are closed"
             );
         }
     }

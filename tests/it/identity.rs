@@ -7,7 +7,7 @@ use keybearer::model::Expiry;
 use keybearer::model::{Basis, KeyChange, KeyId, Policies, Policy, Role, ScopeSet, SigningAlgorithm};
 use serde_json::{Value, json};
 
-use crate::harness::{MEMBER, Server};
+use crate::harness::{Home, MEMBER, Server};
 
 /// `signed` asks for it, `plain` does not.
 pub fn policies() -> Policies {
@@ -103,7 +103,8 @@ async fn it_is_signed_once_for_half_its_life_and_anew_when_it_would_say_somethin
 
 #[tokio::test]
 async fn an_operator_may_have_it_signed_by_rsa() {
-    let server = Server::with(|settings| settings.signing.identity_algorithm = SigningAlgorithm::Rs256);
+    let rsa = SigningAlgorithm::Rs256;
+    let server = Server::set(&Home::new(), |settings| settings.auth.signing.identity_algorithm = rsa);
     let (id, key) = server.key(&[]).await;
     let jwt = signed(&server, &key, "/auth?identity=1").await;
     assert_eq!(jsonwebtoken::decode_header(&jwt).unwrap().alg, jsonwebtoken::Algorithm::RS256);

@@ -90,9 +90,9 @@ async fn the_limit_of_bad_keys_is_one_for_all_workers() {
 
 #[tokio::test]
 async fn an_address_may_try_as_many_bad_keys_as_the_limit_says_and_loopback_any_number() {
-    let server = Server::with(|settings| {
-        settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap();
-        settings.bad_key_limit = 10;
+    let server = Server::set(&Home::new(), |settings| {
+        settings.http.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap();
+        settings.auth.bad_key_limit = 10;
     });
     let stranger = server.anon();
     let guess = async |from: &str, number: u32| {

@@ -14,7 +14,7 @@ async fn signals_that_operators_send_by_habit_do_not_end_it() {
     }
     server.signal("TERM");
     let log = server.stopped_log();
-    assert!(log.contains("SIGHUP: there is nothing to read again"), "{log}");
+    assert!(log.contains("SIGHUP: nothing to read again"), "{log}");
     assert!(log.contains("\"stopped\""), "{log}");
 }
 

@@ -40,7 +40,7 @@ async fn is_active(client: &Client, id: &str, key: &str, jwt: &str) -> bool {
 }
 
 fn ours(home: &Home) -> Server {
-    Server::on(home, |settings| settings.signing.file = None)
+    Server::set(home, |settings| settings.auth.signing.file = None)
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn keys_of_the_operators_are_taken_and_followed_and_never_written() {
     let (rsa, ed) = (signing::pem(SigningAlgorithm::Rs256), signing::pem(SigningAlgorithm::EdDSA));
     std::fs::write(&file, format!("{rsa}{ed}")).unwrap();
     let given = file.clone();
-    let server = Server::on(&home, |settings| settings.signing.file = Some(given));
+    let server = Server::set(&home, |settings| settings.auth.signing.file = Some(given));
     let anon = server.anon();
     let before = published(&anon).await;
     assert_eq!(before.len(), 2, "at once: nothing is to be made");

@@ -246,9 +246,9 @@ fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
     let old_mac_json = one.replace('\n', "\r").repeat(2);
     let files: [(&str, &[u8], &str); 22] = [
         ("-", &bare_utf_32, "UTF-32"),
-        ("-", old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
-        ("-", long_old_mac.as_bytes(), "line 1: its lines end in a carriage return alone"),
-        ("-", old_mac_json.as_bytes(), "line 1: its lines end in a carriage return alone"),
+        ("-", old_mac.as_bytes(), "line 1: its lines end in a carriage return only"),
+        ("-", long_old_mac.as_bytes(), "line 1: its lines end in a carriage return only"),
+        ("-", old_mac_json.as_bytes(), "line 1: its lines end in a carriage return only"),
         ("folder", b"", "is a directory"),
         ("folder.csv", b"", "is a directory"),
         ("/dev/zero", b"", "is a device"),
@@ -348,7 +348,7 @@ fn a_pipe_that_cannot_be_copied_is_not_blamed_on_its_lines() {
     let output = output.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("beside the database") && said.contains("Make room there"), "{said}");
+    assert!(said.contains("beside the database") && said.contains("Free some space there"), "{said}");
     assert!(!said.contains("line ") && said.lines().count() == 1, "{said}");
     assert!(names(&home).is_empty());
 }

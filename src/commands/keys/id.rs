@@ -1,5 +1,4 @@
-//! The argument that names a key by its id. Somebody may paste the key itself there: it is recognised, and not
-//! repeated.
+//! The argument that names a key by its id. If somebody pastes the key itself, it is recognised and not repeated.
 
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
@@ -7,8 +6,8 @@ use crate::error::{Error, Kind, Result};
 use crate::model::foreign_text::has_key;
 use crate::model::{Digest, KeyId};
 
-pub const INSTEAD: &str = "The ids are in the output of keybearer keys list. To revoke the key, give it to keybearer keys \
-                           revoke --stdin; your shell may keep it in its history.";
+pub const INSTEAD: &str = "keybearer keys list prints the ids. To revoke the key, pass it to keybearer keys revoke \
+                           --stdin; it may now be in your shell's history.";
 
 pub async fn parse(auth: &Auth, asking: &Asking, text: &str) -> Result<KeyId> {
     match KeyId::parse(text) {
@@ -19,7 +18,7 @@ pub async fn parse(auth: &Auth, asking: &Asking, text: &str) -> Result<KeyId> {
     }
 }
 
-/// Whether the text holds a key of ours, live or not, or is an imported key.
+/// Whether the text contains a key created here, live or not, or is an imported key.
 pub async fn is_key(auth: &Auth, asking: &Asking, text: &str) -> bool {
     let is_imported = async || {
         let known = auth.known_digests(asking, vec![Digest::of(text.trim().as_bytes())]).await;

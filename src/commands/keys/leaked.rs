@@ -1,4 +1,4 @@
-//! `keybearer keys revoke --stdin`: revokes every live key in any text.
+//! `keybearer keys revoke --stdin`: revokes every live key that any text contains.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -15,9 +15,9 @@ use crate::model::{Basis, Digest, KeyRecord};
 const CHUNK: usize = 1 << 20;
 /// Digests looked up at once.
 const BATCH: usize = 4096;
-/// Digests and words that are remembered; a forgotten one is looked up again.
+/// How many digests, and how many words, are remembered; a forgotten one is looked up again.
 const REMEMBERED: usize = 1 << 20;
-/// Words looked up one by one, before it pays to know the digests of all imported keys.
+/// How many words are looked up one by one before the digests of all imported keys are loaded instead.
 const FEW_WORDS: u64 = 50_000;
 
 pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
@@ -28,7 +28,7 @@ pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Askin
     if count == 0 && read.is_ok() {
         output::say(&explanation);
     }
-    // What was found before the trouble is revoked, and told.
+    // What was found before an error is revoked and reported.
     read
 }
 
@@ -36,25 +36,25 @@ struct Leaks<'a> {
     auth: &'a Auth,
     asking: &'a Asking,
     revoked: Vec<KeyRecord>,
-    /// Of texts with the shape of a key.
+    /// Digests of texts with the shape of a key.
     seen: HashSet<Digest>,
-    /// How many of those there were.
+    /// How many there were.
     shaped: u64,
     words: Words,
     has_text: bool,
 }
 
-/// Words that were met, by a hash of each: logs repeat themselves.
+/// Words that were seen, by a hash of each: logs repeat themselves.
 struct Words {
     hasher: RandomState,
     met: Vec<u64>,
     looked_up: u64,
-    /// The first eight bytes of each imported key's digest, sorted; `None`: not asked for yet.
+    /// The first eight bytes of each imported key's digest, sorted; `None` until they are loaded.
     imported: Option<Vec<u64>>,
 }
 
 impl Words {
-    /// The word's digest, if it may be that of an imported key.
+    /// The word's digest, if it can be that of an imported key.
     fn worth_a_look(&mut self, word: &[u8]) -> Option<Digest> {
         let hash = self.hasher.hash_one(word);
         let place = &mut self.met[hash as usize % REMEMBERED];
@@ -85,7 +85,7 @@ impl<'a> Leaks<'a> {
                 Ok(read) => read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    return Err(Error::conflict(format!("stdin cannot be read to its end: {error}.")));
+                    return Err(Error::conflict(format!("stdin could not be read to its end: {error}.")));
                 }
             };
             self.has_text |= read > 0;
@@ -107,7 +107,7 @@ impl<'a> Leaks<'a> {
         }
     }
 
-    /// `None`: looked up before, or not worth it.
+    /// `None` if it was looked up before or cannot be a key.
     fn digest_of(&mut self, candidate: Candidate<'_>) -> Option<Digest> {
         match candidate {
             Candidate::Word(word) => self.words.worth_a_look(word),
@@ -142,15 +142,21 @@ impl<'a> Leaks<'a> {
         }
         let found = match self.shaped {
             0 => "No key was found in the text.".to_owned(),
-            1 => "One key was found in the text; it is not live here: revoked before, or another server's.".to_owned(),
+            1 => {
+                "One key was found in the text, but it is not live here: it was revoked before, or is another server's."
+                    .to_owned()
+            }
             many => {
-                format!("{many} keys were found in the text; none is live here: revoked before, or another server's.")
+                format!(
+                    "{many} keys were found in the text, but none is live here: they were revoked before, or are another \
+                     server's."
+                )
             }
         };
         format!(
-            "{found} Nothing was revoked. Searched for: keys with a prefix, `_` and 49 characters whose checksum is right, \
+            "{found} Nothing was revoked. Searched for: keys with a prefix, `_` and 49 characters with a correct checksum, \
              anywhere in the text; imported keys as words of {SHORTEST_WORD} to {LONGEST_WORD} bytes. The text is read as \
-             UTF-8 and UTF-16, percent-encoded, as JSON strings and as base64; compressed files are not read."
+             UTF-8 and UTF-16, percent-encoded, as JSON strings and as base64; compressed files are not searched."
         )
     }
 }

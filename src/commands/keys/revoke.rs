@@ -1,4 +1,4 @@
-//! `keybearer keys revoke ID…`: revokes what is there, and names the rest.
+//! `keybearer keys revoke ID…`: revokes the keys that exist, and lists the other ids.
 
 use serde::Serialize;
 
@@ -10,10 +10,10 @@ use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::{Basis, KeyId, KeyRecord};
 
-/// What stands for a key among the ids.
+/// What is printed for a key that was given as an id.
 const IN_PLACE_OF_A_KEY: &str = "[key]";
 
-/// What became of one id, or of one key that was found.
+/// The outcome for one id, or for one key that was found.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Outcome {
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
     let ids = names.iter().filter_map(|name| KeyId::parse(name).ok()).collect();
     let mut revoked = auth.revoke_keys(asking, WhichKeys::Ids(ids), Basis::Anything).await?.records;
     let (mut records, mut missing, mut keys) = (Vec::new(), Vec::new(), 0);
-    // In the order of the command, whatever that of the store is.
+    // In the order of the arguments, not of the store.
     for name in names {
         let id = KeyId::parse(&name).ok();
         match revoked.iter().position(|record| Some(record.id) == id) {
@@ -52,19 +52,19 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
         if missing.is_empty() { String::new() } else { format!("There is no such key: {}.", missing.join(", ")) };
     let pasted = match keys {
         0 => String::new(),
-        1 => format!("One argument is a key, not the id of a key; it is not revoked. {INSTEAD}"),
-        _ => format!("{keys} arguments are keys, not the ids of keys; these are not revoked. {INSTEAD}"),
+        1 => format!("One argument is a key, not the id of a key; it was not revoked. {INSTEAD}"),
+        _ => format!("{keys} arguments are keys, not the ids of keys; they were not revoked. {INSTEAD}"),
     };
     let rest = match count {
         0 => String::new(),
-        1 => " The other one is revoked.".to_owned(),
-        _ => format!(" The other {count} are revoked."),
+        1 => " The other key was revoked.".to_owned(),
+        _ => format!(" The other {count} keys were revoked."),
     };
     let space = if unknown.is_empty() || pasted.is_empty() { "" } else { " " };
     Err(Error::conflict(format!("{unknown}{space}{pasted}{rest}")))
 }
 
-/// The keys that are revoked now; those that are `missing` only as JSON, which tells of each id.
+/// Prints the keys that were revoked. The `missing` ids are only in JSON, which has an entry for each id.
 pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String]) -> Result<()> {
     if !revoked.is_empty() {
         output::say(&format!("Revoked {} {}.", revoked.len(), if revoked.len() == 1 { "key" } else { "keys" }));

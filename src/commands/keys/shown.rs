@@ -1,5 +1,5 @@
-//! Keys that are shown once, on stdout: one that could not be written there is revoked at once, so that no command
-//! leaves a key that nobody has, and none that its owner had and has no more.
+//! Keys that are shown once, on stdout. A key that could not be written there is revoked at once, so that no command
+//! leaves a key that nobody has, and a rotation ends the old key only when its owner has the new one.
 
 use std::io;
 
@@ -12,27 +12,27 @@ use crate::model::{Basis, KeyRecord, PlainKey};
 
 pub async fn create(context: &Context, auth: &Auth, asking: &Asking, request: KeyRequest) -> Result<()> {
     output::must_be_open()?;
-    hand_over(context, auth, asking, auth.create_key(asking, request).await?, "Create another one.").await
+    hand_over(context, auth, asking, auth.create_key(asking, request).await?, "Create another key.").await
 }
 
-/// The old key ends only when the new one is written.
+/// The old key ends only when the new one has been written.
 pub async fn rotate(context: &Context, auth: &Auth, asking: &Asking, rotation: Rotation) -> Result<()> {
     output::must_be_open()?;
     let (old, overlap) = (rotation.key, rotation.overlap);
     let made = auth.rotate_key(asking, rotation).await?;
-    hand_over(context, auth, asking, made, "The old key is as it was. Rotate it again.").await?;
+    hand_over(context, auth, asking, made, "The old key is unchanged. Rotate it again.").await?;
     auth.end_rotated(asking, old, overlap).await.map_err(|error| {
         Error::conflict(format!(
-            "The new key is valid, but the old one was not ended ({error}). When the new one is in use, revoke it: \
-             keybearer keys revoke {old}"
+            "The new key is valid, but the old key could not be ended ({error}). When the new key is in use, revoke the \
+             old one: keybearer keys revoke {old}"
         ))
     })
 }
 
-/// `next` is what to do if it fails.
+/// Prints the key, or revokes it if that fails; `next` says what to do then.
 async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made, next: &str) -> Result<()> {
     let (key, record) = new(made)?;
-    let (id, made) = (record.id, format!("Made {} ({}).", record.settings.name, record.id));
+    let (id, made) = (record.id, format!("Created {} ({}).", record.settings.name, record.id));
     if let Err(error) = deliver(context, &key, record) {
         return Err(match auth.revoke_key(asking, id, Basis::Anything).await {
             Ok(()) => Error::conflict(format!(

@@ -1,6 +1,6 @@
-//! What the server logs, and how: for people on a terminal, JSON lines otherwise. `RUST_LOG` chooses
-//! among our own lines. Of the libraries' it gets warnings at most: below those, they print requests
-//! as they come, keys and passwords included.
+//! What the server logs, and how: text on a terminal, JSON lines otherwise. `RUST_LOG` sets the level of our own lines.
+//! Lines of libraries are printed from warning up only: below that, they contain whole requests, with keys and
+//! passwords.
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
@@ -17,11 +17,11 @@ use crate::ambient::log;
 use crate::error::Result;
 
 const OURS: &str = "keybearer";
-/// The most that libraries print.
+/// The most verbose level of libraries.
 const CEILING: LevelFilter = LevelFilter::WARN;
-/// They say ERROR of a request that its client has garbled or cut off, which any stranger can do without end.
+/// They log ERROR when a client garbles a request or cuts it off, which any stranger can do endlessly.
 const OF_CLIENTS: [&str; 3] = ["actix_http::h1::dispatcher", "actix_http::h1::decoder", "actix_http::h2::dispatcher"];
-/// The target of what is said here, of `RUST_LOG` itself and of panics: printed in any case.
+/// The target of messages about `RUST_LOG` itself and of panics, which are always printed.
 const ALWAYS: &str = module_path!();
 
 pub fn start() -> Result<()> {
@@ -49,7 +49,7 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-/// Like every other line: a reader of stderr who stopped must not hold up a thread that panics.
+/// Logs a panic like every other line: a reader of stderr that has stopped must not block the thread that panics.
 fn panicked(info: &PanicHookInfo<'_>) {
     let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
     let place = info.location().map(ToString::to_string);
@@ -60,7 +60,7 @@ fn is_ours(target: &str) -> bool {
     target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// What `RUST_LOG` asks for, and what is to be said about that.
+/// What `RUST_LOG` asks for, and a notice if not all of it is granted.
 struct Wish {
     targets: Targets,
     notice: Option<String>,
@@ -68,7 +68,7 @@ struct Wish {
 
 impl Wish {
     fn of(text: Option<&OsStr>) -> Self {
-        // Also of what the text leaves open: it may be meant for another program.
+        // Also the levels that the text does not set: it may be meant for another program.
         let silent = OF_CLIENTS.map(|target| (target, LevelFilter::OFF));
         let usual = || Targets::from_iter(silent).with_default(LevelFilter::INFO);
         let Some(text) = text.filter(|text| !text.is_empty()) else {
@@ -81,8 +81,8 @@ impl Wish {
                 let is_usual = |(target, level): &(&str, LevelFilter)| target.is_empty() && *level <= LevelFilter::INFO;
                 let notice = directives.iter().any(|one| is_beyond(one) && !is_usual(one)).then(|| {
                     format!(
-                        "RUST_LOG={shown}: lines of other libraries are printed from warn up alone. More of them \
-                         would put whole requests, keys and passwords included, in this log"
+                        "RUST_LOG={shown}: lines of libraries are printed from warn up only. More verbose ones would \
+                         put whole requests, including keys and passwords, in this log"
                     )
                 });
                 Wish { targets: directives.into_iter().fold(usual(), with), notice }
@@ -90,8 +90,8 @@ impl Wish {
             None => Wish {
                 targets: usual(),
                 notice: Some(format!(
-                    "RUST_LOG={shown}: this cannot be read, so the level is info. Write a level (error, warn, info, \
-                     debug, trace, off) or module=level, with commas between them"
+                    "RUST_LOG={shown}: this cannot be read, so the level is info. Write levels (error, warn, info, \
+                     debug, trace, off) or module=level, separated by commas"
                 )),
             },
         }
@@ -102,8 +102,8 @@ fn with(targets: Targets, (target, level): (&str, LevelFilter)) -> Targets {
     if target.is_empty() { targets.with_default(level) } else { targets.with_target(target, level) }
 }
 
-/// `level`, `module` and `module=level`, with commas between them; nothing of spans, fields and
-/// patterns. Without a module the target is empty.
+/// Parses `level`, `module` and `module=level`, separated by commas; spans, fields and patterns are not supported.
+/// Without a module the target is empty.
 fn directives(text: &str) -> Option<Vec<(&str, LevelFilter)>> {
     let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
     words
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_garbled_is_said_to_those_who_ask_for_it() {
+    fn garbled_requests_are_logged_only_on_demand() {
         let of_dispatcher = |text: &str| most(&wish(text), "actix_http::h1::dispatcher");
         assert_eq!(of_dispatcher("debug"), None);
         assert_eq!(of_dispatcher("actix_http=warn"), None);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_honoured_is_said() {
+    fn a_wish_that_is_not_granted_gets_a_notice() {
         for (text, says) in [
             ("info", None),
             ("warn,actix_http=error,keybearer=trace", None),

@@ -1,19 +1,19 @@
-//! What the server does with signals. None ends it but those that are sent to end it.
+//! What the server does with signals: only those that are meant to end it do so.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{Error, Result};
 
-/// The orders to stop: SIGTERM (a supervisor), SIGINT (Ctrl+C), SIGQUIT (Ctrl+\).
-pub struct Orders {
+/// Requests to stop: SIGTERM (a supervisor), SIGINT (Ctrl+C), SIGQUIT (Ctrl+\).
+pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
 }
 
-impl Orders {
+impl StopSignals {
     pub fn listen() -> Result<Self> {
-        Ok(Orders {
+        Ok(StopSignals {
             terminate: on(SignalKind::terminate())?,
             interrupt: on(SignalKind::interrupt())?,
             quit: on(SignalKind::quit())?,
@@ -29,7 +29,7 @@ impl Orders {
     }
 }
 
-/// SIGHUP: the files are to be read again, or the terminal was closed.
+/// SIGHUP: the operator wants the files to be read again, or the terminal was closed.
 pub struct Hangups(Signal);
 
 impl Hangups {
@@ -38,15 +38,14 @@ impl Hangups {
     }
 
     pub async fn next(&mut self) {
-        let _ = self.0.recv().await; // it ends with the process
+        let _ = self.0.recv().await; // the stream ends with the process
     }
 }
 
-/// Signals that would end the process and are not meant to. Once listened to, a signal no longer does
-/// what it does by itself.
-pub fn survive_the_rest() -> Result<()> {
-    /// A write beyond `RLIMIT_FSIZE` must fail like one on a full disk.
-    const SIGXFSZ: i32 = 25; // on Linux and macOS alike, like the next two
+/// Ignores the other signals that would end the process by default. A signal with a listener has no default action.
+pub fn ignore_the_rest() -> Result<()> {
+    /// If unhandled, SIGXFSZ kills the process; a write beyond `RLIMIT_FSIZE` must fail like one on a full disk.
+    const SIGXFSZ: i32 = 25; // on Linux and macOS, like the next two
     const SIGVTALRM: i32 = 26;
     const SIGPROF: i32 = 27;
     let by_name = [

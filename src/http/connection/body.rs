@@ -1,5 +1,5 @@
-//! The body of one request, followed to its end: an answer that comes before it is the connection's last,
-//! for what follows on the wire would be the rest of a body that nobody reads.
+//! The body of one request. A response that is sent before the body has been read to its end is the connection's last,
+//! because the next bytes on the wire would be the rest of a body that nobody reads.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,25 +10,25 @@ use actix_http::{ConnectionType, Payload, Request, Response};
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
-use super::life::Life;
+use super::state::ConnState;
 
-/// A request's body that has not been read to its end yet, as far as is known.
-pub struct Incoming(Rc<Life>);
+/// A request's body that may not have been read to its end yet.
+pub struct Incoming(Rc<ConnState>);
 
 impl Incoming {
-    /// `None` for a request without a body, as nearly all are: at the cost of a comparison.
+    /// `None` for a request without a body, as nearly all are; they cost one comparison.
     pub fn of(request: &mut Request) -> Option<Self> {
         if matches!(request.payload(), Payload::None) {
             return None;
         }
-        let life = Rc::clone(request.conn_data::<Rc<Life>>()?);
-        life.expects_body();
-        let body = Followed { body: request.take_payload(), life: Rc::clone(&life), end: 0 };
+        let state = Rc::clone(request.conn_data::<Rc<ConnState>>()?);
+        state.expects_body();
+        let body = Followed { body: request.take_payload(), state: Rc::clone(&state), end: 0 };
         *request.payload() = Payload::Stream { payload: Box::pin(body) };
-        Some(Incoming(life))
+        Some(Incoming(state))
     }
 
-    /// To be called with the answer.
+    /// Must be called with the response.
     pub fn end<B>(self, response: &mut Response<B>) {
         if self.0.has_unread_body() {
             response.head_mut().set_connection_type(ConnectionType::Close);
@@ -39,8 +39,8 @@ impl Incoming {
 
 struct Followed {
     body: Payload,
-    life: Rc<Life>,
-    /// Where in memory the last piece ended.
+    state: Rc<ConnState>,
+    /// Where the last piece ended in memory.
     end: usize,
 }
 
@@ -51,7 +51,7 @@ impl Stream for Followed {
         let next = Pin::new(&mut self.body).poll_next(context);
         match &next {
             Poll::Ready(Some(Ok(piece))) => self.end = piece.as_ptr_range().end as usize,
-            Poll::Ready(None) => self.life.has_body(self.end),
+            Poll::Ready(None) => self.state.has_body(self.end),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         next

@@ -1,74 +1,59 @@
-//! A connection with a deadline for each thing that a peer can let us wait for: the next request, the
-//! rest of a head, the reading of an answer, its leaving after the last one. actix-http has none for a
-//! head but the first, none for an unread answer, and a timer a request for the idle. Here a request only
-//! sets a cell, and one task of each worker looks at all its connections once in a while.
+//! A connection with a deadline for every phase in which it waits for the peer: the next request, the rest of a head,
+//! the reading of a response, the close after the last one. actix-http has a deadline for the first head only, none for
+//! an unread response, and a timer per request for idle connections. Here each request records its phase, and one task
+//! per worker checks all connections for deadlines that have passed.
 
 mod body;
-mod life;
+mod deadlines;
 mod reader;
+mod reaper;
 mod refused;
 mod socket;
-mod watch;
+mod state;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) use body::Incoming;
-pub(super) use life::Life;
+pub use deadlines::Deadlines;
+pub(super) use deadlines::LINGER;
+pub(super) use reaper::ConnReaper;
 use refused::Refused;
 pub(super) use socket::{Seated, Socket};
-pub(super) use watch::Watch;
-
-/// How long a peer has to take the end of an answer whose request we did not read to its end.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
-
-/// How long a peer may keep a connection waiting. Each is exceeded by one look, a second or less.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
-    /// From an answer to the first byte of the next request.
-    pub idle: Duration,
-    /// From a request's first byte to its head's last.
-    pub head: Duration,
-    /// From one piece of an answer that the peer takes to the next; and as long as this lasts, it must take
-    /// 240 bytes a second.
-    pub unread: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Deadlines { idle: Duration::from_secs(75), head: Duration::from_secs(10), unread: Duration::from_secs(30) }
-    }
-}
+pub(super) use state::ConnState;
 
 /// A stream that ends when its peer has kept it waiting for too long.
 pub(super) struct Connection<T: Socket> {
     stream: T,
-    life: Rc<Life>,
-    watch: Rc<Watch>,
+    state: Rc<ConnState>,
+    reaper: Rc<ConnReaper>,
     refused: Refused,
 }
 
 impl<T: Socket> Connection<T> {
-    fn new(stream: T, life: Rc<Life>, watch: Rc<Watch>) -> Self {
-        Connection { stream, life, watch, refused: Refused::default() }
+    /// `reaper` is that of the worker's thread.
+    pub fn over(stream: T, reaper: &Rc<ConnReaper>) -> Self {
+        let state = ConnState::of(stream.seated().as_fd());
+        reaper.add(&state);
+        Connection { stream, state, reaper: Rc::clone(reaper), refused: Refused::default() }
     }
 
-    pub fn life(&self) -> Rc<Life> {
-        Rc::clone(&self.life)
+    pub fn state(&self) -> Rc<ConnState> {
+        Rc::clone(&self.state)
     }
 
     fn wrote(&self, context: &Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &outcome {
-            Poll::Ready(Ok(bytes)) => self.life.has_written(*bytes),
+            Poll::Ready(Ok(bytes)) => self.state.has_written(*bytes),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                self.life.cannot_write();
-                self.life.waits(context);
+                self.state.cannot_write();
+                self.state.waits(context);
             }
         }
         outcome
@@ -77,33 +62,33 @@ impl<T: Socket> Connection<T> {
 
 impl<T: Socket> Drop for Connection<T> {
     fn drop(&mut self) {
-        if self.life.close() {
-            self.watch.leave(&self.stream);
+        if self.state.close() {
+            self.reaper.leave(&self.stream);
         }
     }
 }
 
 fn over() -> Poll<io::Result<usize>> {
-    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its answer")))
+    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its response")))
 }
 
 impl<T: Socket> AsyncRead for Connection<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.life.has_ended() {
+        if this.state.has_ended() {
             // As if the peer had closed it.
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.stream).poll_read(context, buffer);
         if outcome.is_pending() {
-            this.life.waits(context);
+            this.state.waits(context);
         } else if buffer.filled().len() > before {
             let bytes = &buffer.filled()[before..];
-            if this.life.is_idle() {
+            if this.state.is_idle() {
                 this.refused.begin(bytes);
             }
-            this.life.has_read(bytes);
+            this.state.has_read(bytes);
         }
         outcome
     }
@@ -112,15 +97,15 @@ impl<T: Socket> AsyncRead for Connection<T> {
 impl<T: Socket> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.life.has_ended() {
+        if this.state.has_ended() {
             return over();
         }
         let outcome = loop {
-            let Some(instead) = this.refused.instead_of(bytes, &this.watch.ids) else {
+            let Some(instead) = this.refused.instead_of(bytes, &this.reaper.ids) else {
                 break Pin::new(&mut this.stream).poll_write(context, bytes);
             };
             match Pin::new(&mut this.stream).poll_write(context, instead) {
-                // To the library it is as if its own answer was written.
+                // The library is told that its own response was written.
                 Poll::Ready(Ok(written @ 1..)) => {
                     if this.refused.has_written(written) {
                         break Poll::Ready(Ok(bytes.len()));
@@ -138,7 +123,7 @@ impl<T: Socket> AsyncWrite for Connection<T> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.life.has_ended() {
+        if this.state.has_ended() {
             return over();
         }
         let outcome = Pin::new(&mut this.stream).poll_write_vectored(context, slices);

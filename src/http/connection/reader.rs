@@ -1,48 +1,45 @@
-//! How fast a peer takes what waits for it: at least [`SLOWEST`] bytes a second, or all.
+//! How fast a peer reads what waits for it: at least [`super::deadlines::SLOWEST`] bytes per second, or all.
 
-use super::watch::Limits;
+use super::deadlines::DeadlineTicks;
 
-/// Bytes a second, as in ASP.NET Core's Kestrel (`MinResponseDataRate`). A program that takes less on purpose
-/// wants our memory, not our answer.
-pub const SLOWEST: u64 = 240;
-
-/// What a peer has taken since a window began; a window is as long as the deadline of an unread answer.
+/// What a peer has read since a window began. A window is as long as the deadline of an unread response.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader {
-    looks: u32,
+    ticks: u32,
     taken: u64,
 }
 
 impl Reader {
-    /// The first window begins. `taken` is how many bytes the peer has taken so far.
+    /// Begins the first window. `taken` is how many bytes the peer has read so far.
     pub fn begin(taken: u64) -> Self {
-        Reader { looks: 0, taken }
+        Reader { ticks: 0, taken }
     }
 
-    /// At a later look: whether the peer was too slow in the window that ends now.
-    pub fn is_too_slow(&mut self, taken: u64, limits: &Limits) -> bool {
-        self.looks += 1;
-        if self.looks < limits.unread {
+    /// Counts a tick, and says whether the peer was too slow in a window that ends with it.
+    pub fn is_too_slow(&mut self, taken: u64, deadlines: &DeadlineTicks) -> bool {
+        self.ticks += 1;
+        if self.ticks < deadlines.unread {
             return false;
         }
         let since = taken.saturating_sub(self.taken);
         *self = Reader::begin(taken);
-        since < limits.least_read
+        since < deadlines.least_read
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::connection::deadlines::SLOWEST;
 
     #[test]
     fn each_window_is_judged_by_itself() {
-        let limits = Limits { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * SLOWEST };
+        let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * SLOWEST };
         let slow_after = |rates: &[u64]| {
             let (mut reader, mut taken) = (Reader::begin(5), 5);
             rates.iter().position(|rate| {
                 taken += rate;
-                reader.is_too_slow(taken, &limits)
+                reader.is_too_slow(taken, &deadlines)
             })
         };
         assert_eq!(slow_after(&[40; 100]), Some(29));

@@ -1,6 +1,6 @@
-//! Requests that the HTTP library refuses by itself, before any service sees them: with more than 96 header
-//! fields, not readable, or too late. Its answers are bare; ours, which go out instead, say why, in a form that
-//! the asking gateway can hand on.
+//! Requests that the HTTP library refuses before any service sees them: more than 96 header fields, unreadable, or too
+//! slow. The library's responses have no body; ours, which are sent instead, give the reason in a form that a gateway
+//! can pass on.
 
 use actix_web::http::StatusCode;
 
@@ -9,21 +9,21 @@ use crate::http::gateway;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestIds;
 
-/// Of a request: enough for its method and `/auth/nginx`.
+/// How many bytes of a request are kept: enough for its method and `/auth/nginx`.
 const START: usize = 32;
 
-/// One connection's request, and the answer of ours that is on its way.
+/// The start of one connection's request, and the response of ours that is being written.
 #[derive(Default)]
 pub struct Refused {
-    /// How the request that is read begins.
+    /// How the current request begins.
     start: [u8; START],
-    /// Empty while there is none.
+    /// Our response; empty while there is none.
     instead: Vec<u8>,
     written: usize,
 }
 
 impl Refused {
-    /// A request begins with these bytes.
+    /// Records the start of a request.
     pub fn begin(&mut self, bytes: &[u8]) {
         match bytes.first_chunk() {
             Some(start) => self.start = *start,
@@ -34,7 +34,7 @@ impl Refused {
         }
     }
 
-    /// What is still to be written instead of this answer of the library's; `None` for any other answer.
+    /// What remains to be written instead of this response of the library; `None` for any other response.
     pub fn instead_of(&mut self, answer: &[u8], ids: &RequestIds) -> Option<&[u8]> {
         if self.instead.is_empty() {
             let problem = bare(answer)?;
@@ -43,7 +43,7 @@ impl Refused {
         Some(&self.instead[self.written..])
     }
 
-    /// Whether that was the last of it.
+    /// Returns whether these were the last bytes.
     pub fn has_written(&mut self, bytes: usize) -> bool {
         self.written += bytes;
         let is_whole = self.written >= self.instead.len();
@@ -54,7 +54,7 @@ impl Refused {
     }
 }
 
-/// What the library has against the request, if this is an answer of its own: ours have an id.
+/// Why the library refused the request, if this is a response of its own: ours have an id.
 fn bare(answer: &[u8]) -> Option<Problem> {
     let problem = match answer.get(..13)? {
         b"HTTP/1.1 400 " => Problem::unreadable(),
@@ -70,7 +70,7 @@ fn bare(answer: &[u8]) -> Option<Problem> {
         .then_some(problem)
 }
 
-/// The connection ends with it.
+/// The response as bytes; it is the connection's last.
 fn render(start: &[u8; START], problem: &Problem, of_library: &[u8], ids: &RequestIds) -> Vec<u8> {
     let id = ids.next();
     let mut words = start.split(|byte| *byte == b' ').map(|word| std::str::from_utf8(word).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! The socket under a connection, TLS or not: what it holds that the peer has not taken, and how it ends.
+//! The socket under a connection, with or without TLS: how much the peer has not read yet, and how it is closed.
 
 use std::cell::Cell;
 use std::io;
@@ -20,7 +20,7 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     fn seated(&self) -> &Seated;
 }
 
-/// A TCP connection with its seat. The seat may outlive the connection, while the peer takes what is left.
+/// A TCP connection with its seat. The seat may outlive the connection, while the peer reads the rest.
 pub struct Seated {
     stream: TcpStream,
     seat: Arc<Seat>,
@@ -58,7 +58,7 @@ impl AsFd for Seated {
     }
 }
 
-/// A connection's socket for whoever looks at it from outside. Its owner closes this before the socket.
+/// A connection's socket, for use outside the connection. Its owner closes this handle before the socket.
 #[derive(Debug, Default)]
 pub struct Handle(Cell<Option<RawFd>>);
 
@@ -96,14 +96,14 @@ pub fn queued(socket: BorrowedFd<'_>) -> u64 {
     }
 }
 
-/// Whether the peer has reset it; what waits in it then waits for nobody.
+/// Whether the peer has reset it; then nobody will read what waits in it.
 pub fn is_reset(socket: BorrowedFd<'_>) -> bool {
     matches!(rustix::net::sockopt::socket_error(socket), Ok(Err(_)) | Err(_))
 }
 
-/// When it is closed, what waits in it is thrown away and the peer gets a reset.
+/// Makes the close of the socket throw away what waits in it and reset the connection.
 pub fn reset_when_closed(socket: BorrowedFd<'_>) {
-    // If that fails, the system ends it in its own time.
+    // If that fails, the system closes it in its own time.
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }
 
@@ -139,7 +139,7 @@ impl AsyncWrite for Seated {
     }
 }
 
-/// What actix's TLS asks of a stream.
+/// What actix's TLS requires of a stream.
 impl ActixStream for Seated {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(&self.stream, context)

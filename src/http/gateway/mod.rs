@@ -1,5 +1,5 @@
-//! Forward authentication (`/auth…`): a gateway asks whether a request may pass. Any method, any
-//! path suffix, the body is never read; answered in memory, before any routing.
+//! Forward authentication (`/auth…`): a gateway asks whether a request may pass. Any method and any path suffix are
+//! accepted, and the body is never read. The response comes from memory, before any routing.
 
 mod allow;
 #[cfg(feature = "grpc")]
@@ -25,7 +25,7 @@ use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
 use zeroize::Zeroizing;
 
-use super::connection::{Incoming, Life};
+use super::connection::{ConnState, Incoming};
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -40,7 +40,7 @@ pub use identity::Identities;
 use question::{Door, Question, Signature};
 use refusal::refuse;
 
-/// An answer that is there already, or comes later; the first costs no allocation.
+/// A response that is ready, or that comes later; a ready one costs no allocation.
 pub enum Answering {
     Now(Option<Response<BoxBody>>),
     Later(LocalBoxFuture<'static, Result<Response<BoxBody>, ActixError>>),
@@ -51,7 +51,7 @@ impl Answering {
         Answering::Later(future)
     }
 
-    /// The same, to a request with this body.
+    /// The same for a request with this body.
     pub fn after(self, body: Option<Incoming>) -> Self {
         let Some(body) = body else { return self };
         match self {
@@ -89,7 +89,7 @@ pub fn is_for_gateways(path: &str) -> bool {
 
 pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     let credential = credential(request.headers());
-    // First, so that all that follows fills the time in which memory answers.
+    // First, so that the memory access overlaps with the work that follows.
     let sought = match credential {
         Credential::Key(key) => Some(site.auth.seek(key)),
         _ => None,
@@ -122,11 +122,11 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {
         return Answering::Now(Some(respond(begun, door, verdict, &needs, presented, &id)));
     }
-    // Memory cannot tell at this moment: ask SQLite.
+    // Memory cannot tell at the moment, so ask SQLite.
     let (site, presented, user_agent) = (site.clone(), Zeroizing::new(presented.to_vec()), user_agent.to_vec());
     let needs: Vec<String> = needs.into_iter().map(str::to_owned).collect();
     Answering::Later(Box::pin(async move {
-        let _answering = Life::answering(&request);
+        let _answering = ConnState::answering(&request);
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;
@@ -186,18 +186,18 @@ fn respond(
     }
 }
 
-/// The answer at a path outside `/auth` that was to be one of ours (`/Auth/nginx`); `None` for any other.
+/// The response at a misspelt path (`/Auth/nginx`); `None` for any other path outside `/auth`.
 pub fn misspelt(site: &Site, path: &str) -> Option<Problem> {
     let is_meant = path::resembles(path, &[path::NGINX, path::ENVOY]);
     is_meant.then(|| mistake::Mistake::MisspeltPath.problem(&site.settings.policies))
 }
 
-/// The answer to a request that was refused before anybody read it, in the form of the door at this path.
+/// The response to a request that was refused before it was read, in the form of the gateway that uses this path.
 pub fn refuse_unread(path: &str, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
     refuse(lean(id), Door::of(path), problem, id)
 }
 
-/// Gateways copy these upstream; each is there on every allow, so that a client's own never passes.
+/// Headers that gateways copy upstream. Every one is set whenever a request passes, so that a client's own never does.
 const IDENTITY: [header::HeaderName; 5] = [
     header::HeaderName::from_static("x-auth-key-id"),
     header::HeaderName::from_static("x-auth-owner"),

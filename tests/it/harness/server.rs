@@ -7,10 +7,12 @@ use std::thread::{self, JoinHandle};
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use keybearer::ambient::{ManualClock, SeededEntropy};
+use keybearer::auth::AuthSettings;
 use keybearer::auth::caller::Asking;
 use keybearer::auth::{Auth, KeyRequest, LeftOpen, Made};
+use keybearer::commands::serve::{self, ServeSettings};
 use keybearer::http::settings::PublicUrl;
-use keybearer::http::{HttpSettings, Site, server};
+use keybearer::http::{HttpSettings, Site};
 use keybearer::model::{
     Consent, KeyName, KeyPrefix, KeySettings, Metadata, Networks, Purpose, Role, ScopeSet, Time, User,
 };
@@ -38,22 +40,28 @@ impl Server {
         Self::on(&Home::new(), change)
     }
 
-    /// On the database of this home; it is made if it is not there.
+    /// Uses the database of this home, which is created if it does not exist.
     pub fn on(home: &Home, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        Self::set(home, |settings| change(&mut settings.http))
+    }
+
+    pub fn set(home: &Home, change: impl FnOnce(&mut ServeSettings)) -> Self {
         let clock = Arc::new(ManualClock::at(Time::parse("2026-11-23T08:00:00Z").unwrap()));
         let prefixes = vec![KeyPrefix::parse("kb").unwrap(), KeyPrefix::parse("acme_live").unwrap()];
-        let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
-        let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
+        let mut settings = AuthSettings { prefixes, ..AuthSettings::default() };
+        settings.signing.file = Some(signing::keys());
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut settings = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
-        settings.signing.file = Some(signing::keys());
+        let http = HttpSettings { workers: 2, ..HttpSettings::new(listen, public_url) };
+        let mut settings = ServeSettings { auth: settings, http };
         change(&mut settings);
-        let auth = auth.with_refresh_reuse(settings.refresh_reuse).with_bad_key_limit(settings.bad_key_limit);
+        let prefixes = settings.auth.prefixes.clone();
+        let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
+        let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = server::start(auth, settings).unwrap();
+                let running = serve::start(auth, settings).unwrap();
                 let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
                 tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();

@@ -1,5 +1,5 @@
-//! `keybearer keys export [FILE]`: digests and settings, never a key. A file appears whole or not at all,
-//! readable by its owner only.
+//! `keybearer keys export [FILE]`: digests and settings, never a key. A file appears complete or not at all, and only
+//! its owner can read it.
 
 mod target;
 
@@ -22,7 +22,7 @@ pub async fn run(auth: &Auth, asking: &Asking, path: Option<&Path>) -> Result<()
     let target = Target::open(path, auth.database_path())?;
     let is_csv = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
     let mut sink = Sink::new(BufWriter::with_capacity(1 << 20, target.file()), is_csv);
-    // A reader of stdout that went away has what it wanted.
+    // If the reader of stdout is gone, it has what it wanted.
     let ended = |error: io::Error| match error.kind() {
         io::ErrorKind::BrokenPipe if target.is_stdout() => Ok(()),
         _ => Err(trouble(target.name(), &error)),
@@ -55,11 +55,11 @@ pub async fn run(auth: &Auth, asking: &Asking, path: Option<&Path>) -> Result<()
     exported.must_be_whole()
 }
 
-/// What became of an export.
+/// The result of an export.
 #[derive(Default)]
 struct Exported {
     count: u64,
-    /// Damaged ones: without their address ranges, for one, they would come back with more than they had.
+    /// Damaged keys: without their address ranges, for example, they would be imported with more rights than they had.
     left_out: Vec<KeyId>,
 }
 

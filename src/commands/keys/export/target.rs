@@ -1,4 +1,4 @@
-//! Where an export goes: into a file that appears whole or not at all, or down a pipe.
+//! Where an export goes: a file that appears complete or not at all, or a pipe.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -14,12 +14,12 @@ const STDOUT: &str = "stdout";
 pub struct Target {
     name: String,
     file: File,
-    /// The file that it becomes at the end, and its path until then.
+    /// The path until the export is complete, and the path then.
     becomes: Option<(PathBuf, PathBuf)>,
 }
 
 impl Target {
-    /// `-` is stdout. Links are followed; what is not a plain file is written to, and stays what it is.
+    /// `-` is stdout. Links are followed; a file that is not a regular file is written to, not replaced.
     pub fn open(path: &Path, database: &Path) -> Result<Self> {
         if [Path::new("-"), Path::new("/dev/stdout")].contains(&path) {
             let file = output::stdout().map_err(|error| trouble(STDOUT, &error))?;
@@ -41,9 +41,11 @@ impl Target {
         }
         let target = behind_links(path).map_err(|error| trouble(&name, &error))?;
         if belongs_to(&target, database) {
-            return Err(Error::conflict(format!("{name} is the database or a file that belongs to it. Name another.")));
+            return Err(Error::conflict(format!(
+                "{name} is the database or a file that belongs to it. Name another file."
+            )));
         }
-        // Not the target's name with more behind it: that one may be as long as a name can get.
+        // Not the target's name with a suffix: the name may be as long as names can be.
         let draft = target.with_file_name(format!(".keybearer-export.{}.part", std::process::id()));
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
         let file = opened.map_err(|error| trouble(&name, &error))?;
@@ -85,12 +87,12 @@ pub fn trouble(name: &str, error: &io::Error) -> Error {
     Error::conflict(format!("{name} cannot be written: {error}"))
 }
 
-/// A file that somebody has opened for us, to be written to rather than replaced.
+/// A file that is already open for us, and must be written to, not replaced.
 fn is_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stderr") || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
 }
 
-/// The path that the links lead to, whether there is a file or not.
+/// The path that the links lead to, whether or not the file exists.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..40 {

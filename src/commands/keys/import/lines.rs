@@ -1,8 +1,8 @@
-//! The lines of a text, of a bounded length.
+//! The lines of a text, up to a maximum length.
 
 use std::io::{self, BufRead, Read};
 
-/// Bytes of the longest line: a key with everything at its longest takes a third.
+/// Maximum bytes per line: a key with every field at its longest needs a third of it.
 pub const LONGEST: usize = 64 << 10;
 
 /// One line of a text, numbered from 1, without its end.
@@ -48,7 +48,8 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-pub const ONLY_CR: &str = "its lines end in a carriage return alone. Save the file with the line ends of Unix or Windows: tr '\\r' '\\n' < FILE";
+pub const ONLY_CR: &str =
+    "its lines end in a carriage return only. Save the file with Unix or Windows line endings: tr '\\r' '\\n' < FILE";
 pub const TOO_LONG: &str = "it is longer than 65,536 bytes, so it is not a line of an export.";
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use crate::auth::{Auth, ImportInput, RevokedLines};
 use crate::error::{Error, Kind, Result};
 use rows::Rows;
 
-/// Wrong lines after which the others are not looked at.
-const MOST_ERRORS: u64 = 20;
-/// Rows that are read ahead of those that are written.
+/// How many wrong lines are reported before checking stops.
+const MAX_ERRORS: u64 = 20;
+/// How many rows are read ahead of the writer.
 const AHEAD: usize = 20_000;
 
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: RevokedLines) -> Result<()> {
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, r
         rows: read_ahead(source)?,
         revoked,
         tick: Box::new(move |done| ticking.set_position(done)),
-        waiting: Box::new(|| output::say("Another import is running; waiting for its end.")),
+        waiting: Box::new(|| output::say("Another import is running; waiting for it to finish.")),
     };
     let imported = auth.import_keys(asking, input).await;
     bar.finish_and_clear();
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, r
     if context.json { output::json(&serde_json::json!({ "imported": imported })) } else { Ok(()) }
 }
 
-/// The number of keys in the text, if every line is sound; else says which lines are not.
+/// The number of keys in the text, if every line is valid; otherwise reports the wrong lines.
 fn check(source: &mut Source) -> Result<u64> {
     let name = source.name().to_owned();
     let here =
@@ -58,7 +58,7 @@ fn check(source: &mut Source) -> Result<u64> {
             Err(error) => {
                 bar.suspend(|| output::say(&error.message));
                 errors += 1;
-                if errors == MOST_ERRORS || error.kind == Kind::Unavailable {
+                if errors == MAX_ERRORS || error.kind == Kind::Unavailable {
                     break;
                 }
             }
@@ -68,8 +68,8 @@ fn check(source: &mut Source) -> Result<u64> {
         }
     }
     bar.finish_and_clear();
-    if errors == MOST_ERRORS {
-        return Err(Error::conflict(format!("{name} has {errors} wrong lines or more. Nothing was imported.")));
+    if errors == MAX_ERRORS {
+        return Err(Error::conflict(format!("{name} has at least {errors} wrong lines. Nothing was imported.")));
     }
     if errors > 0 {
         let lines = if errors == 1 { "1 wrong line".to_owned() } else { format!("{errors} wrong lines") };
@@ -81,14 +81,14 @@ fn check(source: &mut Source) -> Result<u64> {
     Ok(count)
 }
 
-/// Reads on a thread of its own, while what was read before is written.
+/// Reads on a separate thread, while earlier rows are written.
 fn read_ahead(source: Source) -> Result<ImportRows> {
     let (put, rows) = sync_channel(AHEAD);
     let read = move || {
         let again = source.again().and_then(Rows::begin);
         match again {
             Ok(rows) => {
-                // Whoever does not take them has failed for another reason.
+                // If the receiver is gone, the import has failed for another reason.
                 let _ = { rows }.all(|row| put.send(row).is_ok());
             }
             Err(error) => {

@@ -1,5 +1,5 @@
-//! The keys of a file, one after the other, with their line numbers. What the file is shows in its first line,
-//! whatever its name: an object of JSON Lines, or the header of a CSV file.
+//! The keys of a file, one by one, with their line numbers. The first line decides the format, whatever the file's
+//! name: an object of JSON Lines, or the header of a CSV file.
 
 use std::io::{self, BufReader, Read};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
 use crate::model::characters::is_deceptive;
 
-/// Goes on after a line that is wrong; ends where the text cannot be read on.
+/// Continues after a wrong line, and ends where the text cannot be read any further.
 pub struct Rows<R: Read> {
     lines: Lines<BufReader<Text<R>>>,
     form: Form,
@@ -19,7 +19,7 @@ pub struct Rows<R: Read> {
 }
 
 enum Form {
-    /// With the first line, until it is taken.
+    /// Holds the first line until it is read.
     Json(Option<(u64, Vec<u8>)>),
     Csv(Header),
 }
@@ -77,14 +77,14 @@ impl<R: Read> Rows<R> {
     }
 }
 
-/// Whether several lines are taken for one. Between the tokens of JSON a carriage return is a blank.
+/// Whether this is several lines that end in carriage returns. Between JSON tokens, a carriage return is whitespace.
 fn has_only_cr(line: &[u8]) -> bool {
     let mut lines = line.split(|byte| *byte == b'\r').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let is_json = lines.next().is_some_and(|first| first.starts_with(b"{"));
     lines.next().is_some_and(|second| !is_json || second.starts_with(b"{"))
 }
 
-/// The cells of a row, which goes on in the next line where a quoted cell does.
+/// The cells of a row, which continues on the next line if a quoted cell does.
 fn cells<R: io::BufRead>(lines: &mut Lines<R>, number: u64, mut row: Vec<u8>, separator: u8) -> Result<Vec<Vec<u8>>> {
     loop {
         if let Some(cells) = split(&row, separator) {
@@ -93,7 +93,7 @@ fn cells<R: io::BufRead>(lines: &mut Lines<R>, number: u64, mut row: Vec<u8>, se
         let next = lines.next().map_err(|error| unreadable(lines.number(), &error))?;
         let more = next.filter(|next| row.len() + next.text.len() < LONGEST);
         let Some(more) = more else {
-            let error = Error::conflict("a quote is not closed, or what it encloses is longer than 65,536 bytes.");
+            let error = Error::conflict("a quote is not closed, or the quoted text is longer than 65,536 bytes.");
             return Err(Error { kind: Kind::Unavailable, ..at(number, &error) });
         };
         row.push(b'\n');
@@ -117,7 +117,7 @@ impl<R: Read> Iterator for Rows<R> {
     }
 }
 
-/// The error with its line and field, in text that a terminal does not obey.
+/// The error with its line and field, without characters that control a terminal.
 fn at(line: u64, error: &Error) -> Error {
     let message: String = error.message.chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect();
     let message = match error.field {
@@ -127,8 +127,8 @@ fn at(line: u64, error: &Error) -> Error {
     Error { message: message.into(), ..error.clone() }
 }
 
-/// Nothing more can be read. Of a kind of its own: whoever counts wrong lines stops here, and where nothing is
-/// wrong with the line counts none.
+/// The error where reading ends. Its kind differs from that of a wrong line: counting stops here, and an error that is
+/// not the line's fault is not counted.
 fn unreadable(line: u64, error: &io::Error) -> Error {
     if error.get_ref().is_some_and(|inner| inner.is::<CopyFailed>()) {
         return Error::new(Kind::Internal, error.to_string());

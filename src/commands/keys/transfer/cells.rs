@@ -1,8 +1,7 @@
-//! Cells of a CSV file that a spreadsheet does not run. It takes what begins with `=` and some other characters
-//! for a formula (OWASP, "CSV Injection"); an apostrophe before it makes it text. Reading takes that apostrophe away
-//! again, and no other.
+//! CSV cells that a spreadsheet does not run. It treats text that begins with `=` and some other characters as a
+//! formula (OWASP, "CSV Injection"); a leading apostrophe makes it text. Reading removes that apostrophe, and no other.
 
-/// The text of a cell, as it is written.
+/// The text as it is written into a cell.
 pub fn protect(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 1);
     let mut edge = Edge::default();
@@ -15,7 +14,7 @@ pub fn protect(text: &str) -> String {
     cell
 }
 
-/// What [`protect`] was given.
+/// The text that [`protect`] was given.
 pub fn restore(cell: &str) -> String {
     let mut text = String::with_capacity(cell.len());
     let mut edge = Edge::default();
@@ -28,8 +27,8 @@ pub fn restore(cell: &str) -> String {
     text
 }
 
-/// Whether a cell begins here. One also begins behind a semicolon, where the spreadsheet is set to a country that
-/// separates cells by it, whatever quotes are around.
+/// Whether a cell begins here. A cell also begins after a semicolon, even within quotes, if the spreadsheet's locale
+/// separates cells with semicolons.
 struct Edge(bool);
 
 impl Default for Edge {

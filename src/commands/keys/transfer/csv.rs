@@ -1,5 +1,5 @@
-//! CSV: a header with the columns' names, in any order; lists are separated by blanks. Spreadsheets write it
-//! with commas, semicolons or tabs.
+//! CSV: a header with the column names, in any order; entries of lists are separated by spaces. Spreadsheets separate
+//! columns with commas, semicolons or tabs.
 
 use csv::StringRecord;
 use serde_json::value::RawValue;
@@ -21,19 +21,19 @@ pub const COLUMNS: [&str; 11] = [
     "rate_limit",
     "metadata",
 ];
-/// Those that must be there.
+/// The first columns are required.
 const NEEDED: usize = 3;
 
-/// Which column is which.
+/// The order of the columns.
 #[derive(Debug)]
 pub struct Header {
     pub separator: u8,
-    /// For each cell of a row, the place of its column among [`COLUMNS`].
+    /// For each cell of a row, the index of its column in [`COLUMNS`].
     columns: Vec<usize>,
 }
 
 impl Header {
-    /// With `separator`, or the one of three between which there are columns.
+    /// Parses the header with `separator`, or else with the separator that finds the most columns.
     pub fn parse(line: &str, separator: Option<u8>) -> Result<Self> {
         let columns = |separator: &u8| line.split(char::from(*separator)).filter(|cell| place(cell).is_some()).count();
         let likely = || [b'\t', b';', b','].into_iter().max_by_key(columns).unwrap_or(b',');
@@ -54,7 +54,7 @@ impl Header {
         for (number, place) in (1..).zip(places) {
             let Some(place) = place else {
                 return Err(Error::conflict(format!(
-                    "column {number} of the header has no name that is known here. Known are {}.",
+                    "column {number} of the header has an unknown name. Known names: {}.",
                     COLUMNS.join(", ")
                 )));
             };
@@ -79,8 +79,8 @@ impl Header {
     }
 }
 
-/// The cells of a row (RFC 4180 §2); `None` if it ends inside quotes. What follows a closing quote belongs to
-/// the cell, as other readers of CSV have it.
+/// The cells of a row (RFC 4180 §2); `None` if it ends inside quotes. Text after a closing quote belongs to the cell,
+/// as in other CSV readers.
 pub fn split(row: &[u8], separator: u8) -> Option<Vec<Vec<u8>>> {
     let (mut cells, mut rest) = (Vec::new(), row);
     loop {
@@ -106,7 +106,7 @@ pub fn split(row: &[u8], separator: u8) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// Of the column with this name, among [`COLUMNS`].
+/// The index in [`COLUMNS`] of the column with this name.
 fn place(name: &str) -> Option<usize> {
     let name = name.trim().trim_matches('"').trim();
     COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name))
@@ -129,7 +129,7 @@ impl Entry {
             "rate_limit" => self.rate_limit = optional(),
             _ => {
                 let parsed = optional().map(RawValue::from_string).transpose();
-                self.metadata = parsed.map_err(|_| Error::invalid("metadata", "Metadata is a JSON object."))?;
+                self.metadata = parsed.map_err(|_| Error::invalid("metadata", "Metadata must be a JSON object."))?;
             }
         }
         Ok(())

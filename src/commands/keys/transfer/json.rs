@@ -25,7 +25,7 @@ pub fn write(target: &mut impl Write, entry: &Entry) -> io::Result<()> {
     target.write_all(b"\n")
 }
 
-/// The parser says where in the line, as if it were a file, and quotes what it read, which may hold digests.
+/// Rewrites the parser's message, which gives a place as in a file, and quotes the input, which may contain digests.
 fn explain(path: &str, error: &serde_json::Error) -> Error {
     if !error.is_data() {
         return Error::conflict(format!("it is not valid JSON (character {}).", error.column()));

@@ -1,5 +1,5 @@
-//! One key in an import or export file: what is known of it without its text. `csv` and `json` are two forms
-//! of the same.
+//! One key in an import or export file: its digest and settings, without its text. `csv` and `json` are two formats for
+//! it.
 
 mod cells;
 pub mod csv;
@@ -19,7 +19,7 @@ use crate::model::{
 
 const LONGEST_HINT: usize = 64;
 
-/// `sha256`, `owner` and `name` must be there.
+/// `sha256`, `owner` and `name` are required.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -28,7 +28,7 @@ pub struct Entry {
     name: String,
     #[serde(default, deserialize_with = "null_is_left_out")]
     scopes: Vec<String>,
-    /// RFC 3339; none, or `never`: without an end.
+    /// RFC 3339; none or `never` means that the key does not expire.
     #[serde(default)]
     expires_at: Option<String>,
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The key, if every field is sound; an error has the field's name.
+    /// The key, if every field is valid; an error has the field's name.
     pub fn parse(self) -> Result<ImportedKey> {
         Ok(ImportedKey {
             digest: at("sha256", Digest::parse(&self.sha256))?,
@@ -58,8 +58,13 @@ impl Entry {
             settings: KeySettings {
                 name: at("name", KeyName::parse(&self.name))?,
                 scopes: at("scopes", ScopeSet::parse(self.scopes.iter().map(String::as_str)))?,
-                expires_at: optional("expires_at", self.expires_at, "null or never for a key without an end", end)?
-                    .flatten(),
+                expires_at: optional(
+                    "expires_at",
+                    self.expires_at,
+                    "null or never for a key that does not expire",
+                    end,
+                )?
+                .flatten(),
                 allowed_ips: at("allowed_ips", Networks::parse(self.allowed_ips.iter().map(String::as_str)))?,
                 rate_limit: optional(
                     "rate_limit",
@@ -99,8 +104,7 @@ fn at<T>(field: &'static str, parsed: Result<T>) -> Result<T> {
     parsed.map_err(|error| Error { field: Some(field), ..error })
 }
 
-/// A field that may be left out. Blank is neither left out nor a value: `""` for "never expires" is a mistake that
-/// would be noticed too late.
+/// Parses an optional field. A blank is an error: `""` for "never expires" is a mistake that would be noticed too late.
 fn optional<T>(
     field: &'static str,
     text: Option<String>,
@@ -120,12 +124,12 @@ fn end(text: &str) -> Result<Option<Time>> {
 
 fn hint(hint: &str) -> Result<String> {
     if hint.chars().count() > LONGEST_HINT || hint.chars().any(is_deceptive) {
-        return Err(Error::invalid("hint", "A hint has at most 64 characters, none of them a control character."));
+        return Err(Error::invalid("hint", "A hint must have at most 64 characters and no control characters."));
     }
     if has_key(hint) {
         return Err(Error::invalid(
             "hint",
-            "The hint contains a key. Keys are never stored; a hint is its last characters.",
+            "The hint contains a key. Keys are never stored; a hint must be only the last characters of a key.",
         ));
     }
     Ok(hint.to_owned())

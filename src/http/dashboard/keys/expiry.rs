@@ -1,5 +1,8 @@
 //! The expiry choices of the forms for a new key and for a rotation.
 
+/// The values of `overlap` and the words beside them.
+pub const OVERLAPS: [(&str, &str); 4] =
+    [("0", "immediately"), ("1h", "after 1 hour"), ("24h", "after 24 hours"), ("7d", "after 7 days")];
 /// The values of `expires` and the words beside them.
 pub const EXPIRIES: [(&str, &str); 6] = [
     ("7d", "In 7 days"),

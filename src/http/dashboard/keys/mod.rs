@@ -2,11 +2,11 @@
 
 pub mod all;
 pub mod change;
+pub mod create;
 mod expiry;
 mod in_words;
 pub mod list;
 pub mod new;
-mod new_form;
 mod notices;
 pub mod rotate;
 mod row;

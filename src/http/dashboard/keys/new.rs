@@ -1,16 +1,16 @@
-//! `/keys/new`: the form for a new key, and `POST /keys`, which creates it and shows it once.
+//! `/keys/new`: the form for a new key, which keeps what was typed, and is parsed into a request.
+
+use std::collections::HashSet;
 
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::expiry::EXPIRIES;
-use super::new_form;
-use super::shown_before::shown_before;
-use super::shown_once::ShownKeyPage;
-use crate::auth::{Made, SensitiveAct};
-use crate::http::dashboard::frame::{
-    Field, FieldError, FormFields, Nav, PageError, Shell, SignedForm, SignedIn, errors_of, ok, unprocessable,
-};
+use super::expiry::{CUSTOM, EXPIRIES, is_fixed};
+use crate::auth::{KeyRequest, LeftOpen};
+use crate::error::{Error, Result as Outcome};
+use crate::http::dashboard::frame::{Field, FieldError, FormFields, Nav, PageError, Shell, SignedIn, errors_of, ok};
+use crate::model::expiry::UtcOffset;
+use crate::model::{Expiry, KeyName, KeySettings, Metadata, Networks, Scope, ScopeSet, Submission, Time};
 
 /// `GET /keys/new`, and the response to a `POST /keys` that was refused.
 #[derive(Template)]
@@ -82,30 +82,91 @@ impl NewKeyPage {
 }
 
 pub async fn page(who: SignedIn) -> Result<HttpResponse, PageError> {
-    Ok(ok(&new_form::page(&who, &FormFields::default(), who.shell("New key", Nav::Keys)?).await?)?)
+    Ok(ok(&form(&who, &FormFields::default(), who.shell("New key", Nav::Keys)?).await?)?)
 }
 
-/// Creates the key and shows it; no later response holds its text.
-pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
-    let SignedForm { who, fields, submission } = form;
-    let auth = &who.site.auth;
-    let mut page = new_form::page(&who, &fields, who.shell("New key", Nav::Keys)?).await?;
-    let Some(request) = new_form::parse(&who, &fields, submission, &mut page, auth.now()) else {
-        return Ok(unprocessable(&page)?);
-    };
-    let act = SensitiveAct::ObtainKey(&request.settings.scopes);
-    if let Err(error) = who.confirm(act, fields.text("current_password")).await {
-        page.current_password = Some(Field::wrong(error?));
-        return Ok(unprocessable(&page)?);
-    }
-    match auth.create_key(&who.asking(), request).await {
-        Ok(Made::Now { key, record }) => Ok(ok(&ShownKeyPage::new(&who, &key, &record)?)?),
-        // The same form again, by a reload: the key is created once and shown once.
-        Ok(Made::Before(id)) => shown_before(&who, id).await,
-        Err(error) if matches!(error.field, Some("scopes")) => {
-            page.scopes.push(Field::wrong(error.message.to_string()));
-            Ok(unprocessable(&page)?)
+/// The form with what was typed so far.
+pub async fn form(who: &SignedIn, fields: &FormFields, shell: Shell) -> Outcome<NewKeyPage> {
+    let typed = shown(fields);
+    let expires = fields.all("expires").next();
+    let known = who.site.auth.scopes_in_use(&who.asking().caller).await?;
+    Ok(NewKeyPage {
+        shell,
+        form_id: None,
+        name: Field::new(fields.text("name")),
+        expires: Field::new(expires.unwrap_or("90d")),
+        expires_on: Field::new(fields.text("expires_on")),
+        earliest_day: Some(who.site.auth.now().to_string()[..10].to_owned()),
+        scopes: typed.iter().filter(|scope| !scope.starts_with(Scope::OURS)).map(|scope| Field::new(scope)).collect(),
+        known_scopes: known.into_iter().filter(|scope| !scope.starts_with(Scope::OURS)).collect(),
+        keybearer_scopes: if who.user().is_admin() { ScopeChoice::all(&typed) } else { Vec::new() },
+        allowed_ips: Field::list(fields.text("allowed_ips")),
+        current_password: None,
+    })
+}
+
+fn scopes(fields: &FormFields) -> impl Iterator<Item = &str> {
+    fields.all("scopes").flat_map(|line| line.split([' ', ',', '\r', '\n'])).filter(|scope| !scope.is_empty())
+}
+
+/// The distinct scopes, up to the number that a key may have: a page must not repeat a text of any length.
+fn shown(fields: &FormFields) -> Vec<String> {
+    let mut seen = HashSet::new();
+    scopes(fields).filter(|scope| seen.insert(*scope)).take(ScopeSet::MAX).map(str::to_owned).collect()
+}
+
+/// The request that the form describes. `None` if it has errors; each is then set on its field of `page`.
+pub fn parse(
+    who: &SignedIn,
+    fields: &FormFields,
+    submission: Submission,
+    page: &mut NewKeyPage,
+    now: Time,
+) -> Option<KeyRequest> {
+    let name = keep(&mut page.name, KeyName::parse(fields.text("name")));
+    let expiry = match page.expires.value.clone().as_str() {
+        CUSTOM => {
+            let day = UtcOffset::parse(fields.text("utc_offset"))
+                .and_then(|offset| Expiry::parse_day(fields.text("expires_on"), offset, now));
+            keep(&mut page.expires_on, day)
         }
-        Err(error) => Err(error.into()),
+        choice if is_fixed(choice) => keep(&mut page.expires, Expiry::parse(choice, now)),
+        _ => keep(&mut page.expires, Err(Error::invalid("expires", "Choose when the key expires."))),
+    };
+    for typed in &mut page.scopes {
+        let parsed = Scope::parse(&typed.value).map(drop);
+        keep(typed, parsed);
+    }
+    let scopes = ScopeSet::parse(scopes(fields));
+    if let (Err(error), false) = (&scopes, page.scopes.iter().any(|scope| scope.error.is_some())) {
+        // Too many, or a forged checkbox: no single input is at fault.
+        page.scopes.push(Field::wrong(error.message.to_string()));
+    }
+    let ranges = fields.text("allowed_ips").split(['\r', '\n', ',', ' ']).filter(|range| !range.is_empty());
+    let allowed_ips = keep(&mut page.allowed_ips, Networks::parse(ranges));
+    Some(KeyRequest {
+        owner: who.user().id,
+        prefix: None,
+        settings: KeySettings {
+            name: name?,
+            scopes: scopes.ok()?,
+            expires_at: expiry?.time(),
+            allowed_ips: allowed_ips?,
+            rate_limit: None,
+            metadata: Metadata::default(),
+        },
+        left_open: LeftOpen::default(),
+        submission: Some(submission),
+    })
+}
+
+/// The value; an error is set on the field.
+fn keep<T>(field: &mut Field, parsed: Outcome<T>) -> Option<T> {
+    match parsed {
+        Ok(value) => Some(value),
+        Err(error) => {
+            field.error = Some(error.message.to_string());
+            None
+        }
     }
 }

@@ -10,10 +10,6 @@ use crate::auth::{Made, Rotation, SensitiveAct};
 use crate::http::dashboard::frame::{Field, PageError, SignedForm, When, ok, unprocessable};
 use crate::model::{Basis, Expiry, Handover, KeyId, KeyRecord, Overlap, Time};
 
-/// The values of `overlap` and the words beside them.
-pub const OVERLAPS: [(&str, &str); 4] =
-    [("0", "immediately"), ("1h", "after 1 hour"), ("24h", "after 24 hours"), ("7d", "after 7 days")];
-
 /// Creates the replacement and shows it, exactly as `create` does.
 pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let SignedForm { who, fields, submission } = form;

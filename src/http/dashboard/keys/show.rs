@@ -4,10 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
 use askama::Template;
 
-use super::expiry::EXPIRIES;
+use super::expiry::{EXPIRIES, OVERLAPS};
 use super::in_words::{rate, span, time_left};
 use super::notices::{DISABLED, ENABLED, SAVED};
-use super::rotate::OVERLAPS;
 use super::row::{OwnerLink, expires_soon, scopes};
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{

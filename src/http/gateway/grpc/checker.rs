@@ -1,5 +1,5 @@
-//! One question, one verdict: the same policies and the same judgement as `/auth`. Whatever goes wrong
-//! here is an answer for the client, never a bare gRPC status, which Envoy would make a 403 of.
+//! The verdict on one check, with the same policies and rules as `/auth`. Every failure becomes a response for the
+//! client, never a bare gRPC status, which Envoy would turn into a 403.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::answer::{allow, deny};
-use super::asked::Asked;
+use super::check_input::CheckInput;
 use super::message::{CheckRequest, CheckResponse};
 use crate::error::Error;
 use crate::http::credential::{Credential, credential, spent};
@@ -20,7 +20,7 @@ use crate::http::request_id::{RequestId, RequestIds};
 use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
 
-/// A verdict that takes longer is of no use: whoever asked has given up.
+/// A slower verdict is of no use: the caller has given up by then.
 const DEADLINE: Duration = Duration::from_secs(1);
 
 pub struct Checker {
@@ -54,27 +54,27 @@ impl Checker {
     }
 
     async fn judge(&self, request: CheckRequest) -> Result<CheckResponse, Problem> {
-        let asked = Asked::read(request)?;
+        let input = CheckInput::read(request)?;
         let settings = &self.site.settings;
-        let question = Question::of_policy(&asked.policy, &settings.policies)?;
-        let presented = match credential(&asked.headers) {
-            Credential::None if question.passes_nobody(|| asked.is_preflight()) => {
-                return Ok(allow(&Allowed::nobody(), None, spent(&asked.headers)));
+        let question = Question::of_policy(&input.policy, &settings.policies)?;
+        let presented = match credential(&input.headers) {
+            Credential::None if question.passes_nobody(|| input.is_preflight()) => {
+                return Ok(allow(&Allowed::nobody(), None, spent(&input.headers)));
             }
             credential => credential.key()?,
         };
         let needs = question.needs();
-        let address = Some(client::address(settings, &asked.headers, asked.source));
-        let user_agent = client::user_agent(&asked.headers);
+        let address = Some(client::address(settings, &input.headers, input.source));
+        let user_agent = client::user_agent(&input.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {
-            Ok(good) => Ok(allow(&good.told, good.allowance.as_ref(), spent(&asked.headers))),
+            Ok(good) => Ok(allow(&good.told, good.allowance.as_ref(), spent(&input.headers))),
             Err(bad) => Err(Problem::of(&bad, &needs, presented)),
         }
     }
 
     fn id(&self) -> RequestId {
-        // Counting does not panic, and a count that did would be no worse.
+        // A counter cannot be left half changed, so a poisoned lock is still good.
         self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
     }
 }

@@ -1,5 +1,5 @@
-//! Connections of the gRPC listener: a bounded number, each of which must speak soon. Trouble with
-//! accepting one ends nothing.
+//! Connections of the gRPC listener: a bounded number, each of which must send the HTTP/2 preface soon. A failure to
+//! accept one ends nothing.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -17,21 +17,20 @@ use tonic::transport::server::Connected;
 use crate::http::HttpSettings;
 use crate::http::seats::{Seat, Seats};
 
-/// Open connections; a gateway needs a few. More wait to be accepted.
-const MOST_CONNECTIONS: usize = 1024;
-/// The bytes with which every client of HTTP/2 begins (RFC 9113 §3.4). Until they are there, nothing of HTTP/2 asks
-/// whether the client lives.
+/// Maximum open connections; a gateway needs a few. More wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+/// The first bytes of every HTTP/2 client (RFC 9113 §3.4). Before them, HTTP/2 does not check that the client is alive.
 const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
-/// After a failure to accept (no file descriptor is left, say), before the next try.
+/// The wait after a failure to accept, such as one for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The connections to all of them.
+/// The connections to all listeners.
 pub fn connections(
     listeners: Vec<TcpListener>,
     settings: &HttpSettings,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
-    let all = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let seats = Seats::new("--grpc-listen", settings, MOST_CONNECTIONS);
+    let all = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new("--grpc-listen", settings, MAX_CONNECTIONS);
     let greeting = settings.deadlines.head;
     let to = move |listener| Box::pin(connections_to(listener, greeting, Arc::clone(&all), Arc::clone(&seats)));
     stream::select_all(listeners.into_iter().map(to))
@@ -51,9 +50,9 @@ fn connections_to(
     })
 }
 
-/// The next connection of an address that does not hold its share yet; others are closed.
+/// The next connection from an address that has not reached its share; others are closed.
 async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat) {
-    let mut told = false;
+    let mut is_logged = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -63,10 +62,10 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
                 return (stream, seat);
             }
             Err(error) => {
-                if !told {
+                if !is_logged {
                     tracing::error!(%error, "the gRPC listener cannot accept a connection");
                 }
-                told = true;
+                is_logged = true;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -75,20 +74,20 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
 
 pub struct Connection {
     stream: TcpStream,
-    /// Until the client has sent it whole.
+    /// `None` once the client has sent all of it.
     greeting: Option<Greeting>,
     _one_of_all: OwnedSemaphorePermit,
     _seat: Seat,
 }
 
 struct Greeting {
-    /// Bytes of [`PREFACE`] that have not come yet; whether they are right, HTTP/2 judges.
+    /// Bytes of [`PREFACE`] that have not arrived yet; HTTP/2 checks whether they are right.
     left: usize,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl Greeting {
-    /// `None` when nothing is left of it.
+    /// `None` once all of it has arrived.
     fn after(self, came: usize) -> Option<Self> {
         let left = self.left.saturating_sub(came);
         (left > 0).then_some(Greeting { left, ..self })

@@ -1,11 +1,13 @@
-//! Envoy's external authorization on the wire: `envoy/service/auth/v3/external_auth.proto` and what
-//! it uses, as far as a verdict needs it. Fields that are not here (the body, certificates, metadata of
-//! other filters) are skipped unread.
+//! Envoy's external authorization on the wire: the parts of `envoy/service/auth/v3/external_auth.proto` that a verdict
+//! needs. Other fields (the body, certificates, metadata of other filters) are skipped.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use prost_types::Struct;
+
+/// The service's full name.
+pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckRequest {
@@ -19,12 +21,12 @@ pub struct AttributeContext {
     pub source: Option<Peer>,
     #[prost(message, optional, tag = "4")]
     pub request: Option<Request>,
-    /// What the operator wrote at the route.
+    /// The operator's settings at the route.
     #[prost(map = "string, string", tag = "10")]
     pub context_extensions: HashMap<String, String>,
 }
 
-/// Whoever opened the connection to Envoy.
+/// The peer that opened the connection to Envoy.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Peer {
     #[prost(message, optional, tag = "1")]
@@ -49,14 +51,14 @@ pub struct Request {
     pub http: Option<HttpRequest>,
 }
 
-/// The client's request; its headers come in one of two forms, by Envoy's `encode_raw_headers`.
+/// The client's request; Envoy's `encode_raw_headers` decides in which of two forms its headers come.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 pub struct HttpRequest {
-    /// As the API gets it.
+    /// As the API receives it.
     #[prost(string, tag = "2")]
     pub method: String,
-    /// Lower-case names; the lines of a doubled header are joined by commas.
+    /// Lower-case names; the lines of a repeated header are joined with commas.
     #[prost(map = "string, string", tag = "3")]
     pub headers: HashMap<String, String>,
     #[prost(message, optional, tag = "13")]
@@ -69,7 +71,7 @@ pub struct HeaderMap {
     pub headers: Vec<HeaderValue>,
 }
 
-/// One of `value` and `raw_value` is set.
+/// Either `value` or `raw_value` is set.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 pub struct HeaderValue {
@@ -81,7 +83,7 @@ pub struct HeaderValue {
     pub raw_value: Vec<u8>,
 }
 
-// Headers hold keys.
+// Headers contain keys.
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HttpRequest")
@@ -96,7 +98,7 @@ impl fmt::Debug for HeaderValue {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckResponse {
-    /// Code 0 and nothing else lets the request pass.
+    /// Only code 0 lets the request pass.
     #[prost(message, optional, tag = "1")]
     pub status: Option<RpcStatus>,
     #[prost(oneof = "HttpResponse", tags = "2, 3")]
@@ -144,10 +146,10 @@ pub struct OkHttpResponse {
     /// Set on the request to the API.
     #[prost(message, repeated, tag = "2")]
     pub headers: Vec<HeaderValueOption>,
-    /// Taken off it.
+    /// Removed from it.
     #[prost(string, repeated, tag = "5")]
     pub headers_to_remove: Vec<String>,
-    /// Set on the answer to the client.
+    /// Set on the response to the client.
     #[prost(message, repeated, tag = "6")]
     pub response_headers_to_add: Vec<HeaderValueOption>,
 }

@@ -1,8 +1,8 @@
-//! Envoy's external authorization over gRPC (`--grpc-listen`): a listener and a thread of its own, so
-//! that HTTP/2 is spoken here and nowhere else.
+//! Envoy's external authorization over gRPC (`--grpc-listen`), with its own listener and thread: the only place that
+//! speaks HTTP/2.
 
 mod answer;
-mod asked;
+mod check_input;
 mod checker;
 mod connection;
 pub mod message;
@@ -23,15 +23,15 @@ use crate::http::Shared;
 use connection::connections;
 use service::Services;
 
-/// A whole call, the message's way here included.
+/// The deadline of a whole call, including the arrival of its message.
 const CALL: Duration = Duration::from_secs(5);
-/// How long calls in flight may take to finish after the order to stop.
+/// How long calls in flight can take to finish after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(2);
-/// Of one connection; Envoy opens another if it needs more.
-const MOST_STREAMS: u32 = 256;
-const MOST_HEADER_BYTES: u32 = 16 * 1024;
+/// Maximum streams per connection; Envoy opens another connection if it needs more.
+const MAX_STREAMS: u32 = 256;
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
-/// The running listener. Dropped, it stops by itself.
+/// The running listener, which stops when this is dropped.
 pub struct Grpc {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<()>,
@@ -39,7 +39,7 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// On listeners that are bound already.
+    /// Starts serving on listeners that are already bound.
     pub fn start(listeners: Vec<TcpListener>, site: Shared) -> Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let addresses = addresses.map_err(Error::unavailable)?;
@@ -49,7 +49,7 @@ impl Grpc {
         let (tell, ended) = oneshot::channel();
         let run = move || {
             run(&runtime, listeners, site, stopping);
-            // What did not end in time ends now.
+            // Ends what did not finish in time.
             runtime.shutdown_background();
             let _ = tell.send(()); // nobody may wait for it
         };
@@ -61,7 +61,7 @@ impl Grpc {
         &self.addresses
     }
 
-    /// No new connections and calls; returns when those in flight are answered.
+    /// Accepts no more connections and calls, and returns when those in flight are answered.
     pub async fn stop(self) {
         drop(self.stop);
         let _ = self.ended.await; // ended either way
@@ -86,7 +86,7 @@ fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: Shared, stopping: w
     }
 }
 
-/// The order is that its giver lets go.
+/// Returns when the sender of the order is dropped.
 async fn stop(mut order: watch::Receiver<()>) {
     while order.changed().await.is_ok() {}
 }
@@ -95,11 +95,11 @@ async fn stop(mut order: watch::Receiver<()>) {
 fn server() -> Server {
     Server::builder()
         .timeout(CALL)
-        .concurrency_limit_per_connection(MOST_STREAMS as usize)
-        .max_concurrent_streams(MOST_STREAMS)
+        .concurrency_limit_per_connection(MAX_STREAMS as usize)
+        .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(256 * 1024)
         .initial_connection_window_size(1024 * 1024)
-        .http2_max_header_list_size(MOST_HEADER_BYTES)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_max_pending_accept_reset_streams(Some(20))
         .http2_max_local_error_reset_streams(Some(256))
         .http2_keepalive_interval(Some(Duration::from_secs(30)))

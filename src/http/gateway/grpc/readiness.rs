@@ -1,4 +1,4 @@
-//! gRPC health (`grpc.health.v1.Health`): serving while verdicts can be given.
+//! gRPC health (`grpc.health.v1.Health`): serving as long as keys can be checked.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -10,16 +10,16 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::service::AUTHORIZATION;
+use super::message::AUTHORIZATION;
 use crate::http::Shared;
 
-/// How often a watched state is looked at.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often a watched status is checked.
+const EVERY: Duration = Duration::from_millis(250);
 
 pub struct Readiness(pub Shared);
 
 impl Readiness {
-    /// Unlike `/readyz` it does not mind that writes fail: nobody here asks for one.
+    /// Unlike `/readyz`, this ignores failing writes: nothing here needs one.
     fn status(site: &Shared) -> ServingStatus {
         if site.cannot_judge().is_some() { ServingStatus::NotServing } else { ServingStatus::Serving }
     }
@@ -43,17 +43,17 @@ impl Health for Readiness {
     /// The status, and again whenever it changes; the stream ends when the server stops.
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let is_known = knows(&request.get_ref().service);
-        let changes = stream::unfold((self.0.clone(), None), move |(site, told)| async move {
+        let changes = stream::unfold((self.0.clone(), None), move |(site, sent)| async move {
             loop {
                 let stopping = site.stopping.load(Ordering::Acquire);
                 let status = if is_known { Self::status(&site) } else { ServingStatus::ServiceUnknown };
-                if told != Some(status) {
+                if sent != Some(status) {
                     return Some((Ok(HealthCheckResponse { status: status as i32 }), (site, Some(status))));
                 }
                 if stopping {
                     return None;
                 }
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(EVERY).await;
             }
         });
         Ok(Response::new(Box::pin(changes)))

@@ -16,11 +16,10 @@ use super::message::{CheckRequest, CheckResponse};
 use super::readiness::Readiness;
 use crate::http::Shared;
 
-pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 const HEALTH: &str = "/grpc.health.v1.Health/";
-/// Envoy takes 60 KiB of headers from a client; it need not send a body.
-const MOST_MESSAGE_BYTES: usize = 256 * 1024;
+/// Envoy accepts up to 60 KiB of headers from a client; it need not send the body.
+const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 #[derive(Clone)]
 pub struct Services {
@@ -50,7 +49,7 @@ impl Service<http::Request<Body>> for Services {
             let check = Check(Arc::clone(&self.checker));
             return Box::pin(async move {
                 let grpc = Grpc::new(ProstCodec::default());
-                let mut grpc = grpc.apply_max_message_size_config(Some(MOST_MESSAGE_BYTES), None);
+                let mut grpc = grpc.apply_max_message_size_config(Some(MAX_MESSAGE_BYTES), None);
                 Ok(grpc.unary(check, request).await)
             });
         }

@@ -1,37 +1,21 @@
-//! Text that a command reads: UTF-8 or UTF-16 comes in, UTF-8 goes on. Windows programs write both, with a
-//! byte-order mark (Unicode 16.0, §23.8) that is no part of the text.
+//! Text in UTF-8 or UTF-16, read as UTF-8. Windows programs write both, with a byte-order mark (Unicode 16.0, §23.8)
+//! that is not part of the text.
 
-use std::fmt;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::io::{self, Read};
 
-use crate::ambient::streams::{Stream, was_closed};
-use crate::error::{Error, Result};
-
-/// stdin, if this process has one: what was closed is no empty text.
-pub fn stdin() -> Result<io::StdinLock<'static>> {
-    if was_closed(Stream::Stdin) {
-        return Err(Error::conflict("stdin is closed: there is nothing to read. Nothing was changed."));
-    }
-    Ok(io::stdin().lock())
-}
-
-/// How a text's characters are written as bytes.
+/// How the characters of a text are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Utf8,
     Utf16Le,
     Utf16Be,
-    /// Recognised, and not read.
+    /// Recognised, but not supported.
     Utf32,
 }
 
 impl Encoding {
-    /// What a text begins with decides: a byte-order mark, or where there is none, the zero bytes beside
-    /// its first character. Also returns the length of the mark.
+    /// Detects the encoding from the start of a text: from a byte-order mark or, if there is none, from the zero bytes
+    /// beside the first characters. Also returns the length of the mark.
     pub fn of(start: &[u8]) -> (Self, usize) {
         match start {
             [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => (Encoding::Utf32, 4),
@@ -46,31 +30,31 @@ impl Encoding {
     }
 }
 
-/// What becomes of a character that UTF-16 cannot hold (half of a surrogate pair).
+/// What to do with half of a surrogate pair, which is not a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unpaired {
-    /// Reading fails: for text that is stored.
+    /// Fail; for text that is stored.
     Refuse,
-    /// It becomes U+FFFD: for text that is searched.
+    /// Replace it with U+FFFD; for text that is searched.
     Replace,
 }
 
-/// A reader's text as UTF-8, without a byte-order mark. Bytes of a text that claims to be UTF-8 pass as they
-/// are: whoever splits it into lines can say which one is not.
+/// A reader's text as UTF-8, without a byte-order mark. UTF-8 is passed on unchecked: the caller splits it into lines
+/// and can then name the line that is invalid.
 pub struct Text<R> {
     source: R,
-    /// `None` until the first bytes have come.
+    /// `None` until the first bytes have been read.
     encoding: Option<Encoding>,
     unpaired: Unpaired,
-    /// Bytes that wait for the rest of their character.
+    /// Bytes of an incomplete character.
     rest: Vec<u8>,
-    /// Decoded, from `taken` on not handed out yet.
+    /// Decoded text; the part from `taken` on has not been returned yet.
     ready: Vec<u8>,
     taken: usize,
     is_over: bool,
 }
 
-/// Bytes decoded at once.
+/// How many bytes are decoded at once.
 const CHUNK: usize = 64 << 10;
 
 impl<R: Read> Text<R> {
@@ -78,7 +62,7 @@ impl<R: Read> Text<R> {
         Text { source, encoding: None, unpaired, rest: Vec::new(), ready: Vec::new(), taken: 0, is_over: false }
     }
 
-    /// Enough of the beginning to know the encoding, or all there is.
+    /// Reads enough of the start to detect the encoding.
     fn begin(&mut self) -> io::Result<Encoding> {
         let mut start = Vec::with_capacity(4);
         (&mut self.source).take(4).read_to_end(&mut start)?;
@@ -90,7 +74,7 @@ impl<R: Read> Text<R> {
             Encoding::Utf32 => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "it is written in UTF-32. Save it as UTF-8 and try again.",
+                    "it is in UTF-32. Save it as UTF-8 and try again.",
                 ));
             }
         }
@@ -111,7 +95,7 @@ impl<R: Read> Text<R> {
         self.rest.truncate(held + read);
         self.is_over = read == 0;
         let mut units: Vec<u16> = self.rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        // A pair may lie across two chunks.
+        // A pair can be split across two chunks.
         if !self.is_over && units.last().is_some_and(|last| (0xd800..0xdc00).contains(last)) {
             units.pop();
         }
@@ -160,116 +144,13 @@ impl<R: Read> Read for Text<R> {
     }
 }
 
-/// A file, a pipe or stdin that is read twice. What can only be read once is copied, while it is read, to a file
-/// that has no name: nothing of it stays.
-pub struct Source {
-    name: String,
-    from: Box<dyn Read + Send>,
-    /// What is read the second time, from its beginning.
-    kept: File,
-    /// Where that is.
-    start: u64,
-}
-
-impl Source {
-    /// `-` is stdin. The copy lies in the folder of `database`.
-    pub fn open(path: &Path, database: &Path) -> Result<Self> {
-        let is_stdin = [Path::new("-"), Path::new("/dev/stdin")].contains(&path);
-        let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
-        let trouble = |error: io::Error| Error::conflict(format!("{name} cannot be read: {error}"));
-        let file = if is_stdin {
-            File::from(stdin()?.as_fd().try_clone_to_owned().map_err(trouble)?)
-        } else {
-            // Before it is opened: opening some devices does something.
-            refuse(&name, &fs::metadata(path).map_err(trouble)?, false)?;
-            File::open(path).map_err(trouble)?
-        };
-        let found = file.metadata().map_err(trouble)?;
-        refuse(&name, &found, file.is_terminal())?;
-        if found.is_file() {
-            let mut kept = file.try_clone().map_err(trouble)?;
-            let start = kept.stream_position().map_err(trouble)?;
-            return Ok(Source { name, from: Box::new(file), kept, start });
-        }
-        let kept = nameless_file(database)
-            .map_err(|error| Error::conflict(format!("{name} cannot be copied beside the database: {error}")))?;
-        let copy = kept.try_clone().map_err(trouble)?;
-        Ok(Source { name, from: Box::new(Copying { from: file, copy }), kept, start: 0 })
-    }
-
-    /// For messages.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub fn first_time(&mut self) -> impl Read + '_ {
-        &mut self.from
-    }
-
-    /// From the beginning, once the first time is over.
-    pub fn again(mut self) -> Result<File> {
-        let rewound = self.kept.seek(SeekFrom::Start(self.start));
-        rewound.map_err(|error| Error::conflict(format!("{} cannot be read again: {error}", self.name)))?;
-        Ok(self.kept)
-    }
-}
-
-fn refuse(name: &str, found: &Metadata, is_terminal: bool) -> Result<()> {
-    let kind = found.file_type();
-    let what = match () {
-        () if kind.is_dir() => "a directory",
-        () if kind.is_block_device() || (kind.is_char_device() && !is_terminal) => "a device",
-        () => return Ok(()),
-    };
-    Err(Error::conflict(format!("{name} is {what}. Name a file or a pipe, or - for stdin.")))
-}
-
-/// Why a pipe could not be read to its end: nothing is wrong with what came through it.
-#[derive(Debug)]
-pub struct CopyFailed(io::Error);
-
-impl fmt::Display for CopyFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the copy that is made beside the database while a pipe is read could not be written: {}. Make room there, or \
-             import from a file, which is not copied.",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for CopyFailed {}
-
-struct Copying {
-    from: File,
-    copy: File,
-}
-
-impl Read for Copying {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let read = self.from.read(target)?;
-        self.copy.write_all(&target[..read]).map_err(|error| io::Error::other(CopyFailed(error)))?;
-        Ok(read)
-    }
-}
-
-fn nameless_file(database: &Path) -> io::Result<File> {
-    let mut path = database.as_os_str().to_owned();
-    path.push(format!("-import-{}", std::process::id()));
-    let _ = fs::remove_file(&path); // left by a process with this pid that was killed in the next line
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// Hands out a few bytes at a time.
+    /// Returns a few bytes at a time.
     struct Drip<'a>(&'a [u8], usize);
 
     impl Read for Drip<'_> {
@@ -308,7 +189,7 @@ mod tests {
         #[test]
         fn a_text_reads_the_same_in_each_encoding(text in vec(any::<char>(), 0..40), drip in 1_usize..9) {
             let text = String::from_iter(text);
-            // A zero behind the mark of UTF-16 makes that of UTF-32.
+            // A zero after the mark of UTF-16 makes it that of UTF-32.
             prop_assume!(!text.starts_with('\0'));
             let marked = format!("\u{feff}{text}");
             for bytes in [marked.clone().into_bytes(), utf16(&marked, u16::to_le_bytes), utf16(&marked, u16::to_be_bytes)] {

@@ -1,4 +1,4 @@
-//! What is known of one connection between two looks at it.
+//! What one connection is waiting for, recorded by its requests and checked at each tick.
 
 use std::cell::{Cell, RefCell};
 use std::os::fd::BorrowedFd;
@@ -7,27 +7,27 @@ use std::task::{Context, Waker};
 
 use actix_http::Request;
 
+use super::deadlines::DeadlineTicks;
 use super::reader::Reader;
 use super::socket::{self, Handle};
-use super::watch::Limits;
 
-/// Whom a connection waits for.
+/// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
-    /// For the peer's next request.
+    /// The peer's next request.
     #[default]
     Idle,
-    /// For the rest of a head.
+    /// The rest of a head.
     Head,
-    /// For us, or for a body, which has its own deadline (`body.rs`).
+    /// Our response, or the request's body, which has a deadline of its own (`http/body.rs`).
     Answering,
-    /// For the peer to read.
+    /// The peer, which must read the response.
     Unread,
-    /// For the peer to leave, after the connection's last answer.
+    /// The peer, which must close after the connection's last response.
     Leaving,
 }
 
-/// The body of the request that is being answered.
+/// The body of the current request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Body {
     #[default]
@@ -36,22 +36,22 @@ enum Body {
     Read,
 }
 
-/// In cells: it belongs to one thread, and nothing on the way of a request waits for it.
+/// The state of one connection. It belongs to one thread, and a request only sets cells: it waits for nothing here.
 #[derive(Default)]
-pub struct Life {
+pub struct ConnState {
     phase: Cell<Phase>,
-    /// Looks since the phase began.
-    looks: Cell<u32>,
+    /// Ticks since the phase began.
+    ticks: Cell<u32>,
     body: Cell<Body>,
-    /// The last bytes that were read, the newest lowest.
+    /// The last four bytes that were read; the newest is the lowest.
     tail: Cell<u32>,
-    /// Where in memory they end.
+    /// Where those bytes end in memory.
     tail_end: Cell<usize>,
-    /// What was read ends with the body that was just read.
+    /// Whether the bytes that were read end where the body ends.
     ends_with_body: Cell<bool>,
     /// Bytes written so far.
     written: Cell<u64>,
-    /// Whether the peer may still have to take some of them.
+    /// Whether the peer may not have read all of them yet.
     may_be_queued: Cell<bool>,
     reader: Cell<Option<Reader>>,
     socket: Handle,
@@ -59,13 +59,13 @@ pub struct Life {
     waker: RefCell<Option<Waker>>,
 }
 
-impl Life {
-    /// Of a connection over this socket. [`Life::close`] must be called before the socket is closed.
+impl ConnState {
+    /// The state of a new connection. [`ConnState::close`] must be called before the socket is closed.
     pub fn of(socket: BorrowedFd<'_>) -> Rc<Self> {
-        Rc::new(Life { socket: Handle::of(socket), ..Life::default() })
+        Rc::new(ConnState { socket: Handle::of(socket), ..ConnState::default() })
     }
 
-    /// Whether the peer may still have to take some of what was written.
+    /// Returns whether the peer may not have read all that was written yet.
     pub fn close(&self) -> bool {
         self.socket.close();
         self.may_be_queued.get() && !self.ended.get()
@@ -73,21 +73,21 @@ impl Life {
 
     fn begin(&self, phase: Phase) {
         self.phase.set(phase);
-        self.looks.set(0);
+        self.ticks.set(0);
     }
 
-    /// The request's connection waits for us until the guard is dropped.
-    pub fn answering(request: &Request) -> Option<Answering> {
-        let life = Rc::clone(request.conn_data::<Rc<Life>>()?);
-        life.begin(Phase::Answering);
-        Some(Answering(life))
+    /// Until the guard is dropped, the request's connection waits for our response.
+    pub fn answering(request: &Request) -> Option<AnsweringGuard> {
+        let state = Rc::clone(request.conn_data::<Rc<ConnState>>()?);
+        state.begin(Phase::Answering);
+        Some(AnsweringGuard(state))
     }
 
     pub fn expects_body(&self) {
         self.body.set(Body::Unread);
     }
 
-    /// The body is here as a whole; its last byte is before `end` in memory.
+    /// Records that the whole body has been read; it ends before `end` in memory.
     pub fn has_body(&self, end: usize) {
         self.body.set(Body::Read);
         self.ends_with_body.set(end == self.tail_end.get());
@@ -97,12 +97,12 @@ impl Life {
         self.body.get() == Body::Unread
     }
 
-    /// The answer that comes is the last one.
+    /// Records that the next response is the last one.
     pub fn leave(&self) {
         self.begin(Phase::Leaving);
     }
 
-    /// Whether what is read next begins a request.
+    /// Whether the next byte begins a request.
     pub fn is_idle(&self) -> bool {
         self.phase.get() == Phase::Idle
     }
@@ -125,17 +125,17 @@ impl Life {
         self.may_be_queued.set(true);
         match self.phase.get() {
             Phase::Answering => {}
-            Phase::Leaving => self.looks.set(0),
+            Phase::Leaving => self.ticks.set(0),
             Phase::Idle | Phase::Head | Phase::Unread => self.begin(self.next()),
         }
     }
 
-    /// What we wait for after an answer: the rest of a head, if a part of one came with what was read
-    /// before. Heads end with an empty line, and so do chunked bodies; other bodies end as they like.
+    /// What the connection waits for after a response: the rest of a head, if a part of one has been read already. A
+    /// head and a chunked body end with an empty line; any other body can end with any bytes.
     fn next(&self) -> Phase {
         let tail = self.tail.get();
-        let is_at_an_end = tail & 0x00ff_ffff == 0x000a_0d0a || tail & 0xffff == 0x0a0a;
-        if is_at_an_end || self.ends_with_body.get() { Phase::Idle } else { Phase::Head }
+        let is_complete = tail & 0x00ff_ffff == 0x000a_0d0a || tail & 0xffff == 0x0a0a;
+        if is_complete || self.ends_with_body.get() { Phase::Idle } else { Phase::Head }
     }
 
     pub fn cannot_write(&self) {
@@ -148,7 +148,7 @@ impl Life {
         self.ended.get()
     }
 
-    /// Remembers whom to wake when the time is over: always the same task, so this clones once.
+    /// Remembers the task to wake when a deadline has passed. It is always the same one, so this clones once.
     pub fn waits(&self, context: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|held| held.will_wake(context.waker())) {
@@ -156,21 +156,22 @@ impl Life {
         }
     }
 
-    pub fn look(&self, limits: &Limits) {
-        let looks = self.looks.get() + 1;
-        self.looks.set(looks);
-        let limit = match self.phase.get() {
-            Phase::Idle => limits.idle,
-            Phase::Head => limits.head,
-            Phase::Unread => limits.unread,
-            Phase::Leaving => limits.leaving,
+    /// Counts a tick, and ends the connection if a deadline has passed.
+    pub fn tick(&self, deadlines: &DeadlineTicks) {
+        let ticks = self.ticks.get() + 1;
+        self.ticks.set(ticks);
+        let most = match self.phase.get() {
+            Phase::Idle => deadlines.idle,
+            Phase::Head => deadlines.head,
+            Phase::Unread => deadlines.unread,
+            Phase::Leaving => deadlines.leaving,
             Phase::Answering => return,
         };
-        let is_too_slow = self.may_be_queued.get() && self.is_too_slow(limits);
-        // The first look may have come at once.
-        if looks > limit || is_too_slow {
+        let is_too_slow = self.may_be_queued.get() && self.is_too_slow(deadlines);
+        // The first tick may have come at once.
+        if ticks > most || is_too_slow {
             if is_too_slow || self.phase.get() == Phase::Unread {
-                // The peer gets none of what waits for it, or it would go on for as long as it likes.
+                // What waits for the peer is thrown away; otherwise the peer could go on reading as slowly as it likes.
                 self.socket.ask(socket::reset_when_closed);
             }
             self.ended.set(true);
@@ -180,27 +181,27 @@ impl Life {
         }
     }
 
-    /// Whether the peer takes too little of what waits for it in the socket.
-    fn is_too_slow(&self, limits: &Limits) -> bool {
+    /// Whether the peer reads too slowly what waits for it in the socket.
+    fn is_too_slow(&self, deadlines: &DeadlineTicks) -> bool {
         let Some(queued) = self.socket.ask(socket::queued) else { return false };
         if queued == 0 && self.phase.get() != Phase::Unread {
             self.may_be_queued.set(false);
             self.reader.set(None);
             return false;
         }
-        // Under TLS a little more waits than was written.
+        // Under TLS slightly more is queued than was written.
         let taken = self.written.get().saturating_sub(queued);
         let mut reader = self.reader.get().unwrap_or_else(|| Reader::begin(taken));
-        let is_too_slow = reader.is_too_slow(taken, limits);
+        let is_too_slow = reader.is_too_slow(taken, deadlines);
         self.reader.set(Some(reader));
         is_too_slow
     }
 }
 
 /// While it is held, the connection waits for us, not for its peer.
-pub struct Answering(Rc<Life>);
+pub struct AnsweringGuard(Rc<ConnState>);
 
-impl Drop for Answering {
+impl Drop for AnsweringGuard {
     fn drop(&mut self) {
         if self.0.phase.get() == Phase::Answering {
             self.0.begin(Phase::Unread);
@@ -215,10 +216,10 @@ mod tests {
     #[test]
     fn after_an_answer_it_is_known_whether_a_part_of_a_head_is_there() {
         let after = |reads: &[&[u8]]| {
-            let life = Life::default();
-            reads.iter().for_each(|bytes| life.has_read(bytes));
-            life.has_written(1);
-            life.phase.get()
+            let state = ConnState::default();
+            reads.iter().for_each(|bytes| state.has_read(bytes));
+            state.has_written(1);
+            state.phase.get()
         };
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(after(&[head]), Phase::Idle);
@@ -234,16 +235,16 @@ mod tests {
 
     #[test]
     fn a_body_ends_where_it_ends_in_memory() {
-        let life = Life::default();
+        let state = ConnState::default();
         let read = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}".to_vec();
         let end = read.as_ptr_range().end as usize;
-        life.has_read(&read);
-        life.has_body(end);
-        life.has_written(1);
-        assert_eq!(life.phase.get(), Phase::Idle);
-        life.has_read(&read);
-        life.has_body(end - 1);
-        life.has_written(1);
-        assert_eq!(life.phase.get(), Phase::Head);
+        state.has_read(&read);
+        state.has_body(end);
+        state.has_written(1);
+        assert_eq!(state.phase.get(), Phase::Idle);
+        state.has_read(&read);
+        state.has_body(end - 1);
+        state.has_written(1);
+        assert_eq!(state.phase.get(), Phase::Head);
     }
 }

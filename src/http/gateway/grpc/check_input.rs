@@ -1,5 +1,5 @@
-//! What Envoy asks: the policy that its operator wrote at the route, and of the client's request the
-//! few headers that a verdict depends on. Nothing else of the client's is looked at.
+//! The input of a check: the policy that the operator set at Envoy's route, and the few headers of the client's request
+//! that a verdict depends on. Nothing else of the request is read.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
@@ -12,19 +12,19 @@ use crate::http::gateway::preflight::{OVERRIDES, is_preflight};
 use crate::http::problem::Problem;
 use crate::model::{ClientAddress, Refusal};
 
-pub struct Asked {
-    /// Empty where the route names none.
+pub struct CheckInput {
+    /// Empty if the route names none.
     pub policy: String,
-    /// The method of the client's request, as the API gets it.
+    /// The method of the client's request, as the API receives it.
     method: String,
-    /// Before `_credentials`: only what nobody else holds can be wiped.
+    /// Before `_credentials`, so that it is dropped first: only bytes that nobody else holds can be wiped.
     pub headers: HeaderMap,
     _credentials: Wiped,
-    /// Whoever opened the connection to Envoy.
+    /// The peer that opened the connection to Envoy.
     pub source: ClientAddress,
 }
 
-/// What credentials in the headers are made of; wiped when it is dropped.
+/// The bytes of the credentials in the headers; wiped when this is dropped.
 #[derive(Default)]
 struct Wiped(Vec<Bytes>);
 
@@ -38,7 +38,7 @@ impl Drop for Wiped {
     }
 }
 
-impl Asked {
+impl CheckInput {
     pub fn read(request: CheckRequest) -> Result<Self, Problem> {
         let mut attributes = request.attributes.unwrap_or_default();
         let policy = attributes.context_extensions.remove("policy").unwrap_or_default();
@@ -47,7 +47,7 @@ impl Asked {
         let headers = headers(&http);
         wipe(&mut http);
         let (headers, credentials) = headers?;
-        Ok(Asked { policy, headers, _credentials: credentials, method: http.method, source })
+        Ok(CheckInput { policy, headers, _credentials: credentials, method: http.method, source })
     }
 
     pub fn is_preflight(&self) -> bool {
@@ -55,14 +55,14 @@ impl Asked {
     }
 }
 
-/// Unknown where Envoy does not say it, or says something else (a pipe, a listener of its own).
+/// Unknown if Envoy does not send it, or sends something else (a pipe, an internal listener).
 fn source(attributes: &AttributeContext) -> ClientAddress {
     let peer = attributes.source.as_ref().and_then(|peer| peer.address.as_ref());
     let socket = peer.and_then(|address| address.socket_address.as_ref());
     socket.map_or(ClientAddress::Unknown, |socket| ClientAddress::read(socket.address.as_bytes()))
 }
 
-/// In both forms, whichever Envoy was told to send; a credential that is in both is there twice.
+/// Reads both forms in which Envoy can be configured to send headers; a credential that is in both counts twice.
 fn headers(http: &HttpRequest) -> Result<(HeaderMap, Wiped), Problem> {
     let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let lines = http.header_map.iter().flat_map(|map| &map.headers).map(|line| {
@@ -82,7 +82,7 @@ fn headers(http: &HttpRequest) -> Result<(HeaderMap, Wiped), Problem> {
         match HeaderValue::from_maybe_shared(value) {
             Ok(value) => headers.append(name, value),
             Err(_) if is_credential => return Err(Problem::refused(Refusal::Malformed, &[])),
-            // Left out, it would let an earlier line say where the client is.
+            // If it were left out, an earlier line would decide the client address.
             Err(_) if name == X_FORWARDED_FOR => headers.append(name, HeaderValue::from_static("unknown")),
             Err(_) => {}
         }
@@ -90,7 +90,7 @@ fn headers(http: &HttpRequest) -> Result<(HeaderMap, Wiped), Problem> {
     Ok((headers, credentials))
 }
 
-/// The message as it came.
+/// Wipes the values of the headers in the message itself.
 fn wipe(http: &mut HttpRequest) {
     http.headers.values_mut().for_each(Zeroize::zeroize);
     for line in http.header_map.iter_mut().flat_map(|map| &mut map.headers) {
@@ -99,9 +99,8 @@ fn wipe(http: &mut HttpRequest) {
     }
 }
 
-/// Whether more than one key may stand in this value: the lines of a doubled header come joined by commas,
-/// and which of them an API would take is anybody's guess. Commas within another scheme's credential
-/// (Digest) are its own.
+/// Whether this value can hold more than one key: Envoy joins repeated headers with commas, and which of them an API
+/// would use is unknown. Commas within a credential of another scheme (Digest) are part of it.
 fn is_doubled(name: &HeaderName, value: &[u8]) -> bool {
     let is_bearer = |part: &[u8]| part.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
     let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty());
@@ -109,7 +108,7 @@ fn is_doubled(name: &HeaderName, value: &[u8]) -> bool {
     *name != header::AUTHORIZATION || [first, second].into_iter().chain(parts).any(is_bearer)
 }
 
-/// The headers that are read, and whether a credential comes in them.
+/// The headers that are read, and whether they hold a credential.
 fn known(name: &str) -> Option<(HeaderName, bool)> {
     let credentials = [header::AUTHORIZATION, X_API_KEY].map(|name| (name, true));
     let others = [X_FORWARDED_FOR, header::USER_AGENT, header::ORIGIN, header::ACCESS_CONTROL_REQUEST_METHOD];
@@ -137,7 +136,7 @@ mod tests {
         assert_eq!(headers.get(header::AUTHORIZATION).unwrap().as_bytes(), b"Bearer kb_secret");
         drop(headers);
         assert_eq!(credentials.0.len(), 2);
-        // Nobody else holds them by now: they can be wiped.
+        // Nobody else holds them now, so they can be wiped.
         assert!(credentials.0.iter().all(Bytes::is_unique));
     }
 }

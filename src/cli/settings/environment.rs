@@ -1,43 +1,30 @@
-//! The environment: `KEYBEARER_` and the name of a flag. A blank variable counts as not set. What
-//! container platforms set for a service called `keybearer` is ignored; any other name is an error.
+//! The environment: `KEYBEARER_` and the name of a flag. A blank variable counts as not set. Variables that container
+//! platforms set for a service called `keybearer` are ignored; any other name is an error.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, Command};
-use serde::Deserialize;
 
-use super::args::ServeArgs;
-use super::layers::Layer;
+use super::given::{Given, Origin};
+use super::known::{known, nearest, variable};
+use super::layer::Layer;
 use crate::error::{Error, Result};
 
 const PREFIX: &str = "KEYBEARER_";
+const CONFIG: &str = "KEYBEARER_CONFIG";
 
-/// `key-prefix` is `KEYBEARER_KEY_PREFIX`.
-pub fn variable(setting: &str) -> String {
-    format!("{PREFIX}{}", setting.to_ascii_uppercase().replace('-', "_"))
-}
-
-/// Tells in the help which variables stand for the flags. clap does not read them.
+/// Moves the variables into the help texts. clap is not to read them itself: it would read those of `serve` for no
+/// other command, and take a blank one for a value.
 pub fn documented(command: Command) -> Command {
-    let documented = |arg: Arg| match setting(&arg) {
+    let documented = |arg: Arg| match arg.get_env() {
         Some(name) => {
-            let help = format!("{} [env: {}]", arg.get_help().cloned().unwrap_or_default(), variable(name));
-            arg.help(help)
+            let help = format!("{} [env: {}]", arg.get_help().cloned().unwrap_or_default(), name.display());
+            arg.help(help).env(None::<&str>)
         }
         None => arg,
     };
     command.mut_args(documented).mut_subcommand("serve", |serve| serve.mut_args(documented))
-}
-
-/// The name of a flag that is a setting: one with a value, of `serve` or of every command.
-fn setting(arg: &Arg) -> Option<&str> {
-    arg.get_long().filter(|_| arg.get_action().takes_values())
-}
-
-fn settings(command: &Command) -> Vec<String> {
-    let serve = command.find_subcommand("serve").into_iter().flat_map(Command::get_arguments);
-    command.get_arguments().chain(serve).filter_map(setting).map(str::to_owned).collect()
 }
 
 /// What the environment sets.
@@ -48,51 +35,52 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// From the variables of a process; `command` knows the settings.
+    /// Reads the variables of a process; `command` knows the settings.
     pub fn read(command: &Command, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self> {
-        let known = settings(command);
-        let mut table = toml::Table::new();
+        let settings = known(command);
+        let names: Vec<&str> = settings.iter().map(|setting| variable(setting)).collect();
+        let mut environment = Environment::default();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-            let text = value.to_str();
-            if text.is_some_and(|text| text.trim().is_empty()) {
+            let text = value.to_str().map(str::trim);
+            if text.is_some_and(str::is_empty) {
                 continue;
             }
-            let Some(setting) = known.iter().find(|setting| variable(setting) == name) else {
-                if is_injected(&name[PREFIX.len()..], text.unwrap_or_default(), &known) {
+            let Some(setting) = settings.iter().find(|setting| variable(setting) == name) else {
+                if is_injected(&name[PREFIX.len()..], value.to_str().unwrap_or_default(), &names) {
                     continue;
                 }
-                return Err(unknown(name, &known));
+                return Err(unknown(name, &names));
             };
+            // Trimmed, since a file of variables easily adds blanks: paths too, and none begins or ends with one.
             let Some(text) = text else {
                 return Err(Error::invalid("usage", format!("{name} is not UTF-8. Set it again, as text.")));
             };
-            // Without the blanks around it, which a file of variables easily adds: to paths too, and none begins or
-            // ends with one.
-            table.insert(setting.clone(), text.trim().into());
+            if name == CONFIG {
+                environment.config = Some(PathBuf::from(text));
+            } else {
+                environment.settings.insert(setting, Given::new(Origin::Variable(name.to_owned()), text));
+            }
         }
-        let config = table.remove("config").and_then(|path| path.as_str().map(PathBuf::from));
-        let names = table.keys().cloned().collect();
-        let args = ServeArgs::deserialize(table).map_err(Error::internal)?;
-        Ok(Environment { config, settings: Layer { args, names } })
+        Ok(environment)
     }
 }
 
-/// Whether a container platform sets this variable, its prefix taken off, beside a service whose name is
-/// `keybearer` or begins so: Kubernetes
+/// Whether a container platform sets this variable (here without its prefix) beside a service whose name is or begins
+/// with `keybearer`: Kubernetes
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>) and Docker's
 /// links (<https://docs.docker.com/engine/network/links/#environment-variables>).
-fn is_injected(name: &str, value: &str, known: &[String]) -> bool {
+fn is_injected(name: &str, value: &str, known: &[&str]) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let is_service = words.ends_with(&["SERVICE", "HOST"]) || words.windows(2).any(|pair| pair == ["SERVICE", "PORT"]);
-    // A hand that writes KEYBEARER_PORT=8080 means --listen, and must hear that this is no setting.
+    // Whoever writes KEYBEARER_PORT=8080 means --listen, and must get an error.
     let is_port = words.ends_with(&["PORT"]) && value.contains("://");
     is_service || is_port || is_port_detail(&words) || is_link(&words, value, known)
 }
 
 /// `NAME`, `1_NAME` or `DB_NAME` with `/consumer/alias`, and `ENV_FOO` or `1_ENV_FOO`: a link to the container
 /// `keybearer`, `keybearer_1` or `keybearer-db`.
-fn is_link(words: &[&str], value: &str, known: &[String]) -> bool {
+fn is_link(words: &[&str], value: &str, known: &[&str]) -> bool {
     if words[..words.len() - 1].contains(&"ENV") {
         return true;
     }
@@ -102,12 +90,12 @@ fn is_link(words: &[&str], value: &str, known: &[String]) -> bool {
     let ["", consumer, linked] = names[..] else { return false };
     let is_linked = linked.to_ascii_uppercase().replace('-', "_") == own;
     // A path in KEYBEARER_DATABASE_NAME means the database, and must not be ignored.
-    let is_setting = known.iter().any(|setting| variable(setting) == own);
+    let is_setting = known.contains(&own.as_str());
     !consumer.is_empty() && !linked.is_empty() && (is_linked || !is_setting)
 }
 
-/// `PORT_8080_TCP`, `METRICS_PORT_9464_TCP_ADDR`, `PORT_8080_TCP_START`: a port's number, its protocol
-/// and at most what is said of it.
+/// `PORT_8080_TCP`, `METRICS_PORT_9464_TCP_ADDR`, `PORT_8080_TCP_START`: a port's number, its protocol and, in some,
+/// one of its details.
 fn is_port_detail(words: &[&str]) -> bool {
     let mut words = words.iter().copied().skip_while(|word| *word != "PORT").skip(1);
     let is_number = words.next().is_some_and(|port| port.parse::<u16>().is_ok());
@@ -115,21 +103,19 @@ fn is_port_detail(words: &[&str]) -> bool {
     is_number && is_protocol && words.all(|word| matches!(word, "PROTO" | "PORT" | "ADDR" | "START" | "END"))
 }
 
-fn unknown(name: &str, known: &[String]) -> Error {
-    let known: Vec<String> = known.iter().map(|setting| variable(setting)).collect();
-    let likeness = |other: &String| strsim::jaro(&name[PREFIX.len()..], &other[PREFIX.len()..]);
-    let nearest =
-        known.iter().map(|other| (likeness(other), other)).max_by(|(one, _), (other, _)| one.total_cmp(other));
+fn unknown(name: &str, known: &[&str]) -> Error {
+    let nearest = nearest(&name[PREFIX.len()..], known.iter().map(|other| &other[PREFIX.len()..]));
     let advice = match (name, nearest) {
         ("KEYBEARER_PORT" | "KEYBEARER_HOST" | "KEYBEARER_ADDRESS" | "KEYBEARER_BIND", _) => {
             "Did you mean KEYBEARER_LISTEN=ADDR:PORT? ".to_owned()
         }
-        (_, Some((likeness, other))) if likeness > 0.8 => format!("Did you mean {other}? "),
+        (_, Some(other)) => format!("Did you mean {PREFIX}{other}? "),
         _ => String::new(),
     };
+    let known = known.join(", ");
     Error::invalid(
         "usage",
-        format!("The environment sets {name}, which is no setting. {advice}Known: {}.", known.join(", ")),
+        format!("The environment sets {name}, which is not a known setting. {advice}Known: {known}."),
     )
 }
 
@@ -205,7 +191,7 @@ mod tests {
         for blank in ["", " ", "\r\n"] {
             let read = read(&[("KEYBEARER_WORKERS", blank), ("KEYBEARER_CONFIG", blank), ("KEYBEARER_X", blank)]);
             let read = read.unwrap_or_else(|error| panic!("{error}"));
-            assert!(read.settings.args.workers.is_none() && read.config.is_none());
+            assert!(read.settings.get("workers").is_none() && read.config.is_none());
         }
     }
 

@@ -1,0 +1,40 @@
+//! What the operator chose about keys, tokens, usage and signing: plain values with their defaults.
+
+use std::time::Duration;
+
+use crate::model::KeyPrefix;
+use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
+use crate::signing::SigningSettings;
+
+/// Distinct bad keys per minute that one address may try, unless the operator chooses otherwise.
+pub const BAD_KEY_LIMIT: u32 = 1000;
+/// How long hourly counts are kept, unless the operator chooses otherwise.
+const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);
+
+#[derive(Debug, Clone)]
+pub struct AuthSettings {
+    /// Prefixes for keys; the first is the default.
+    pub prefixes: Vec<KeyPrefix>,
+    /// Distinct bad keys that one address may try per minute; 0 means no limit.
+    pub bad_key_limit: u32,
+    /// How long hourly usage counts are kept.
+    pub usage_retention: Duration,
+    /// Lifetime of the tokens of `POST /api/v1/tokens`.
+    pub token_lifetime: Duration,
+    /// How long a reused refresh token still gets the same answer; zero means never.
+    pub refresh_reuse: Duration,
+    pub signing: SigningSettings,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        AuthSettings {
+            prefixes: Vec::new(),
+            bad_key_limit: BAD_KEY_LIMIT,
+            usage_retention: USAGE_RETENTION,
+            token_lifetime: TOKEN_LIFETIME,
+            refresh_reuse: REFRESH_REUSE,
+            signing: SigningSettings::default(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Settings of the database, which every command opens.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::given::Given;
+use crate::error::Result;
+use crate::model::Consent;
+
+const DATABASE: &str = "keybearer.db";
+
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct DatabaseSection {
+    /// Database: a path or sqlite:PATH [default: keybearer.db]
+    #[arg(long, env = "KEYBEARER_DATABASE", global = true, value_name = "DB")]
+    database: Option<Given>,
+    /// Allow a database on a network file system (or FUSE), where locks may not work; only one machine may then use it
+    #[arg(
+        long,
+        env = "KEYBEARER_ALLOW_NETWORK_FILESYSTEM",
+        global = true,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    allow_network_filesystem: Option<Given>,
+}
+
+impl DatabaseSection {
+    pub fn path(&self) -> Result<PathBuf> {
+        let Some(given) = &self.database else { return Ok(DATABASE.into()) };
+        let path = match given.text()?.split_once(':') {
+            Some(("sqlite", path)) => path,
+            Some((scheme, _)) if scheme.starts_with("postgres") => {
+                return Err(given.wrong("PostgreSQL is not supported yet. Use a path or sqlite:PATH."));
+            }
+            _ => given.text()?,
+        };
+        if path.is_empty() {
+            return Err(given.wrong("give a path or sqlite:PATH."));
+        }
+        Ok(PathBuf::from(path))
+    }
+
+    /// `older_database` is a flag of the command line alone, because it counts once.
+    pub fn consent(&self, older_database: bool) -> Result<Consent> {
+        let network_file_system = match &self.allow_network_filesystem {
+            None => false,
+            Some(given) => given.text()?.parse().map_err(|_| given.wrong("write true or false."))?,
+        };
+        Ok(Consent { network_file_system, older_database })
+    }
+}

@@ -1,0 +1,108 @@
+//! What is set in one place (flags, environment or settings file), and what counts of all of them.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, ArgMatches};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::given::Given;
+use super::known;
+use crate::error::{Error, Result};
+
+/// Settings by name, such as `public-url`.
+#[derive(Debug, Default, Serialize)]
+pub struct Layer(BTreeMap<String, Given>);
+
+impl Layer {
+    /// The settings among the flags: [`Given`] is the type of their values.
+    pub fn flags(known: &[&Arg], matches: &ArgMatches) -> Self {
+        let mut layer = Layer::default();
+        for matches in matches.subcommand_matches("serve").into_iter().chain([matches]) {
+            for setting in known {
+                let values = matches.try_get_many::<Given>(setting.get_id().as_str()).ok().flatten();
+                if let Some(given) = values.and_then(|values| values.cloned().reduce(Given::and)) {
+                    layer.insert(setting, given);
+                }
+            }
+        }
+        layer
+    }
+
+    /// A list without any entry counts as not set.
+    pub fn insert(&mut self, setting: &Arg, given: Given) {
+        let is_list = matches!(setting.get_action(), ArgAction::Append);
+        if !(is_list && given.entries().is_ok_and(|entries| entries.is_empty())) {
+            self.0.insert(known::name(setting).to_owned(), given);
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Given> {
+        self.0.get(name)
+    }
+
+    /// The settings of both; those that are in both count as they are here.
+    pub fn over(self, mut below: Layer) -> Layer {
+        below.0.extend(self.0);
+        below
+    }
+
+    /// The part of the settings that belongs to one section or more.
+    pub fn sections<S: DeserializeOwned>(&self) -> Result<S> {
+        serde_json::to_value(self).and_then(serde_json::from_value).map_err(Error::internal)
+    }
+
+    /// In the error's message every flag is replaced by the name under which the setting was given.
+    pub fn as_given(&self, mut error: Error) -> Error {
+        let mut rest = std::mem::take(&mut error.message).into_owned();
+        let mut message = String::new();
+        while let Some(start) = rest.find("--") {
+            let tail = rest.split_off(start);
+            message.push_str(&rest);
+            let end = tail[2..].find(|c: char| !c.is_ascii_lowercase() && c != '-').map_or(tail.len(), |end| end + 2);
+            let (flag, tail) = tail.split_at(end);
+            message.push_str(&self.get(&flag[2..]).map_or_else(|| flag.to_owned(), Given::name));
+            rest = tail.to_owned();
+        }
+        error.message = (message + &rest).into();
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::settings::given::Origin;
+    use proptest::prelude::*;
+
+    /// `listen` in the environment, `workers` in the file.
+    fn layer() -> Layer {
+        let listen = Origin::Variable("KEYBEARER_LISTEN".to_owned());
+        let workers = Origin::File("workers".to_owned(), "a.toml".to_owned());
+        let given = [("listen", listen), ("workers", workers)];
+        Layer(given.map(|(name, origin)| (name.to_owned(), Given::new(origin, "x"))).into())
+    }
+
+    fn as_given(message: &str) -> String {
+        layer().as_given(Error::invalid("usage", message.to_owned())).message.into_owned()
+    }
+
+    #[test]
+    fn a_message_names_settings_as_they_were_given() {
+        for (message, said) in [
+            ("Choose another --listen.", "Choose another KEYBEARER_LISTEN."),
+            ("--workers", "workers in a.toml"),
+            ("--listen-x --database --", "--listen-x --database --"),
+            ("---listen --\u{e9}--listen", "---listen --\u{e9}KEYBEARER_LISTEN"),
+        ] {
+            assert_eq!(as_given(message), said);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_other_message_stays_as_it_is(message in "[^ls]{0,40}") {
+            prop_assert_eq!(as_given(&message), message);
+        }
+    }
+}

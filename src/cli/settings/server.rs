@@ -1,0 +1,77 @@
+//! Settings of the listeners: addresses, connections, and the headers that depend on who asks.
+
+use clap::{ArgAction, Args};
+use serde::Deserialize;
+
+use super::given::{Given, set};
+use crate::error::{Error, Result};
+use crate::http::HttpSettings;
+use crate::http::cors::CorsOrigin;
+use crate::http::hsts::Hsts;
+use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
+use crate::model::Networks;
+
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ServerSection {
+    /// Address to listen on: ADDR:PORT, localhost:PORT, or :PORT for every address [default: 127.0.0.1:8080]
+    #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDR:PORT")]
+    listen: Option<Given>,
+    /// Public base URL, used in links: scheme, host, port [default: http:// or https:// and the listen address]
+    #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Given>,
+    /// Trust X-Forwarded-For from these proxies (repeatable)
+    #[arg(long, env = "KEYBEARER_TRUSTED_PROXY", value_name = "CIDR", action = ArgAction::Append)]
+    trusted_proxy: Option<Given>,
+    /// Worker threads [default: one per core]
+    #[arg(long, env = "KEYBEARER_WORKERS", value_name = "N")]
+    workers: Option<Given>,
+    /// Maximum open connections [default: 10000]
+    #[arg(long, env = "KEYBEARER_CONNECTIONS", value_name = "N")]
+    connections: Option<Given>,
+    /// Maximum open connections per address (IPv6: per /64); 0 means no limit. Trusted proxies are exempt [default:
+    /// 1000]
+    #[arg(long, env = "KEYBEARER_CONNECTIONS_PER_ADDRESS", value_name = "N")]
+    connections_per_address: Option<Given>,
+    /// Serve /metrics, without a key, on this separate address
+    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    metrics_listen: Option<Given>,
+    /// Serve Envoy's ext_authz over gRPC on this separate address; only Envoy should be able to reach it
+    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
+    grpc_listen: Option<Given>,
+    /// Origin allowed to read API responses (CORS), such as https://app.example.com; exact match, repeatable
+    #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
+    cors_origin: Option<Given>,
+    /// Value of Strict-Transport-Security, which is sent if the public URL is https, or off [default:
+    /// max-age=63072000]
+    #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
+    hsts: Option<Given>,
+}
+
+impl ServerSection {
+    pub fn http(&self, tls: Option<TlsFiles>) -> Result<HttpSettings> {
+        let mut listen = ListenAddress::usual();
+        set(&mut listen, &self.listen, |given| given.parse(ListenAddress::parse))?;
+        let mut public_url = PublicUrl::local(&listen, listen.port(), tls.is_some());
+        set(&mut public_url, &self.public_url, |given| given.parse(PublicUrl::parse))?;
+        let mut http = HttpSettings { tls, ..HttpSettings::new(listen, public_url) };
+        set(&mut http.trusted_proxies, &self.trusted_proxy, networks)?;
+        set(&mut http.workers, &self.workers, |given| given.number(1..=1024))?;
+        set(&mut http.connections, &self.connections, |given| given.number(1..=1_000_000))?;
+        set(&mut http.connections_per_address, &self.connections_per_address, |given| given.number(0..=1_000_000))?;
+        let listener = |given: &Given| given.parse(ListenAddress::parse).map(Some);
+        set(&mut http.metrics_listen, &self.metrics_listen, listener)?;
+        set(&mut http.grpc_listen, &self.grpc_listen, listener)?;
+        set(&mut http.cors_origins, &self.cors_origin, |given| given.parse_entries(CorsOrigin::parse))?;
+        set(&mut http.hsts, &self.hsts, |given| given.parse(Hsts::parse))?;
+        Ok(http)
+    }
+}
+
+/// Each range by itself, so that a message names the one that is wrong, and then all of them.
+fn networks(given: &Given) -> Result<Networks> {
+    given.parse_entries(|text| Networks::parse([text]))?;
+    let texts = given.entries()?;
+    let texts = texts.iter().map(Given::text).collect::<Result<Vec<_>>>()?;
+    Networks::parse(texts).map_err(|error: Error| given.wrong(error.message))
+}

@@ -1,0 +1,93 @@
+//! One task per worker that ends connections whose deadline has passed.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use actix_web::rt;
+use tokio::time::MissedTickBehavior;
+
+use super::deadlines::{DeadlineTicks, Deadlines};
+use super::reader::Reader;
+use super::socket::{self, Socket};
+use super::state::ConnState;
+use crate::http::request_id::RequestIds;
+use crate::http::seats::Seat;
+
+/// Maximum closed connections per worker whose peers are still reading the end of a response.
+const MAX_LINGERING: usize = 1024;
+
+/// One worker's connections.
+pub struct ConnReaper {
+    /// Ids for the responses that are made in `refused`.
+    pub ids: RequestIds,
+    open: RefCell<Vec<Weak<ConnState>>>,
+    lingering: RefCell<Vec<Lingering>>,
+}
+
+/// A connection that is closed on our side. The system alone would let its peer take years over the rest.
+struct Lingering {
+    socket: OwnedFd,
+    /// Bytes that waited for the peer at first.
+    queued: u64,
+    reader: Reader,
+    _seat: Arc<Seat>,
+}
+
+impl ConnReaper {
+    /// Starts the task, which runs as long as the worker. Must be called on the worker's thread.
+    pub fn start(deadlines: Deadlines, ids: RequestIds) -> Rc<Self> {
+        let reaper = Rc::new(ConnReaper { ids, open: RefCell::default(), lingering: RefCell::default() });
+        let (deadlines, every) = DeadlineTicks::of(deadlines);
+        let ticking = Rc::clone(&reaper);
+        rt::spawn(async move {
+            let mut times = rt::time::interval(every);
+            times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                times.tick().await;
+                ticking.tick(&deadlines);
+            }
+        });
+        reaper
+    }
+
+    /// Checks the deadlines of one more connection.
+    pub fn add(&self, state: &Rc<ConnState>) {
+        self.open.borrow_mut().push(Rc::downgrade(state));
+    }
+
+    /// Keeps a socket that is about to be closed, so that a peer that reads gets the rest of its response.
+    pub fn leave<T: Socket>(&self, stream: &T) {
+        let seated = stream.seated();
+        let queued = socket::queued(seated.as_fd());
+        if queued == 0 {
+            return;
+        }
+        let mut lingering = self.lingering.borrow_mut();
+        // If there are too many, or no file descriptor is left, the peer gets a reset instead.
+        let kept = if lingering.len() < MAX_LINGERING { seated.as_fd().try_clone_to_owned().ok() } else { None };
+        let Some(socket) = kept else { return socket::reset_when_closed(seated.as_fd()) };
+        // Fails if it was shut down before.
+        let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Write);
+        lingering.push(Lingering { socket, queued, reader: Reader::begin(0), _seat: seated.seat() });
+    }
+
+    fn tick(&self, deadlines: &DeadlineTicks) {
+        self.open.borrow_mut().retain(|state| match state.upgrade() {
+            Some(state) => {
+                state.tick(deadlines);
+                true
+            }
+            None => false,
+        });
+        self.lingering.borrow_mut().retain_mut(|kept| {
+            let queued = socket::queued(kept.socket.as_fd());
+            let is_too_slow = kept.reader.is_too_slow(kept.queued.saturating_sub(queued), deadlines);
+            if is_too_slow {
+                socket::reset_when_closed(kept.socket.as_fd());
+            }
+            queued > 0 && !is_too_slow && !socket::is_reset(kept.socket.as_fd())
+        });
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /keys`: creates the key of the form and shows it once.
+
+use actix_web::HttpResponse;
+
+use super::new;
+use super::shown_before::shown_before;
+use super::shown_once::ShownKeyPage;
+use crate::auth::{Made, SensitiveAct};
+use crate::http::dashboard::frame::{Field, Nav, PageError, SignedForm, ok, unprocessable};
+
+/// Creates the key and shows it; no later response holds its text.
+pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
+    let SignedForm { who, fields, submission } = form;
+    let auth = &who.site.auth;
+    let mut page = new::form(&who, &fields, who.shell("New key", Nav::Keys)?).await?;
+    let Some(request) = new::parse(&who, &fields, submission, &mut page, auth.now()) else {
+        return Ok(unprocessable(&page)?);
+    };
+    let act = SensitiveAct::ObtainKey(&request.settings.scopes);
+    if let Err(error) = who.confirm(act, fields.text("current_password")).await {
+        page.current_password = Some(Field::wrong(error?));
+        return Ok(unprocessable(&page)?);
+    }
+    match auth.create_key(&who.asking(), request).await {
+        Ok(Made::Now { key, record }) => Ok(ok(&ShownKeyPage::new(&who, &key, &record)?)?),
+        // The same form again, by a reload: the key is created once and shown once.
+        Ok(Made::Before(id)) => shown_before(&who, id).await,
+        Err(error) if matches!(error.field, Some("scopes")) => {
+            page.scopes.push(Field::wrong(error.message.to_string()));
+            Ok(unprocessable(&page)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

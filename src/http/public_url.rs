@@ -1,0 +1,129 @@
+//! The public base URL: what people open, and what links, issuers and cookies are made from.
+
+use std::net::Ipv6Addr;
+
+use actix_web::http::uri::Authority;
+
+use super::listen_address::ListenAddress;
+use crate::error::{Error, Result};
+
+/// `https://keys.example.com`: an origin as browsers write it (RFC 6454 §6.2), so without the scheme's default port;
+/// no path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::invalid(
+                "public_url",
+                "The public URL must be http:// or https://, a host and an optional port, with nothing after them (https://keys.example.com).",
+            )
+        };
+        let uri: actix_web::http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
+        let is_plain = uri.path() == "/" && uri.query().is_none() && !text.contains(['#', '@']);
+        match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme @ ("http" | "https")), Some(authority)) if is_plain && is_authority(authority) => {
+                Ok(PublicUrl::of(scheme, authority.host(), authority.port_u16()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// The URL of a listen address, for a browser on the same machine.
+    pub fn local(listen: &ListenAddress, port: u16, has_tls: bool) -> Self {
+        PublicUrl::of(if has_tls { "https" } else { "http" }, &listen.url_host(), Some(port))
+    }
+
+    fn of(scheme: &str, host: &str, port: Option<u16>) -> Self {
+        let host = host.to_ascii_lowercase();
+        PublicUrl(match (scheme, port) {
+            (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
+            (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+        })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+/// Whether it is a host with an optional port, which must not be 0.
+fn is_authority(authority: &Authority) -> bool {
+    let host = authority.host();
+    let is_host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains(['[', ']', ':', '%']),
+    };
+    let port = &authority.as_str()[host.len()..];
+    is_host && (port.is_empty() || authority.port_u16().is_some_and(|port| port > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_public_url_is_an_origin_as_browsers_write_it() {
+        for (text, url) in [
+            ("https://keys.example.com", "https://keys.example.com"),
+            ("HTTPS://Keys.Example.com/", "https://keys.example.com"),
+            ("https://keys.example.com:443", "https://keys.example.com"),
+            ("http://keys.example.com:80", "http://keys.example.com"),
+            ("http://keys.example.com:443", "http://keys.example.com:443"),
+            ("https://[2001:DB8::7]:8443/", "https://[2001:db8::7]:8443"),
+        ] {
+            assert_eq!(PublicUrl::parse(text).unwrap().as_str(), url, "{text}");
+        }
+        for text in [
+            "",
+            "keys.example.com",
+            "ftp://keys.example.com",
+            "https://",
+            "https://:8080",
+            "https://keys.example.com:",
+            "https://keys.example.com:0",
+            "https://keys.example.com:65536",
+            "https://keys.example.com:80:80",
+            "https://keys.example.com/path",
+            "https://keys.example.com?q",
+            "https://keys.example.com#part",
+            "https://ada@keys.example.com",
+            "https://[::1",
+            "https://[nonsense]",
+            "https://a%00",
+        ] {
+            assert!(PublicUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_public_url_can_be_opened() {
+        for (listen, has_tls, url) in [
+            ("127.0.0.1:8080", false, "http://127.0.0.1:8080"),
+            ("0.0.0.0:8080", false, "http://127.0.0.1:8080"),
+            ("[::]:443", true, "https://127.0.0.1"),
+            (":80", false, "http://127.0.0.1"),
+            (":443", false, "http://127.0.0.1:443"),
+            ("localhost:8080", false, "http://localhost:8080"),
+            ("[2001:db8::7]:8080", true, "https://[2001:db8::7]:8080"),
+        ] {
+            let listen = ListenAddress::parse(listen).unwrap();
+            assert_eq!(PublicUrl::local(&listen, listen.port(), has_tls).as_str(), url);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_public_url_that_reads_back_or_an_error(text in "(https?://)?.{0,40}") {
+            if let Ok(url) = PublicUrl::parse(&text) {
+                prop_assert_eq!(PublicUrl::parse(url.as_str()).unwrap(), url);
+            }
+        }
+    }
+}

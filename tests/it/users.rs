@@ -97,7 +97,11 @@ async fn an_admin_remains_whatever_happens() {
     let own = admin.form(&format!("/users/{one}/deactivate"), &[]).await;
     assert_eq!(own.status, 409, "not oneself");
     let (of_one, of_two) = (format!("/users/{one}/deactivate"), format!("/users/{two}/deactivate"));
-    let (first, other) = futures_util::future::join(admin.form(&of_two, &[]), second.form(&of_one, &[])).await;
+    // Both forms are open before either is sent.
+    let (token_one, token_two) = (admin.csrf_token().await, second.csrf_token().await);
+    let (fields_one, fields_two) = ([("csrf_token", token_one.as_str())], [("csrf_token", token_two.as_str())]);
+    let (first, other) =
+        futures_util::future::join(admin.post(&of_two, &fields_one), second.post(&of_one, &fields_two)).await;
     let mut statuses = [first.status, other.status];
     statuses.sort_unstable();
     assert_eq!(statuses[0], 303);

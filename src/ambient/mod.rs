@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod constant_time;
 pub mod entropy;
 pub mod file_stamp;
 pub mod histogram;

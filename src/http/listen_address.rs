@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use socket2::{Domain, Socket, Type};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen as listen_on, socket_with, sockopt};
 
 use crate::error::{Error, Kind, Result};
 
@@ -193,15 +193,16 @@ fn is_not_here(error: &io::Error) -> bool {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // So that a restart need not wait until the system forgets the last server's connections.
-    socket.set_reuse_address(true)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         // IPv4 too, whatever the machine's default is.
-        socket.set_only_v6(false)?;
+        sockopt::set_ipv6_v6only(&socket, false)?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    bind(&socket, &address)?;
+    listen_on(&socket, BACKLOG)?;
     Ok(socket.into())
 }
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::make;
 use crate::ambient::plain_file;

@@ -72,8 +72,8 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rustls_pki_types::CertificateDer;
-    use rustls_pki_types::pem::PemObject;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
 
     /// `openssl req -x509 -newkey ed25519 -nodes -subj /CN=keys.test -not_before … -not_after …`
     const UNTIL_2049: &str = include_str!("test_2049.pem");

@@ -1,8 +1,7 @@
 //! Who passes, as whom, and what the others are told.
 
-use keybearer::http::gateway::grpc::message::{CheckRequest, CheckResponse};
+use keybearer::http::gateway::grpc::message::{CheckRequest, CheckResponse, ValueKind};
 use keybearer::model::{Networks, RateLimit};
-use prost_types::value::Kind;
 
 use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told, named};
 use super::{start, with_grpc};
@@ -33,8 +32,8 @@ async fn a_good_key_passes_with_its_identity_and_without_itself() {
     assert_eq!(ok.response_headers_to_add, []);
     let names: Vec<&str> = fields.keys().map(String::as_str).collect();
     assert_eq!(names, ["key_id", "owner", "owner_id", "scopes"]);
-    assert_eq!(fields["key_id"].kind, Some(Kind::StringValue(id)));
-    let Some(Kind::ListValue(scopes)) = &fields["scopes"].kind else { panic!("scopes are a list") };
+    assert_eq!(fields["key_id"].kind, Some(ValueKind::Text(id)));
+    let Some(ValueKind::List(scopes)) = &fields["scopes"].kind else { panic!("scopes are a list") };
     assert_eq!(scopes.values.len(), 2);
     for question in [
         Question::of("orders-read").header("x-api-key", &key),

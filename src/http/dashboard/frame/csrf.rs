@@ -5,8 +5,8 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 use data_encoding::BASE64URL_NOPAD;
-use subtle::ConstantTimeEq;
 
+use crate::ambient::constant_time;
 use crate::http::HttpSettings;
 use crate::http::problem::Problem;
 use crate::model::{Digest, SessionToken};
@@ -29,7 +29,7 @@ impl CsrfSecret {
     pub fn accepts(&self, token: &str) -> bool {
         let Ok(bytes) = BASE64URL_NOPAD.decode(token.as_bytes()) else { return false };
         match bytes.split_at_checked(16) {
-            Some((nonce, seal)) => bool::from(self.seal(nonce).ct_eq(seal)),
+            Some((nonce, seal)) => constant_time::is_equal(&self.seal(nonce), seal),
             None => false,
         }
     }

@@ -1,13 +1,11 @@
 //! Verdicts in Envoy's words: pass with an identity, or this very answer for the client.
 
 use actix_web::http::StatusCode;
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value};
 use tonic::Code;
 
 use super::message::{
     AppendAction, CheckResponse, DeniedHttpResponse, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
-    OkHttpResponse, RpcStatus,
+    ListValue, OkHttpResponse, RpcStatus, Struct, Value, ValueKind,
 };
 use crate::auth::Allowance;
 use crate::http::gateway::IDENTITY;
@@ -72,9 +70,9 @@ fn set(name: &str, value: &[u8]) -> HeaderValueOption {
 /// For filters behind this one (`envoy.filters.http.ext_authz`): none for nobody.
 fn metadata(allowed: &Allowed) -> Option<Struct> {
     let [id, owner, owner_id, scopes] = allowed.facts();
-    let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
+    let text = |text: &str| Value { kind: Some(ValueKind::Text(text.to_owned())) };
     let scopes = scopes.split(' ').filter(|scope| !scope.is_empty()).map(text).collect();
-    let scopes = Value { kind: Some(Kind::ListValue(ListValue { values: scopes })) };
+    let scopes = Value { kind: Some(ValueKind::List(ListValue { values: scopes })) };
     let fields = [("key_id", text(id)), ("owner", text(owner)), ("owner_id", text(owner_id)), ("scopes", scopes)];
     (!id.is_empty()).then(|| Struct { fields: fields.map(|(name, value)| (name.to_owned(), value)).into() })
 }

@@ -1,10 +1,8 @@
 //! Envoy's external authorization on the wire: the parts of `envoy/service/auth/v3/external_auth.proto` that a verdict
 //! needs. Other fields (the body, certificates, metadata of other filters) are skipped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-
-use prost_types::Struct;
 
 /// The service's full name.
 pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
@@ -160,6 +158,35 @@ pub struct HeaderValueOption {
     pub header: Option<HeaderValue>,
     #[prost(enumeration = "AppendAction", tag = "3")]
     pub append_action: i32,
+}
+
+/// `google.protobuf.Struct`, as far as metadata needs it: text, and lists of it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Struct {
+    #[prost(btree_map = "string, message", tag = "1")]
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// `google.protobuf.Value`
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Value {
+    #[prost(oneof = "ValueKind", tags = "3, 6")]
+    pub kind: Option<ValueKind>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum ValueKind {
+    #[prost(string, tag = "3")]
+    Text(String),
+    #[prost(message, tag = "6")]
+    List(ListValue),
+}
+
+/// `google.protobuf.ListValue`
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct ListValue {
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]

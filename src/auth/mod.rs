@@ -21,9 +21,9 @@ mod signing_keys;
 mod state;
 mod step_up;
 mod strangers;
-pub mod tally;
 mod upkeep;
 pub mod users;
+pub mod verdict_counts;
 pub mod verify;
 
 use std::path::Path;
@@ -60,7 +60,7 @@ pub struct Auth {
     prefixes: Vec<KeyPrefix>,
     limits: limits::Limits,
     strangers: strangers::Strangers,
-    tally: tally::Tally,
+    tally: verdict_counts::VerdictCounts,
     usage: Usage,
     signing: Arc<Signing>,
     token_lifetime: Duration,
@@ -89,7 +89,7 @@ impl Auth {
             store: Arc::new(store),
             limits: limits::Limits::new(Arc::clone(&clock)),
             strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
-            tally: tally::Tally::default(),
+            tally: verdict_counts::VerdictCounts::default(),
             usage: Usage::default(),
             signing: Arc::default(),
             token_lifetime: TOKEN_LIFETIME,

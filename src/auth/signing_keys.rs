@@ -30,12 +30,12 @@ fn change(
 }
 
 /// As the thread that keeps the keys sees them.
-struct Stored {
+struct StoredKeyrings {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
 }
 
-impl Keyrings for Stored {
+impl Keyrings for StoredKeyrings {
     fn file(&self) -> PathBuf {
         self.store.signing_file()
     }
@@ -59,7 +59,7 @@ impl Auth {
     /// In the server only, once. Keys that cannot be used stop the start; keys that are missing are made while the
     /// server answers already.
     pub fn start_signing(&self, settings: SigningSettings, issuer: &str) -> Result<()> {
-        let stored = Stored { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
+        let stored = StoredKeyrings { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
         self.signing.start(settings, issuer, Arc::new(stored), Arc::clone(&self.clock))
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Upkeep(Background);
 
 impl Upkeep {
     pub fn start(store: Arc<Store>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let mut work = Work { store, clock, tidied_at: None, is_clearing: false };
+        let mut work = UpkeepLoop { store, clock, tidied_at: None, is_clearing: false };
         let run = move |orders: Orders| {
             give_way();
             loop {
@@ -44,7 +44,7 @@ impl Upkeep {
     }
 }
 
-struct Work {
+struct UpkeepLoop {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     tidied_at: Option<Duration>,
@@ -52,7 +52,7 @@ struct Work {
     is_clearing: bool,
 }
 
-impl Work {
+impl UpkeepLoop {
     fn turn(&mut self) {
         let now = self.clock.steady();
         if self.tidied_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {

@@ -26,7 +26,7 @@ impl Keeper {
         settings: &SigningSettings,
     ) -> Result<Self> {
         let file = settings.file.clone().unwrap_or_else(|| keyrings.file());
-        let mut work = Work {
+        let mut work = KeeperLoop {
             signing,
             keyrings,
             clock,
@@ -58,7 +58,7 @@ impl Keeper {
     }
 }
 
-struct Work {
+struct KeeperLoop {
     signing: Arc<Signing>,
     keyrings: Arc<dyn Keyrings>,
     clock: Arc<dyn Clock>,
@@ -77,7 +77,7 @@ struct Work {
     failure: Option<String>,
 }
 
-impl Work {
+impl KeeperLoop {
     fn turn(&mut self) {
         let now = self.clock.now();
         if let Err(error) = self.look(now) {

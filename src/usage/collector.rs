@@ -50,7 +50,7 @@ impl Collector {
         entropy: Arc<dyn Entropy>,
         retention: Duration,
     ) -> Result<Self> {
-        let mut work = Work {
+        let mut work = CollectorLoop {
             usage,
             journal: store.usage_journal(),
             resets: store.index().resets(),
@@ -82,7 +82,7 @@ impl Collector {
     }
 }
 
-struct Work {
+struct CollectorLoop {
     usage: Usage,
     journal: Journal,
     fold: Fold,
@@ -102,12 +102,12 @@ struct Work {
     complained_at: Option<Duration>,
 }
 
-impl Work {
+impl CollectorLoop {
     fn turn(&mut self) {
         let since = self.pause;
         self.collect();
         if self.is_due() {
-            self.told("usage counts", Work::finish);
+            self.told("usage counts", CollectorLoop::finish);
         }
         self.prune_if_due();
         if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
@@ -121,7 +121,7 @@ impl Work {
 
     fn finish_up(&mut self) {
         self.collect();
-        self.told("usage counts", Work::finish);
+        self.told("usage counts", CollectorLoop::finish);
         while self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             if !self.fold_some(u32::MAX, CHUNK) {
                 return;

@@ -20,7 +20,7 @@ pub const REFUSED: &str = "This refresh token is not valid. Ask for a token with
 const MAX_STEPS: usize = 64;
 
 /// Who uses a refresh token, and what the next pair follows from.
-struct Client {
+struct RefreshingClient {
     seed: NextSeed,
     /// Its network; `None` where its address could not be read, so that nobody else is there too.
     from: Option<String>,
@@ -59,7 +59,7 @@ enum Pair {
 
 /// The next token of a family, in place of the last one. Committed even when it is refused for reuse: then the family
 /// is gone.
-fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &Client) -> Result<Refreshed> {
+fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &RefreshingClient) -> Result<Refreshed> {
     prune(tx, by.at)?;
     // Seeds are kept no longer than they can be asked for.
     tx.forget_seeds(by.at.minus(client.reuse), by.at.plus(SKEW))?;
@@ -91,7 +91,7 @@ fn by_owner(by: &By, token: &KeyRecord) -> By {
     By { origin: Origin { actor, ..by.origin.clone() }, at: by.at }
 }
 
-fn use_of(client: &Client, at: Time) -> RefreshUse<'_> {
+fn use_of(client: &RefreshingClient, at: Time) -> RefreshUse<'_> {
     let may_come_again = !client.reuse.is_zero();
     RefreshUse {
         at,
@@ -130,7 +130,7 @@ fn recent_seed(found: &RefreshTokenRow, reuse: Duration, now: Time) -> Option<Ne
 }
 
 /// A client may change its network between two tries, or its version; hardly both.
-fn seed_for(found: &RefreshTokenRow, client: &Client, now: Time) -> Option<NextSeed> {
+fn seed_for(found: &RefreshTokenRow, client: &RefreshingClient, now: Time) -> Option<NextSeed> {
     let is_there = found.used_from.is_some() && found.used_from == client.from;
     let is_same_client = is_there || found.used_with.as_ref() == Some(&client.with);
     recent_seed(found, client.reuse, now).filter(|_| is_same_client && is_current(found, now))
@@ -150,7 +150,7 @@ impl Auth {
         let seed = NextSeed::new(self.entropy.bytes()?);
         let (by, fresh) = (self.by(&origin), self.next_pair(presented, &seed)?);
         let now = by.at;
-        let client = Client {
+        let client = RefreshingClient {
             seed,
             from: origin.address.filter(|address| address.known().is_some()).map(|it| it.neighbourhood().to_string()),
             with: foreign_text::user_agent(user_agent.as_bytes()),

@@ -24,11 +24,11 @@ struct AccountPage {
     role: Role,
     current_password: Field,
     new_password: Field,
-    sessions: Vec<SessionRow>,
+    sessions: Vec<SessionListItem>,
 }
 
 /// A session that has not ended.
-struct SessionRow {
+struct SessionListItem {
     /// Names the session in URLs; never the cookie's value or its digest.
     id: String,
     started: When,
@@ -40,9 +40,9 @@ struct SessionRow {
     is_this_one: bool,
 }
 
-impl SessionRow {
+impl SessionListItem {
     fn new(session: Session, own: SessionId) -> Self {
-        SessionRow {
+        SessionListItem {
             is_this_one: session.id == own,
             id: session.id.to_string(),
             started: session.created_at.into(),
@@ -63,7 +63,7 @@ impl AccountPage {
             role: who.user().role,
             current_password: Field::default(),
             new_password: Field::default(),
-            sessions: sessions.into_iter().map(|session| SessionRow::new(session, who.session.id)).collect(),
+            sessions: sessions.into_iter().map(|session| SessionListItem::new(session, who.session.id)).collect(),
         })
     }
 

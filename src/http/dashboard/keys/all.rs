@@ -5,7 +5,7 @@ use actix_web::web::Query;
 use askama::Template;
 
 use super::notices::REVOKED;
-use super::row::{KeyRow, OwnerLink};
+use super::row::{KeyListItem, OwnerLink};
 use crate::http::dashboard::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, ok};
 use crate::model::{KeyFilter, KeyState};
 
@@ -16,7 +16,7 @@ struct AllKeysPage {
     /// The search text; empty: no search.
     q: String,
     /// Each with its owner.
-    keys: Vec<KeyRow>,
+    keys: Vec<KeyListItem>,
     pager: Pager,
 }
 
@@ -33,7 +33,7 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
         keys: page
             .rows
             .iter()
-            .map(|record| KeyRow { owner: Some(OwnerLink::of(record)), ..KeyRow::new(record, now) })
+            .map(|record| KeyListItem { owner: Some(OwnerLink::of(record)), ..KeyListItem::new(record, now) })
             .collect(),
     })?)
 }

@@ -5,7 +5,7 @@ use actix_web::web::Query;
 use askama::Template;
 
 use super::notices::REVOKED;
-use super::row::KeyRow;
+use super::row::KeyListItem;
 use crate::http::dashboard::frame::{ListQuery, Nav, PageError, Pager, ROWS, Shell, SignedIn, ok};
 use crate::model::{KeyFilter, KeyState};
 
@@ -13,7 +13,7 @@ use crate::model::{KeyFilter, KeyState};
 #[template(path = "keys/list.html")]
 struct KeysPage {
     shell: Shell,
-    keys: Vec<KeyRow>,
+    keys: Vec<KeyListItem>,
     pager: Pager,
     /// Without a trailing slash; shown in the curl command if there are no keys yet.
     public_url: String,
@@ -28,7 +28,7 @@ pub async fn page(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse
     Ok(ok(&KeysPage {
         shell: who.shell_with("My keys", Nav::Keys, query.notice(&[REVOKED]))?,
         pager: query.pager("/keys", page.next.map(|cursor| cursor.text())),
-        keys: page.rows.iter().map(|record| KeyRow::new(record, now)).collect(),
+        keys: page.rows.iter().map(|record| KeyListItem::new(record, now)).collect(),
         public_url: who.site.settings.public_url.as_str().to_owned(),
     })?)
 }

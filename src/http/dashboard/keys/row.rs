@@ -8,7 +8,7 @@ use crate::model::{KeyRecord, KeyState, Time};
 /// How long before its expiry a key is marked.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 
-pub struct KeyRow {
+pub struct KeyListItem {
     pub id: String,
     pub name: String,
     pub hint: String,
@@ -30,9 +30,9 @@ pub struct OwnerLink {
     pub email: String,
 }
 
-impl KeyRow {
+impl KeyListItem {
     pub fn new(record: &KeyRecord, now: Time) -> Self {
-        KeyRow {
+        KeyListItem {
             id: record.id.to_string(),
             name: record.settings.name.to_string(),
             hint: record.hint.clone(),

@@ -12,11 +12,11 @@ use crate::model::{Role, User};
 #[template(path = "users/list.html")]
 struct UsersPage {
     shell: Shell,
-    users: Vec<UserRow>,
+    users: Vec<UserListItem>,
     pager: Pager,
 }
 
-struct UserRow {
+struct UserListItem {
     id: String,
     email: String,
     role: Role,
@@ -29,9 +29,9 @@ struct UserRow {
     last_login: Option<When>,
 }
 
-impl From<User> for UserRow {
+impl From<User> for UserListItem {
     fn from(user: User) -> Self {
-        UserRow {
+        UserListItem {
             id: user.id.to_string(),
             email: user.email.to_string(),
             role: user.role,
@@ -49,7 +49,7 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
     let users = who.site.auth.users(&who.asking()).await?;
     Ok(ok(&UsersPage {
         shell: who.shell_with("People", Nav::Users, query.notice(&[ADDED]))?,
-        users: users.into_iter().map(UserRow::from).collect(),
+        users: users.into_iter().map(UserListItem::from).collect(),
         pager: Pager::default(),
     })?)
 }

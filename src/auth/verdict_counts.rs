@@ -22,15 +22,15 @@ pub const CODES: [&str; 11] = [
     "unavailable",
 ];
 
-pub struct Tally(PerThread<[AtomicU64; CODES.len()]>);
+pub struct VerdictCounts(PerThread<[AtomicU64; CODES.len()]>);
 
-impl Default for Tally {
+impl Default for VerdictCounts {
     fn default() -> Self {
-        Tally(PerThread::new(|| std::array::from_fn(|_| AtomicU64::new(0))))
+        VerdictCounts(PerThread::new(|| std::array::from_fn(|_| AtomicU64::new(0))))
     }
 }
 
-impl Tally {
+impl VerdictCounts {
     pub fn count<T>(&self, verdict: &Result<Verdict<T>>) {
         let code = match verdict {
             Ok(Ok(_)) => 0,
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn each_refusal_is_counted_under_its_own_code() {
-        let tally = Tally::default();
+        let tally = VerdictCounts::default();
         for refusal in Refusal::ALL {
             tally.count::<()>(&Ok(Err(Bad { refusal, allowance: None, held_back: None })));
             assert_eq!(CODES[place(refusal)], refusal.code());

@@ -14,7 +14,8 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::connection::{ConnState, Incoming};
+use super::connection::body::Incoming;
+use super::connection::state::ConnState;
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};

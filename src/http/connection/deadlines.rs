@@ -16,7 +16,7 @@ pub struct Deadlines {
     pub idle: Duration,
     /// From a request's first byte to its head's last.
     pub head: Duration,
-    /// From one part of a response that the peer reads to the next; over this time it must read [`SLOWEST`] bytes per
+    /// From one part of a response that the peer reads to the next; over this time it must read `SLOWEST` bytes per
     /// second.
     pub unread: Duration,
 }

@@ -3,13 +3,13 @@
 //! an unread response, and a timer per request for idle connections. Here each request records its phase, and one task
 //! per worker checks all connections for deadlines that have passed.
 
-mod body;
+pub mod body;
 mod deadlines;
 mod reader;
 mod reaper;
 mod refused;
 mod socket;
-mod state;
+pub mod state;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -19,7 +19,6 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use body::Incoming;
 pub use deadlines::Deadlines;
 pub(super) use deadlines::LINGER;
 pub(super) use reaper::ConnReaper;

@@ -25,7 +25,8 @@ use actix_web::http::header;
 use futures_util::future::LocalBoxFuture;
 use zeroize::Zeroizing;
 
-use super::connection::{ConnState, Incoming};
+use super::connection::body::Incoming;
+use super::connection::state::ConnState;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;

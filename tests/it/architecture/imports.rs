@@ -130,7 +130,7 @@ fn target(
     while rest.next_if(|name| name == "super").is_some() {
         at.pop();
     }
-    while let Some(name) = rest.next() {
+    for name in rest {
         let inner = [&at[..], std::slice::from_ref(&name)].concat();
         if files.contains_key(&inner) {
             at = inner;

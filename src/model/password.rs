@@ -39,12 +39,13 @@ impl Password {
         let password = Self::parse(typed)?;
         // Counted as typed and as kept: NFKC makes one character three (¾) and two one (e and its accent).
         if typed.chars().count().min(password.0.chars().count()) < Self::MIN {
-            return Err(Error::invalid("password", "Use at least 15 characters."));
+            return Err(Error::invalid("password", "Use a password of at least 15 characters."));
         }
         if password.is_guessable(email) {
             return Err(Error::invalid(
                 "password",
-                "Too easy to guess. Avoid common words, names and your email; four random words work well.",
+                "This password is too easy to guess. Avoid common words, names and your email; four random words work \
+                 well.",
             ));
         }
         Ok(password)

@@ -35,8 +35,8 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 const ADDED_AT_ONCE: usize = 2048;
 /// How many uses ahead a slot is prefetched.
 const AHEAD: usize = 16;
-/// A journal is rewritten as totals when it reaches this size, four times that of the totals without their clients, and
-/// twice what remained the last time.
+/// A journal is rewritten as totals when it is larger than this, than four times the totals without their clients, and
+/// than twice what remained the last time.
 const LARGE: u64 = 64 << 20;
 
 /// Stopping it writes every count to the database.

@@ -1,5 +1,5 @@
-//! How an act reaches the database: as one transaction on the writer's thread, in which whoever acts is judged once
-//! more before anything else. It is answered once it is durable and the index knows.
+//! How an act reaches the database: as one transaction on the writer's thread, which checks the caller's authority
+//! again before anything else. The answer is sent once the act is durable and in the index.
 
 use super::by::By;
 use super::{Auth, authority};
@@ -8,12 +8,12 @@ use crate::model::Origin;
 use crate::store::{Tx, Urgency};
 
 impl Auth {
-    /// The act of this origin, now.
+    /// The actor, authority and time for an act of this origin now.
     pub(super) fn by(&self, origin: &Origin) -> By {
         By { origin: origin.clone(), at: self.now() }
     }
 
-    /// `act` may run twice: when a disk turns out to be full, what takes something away is tried again.
+    /// `act` may run twice: if the disk turns out to be full, acts that take something away are retried.
     pub(super) async fn act<T: Send + 'static>(
         &self,
         urgency: Urgency,

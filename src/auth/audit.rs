@@ -1,4 +1,4 @@
-//! The audit log: one line for each act, in the act's own transaction. No line, no act.
+//! The audit log: one event per act, in the act's own transaction. Without the event, there is no act.
 
 use super::by::By;
 use super::caller::Asking;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page};
 use crate::store::Tx;
 
-/// `object`: the id of what the act is about. `label`: what people recognise it by, never key material.
+/// `object` is the id of the act's object; `label` is what people recognise it by, never key material.
 pub(super) fn append(tx: &Tx<'_>, by: &By, action: Action, object: Option<[u8; 16]>, label: String) -> Result<()> {
     let event = NewEvent { at: by.at, origin: by.origin.clone(), action, object, label };
     let (last, chain) = tx.last_event()?.unwrap_or_default();
@@ -28,8 +28,8 @@ impl Auth {
         self.store.read(|tx| tx.verify_events()).await
     }
 
-    /// Writes to the log that the operator accepted a database that is not the newest one, and forgets the newer one.
-    /// `None`: there was nothing to accept. Must be the first write.
+    /// Records in the log that the operator accepted an older database, and forgets the newer one. `None` if there was
+    /// nothing to accept. Must be the first write.
     pub async fn note_acceptance(&self) -> Result<Option<String>> {
         let Some(accepted) = self.store.accepted().map(str::to_owned) else { return Ok(None) };
         let label = accepted.clone();

@@ -1,5 +1,5 @@
-//! Judges an act's caller once more inside the act's transaction, so that what was taken away from the caller since
-//! the request came in is taken away from the act too.
+//! Checks an act's caller again inside the act's transaction, so that a right that the caller lost since the request
+//! came in is lost for the act too.
 
 use super::by::By;
 use crate::error::{Error, Kind, Result};
@@ -7,7 +7,7 @@ use crate::model::verdict::Demand;
 use crate::model::{Authority, JudgedKey, Refusal, Role, SessionId, UserId, session};
 use crate::store::Tx;
 
-/// Refuses as the route itself would have refused, had the request come now.
+/// Refuses as the route itself would refuse if the request came now.
 pub(super) fn must_hold(tx: &Tx<'_>, by: &By) -> Result<()> {
     match &by.origin.authority {
         Authority::None => Ok(()),
@@ -40,7 +40,9 @@ fn key_holds(tx: &Tx<'_>, by: &By, judged: &JudgedKey) -> Result<()> {
     role_holds(judged.owner_role, found.owner_role)?;
     let reaches_further = judged.bounds.as_ref().is_some_and(|bounds| bounds.beyond(&found.bounds).is_some());
     if judged.owner != found.owner.id || !judged.scopes.beyond(&found.scopes).is_empty() || reaches_further {
-        return Err(Error::forbidden("This key was changed while the request was on its way. Send the request again."));
+        return Err(Error::forbidden(
+            "This key was changed while the request was being processed. Send the request again.",
+        ));
     }
     Ok(())
 }
@@ -48,7 +50,7 @@ fn key_holds(tx: &Tx<'_>, by: &By, judged: &JudgedKey) -> Result<()> {
 fn role_holds(judged: Role, present: Role) -> Result<()> {
     match (judged, present) {
         (Role::Admin, Role::Member) => Err(Error::forbidden(
-            "The role of admin was taken away while this request was on its way. Ask an admin to do this.",
+            "You lost the admin role while this request was being processed. Ask an admin to do this.",
         )),
         _ => Ok(()),
     }

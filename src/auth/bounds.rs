@@ -1,5 +1,5 @@
-//! A key cannot give another key more than it has itself: not more time, more addresses, more requests,
-//! nor another prefix. Where a request names none of these, the caller's own bounds hold.
+//! A key cannot give another key more than it has: not more time, addresses or requests, nor another prefix. If a
+//! request omits one of these, the caller's own bound applies.
 
 use super::keys::request::KeyRequest;
 use super::{Auth, Caller};
@@ -8,7 +8,7 @@ use crate::model::rotation::SuccessorLife;
 use crate::model::{Bounds, Expiry, KeyPrefix, KeyRecord, Role};
 
 impl Caller {
-    /// The request within the caller's own bounds, or the field that reaches beyond them.
+    /// The request within the caller's own bounds, or an error that names the field that exceeds them.
     pub(super) fn bound(&self, mut request: KeyRequest) -> Result<KeyRequest> {
         let Caller::Key { bounds, prefix, .. } = self else { return Ok(request) };
         let settings = &mut request.settings;
@@ -23,17 +23,17 @@ impl Caller {
         self.must_hold(&Bounds::of(&request.settings), request.prefix.as_ref().map(KeyPrefix::as_str)).map(|()| request)
     }
 
-    /// A change that gives a key more must leave it within the caller's own bounds; one that takes away
-    /// is free.
+    /// A change that gives a key more must leave it within the caller's own bounds; a change that takes something away
+    /// is always allowed.
     pub(super) fn may_change(&self, before: &KeyRecord, after: &KeyRecord) -> Result<()> {
         let gives_more = !after.settings.scopes.beyond(&before.settings.scopes).is_empty()
-            // Of a damaged record nobody can tell what it gave.
+            // What a damaged record gave is unknown.
             || (after.enabled && !(before.enabled && before.unreadable.is_empty()))
             || Bounds::of(&after.settings).beyond(&Bounds::of(&before.settings)).is_some();
         if gives_more { self.must_hold(&Bounds::of(&after.settings), after.prefix.as_deref()) } else { Ok(()) }
     }
 
-    /// The caller gets a key with the bounds of this one, which ends at `expiry`.
+    /// Checks that the caller may get a key with the bounds of this one and this expiry.
     pub(super) fn may_copy(&self, key: &KeyRecord, expiry: Expiry, prefix: &KeyPrefix) -> Result<()> {
         let bounds = Bounds { expires_at: expiry.time(), ..Bounds::of(&key.settings) };
         self.must_hold(&bounds, Some(prefix.as_str()))
@@ -43,7 +43,7 @@ impl Caller {
         SuccessorLife { expiry: self.shortened(life.expiry), ..life }
     }
 
-    /// Not beyond the caller's own end.
+    /// The expiry, but no later than the caller's own.
     pub(super) fn shortened(&self, expiry: Expiry) -> Expiry {
         match (self, expiry) {
             (Caller::Key { bounds: Bounds { expires_at: Some(end), .. }, .. }, Expiry::Never) => Expiry::At(*end),
@@ -54,7 +54,7 @@ impl Caller {
         }
     }
 
-    /// A person logs in from anywhere, so a key that may not be used from anywhere makes no such way in.
+    /// People sign in from any address, so a key with address ranges must not open that way in.
     pub(super) fn may_open_to_people(&self, role: Option<Role>, password: bool, active: bool) -> Result<()> {
         let Caller::Key { bounds, .. } = self else { return Ok(()) };
         let field = match (role, password, active) {
@@ -64,7 +64,8 @@ impl Caller {
             (.., true) => "active",
             _ => return Ok(()),
         };
-        let refused = "This key is bound to address ranges, and people log in from anywhere. Use a key without ranges, or the dashboard.";
+        let refused = "This key has address ranges, but people sign in from anywhere. Use a key without ranges, or \
+                       the dashboard.";
         Err(Error { field: Some(field), ..Error::forbidden(refused) })
     }
 
@@ -76,25 +77,25 @@ impl Caller {
         {
             return refused(
                 "prefix",
-                format!("The key that asks has the prefix {}, and so must this one.", own.as_str()),
+                format!("The calling key has the prefix {}, so this key must have it too.", own.as_str()),
             );
         }
         match asked.beyond(bounds) {
             None => Ok(()),
             Some("expires_at") => {
                 let end = bounds.expires_at.map_or_else(String::new, |end| end.to_string());
-                refused("expires_at", format!("The key that asks ends at {end}, and this one must not outlive it."))
+                refused("expires_at", format!("The calling key expires at {end}; this key must not outlive it."))
             }
             Some("allowed_ips") => refused(
                 "allowed_ips",
-                format!("The key that asks is bound to {}, and so must this one be.", bounds.allowed_ips.joined()),
+                format!("The calling key is restricted to {}, so this key must be too.", bounds.allowed_ips.joined()),
             ),
             Some(field) => {
                 let limit = bounds.rate_limit.map_or_else(String::new, |limit| limit.text());
                 refused(
                     field,
                     format!(
-                        "The key that asks is limited to {limit} (requests/seconds/burst), and this one must not have more."
+                        "The calling key is limited to {limit} (requests/seconds/burst); this key must not exceed it."
                     ),
                 )
             }
@@ -103,8 +104,8 @@ impl Caller {
 }
 
 impl Auth {
-    /// The prefix that bounds what a key makes: its own. The server's default is nobody's choice and bounds
-    /// nothing; neither does one that the operator has given up.
+    /// The prefix that restricts the keys that a key creates: its own. The server's default was nobody's choice and
+    /// restricts nothing, nor does a prefix that the operator has removed.
     pub(super) fn bounding_prefix(&self, own: Option<KeyPrefix>) -> Option<KeyPrefix> {
         own.filter(|own| self.prefixes.iter().skip(1).any(|prefix| prefix == own))
     }

@@ -1,8 +1,9 @@
-//! Who does what a rule does.
+//! Who carries out a rule.
 
 use crate::model::{Origin, Time};
 
-/// Who acts, by what authority, from where and when. Each rule that changes something takes it beside the transaction.
+/// Who acts, with what authority, from where and when. Each rule that changes something has it as an argument next to
+/// the transaction.
 #[derive(Debug, Clone)]
 pub struct By {
     pub origin: Origin,
@@ -10,7 +11,7 @@ pub struct By {
 }
 
 impl By {
-    /// The server itself, by its schedule.
+    /// The server itself, on its schedule.
     pub fn server(at: Time) -> Self {
         By { origin: Origin::server(), at }
     }

@@ -1,4 +1,4 @@
-//! Who asks, and so what they may reach and grant. Every rule about "own" and "anybody's" is here.
+//! Who makes a request, and so what they may reach and grant. Every rule about "own" and "anybody's" is here.
 
 use super::{Auth, Identity};
 use crate::error::{Error, Result};
@@ -9,22 +9,21 @@ use crate::model::{
     Role, ScopeSet, SessionId, User, UserId,
 };
 
-/// Somebody whose identity is proved.
+/// A caller whose identity is proved.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// Logged in at the dashboard; the role is read anew for each request.
+    /// A user signed in at the dashboard; the role is read for each request.
     User { user: User, session: SessionId },
-    /// A key that manages: acts for its owner, whose role is read anew for each request, and can pass
-    /// on no more than it holds.
+    /// A managing key: acts for its owner, whose role is read for each request, and can pass on no more than it has.
     Key { identity: Identity, hint: String, owner_role: Role, bounds: Bounds, prefix: Option<KeyPrefix> },
     /// The operator at the command line: may do everything.
     Operator,
 }
 
-/// What a request proved its key with, kept to judge the key once more.
+/// The key that a request presented, kept so that it can be checked again.
 pub struct Proof {
     digest: Digest,
-    /// Of a key in our shape.
+    /// The hint of a key that has our format.
     hint: Option<String>,
     prefix: Option<KeyPrefix>,
 }
@@ -67,8 +66,8 @@ impl Caller {
         }
     }
 
-    /// What the store judges again inside the act's transaction. `need` is the scope that the route asks
-    /// of a key.
+    /// The authority that the store checks again inside the act's transaction. `need` is the scope that the route
+    /// requires of a key.
     pub fn authority(&self, need: Option<&'static str>) -> Authority {
         match self {
             Caller::User { user, session } => Authority::Session { id: *session, role: user.role },
@@ -84,8 +83,8 @@ impl Caller {
         }
     }
 
-    /// A person grants any scope of their own making, an admin those of ours too; a key only what it
-    /// holds, and ours only for an admin.
+    /// People can grant any scope of their own; only admins can also grant `keybearer:` scopes. A key can grant only
+    /// what it has, and `keybearer:` scopes only for an admin.
     pub(super) fn may_grant(&self, scopes: &ScopeSet) -> Result<()> {
         let refused = |message: String| Err(Error { field: Some("scopes"), ..Error::forbidden(message) });
         if self.must_be_admin().is_err() && scopes.iter().any(|scope| scope.is_reserved()) {
@@ -94,12 +93,12 @@ impl Caller {
         if let Caller::Key { identity, .. } = self
             && let Some(scope) = scopes.iter().find(|scope| !identity.scopes.covers(scope.as_str()))
         {
-            return refused(format!("A key can grant only what it holds, and this one does not hold {scope}."));
+            return refused(format!("A key can grant only the scopes it has, and this key does not have {scope}."));
         }
         Ok(())
     }
 
-    /// A key does not lift the bounds that were set for itself.
+    /// A key cannot change its own bounds.
     pub(super) fn may_move_bounds(&self, id: KeyId, change: &KeyChange) -> Result<()> {
         match self {
             Caller::Key { identity, .. } if identity.id == id && change.moves_bounds() => Err(Error::forbidden(
@@ -112,7 +111,7 @@ impl Caller {
     pub(super) fn must_be_admin(&self) -> Result<()> {
         match self.reach() {
             Reach::Anyone => Ok(()),
-            Reach::Own(_) => Err(Error::forbidden("This is for admins. Ask one of yours.")),
+            Reach::Own(_) => Err(Error::forbidden("Only admins can do this.")),
         }
     }
 
@@ -123,8 +122,7 @@ impl Caller {
 }
 
 impl Auth {
-    /// The key as a manager, judged once more by what is true now: the body of its request may have
-    /// taken its time to arrive.
+    /// The key as a manager, checked again as of now: the request's body may have taken time to arrive.
     pub async fn manager(
         &self,
         key: KeyId,
@@ -149,7 +147,7 @@ impl Auth {
         }))
     }
 
-    /// `None`: memory cannot tell, or does not know what the key is called in the log.
+    /// `None` if memory cannot decide, or does not know the key's name for the log.
     fn manager_in_memory(&self, proof: &Proof, demand: &Demand<'_>) -> Option<std::result::Result<Caller, Refusal>> {
         let hint = proof.hint.as_ref()?;
         let now = self.now();
@@ -168,7 +166,7 @@ impl Auth {
     }
 }
 
-/// One request's caller with where it came from; what the acts of `auth` take.
+/// One request's caller and origin, which every act of `auth` needs.
 #[derive(Debug, Clone)]
 pub struct Asking {
     pub caller: Caller,

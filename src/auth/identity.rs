@@ -1,5 +1,5 @@
-//! Signed identity: who is behind a request, as a JWT that an API can check without trusting the
-//! network between the gateway and itself. Good for a minute, and never longer than the key.
+//! Signed identity: who is behind a request, as a JWT that an API can check without trusting the network between the
+//! gateway and itself. Valid for a minute, and never longer than the key.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use crate::error::Result;
 use crate::model::Time;
 use crate::signing::{self, Ring};
 
-/// Of its own type, so that it is never taken for an access token, nor the other way round.
+/// A separate JWT type, so that it is never accepted as an access token, nor an access token as it.
 const IDENTITY: &str = "identity+jwt";
 pub const LIFETIME: Duration = Duration::from_secs(60);
 
-/// What is said, in the words of the identity headers.
+/// The content of a signed identity, named as in the identity headers.
 #[derive(Debug, Clone, Copy)]
 pub struct Says<'a> {
     pub key_id: &'a str,
     pub owner: &'a str,
     pub owner_id: &'a str,
     pub scopes: &'a str,
-    /// When the key ends.
+    /// When the key expires.
     pub expires_at: Option<Time>,
 }
 
@@ -55,7 +55,7 @@ impl Auth {
         ring.sign(running.settings.identity_algorithm, IDENTITY, &claims)
     }
 
-    /// The name of the key that signs identities in this ring.
+    /// The id of the key that signs identities in this ring.
     pub fn identity_kid<'a>(&self, ring: &'a Ring) -> Result<&'a str> {
         Ok(ring.kid(self.signing.running()?.settings.identity_algorithm).unwrap_or_default())
     }

@@ -1,5 +1,5 @@
-//! Tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and what can be said about any
-//! token (RFC 7662). A key is judged as everywhere; a JWT of ours is good for as long as its key is.
+//! Access tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and token introspection (RFC 7662). Keys
+//! are verified as everywhere else; a JWT of ours is valid only as long as its key.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,12 @@ use crate::signing::{self, LONGEST_TOKEN};
 /// The type of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// A program that proved who it is by a live key.
+/// A program that proved its identity with a live key.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub identity: Identity,
     expires_at: Option<Time>,
-    /// Of the key as it was presented.
+    /// The digest of the key as presented.
     digest: Digest,
 }
 
@@ -32,8 +32,8 @@ impl Client {
         self.identity.scopes.covers(Scope::VERIFY)
     }
 
-    /// What a token of this client may say: what is asked, or all that the key holds. Scopes of ours
-    /// are left out: this server takes keys, never a JWT.
+    /// The scopes of a token for this client: those requested, or all that the key has. `keybearer:` scopes are left
+    /// out, because this server accepts keys, never a JWT.
     fn narrowed(&self, asked: Option<ScopeSet>) -> Result<ScopeSet> {
         let is_ours = |scope: &&Scope| scope.is_reserved();
         match asked {
@@ -43,12 +43,14 @@ impl Client {
             {
                 Ok(asked)
             }
-            Some(_) => Err(Error::invalid("scope", "The key does not hold every scope that is asked for.")),
+            Some(_) => {
+                Err(Error::invalid("scope", "The key does not have all requested scopes. Request only scopes it has."))
+            }
         }
     }
 }
 
-/// RFC 9068 §2.2. Without a person in between, the client is the subject.
+/// RFC 9068 §2.2. No person is involved, so the client is the subject.
 #[derive(Debug, Serialize, Deserialize)]
 struct AccessClaims {
     iss: String,
@@ -72,7 +74,7 @@ pub struct Issued {
     pub scopes: ScopeSet,
 }
 
-/// What is told of a token that is good (RFC 7662 §2.2). Times in seconds since 1970.
+/// The description of a valid token (RFC 7662 §2.2). Times are in seconds since 1970.
 #[derive(Debug)]
 pub struct Introspection {
     pub scopes: ScopeSet,
@@ -85,28 +87,28 @@ pub struct Introspection {
     pub audience: Option<String>,
 }
 
-/// What became of an order to revoke a token.
+/// The owner of a token that a client wants to revoke.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ownership {
     /// The client's own key.
     Own,
-    /// Good, and another's.
+    /// A valid token of another client.
     Foreign,
-    /// A JWT of ours: it ends by itself, or with its key.
+    /// A JWT of ours: it expires by itself, or with its key.
     Jwt,
-    /// Good for nothing, now as before.
+    /// A token that is not valid, so that there is nothing to revoke.
     Unusable,
 }
 
 impl Auth {
-    /// Whose key this is; it must be live, and used from where it may be.
+    /// The client behind this key, which must be live and used from an allowed address.
     pub async fn client(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Client>> {
         let digest = Digest::of(presented);
         let tell = |key: &KeyView<'_>| Client { identity: Identity::of(key), expires_at: key.expires_at, digest };
         self.verify(presented, demand, tell).await
     }
 
-    /// A short JWT for the client; it ends no later than the key.
+    /// A short-lived JWT for the client; it expires no later than the key.
     pub async fn issue_access_token(
         &self,
         client: &Client,
@@ -139,7 +141,8 @@ impl Auth {
         Ok(Issued { token, expires_in: end.seconds() - now.seconds(), scopes })
     }
 
-    /// The signers may have been busy: a key that was revoked or narrowed meanwhile gets no token.
+    /// Checks the key again, because the signers may have been busy: a key that was revoked or narrowed meanwhile gets
+    /// no token.
     async fn must_still_hold(&self, client: &Client, scopes: &ScopeSet) -> Result<()> {
         let (now, anywhere) = (self.now(), Networks::default());
         let demand = Demand { scopes: &[], address: None, user_agent: b"" };
@@ -158,8 +161,8 @@ impl Auth {
         }
     }
 
-    /// What can be said of a token: nothing of one that is not good. Without `keybearer:verify` a
-    /// client learns of its own alone, and that is decided before anybody looks.
+    /// Describes a valid token, and reveals nothing about any other. Without `keybearer:verify` a client learns about
+    /// its own tokens only, which is checked before any look-up.
     pub async fn introspect(
         &self,
         client: &Client,
@@ -199,8 +202,8 @@ impl Auth {
         Ok(self.verify(token, &demand, tell).await?.ok().map(|good| good.told))
     }
 
-    /// By the verdict of this moment on its key, which counts as one on the key itself: what takes the key
-    /// away (revoked, disabled, used from elsewhere, over its limit) takes its tokens along.
+    /// Based on the current verdict on the token's key, which counts as a use of the key: whatever refuses the key
+    /// (revoked, disabled, wrong address, over its limit) refuses its tokens too.
     async fn introspect_jwt(
         &self,
         claims: AccessClaims,
@@ -211,7 +214,7 @@ impl Auth {
         if now.seconds() >= claims.exp || issued.is_ahead_of(now) {
             return Ok(None);
         }
-        let wrong = || Error::internal("a token that we signed says what is no scope");
+        let wrong = || Error::internal("a token that we signed contains an invalid scope");
         let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
         let demand = Demand { scopes: &[], address, user_agent: b"" };
         let tell = |key: &KeyView<'_>| Introspection {
@@ -227,7 +230,7 @@ impl Auth {
         Ok(self.verify_by_id(client, &demand, tell).await?.ok().map(|good| good.told))
     }
 
-    /// Whose token this is, for a client that wants it revoked.
+    /// The owner of this token, for a client that wants to revoke it.
     pub async fn ownership(&self, client: &Client, token: Presented<'_>) -> Result<Ownership> {
         if Digest::of(token) == client.digest {
             return Ok(Ownership::Own);
@@ -238,13 +241,13 @@ impl Auth {
         let demand = Demand { scopes: &[], address: None, user_agent: b"" };
         Ok(match self.verify(token, &demand, |_| ()).await? {
             Ok(_) => Ownership::Foreign,
-            // Live, and not to be used from nowhere or right now.
+            // The key is live, but refused from this address or at this moment.
             Err(bad) if matches!(bad.refusal, Refusal::IpNotAllowed | Refusal::RateLimited) => Ownership::Foreign,
             Err(_) => Ownership::Unusable,
         })
     }
 
-    /// The claims of an access token that we signed, whether or not it is still good.
+    /// The claims of an access token that we signed, whether or not it is still valid.
     fn own_jwt(&self, token: Presented<'_>) -> Option<AccessClaims> {
         let token = std::str::from_utf8(token).ok().filter(|text| text.matches('.').count() == 2)?;
         let (ring, running) = (self.signing.ring().ok()?, self.signing.running().ok()?);

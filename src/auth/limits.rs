@@ -1,4 +1,4 @@
-//! Per-key rate limits: a leaky bucket (GCRA) in memory for each key that has one.
+//! Per-key rate limits: a leaky bucket (GCRA) in memory for each key that has a limit.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -16,17 +16,17 @@ use crate::model::{KeyId, RateLimit};
 
 type Limiter = RateLimiter<KeyId, DashMapStateStore<KeyId>, Steady, StateInformationMiddleware>;
 
-/// How a key stands with its limit after a request; for the RateLimit headers.
+/// A key's remaining allowance after a request; for the RateLimit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     pub limit: RateLimit,
-    /// Requests that would pass right now.
+    /// Number of requests that would be allowed right now.
     pub remaining: u32,
-    /// Seconds until the full burst is there again, or, refused, until the next request passes.
+    /// Seconds until the full burst is available or, after a refusal, until the next request is allowed.
     pub reset: u64,
 }
 
-/// One limiter for all keys of the same limit.
+/// One limiter for all keys with the same limit.
 pub struct Limits {
     by_limit: ArcSwap<HashMap<RateLimit, Arc<Limiter>>>,
     clock: Steady,
@@ -37,7 +37,7 @@ impl Limits {
         Limits { by_limit: ArcSwap::default(), clock: Steady(clock) }
     }
 
-    /// Takes one request off the key's allowance, or says how long there is none.
+    /// Uses up one request of the key's allowance, or returns how long none is left.
     pub fn take(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
         let refill = Duration::from_secs(u64::from(limit.window)) / limit.requests;
         match self.limiter(limit).check_key(&key) {
@@ -50,7 +50,7 @@ impl Limits {
         }
     }
 
-    /// Forgets keys that have their full allowance, and limits that no such key is left for.
+    /// Forgets keys with a full allowance, and limits without any other key.
     pub fn prune(&self) {
         for limiter in self.by_limit.load().values() {
             limiter.retain_recent();
@@ -79,7 +79,7 @@ impl Limits {
             limits.entry(limit).or_insert_with(|| Arc::clone(&fresh));
             limits
         });
-        // Another thread may have been first; all must use the same one.
+        // Another thread may have been first; all must use the same limiter.
         self.by_limit.load().get(&limit).map_or(fresh, Arc::clone)
     }
 

@@ -49,7 +49,7 @@ pub use state::DatabaseState;
 pub use step_up::SensitiveAct;
 pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
 
-/// Everything a decision needs. One for the process, shared by all workers.
+/// Everything a decision needs. There is one per process, shared by all workers.
 pub struct Auth {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -65,7 +65,7 @@ pub struct Auth {
     signing: Arc<Signing>,
     token_lifetime: Duration,
     refresh_reuse: Duration,
-    /// In the server alone.
+    /// Set in the server only.
     collector: OnceLock<Collector>,
     upkeep: OnceLock<upkeep::Upkeep>,
 }
@@ -104,32 +104,32 @@ impl Auth {
         })
     }
 
-    /// Distinct bad keys a minute from one address; 0: no limit.
+    /// Maximum distinct bad keys per minute from one address; 0 means no limit.
     pub fn with_bad_key_limit(self, limit: u32) -> Self {
         Auth { strangers: strangers::Strangers::new(limit), ..self }
     }
 
-    /// How long a token of a log-in by a program lives.
+    /// Lifetime of the tokens that programs get by signing in.
     pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
         Auth { token_lifetime: lifetime, ..self }
     }
 
-    /// For so long, a refresh token that comes again gets the same answer; zero: it never does.
+    /// How long a reused refresh token gets the same answer; zero means never.
     pub fn with_refresh_reuse(self, reuse: Duration) -> Self {
         Auth { refresh_reuse: reuse, ..self }
     }
 
-    /// From now on uses are written, and the database is kept tidy: what a server does, and a command does not.
+    /// Starts writing uses and tidying the database, which a server does and a command does not.
     pub fn start_collecting(&self, retention: Duration) -> Result<()> {
         let (store, clock, entropy) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
-        // A second call finds the first one's thread at work and ends its own.
+        // A second call finds the first call's thread running and stops its own.
         let _ = self.collector.set(collector);
         let _ = self.upkeep.set(upkeep::Upkeep::start(Arc::clone(&self.store), Arc::clone(&self.clock))?); // as above
         Ok(())
     }
 
-    /// Writes every count, finishes what is queued, checkpoints and closes the store.
+    /// Writes every count, finishes queued work, checkpoints and closes the store.
     pub fn close(&self) {
         self.signing.stop();
         if let Some(upkeep) = self.upkeep.get() {
@@ -150,7 +150,7 @@ impl Auth {
         self.usage.state()
     }
 
-    /// Tells this server's database from others.
+    /// Identifies this server's database.
     pub fn installation(&self) -> &[u8; 16] {
         self.store.installation()
     }

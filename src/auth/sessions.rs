@@ -1,4 +1,4 @@
-//! Sessions after sign-in: recognised, kept alive, ended.
+//! Sessions after sign-in: recognised, extended, ended.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::model::time::SKEW;
 use crate::model::{Action, Digest, Origin, Session, SessionId, SessionToken, UserId};
 use crate::store::{SessionRow, StoredSessionId, Tx};
 
-/// A session's last-seen time is written at most this often.
+/// Minimum time between two writes of a session's last-seen time.
 const TOUCH: Duration = Duration::from_secs(60);
 
-/// A new session in place of the browser's former one: a new sign-in never keeps an old id alive.
+/// Starts a session in place of the browser's previous one: a new sign-in never keeps an old session id.
 pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Digest>) -> Result<()> {
     if let Some(old) = replaces {
         tx.delete_session_with_digest(old)?;
@@ -24,12 +24,12 @@ pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Di
     tx.set_last_login(new.user, by.at)
 }
 
-/// Without an event for each: for what has an event of its own.
+/// Writes no event per session: the act has its own.
 pub(super) fn delete_all(tx: &Tx<'_>, user: UserId) -> Result<()> {
     tx.delete_sessions_of(user)
 }
 
-/// One session of this user; another's answers like none.
+/// Ends one session of this user; another user's session counts as not found.
 fn end(tx: &Tx<'_>, by: &By, id: SessionId, user: UserId, action: Action) -> Result<()> {
     if !tx.delete_session(id, user)? {
         return Err(Error::not_found("session"));
@@ -37,7 +37,7 @@ fn end(tx: &Tx<'_>, by: &By, id: SessionId, user: UserId, action: Action) -> Res
     log(tx, by, action, id)
 }
 
-/// All of the user's sessions but `keep`, and their programs' tokens. Returns how many sessions ended.
+/// Ends all of the user's sessions except `keep`, and their programs' tokens. Returns how many sessions ended.
 fn end_all(tx: &Tx<'_>, by: &By, user: UserId, keep: Option<SessionId>) -> Result<usize> {
     let keep = keep.map(StoredSessionId::from);
     let ending: Vec<_> = tx.session_ids_of(user)?.into_iter().filter(|id| Some(id) != keep.as_ref()).collect();
@@ -54,7 +54,7 @@ pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, id: SessionId) -> Result
 }
 
 impl Auth {
-    /// The live session behind a cookie. Its user's role and state are those of this moment.
+    /// The live session of a cookie. Its user's role and state are read now.
     pub async fn session(&self, token: &SessionToken) -> Result<Option<Session>> {
         let (now, digest) = (self.now(), token.digest());
         let Some(session) = self.store.read(move |tx| tx.session(&digest)).await? else { return Ok(None) };
@@ -63,7 +63,7 @@ impl Auth {
         }
         if now.since(session.last_seen_at) >= TOUCH {
             let id = session.id;
-            // A session that could not be touched is still a session: it ends a little earlier.
+            // A session whose time could not be written is still valid: it expires a little earlier.
             if let Err(error) = self.store.write(Urgency::Ordinary, move |tx| tx.set_session_seen(id, now)).await {
                 tracing::warn!(%error, "a session's last-seen time was not written");
             }
@@ -90,7 +90,7 @@ impl Auth {
         self.act(Urgency::Revocation, self.by(&origin_for(asking, user)), act).await
     }
 
-    /// All but `keep`; returns how many.
+    /// Ends all sessions except `keep`; returns how many.
     pub async fn end_sessions(&self, asking: &Asking, user: UserId, keep: Option<SessionId>) -> Result<usize> {
         must_be_self_or_admin(asking, user)?;
         let act = move |tx: &Tx<'_>, by: &By| end_all(tx, by, user, keep);

@@ -1,4 +1,4 @@
-//! What the operator chose about keys, tokens, usage and signing: plain values with their defaults.
+//! The operator's settings for keys, tokens, usage and signing: plain values with their defaults.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use crate::model::KeyPrefix;
 use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
 use crate::signing::SigningSettings;
 
-/// Distinct bad keys per minute that one address may try, unless the operator chooses otherwise.
+/// Default maximum of distinct bad keys per minute and address.
 pub const BAD_KEY_LIMIT: u32 = 1000;
-/// How long hourly counts are kept, unless the operator chooses otherwise.
+/// Default retention of hourly counts.
 const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 #[derive(Debug, Clone)]
 pub struct AuthSettings {
     /// Prefixes for keys; the first is the default.
     pub prefixes: Vec<KeyPrefix>,
-    /// Distinct bad keys that one address may try per minute; 0 means no limit.
+    /// Maximum distinct bad keys per minute and address; 0 means no limit.
     pub bad_key_limit: u32,
     /// How long hourly usage counts are kept.
     pub usage_retention: Duration,

@@ -1,5 +1,5 @@
-//! The one-time link with which the first admin is made. It lives in memory, only while there is no
-//! user; the transaction that makes the first admin decides who of several was first.
+//! The one-time setup link with which the first admin is created. It exists in memory, only while there is no user; the
+//! transaction that creates the first admin decides which of several requests was first.
 
 use std::sync::Mutex;
 
@@ -11,20 +11,20 @@ use crate::error::{Error, Result};
 use crate::model::{Email, Origin, Password, Role, SessionToken, User, UserId};
 use crate::store::Tx;
 
-/// The digest of the link's token, while the link is good.
+/// The digest of the link's token, while the link is valid.
 #[derive(Default)]
 pub(super) struct SetupLink(Mutex<Option<[u8; 32]>>);
 
-/// Only while there is nobody: of many at once, exactly one succeeds.
+/// Only while there is no user: of several concurrent requests, exactly one succeeds.
 fn add_first_admin(tx: &Tx<'_>, by: &By, new: &NewUser) -> Result<User> {
     if tx.has_users()? {
-        return Err(Error::conflict("The first admin has been made already. Log in, or ask an admin for an account."));
+        return Err(Error::conflict("The first admin already exists. Sign in, or ask an admin for an account."));
     }
     users::add(tx, by, new)
 }
 
 impl Auth {
-    /// A fresh token for the link, if there is no user yet; an earlier one is void then.
+    /// A new token for the link, if there is no user yet; it replaces an earlier one.
     pub async fn open_setup(&self) -> Result<Option<SessionToken>> {
         if self.store.read(|tx| tx.has_users()).await? {
             return Ok(None);
@@ -34,7 +34,7 @@ impl Auth {
         Ok(Some(token))
     }
 
-    /// Whether this is the link's token and nobody has used it.
+    /// Whether this is the link's token and the link has not been used.
     pub async fn is_setup_open(&self, token: &str) -> Result<bool> {
         let matches = match (SessionToken::parse(token), *self.link()?) {
             (Some(given), Some(expected)) => constant_time::is_equal(given.digest().as_bytes(), &expected),
@@ -43,7 +43,7 @@ impl Auth {
         Ok(matches && !self.store.read(|tx| tx.has_users()).await?)
     }
 
-    /// Makes the first admin and ends the link, whichever of several at once is first.
+    /// Creates the first admin and invalidates the link; only the first of several concurrent requests succeeds.
     pub async fn set_up(&self, token: &str, email: &str, password: &str, origin: Origin) -> Result<User> {
         if !self.is_setup_open(token).await? {
             return Err(Error::forbidden(

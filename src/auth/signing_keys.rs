@@ -1,4 +1,4 @@
-//! The server's signing keys: made, rotated and replaced, in a file beside the database.
+//! The server's signing keys: created, rotated and replaced, in a file next to the database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::model::signing::Keyring;
 use crate::signing::{Keyrings, LONGEST_TOKEN, Signing, SigningSettings, one_of_each, read_pem, two_of_each};
 use crate::store::{Store, Tx};
 
-/// In a transaction, so that of two rotations at once the second sees the first. The file is replaced before the
-/// commit: at worst a rotation has no event, never an event no rotation.
+/// Runs in a transaction, so that of two concurrent rotations the second sees the first. The file is replaced before
+/// the commit: at worst a rotation has no event; an event always has its rotation.
 fn change(
     tx: &Tx<'_>,
     by: &By,
@@ -29,7 +29,7 @@ fn change(
     Ok(ring)
 }
 
-/// As the thread that keeps the keys sees them.
+/// The store as the keeper thread sees it.
 struct StoredKeyrings {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -56,8 +56,8 @@ impl Keyrings for StoredKeyrings {
 }
 
 impl Auth {
-    /// In the server only, once. Keys that cannot be used stop the start; keys that are missing are made while the
-    /// server answers already.
+    /// Called once, in the server only. Unusable keys stop the start; missing keys are generated while the server
+    /// already answers.
     pub fn start_signing(&self, settings: SigningSettings, issuer: &str) -> Result<()> {
         let stored = StoredKeyrings { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
         self.signing.start(settings, issuer, Arc::new(stored), Arc::clone(&self.clock))
@@ -67,7 +67,7 @@ impl Auth {
         &self.signing
     }
 
-    /// All keys, for the operator's eyes: of this file, or ours.
+    /// All keys, for the operator: those of this file, or ours.
     pub fn signing_keys(&self, file: Option<&Path>) -> Result<Option<Keyring>> {
         match file {
             Some(file) => read_pem(file, self.now()).map(Some),
@@ -75,13 +75,13 @@ impl Auth {
         }
     }
 
-    /// The next keys sign from now on; those that signed are published for `overlap` more.
+    /// The next keys start to sign; retired keys stay published for `overlap`.
     pub async fn rotate_signing_keys(&self, asking: &Asking, overlap: Duration) -> Result<Keyring> {
         asking.caller.must_be_admin()?;
         if overlap < LONGEST_TOKEN {
             return Err(Error::invalid(
                 "overlap",
-                "An overlap is at least 1h: so long may a token live that an old key has signed. After a leak, use --leaked.",
+                "The overlap must be at least 1h, the maximum token lifetime. After a leak, use --leaked.",
             ));
         }
         if self.store.signing_keys()?.is_none() {
@@ -92,7 +92,7 @@ impl Auth {
         self.change_signing_keys(asking, rotate, Action::SigningKeysRotated).await
     }
 
-    /// After a leak: all keys anew, and what the old ones have signed is good no more.
+    /// After a leak: replaces every key and invalidates everything signed so far.
     pub async fn replace_signing_keys(&self, asking: &Asking) -> Result<Keyring> {
         asking.caller.must_be_admin()?;
         let (fresh, now) = (two_of_each()?, self.now());

@@ -1,4 +1,4 @@
-//! How the database is: for readiness and the metrics.
+//! The state of the database: for readiness and the metrics.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use super::Auth;
 use crate::ambient::histogram::Snapshot;
 use crate::error::Result;
 
-/// At one moment.
+/// The state at one moment.
 #[derive(Debug)]
 pub struct DatabaseState {
     pub keys: u64,
-    /// The revision that the index has followed.
+    /// The revision that the index has reached.
     pub revision: u64,
     pub index_is_full: bool,
     pub writes_are_failing: bool,
     /// Durations of durable commits, in microseconds.
     pub commits: Snapshot,
-    /// Writes that shared a commit.
+    /// Number of writes per commit.
     pub batches: Snapshot,
     pub sessions: u64,
     /// Size of the write-ahead log.
@@ -38,7 +38,7 @@ impl Auth {
         })
     }
 
-    /// Whether the database's files are not in their place, so that nothing is answered.
+    /// Whether the database's files are missing, so that nothing is answered.
     pub fn is_database_gone(&self) -> bool {
         self.store.index().is_broken()
     }

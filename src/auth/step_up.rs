@@ -1,16 +1,16 @@
-//! Step-up: which acts at the dashboard need a fresh proof of who acts. This is the one list of them.
+//! Step-up: which acts at the dashboard need a fresh proof of identity. This is the only list of them.
 
 use std::time::Duration;
 
 use crate::model::{Role, ScopeSet, Session, Time, User};
 
-/// A session this young is proof enough.
+/// A session younger than this is proof enough.
 const FRESH: Duration = Duration::from_secs(15 * 60);
 
 /// An act that may be sensitive.
 #[derive(Debug, Clone, Copy)]
 pub enum SensitiveAct<'a> {
-    /// A key with these scopes is created, or rotated: its text is shown.
+    /// Creating or rotating a key with these scopes, which shows its text.
     ObtainKey(&'a ScopeSet),
     AddUser(Role),
 }
@@ -24,7 +24,7 @@ impl SensitiveAct<'_> {
         }
     }
 
-    /// Whether the user of this session has to prove again who they are.
+    /// Whether the user of this session must prove their identity again.
     pub fn needs_proof(&self, session: &Session, now: Time) -> bool {
         self.is_sensitive(&session.user) && now.since(session.created_at) >= FRESH
     }

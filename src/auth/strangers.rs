@@ -1,7 +1,7 @@
-//! Addresses that try many different bad keys: counted by distinct key, not by request, so that one
-//! misconfigured client retrying is not taken for a guesser. Only bad keys are ever held back; a good
-//! key is judged before anybody looks here. All threads count together; by address in one of several maps,
-//! so that they seldom wait for each other.
+//! Addresses that try many different bad keys: counted by distinct key, not by request, so that one misconfigured
+//! client that retries is not mistaken for an attacker. Only bad keys are ever throttled: a valid key is accepted
+//! before this check. All threads share the counts; addresses are spread over several maps, so that threads rarely wait
+//! for each other.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ use crate::model::client_address::Neighbourhood;
 use crate::model::{ClientAddress, Digest};
 
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses (IPv6: /64s) that one of the maps holds at a time.
+/// Maximum addresses (IPv6: /64s) per map at a time.
 const MOST: usize = 256;
 const MAPS: usize = 64;
 const BITS: usize = 4096;
@@ -20,11 +20,11 @@ const BITS: usize = 4096;
 const FEW: usize = 64;
 
 pub struct Strangers {
-    /// Distinct bad keys a minute from one address; 0: no limit.
+    /// Maximum distinct bad keys per minute from one address; 0 means no limit.
     limit: u32,
     /// How many bits `limit` keys set.
     threshold: u32,
-    /// Which map an address is in, nobody can tell from outside.
+    /// Keyed, so that nobody outside can predict an address's map.
     hasher: RandomState,
     watched: [Mutex<HashMap<Neighbourhood, Suspect>>; MAPS],
 }
@@ -37,7 +37,8 @@ struct Suspect {
 enum Seen {
     /// The beginnings of their digests.
     Few(Vec<u64>),
-    /// Linear counting: each key sets one of 4,096 bits; how many are set tells about how many keys there were.
+    /// Linear counting: each key sets one of 4,096 bits; the number of set bits gives an estimate of the number of
+    /// keys.
     Many { bits: Box<[u64; BITS / 64]>, set: u32 },
 }
 
@@ -51,8 +52,8 @@ impl Strangers {
         }
     }
 
-    /// Notes a bad key; tells how long to wait if there were too many. The loopback address is never
-    /// held back: it is the operator, or a gateway that speaks for everybody. An unknown address may be.
+    /// Records a bad key; returns how long to wait if there were too many. The loopback address is never throttled: it
+    /// is the operator, or a gateway for all clients. An unknown address may be.
     pub fn note(
         &self,
         address: Option<ClientAddress>,
@@ -63,7 +64,7 @@ impl Strangers {
         let from = address.filter(|address| self.limit > 0 && !is_loopback(address))?.neighbourhood();
         let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
-        // A full map or a poisoned one holds nobody back.
+        // A full map or a poisoned one throttles nobody.
         let mut watched = self.watched[self.hasher.hash_one(from) as usize % MAPS].lock().ok()?;
         if watched.len() >= MOST && !watched.contains_key(&from) {
             watched.retain(|_, suspect| suspect.window == window);
@@ -118,7 +119,7 @@ impl Seen {
         }
     }
 
-    /// More keys than `limit`; so many set `threshold` bits.
+    /// Whether there were more than `limit` keys, which set `threshold` bits.
     fn are_more_than(&self, limit: u32, threshold: u32) -> bool {
         match self {
             Seen::Few(heads) => heads.len() > limit as usize,

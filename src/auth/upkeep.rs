@@ -1,5 +1,5 @@
-//! What the server tidies by schedule: what a killed import left, failed sign-ins of past hours, old lines of the
-//! change feed.
+//! What the server tidies on schedule: rows of a killed import, failed sign-ins of past hours, old lines of the change
+//! feed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::store::{Store, Urgency};
 
 const EVERY: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_millis(500);
-/// Between two steps of what takes many.
+/// Pause between two steps of a long task.
 const STEP: Duration = Duration::from_millis(125);
-/// Lines that the change feed keeps for followers.
+/// Lines of the change feed that are kept for followers.
 const KEPT_CHANGES: i64 = 100_000;
-/// Rows removed in one transaction; few, so that a revocation never waits long behind it.
+/// Rows removed per transaction; few, so that a revocation never waits long behind it.
 const PRUNED_AT_ONCE: usize = 256;
 
 pub(super) struct Upkeep(Background);
@@ -58,12 +58,12 @@ impl UpkeepLoop {
         if self.tidied_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
             self.tidied_at = Some(now);
             self.is_clearing = true;
-            warn("failed log-ins of past hours were not written to the audit log", self.report_refused_logins());
+            warn("failed sign-ins of past hours were not written to the audit log", self.report_refused_logins());
             warn("old lines of the change feed were not removed", self.prune_changes());
         }
         if self.is_clearing {
             let more = block_on(keys::remove_abandoned(&self.store));
-            self.is_clearing = warn("what a killed import left was not removed", more) == Some(true);
+            self.is_clearing = warn("rows of a killed import were not removed", more) == Some(true);
         }
     }
 
@@ -80,5 +80,5 @@ impl UpkeepLoop {
 }
 
 fn warn<T>(what: &str, outcome: Result<T>) -> Option<T> {
-    outcome.inspect_err(|error| tracing::warn!(%error, "{what}; tried again later")).ok()
+    outcome.inspect_err(|error| tracing::warn!(%error, "{what}; trying again later")).ok()
 }

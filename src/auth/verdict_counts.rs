@@ -1,4 +1,4 @@
-//! How many verdicts of each kind were given; each thread counts for itself, a scrape adds up.
+//! Number of verdicts of each kind; each thread counts for itself, and a scrape adds up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use crate::ambient::PerThread;
 use crate::error::Result;
 use crate::model::Refusal;
 
-/// Codes by which verdicts are counted: few, fixed, none that a stranger could invent.
+/// The codes by which verdicts are counted: few and fixed, so that clients cannot invent any.
 pub const CODES: [&str; 11] = [
     "valid",
     "malformed",

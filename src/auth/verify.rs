@@ -1,5 +1,6 @@
-//! Is this key good for this request? In memory, without a query, a lock or a wait, whenever the
-//! index can tell; from SQLite when it cannot; an error, never a verdict, when nobody can.
+//! Is this key valid for this request? In memory, without a query, whenever the index can decide: a use locks the
+//! thread's own buffer, and a limited key locks a shard of the limiter's map. Otherwise SQLite decides. If neither can,
+//! the result is an error, never a verdict.
 
 use std::time::Duration;
 
@@ -10,22 +11,22 @@ use crate::index::{IndexedKey, KeyView, Lookup};
 use crate::model::verdict::Demand;
 use crate::model::{Digest, JudgedKey, KeyId, Owner, PlainKey, RateLimit, Refusal, Role, ScopeSet, Time};
 
-/// What anybody presented as a key: bytes, not yet believed.
+/// A text presented as a key: unverified bytes.
 pub type Presented<'a> = &'a [u8];
 
-/// What was presented, with the look-up that it is worth.
+/// A presented text, with the look-up that it needs.
 pub struct Sought<'a> {
     presented: Presented<'a>,
     candidate: Option<Candidate>,
 }
 
-/// `Ok`: the key is good, with what the caller wanted to know of it.
+/// `Ok` means the key is valid; it contains what the caller asked for.
 pub type Verdict<T> = std::result::Result<Good<T>, Bad>;
 
 #[derive(Debug)]
 pub struct Good<T> {
     pub told: T,
-    /// For a key with a rate limit: how it stands now.
+    /// The remaining allowance of a key with a rate limit.
     pub allowance: Option<Allowance>,
 }
 
@@ -33,7 +34,7 @@ pub struct Good<T> {
 pub struct Bad {
     pub refusal: Refusal,
     pub allowance: Option<Allowance>,
-    /// This address tried too many different bad keys; how long it should wait.
+    /// How long this address should wait, because it tried too many different bad keys.
     pub held_back: Option<Duration>,
 }
 
@@ -51,7 +52,7 @@ impl Identity {
         Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
     }
 
-    /// For acts of the key on itself, which any live key may do.
+    /// The key for acts on itself, which any live key may do.
     pub fn judged_for_itself(&self) -> JudgedKey {
         let (id, owner) = (self.id, self.owner.id);
         JudgedKey { id, need: None, owner, owner_role: Role::Member, scopes: ScopeSet::default(), bounds: None }
@@ -59,11 +60,11 @@ impl Identity {
 }
 
 impl Auth {
-    /// The longest text that is looked up at all; imported keys are shorter.
+    /// The longest text that is looked up; imported keys are shorter.
     pub const LONGEST_KEY: usize = 1024;
 
-    /// The first of two steps towards a look-up, both optional: whoever has other work does it in between,
-    /// while memory answers.
+    /// The first of two optional steps that prepare a look-up: a caller with other work does it in between, while
+    /// memory is being fetched.
     pub fn seek<'a>(&self, presented: Presented<'a>) -> Sought<'a> {
         let candidate = self.candidate(presented);
         if let Some(candidate) = &candidate {
@@ -72,15 +73,15 @@ impl Auth {
         Sought { presented, candidate }
     }
 
-    /// The second.
+    /// The second step.
     pub fn approach(&self, sought: &Sought<'_>) {
         if let Some(candidate) = &sought.candidate {
             self.store.index().fetch_entry(&candidate.digest);
         }
     }
 
-    /// The verdict, if memory can tell; `None`: ask [`Auth::verify`]. `tell` runs on a good key and
-    /// may run twice.
+    /// The verdict, if memory can decide; `None` means call [`Auth::verify`]. `tell` runs on a valid key and may run
+    /// twice.
     pub fn verify_in_memory<T>(
         &self,
         sought: &Sought<'_>,
@@ -92,7 +93,7 @@ impl Auth {
         Some(verdict)
     }
 
-    /// The same verdict, from SQLite where memory cannot tell.
+    /// The same verdict, from SQLite if memory cannot decide.
     pub async fn verify<T>(
         &self,
         presented: Presented<'_>,
@@ -107,7 +108,7 @@ impl Auth {
         verdict
     }
 
-    /// The verdict on the key with this id, as on its text: for a token that speaks for the key.
+    /// The verdict on the key with this id, as on its text: for a token that stands for the key.
     pub(super) async fn verify_by_id<T>(
         &self,
         id: KeyId,
@@ -115,7 +116,7 @@ impl Auth {
         tell: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         if self.store.index().is_broken() {
-            return Err(Error::unavailable("the database file is not in its place"));
+            return Err(Error::unavailable("the database file is missing or was replaced"));
         }
         let verdict = match self.store.find_by_id(id).await? {
             Some(key) => self.judge_stored(&key, demand, tell),
@@ -139,7 +140,7 @@ impl Auth {
             Lookup::Found(judged) => Some(Ok(self.settle(judged, candidate.digest, demand, now))),
             Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)))),
             Lookup::Unsure => None,
-            Lookup::Broken => Some(Err(Error::unavailable("the database file is not in its place"))),
+            Lookup::Broken => Some(Err(Error::unavailable("the database file is missing or was replaced"))),
         }
     }
 
@@ -168,17 +169,17 @@ impl Auth {
         let view =
             KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
         if key.grant.is_unreadable {
-            // What can be read may refuse it; nothing can accept it.
+            // The readable fields may still refuse it; nothing can accept it.
             let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
             return match view.facts().judge(now, &nothing) {
                 Err(refusal) => Ok(Err(self.refuse(refusal, || key.digest, demand))),
-                Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; keybearer check", key.id))),
+                Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; run keybearer check", key.id))),
             };
         }
         Ok(self.settle(judge(&view, now, demand, &tell), key.digest, demand, now))
     }
 
-    /// The key's facts are good or not; its rate limit is counted, and so is the use.
+    /// Decides on the key's facts; counts its rate limit and the use.
     fn settle<T>(
         &self,
         judged: std::result::Result<Judged<T>, Refusal>,
@@ -204,13 +205,13 @@ impl Auth {
         Bad { refusal, allowance: None, held_back }
     }
 
-    /// Who bears this key.
+    /// The identity of this key.
     pub async fn identify(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Identity>> {
         self.verify(presented, demand, Identity::of).await
     }
 
-    /// A text worth a look-up. Ours must have its shape and checksum; any other text only when
-    /// imported keys, which may have any text, are (or may be) held.
+    /// A text that is worth a look-up. Our keys must have the right shape and checksum; any other text counts only if
+    /// imported keys, which may have any text, exist (or may exist).
     fn candidate(&self, presented: Presented<'_>) -> Option<Candidate> {
         if PlainKey::is_well_formed(presented) {
             return Some(Candidate { digest: Digest::of(presented), if_absent: Refusal::NotFound });
@@ -220,7 +221,7 @@ impl Auth {
         may_be_imported.then(|| Candidate { digest: Digest::of(presented), if_absent: Refusal::Malformed })
     }
 
-    /// With one of our prefixes and our length it claims to be ours, and its checksum belies it.
+    /// The text has one of our prefixes and our length, so it claims to be ours although its checksum is wrong.
     fn begins_like_ours(&self, presented: Presented<'_>) -> bool {
         self.prefixes.iter().any(|prefix| {
             let prefix = prefix.as_str().as_bytes();
@@ -229,7 +230,7 @@ impl Auth {
     }
 }
 
-/// What a good key's look took along.
+/// A valid key, with what its look-up returned.
 struct Judged<T> {
     id: KeyId,
     number: Option<u32>,

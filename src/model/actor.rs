@@ -1,4 +1,4 @@
-//! Who acts, and from where: an argument of every act that leaves an event.
+//! Who acts, and from where: an argument of every act that writes an event.
 
 use super::{Authority, ClientAddress, KeyId, UserId};
 
@@ -14,7 +14,7 @@ pub enum Actor {
     },
     /// The operator at the command line.
     Operator,
-    /// The server itself, by its schedule.
+    /// The server itself, on its schedule.
     Server,
     /// Somebody who has not proved who they are.
     Anonymous,
@@ -54,9 +54,9 @@ impl Actor {
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub actor: Actor,
-    /// What the act is allowed by; judged again inside its transaction.
+    /// The authority for the act; it is checked again inside the act's transaction.
     pub authority: Authority,
-    /// `None` for what comes from no client.
+    /// `None` if no client is involved.
     pub address: Option<ClientAddress>,
     pub request_id: Option<String>,
 }
@@ -76,7 +76,7 @@ impl Origin {
         Origin { actor: Actor::Anonymous, authority: Authority::None, address, request_id }
     }
 
-    /// For an act on oneself: see [`Authority::without_role`].
+    /// The same origin for an act on oneself: see [`Authority::without_role`].
     pub fn on_oneself(&self) -> Self {
         let own = self.clone();
         Origin { authority: own.authority.without_role(), ..own }

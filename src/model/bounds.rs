@@ -1,14 +1,14 @@
-//! When, from where and how often a key can be used: what no key gives to another beyond its own.
+//! When, from where and how often a key can be used. No key can give another key more than it has.
 
 use super::{KeySettings, Networks, RateLimit, Time};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bounds {
-    /// `None`: it never ends.
+    /// `None` means it never expires.
     pub expires_at: Option<Time>,
-    /// Empty: from anywhere.
+    /// Empty means any address.
     pub allowed_ips: Networks,
-    /// `None`: as often as one likes.
+    /// `None` means no limit.
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -17,7 +17,7 @@ impl Bounds {
         Bounds { expires_at: key.expires_at, allowed_ips: key.allowed_ips.clone(), rate_limit: key.rate_limit }
     }
 
-    /// The field by which this reaches beyond `outer`, if any does.
+    /// The first field in which these bounds exceed `outer`, if any.
     pub fn beyond(&self, outer: &Bounds) -> Option<&'static str> {
         let outlives = outer.expires_at.is_some_and(|end| self.expires_at.is_none_or(|own| own > end));
         let is_looser = outer.rate_limit.is_some_and(|limit| self.rate_limit.is_none_or(|own| !own.is_within(&limit)));

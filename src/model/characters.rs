@@ -1,6 +1,6 @@
-//! Characters that must not reach a page, a log or a terminal as they are.
+//! Characters that must not appear unescaped in a page, a log or a terminal.
 
-/// Characters that make text look like other text in a page, a log or a terminal.
+/// Whether a character can make text look like other text in a page, a log or a terminal.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')

@@ -1,12 +1,12 @@
-//! Where a client is. What proxies write about it is read here, by one reader for all.
+//! A client's address. This is the only parser for what proxies write about it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Its IP address (never an IPv4-mapped IPv6 one), or that nobody could read one. An unknown address is
-/// in no range, is counted in a bucket of its own, and is written as `unknown`.
+/// An IP address (never an IPv4-mapped IPv6 one), or unknown. An unknown address is in no range, has a bucket of its
+/// own, and is written as `unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientAddress {
     Known(IpAddr),
@@ -14,9 +14,9 @@ pub enum ClientAddress {
 }
 
 impl ClientAddress {
-    /// One address as proxies write it: `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::7`, `[2001:db8::7]`,
-    /// `[2001:db8::7]:443`, each with blanks around it or in double quotes. A zone (RFC 4007 §11) means
-    /// something on one machine only and is left out. All else, an empty text too, is unknown.
+    /// Parses one address as proxies write it: `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::7`, `[2001:db8::7]`,
+    /// `[2001:db8::7]:443`, each with surrounding blanks or in double quotes. A zone (RFC 4007 §11) is meaningful on
+    /// one machine only and is dropped. Anything else, including an empty text, is unknown.
     pub fn read(text: &[u8]) -> Self {
         let text = std::str::from_utf8(text).ok().map(|text| text.trim_matches([' ', '\t']));
         text.and_then(unquoted).and_then(address).map_or(ClientAddress::Unknown, ClientAddress::from)
@@ -40,7 +40,7 @@ impl From<IpAddr> for ClientAddress {
     }
 }
 
-/// Of a peer whose connection may be gone already.
+/// The address of a peer, whose connection may already be gone.
 impl From<Option<SocketAddr>> for ClientAddress {
     fn from(peer: Option<SocketAddr>) -> Self {
         peer.map_or(ClientAddress::Unknown, |peer| peer.ip().into())
@@ -56,7 +56,7 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// Without the quotes around it; `None` if there is one quote.
+/// Strips a pair of double quotes; `None` if there is only one quote.
 fn unquoted(text: &str) -> Option<&str> {
     match text.strip_prefix('"') {
         Some(rest) => rest.strip_suffix('"'),
@@ -91,7 +91,8 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// What one client can hold cheaply: an IPv4 address, an IPv6 /64. All unknown addresses are one.
+/// The addresses that one client can obtain cheaply: an IPv4 address or an IPv6 /64. All unknown addresses count as
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Neighbourhood {
     Known(IpNet),

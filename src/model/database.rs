@@ -1,20 +1,20 @@
-//! Why a database is opened, and what the operator agrees to.
+//! Why a database is opened, and which risks the operator accepts.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The one server: holds the lock, keeps the index.
+    /// The server: holds the lock and keeps the index.
     Serve,
-    /// A command beside it, or alone: announces what it changes.
+    /// A command, with or without a running server: announces what it changes.
     Command,
-    /// A command that takes something away: it may use the reserve to open the database too.
+    /// A command that revokes something: it may also use the reserve to open the database.
     Revocation,
 }
 
-/// What is refused otherwise.
+/// Conditions that are refused unless the operator accepts them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Consent {
-    /// The database may be on a network file system, or on one that cannot be told from it.
+    /// The database may be on a network file system, or on one that looks like it.
     pub network_file_system: bool,
-    /// The database may be an older copy of the one that was there before, or another one.
+    /// The database may be an older copy of the previous one, or a different one.
     pub older_database: bool,
 }

@@ -1,12 +1,12 @@
-//! An e-mail address in its one canonical form, the same for log-in, throttle and uniqueness.
+//! An email address in its one canonical form, used for sign-in, throttling and uniqueness.
 
 use std::fmt;
 
 use super::foreign_text::has_key;
 use crate::error::{Error, Result};
 
-/// Lower-case ASCII without blanks around it. Letters beyond ASCII are refused rather than mapped:
-/// case mapping makes two addresses one (Django CVE-2019-19844).
+/// A lower-case ASCII address without surrounding blanks. Letters beyond ASCII are refused, not mapped: case mapping
+/// can merge two addresses (Django CVE-2019-19844).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -17,10 +17,10 @@ impl Email {
         let text = text.trim_matches([' ', '\t', '\r', '\n']);
         let wrong = |message| Err(Error::invalid("email", message));
         if text.len() > Self::MAX {
-            return wrong("An e-mail address has at most 254 characters.");
+            return wrong("Use an email address of up to 254 characters.");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return wrong("An e-mail address has no blanks, control characters or letters beyond ASCII.");
+            return wrong("An email address must not contain blanks, control characters or non-ASCII letters.");
         }
         let well_formed = text.rsplit_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
@@ -34,16 +34,16 @@ impl Email {
                 })
         });
         if has_key(text) {
-            return wrong("This address contains a key. Keys are never stored; enter an e-mail address.");
+            return wrong("This address contains a key. Keys are never stored: enter an email address.");
         }
         if !well_formed {
-            return wrong("Enter an e-mail address such as ada@example.com.");
+            return wrong("Enter an email address such as ada@example.com.");
         }
         Ok(Email(text.to_ascii_lowercase()))
     }
 
-    /// As it stands in the database; in its second part whether it is an address. What could break a header or a
-    /// terminal is replaced by `?`, and then it is the address of nobody.
+    /// The address as stored, and whether it is valid. Characters that could break a header or a terminal are replaced
+    /// by `?`; the result is nobody's address.
     pub fn stored(text: &str) -> (Self, bool) {
         match Self::parse(text) {
             Ok(email) if email.0 == text => (email, true),

@@ -1,12 +1,12 @@
-//! A line of the audit log: who did what to which thing, when, from where, with what outcome.
-//! Lines are chained by SHA-256, so that a removed, edited or moved line shows.
+//! An event of the audit log: who did what to which object, when, from where, with what outcome. Events are chained by
+//! SHA-256, so that removing, editing or moving one is detected.
 
 use sha2::{Digest as _, Sha256};
 
 use super::{Origin, Time};
 use crate::error::{Error, Result};
 
-/// What happened. The text is stored and shown; it never changes its meaning.
+/// The action. Its text is stored and shown, and never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     KeyCreated,
@@ -68,7 +68,7 @@ impl Action {
     pub fn parse(text: &str) -> Result<Self> {
         let known = Action::ALL.into_iter().find(|action| action.as_str() == text);
         known.ok_or_else(|| {
-            Error::invalid("action", "There is no such action. Known ones are key.created, user.added and so on.")
+            Error::invalid("action", "Unknown action. Use an event code such as key.created or user.added.")
         })
     }
 
@@ -108,14 +108,14 @@ pub struct NewEvent {
     pub at: Time,
     pub origin: Origin,
     pub action: Action,
-    /// The id of the key, user or session it is about.
+    /// Id of the key, user or session that the event is about.
     pub object: Option<[u8; 16]>,
-    /// What a person recognises it by: a name and hint, an e-mail. Never key material.
+    /// A name and hint, or an email, by which a person recognises the object. Never key material.
     pub label: String,
 }
 
 impl NewEvent {
-    /// The line of the log that it becomes.
+    /// The event that is appended under this number.
     pub fn line(&self, seq: i64) -> Event {
         Event {
             seq,
@@ -132,24 +132,24 @@ impl NewEvent {
     }
 }
 
-/// An id as people see it.
+/// An id in the form that people see.
 pub fn hyphenated(id: [u8; 16]) -> String {
     uuid::Uuid::from_bytes(id).to_string()
 }
 
-/// What `events verify` finds.
+/// The result of `events verify`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ChainReport {
     Whole {
         lines: u64,
     },
-    /// The first line whose chain does not follow from the line before it.
+    /// The first event whose chain value does not follow from the event before it.
     Broken {
         seq: i64,
     },
 }
 
-/// Follows the chain of the log from its first line.
+/// Checks the chain of the log, starting with its first event.
 #[derive(Debug, Default)]
 pub struct ChainCheck {
     chain: Vec<u8>,
@@ -158,7 +158,7 @@ pub struct ChainCheck {
 }
 
 impl ChainCheck {
-    /// Whether the next line, with its stored chain, follows from the one before.
+    /// Whether the next event, with its stored chain value, follows from the previous one.
     pub fn follow(&mut self, line: &Event, stored: Vec<u8>) -> bool {
         if line.chain(&self.chain).as_slice() != stored || line.seq != self.lines + 1 {
             self.broken = Some(line.seq);
@@ -169,7 +169,7 @@ impl ChainCheck {
         true
     }
 
-    /// `newest_ever`: the number of the newest line ever written, which shows lines that were cut off the end.
+    /// `newest_ever` is the number of the newest event ever written; it reveals events that were cut off the end.
     pub fn report(self, newest_ever: Option<i64>) -> ChainReport {
         match (self.broken, newest_ever) {
             (Some(seq), _) => ChainReport::Broken { seq },
@@ -179,7 +179,7 @@ impl ChainCheck {
     }
 }
 
-/// A stored line, ready to show.
+/// A stored event, ready to show.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Event {
     pub seq: i64,
@@ -195,8 +195,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// SHA-256 over the line before and every field of this one, each with its length before it,
-    /// so that no two lines read the same.
+    /// SHA-256 over the previous chain value and every field of this event, each prefixed with its length, so that
+    /// different events never produce the same input.
     pub fn chain(&self, before: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(before);

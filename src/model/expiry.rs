@@ -1,11 +1,11 @@
-//! When a key expires: read from what people and programs write, judged against `now`.
+//! When a key expires: parsed from what people and programs write, checked against `now`.
 
 use std::time::Duration;
 
 use super::Time;
 use crate::error::{Error, Result};
 
-/// Lifetime of a key whose creator chooses none.
+/// Default lifetime of a key.
 pub const USUAL_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 
 /// When a key expires, in whole seconds.
@@ -18,7 +18,7 @@ pub enum Expiry {
 impl Expiry {
     const FURTHEST: Duration = Duration::from_secs(36_525 * 86_400);
 
-    /// `90d`, `12h`, `never` or an RFC 3339 time; judged against `now`.
+    /// Parses `90d`, `12h`, `never` or an RFC 3339 time, relative to `now`.
     pub fn parse(text: &str, now: Time) -> Result<Self> {
         let text = text.trim();
         if text == "never" {
@@ -31,40 +31,37 @@ impl Expiry {
             Ok(time) => Self::at(time, now),
             Err(_) => Err(Error::invalid(
                 "expires",
-                "Write an expiry as 90d, 12h, never or an RFC 3339 time (2027-01-31T12:00:00Z).",
+                "Use an expiry such as 90d, 12h, never or an RFC 3339 time (2027-01-31T12:00:00Z).",
             )),
         }
     }
 
-    /// So long from `now`.
+    /// The expiry `span` after `now`.
     pub fn after(span: Duration, now: Time) -> Result<Self> {
         Self::at(now.whole_second().plus(span), now)
     }
 
-    /// `2027-01-31`, from a date field: the end of that day where UTC is `offset` minutes behind.
+    /// Parses `2027-01-31`, from a date field, as the end of that day in a time zone `offset` minutes ahead of UTC.
     pub fn parse_day(text: &str, offset: UtcOffset, now: Time) -> Result<Self> {
-        let wrong = || Error::invalid("expires_on", "Choose a date, written as 2027-01-31.");
+        let wrong = || Error::invalid("expires_on", "Enter a date such as 2027-01-31.");
         let day: jiff::civil::Date = text.parse().ok().filter(|_| text.len() == 10).ok_or_else(wrong)?;
         let end = day.tomorrow().and_then(|next| next.to_zoned(jiff::tz::TimeZone::UTC)).map_err(|_| wrong())?;
         let end = Time::from_millis(end.timestamp().as_millisecond() - i64::from(offset.0) * 60_000);
         Self::at(end, now).map_err(|error| Error { field: Some("expires_on"), ..error })
     }
 
-    /// In the future, and not absurdly so.
+    /// An expiry in the future, within 100 years.
     pub fn at(time: Time, now: Time) -> Result<Self> {
         if time <= now {
-            return Err(Error::invalid("expires", "An expiry lies in the future."));
+            return Err(Error::invalid("expires", "Choose a date in the future."));
         }
         if time.since(now) > Self::FURTHEST {
-            return Err(Error::invalid(
-                "expires",
-                "An expiry is at most 100 years away. Choose never for a key without one.",
-            ));
+            return Err(Error::invalid("expires", "Choose a date within 100 years, or never."));
         }
         Ok(Expiry::At(time))
     }
 
-    /// So long from `now`, in whole seconds; `None`: for ever.
+    /// Time from `now` to the expiry, in whole seconds; `None` if it never expires.
     pub fn lifetime(self, now: Time) -> Option<Duration> {
         self.time().map(|end| end.since(now.whole_second()))
     }
@@ -77,7 +74,7 @@ impl Expiry {
     }
 }
 
-/// How far a person's clock is ahead of UTC, in minutes; behind it, negative.
+/// A person's offset from UTC in minutes: positive east of Greenwich, negative west.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UtcOffset(i32);
 
@@ -85,19 +82,19 @@ impl UtcOffset {
     /// From UTC-12:00 (ships) to UTC+14:00 (Kiritimati).
     const RANGE: std::ops::RangeInclusive<i32> = -12 * 60..=14 * 60;
 
-    /// As the dashboard's script writes it: `-420`, `840`. Empty, where no script ran: UTC.
+    /// Parses `-420` or `840`, as the dashboard's script writes it. Empty, because no script ran, means UTC.
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
             return Ok(UtcOffset::default());
         }
         let minutes = text.parse().ok().filter(|minutes| Self::RANGE.contains(minutes));
         minutes.map(UtcOffset).ok_or_else(|| {
-            Error::invalid("expires_on", "Your time zone could not be read. Reload the page and choose the day again.")
+            Error::invalid("expires_on", "Your time zone could not be read. Reload the page and choose the date again.")
         })
     }
 }
 
-/// `90d`, `24h`, `15m`, `30s`: a positive span of time.
+/// Parses `90d`, `24h`, `15m` or `30s`: a positive time span.
 pub fn parse_span(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number: u64 = number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit()))?;

@@ -1,12 +1,13 @@
-//! Which rows of a list are wanted: everything, unless a part says less.
+//! Which rows of a list are wanted: all of them, unless a field narrows the list.
 
 use super::{Action, Cursor, KeyRecord, Page, Role, Time, UserId};
 
 #[derive(Debug, Clone)]
 pub struct KeyFilter {
     pub owner: Option<UserId>,
-    /// Any part of a name, a hint or the owner's email among the newest 10,000 keys after the cursor; among older keys
-    /// the beginning of a name or an email, or a whole hint; and a whole id. Letters beyond ASCII are case-sensitive.
+    /// Matches any part of a name, a hint or the owner's email among the newest 10,000 keys after the cursor; among
+    /// older keys, the beginning of a name or an email, or a whole hint; and a whole id. Letters beyond ASCII are
+    /// case-sensitive.
     pub search: Option<String>,
     pub enabled: Option<bool>,
     pub after: Option<Cursor>,
@@ -21,7 +22,7 @@ impl Default for KeyFilter {
 
 #[derive(Debug, Clone)]
 pub struct UserFilter {
-    /// Part of an email, or a whole id.
+    /// Matches part of an email, or a whole id.
     pub search: Option<String>,
     pub role: Option<Role>,
     pub active: Option<bool>,
@@ -31,7 +32,7 @@ pub struct UserFilter {
 
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Part of who, what, about what or from where.
+    /// Matches part of the actor, the action, the object or the address.
     pub search: Option<String>,
     pub action: Option<Action>,
     /// Id of the user or key that acted.
@@ -41,7 +42,7 @@ pub struct EventFilter {
     pub since: Option<Time>,
     /// Exclusive.
     pub until: Option<Time>,
-    /// Older than this line.
+    /// Only events older than this number.
     pub before: Option<i64>,
     pub limit: usize,
 }
@@ -51,7 +52,7 @@ impl EventFilter {
         Cursor(i128::from(seq).to_be_bytes())
     }
 
-    /// The line that a cursor stands for; a forged cursor stands for some line too.
+    /// The event number that a cursor stands for; a forged cursor stands for some event too.
     pub fn line(cursor: Cursor) -> i64 {
         i64::try_from(i128::from_be_bytes(cursor.0)).unwrap_or(i64::MAX)
     }

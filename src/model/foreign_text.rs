@@ -1,5 +1,5 @@
-//! Text that somebody else chose and that is stored: a user agent, a name. It may hold a key by mistake, and a key
-//! is stored nowhere.
+//! Text that is chosen by somebody else and stored, such as a user agent or a name. It may contain a key by mistake,
+//! and keys are never stored.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use std::ops::Range;
 use super::characters::is_deceptive;
 use super::{KeyPrefix, PlainKey};
 
-/// The longest text that is kept of a user agent, in bytes.
+/// Maximum stored length of a user agent, in bytes.
 pub const LONGEST: usize = 200;
-/// Secret and checksum.
+/// Length of the secret and the checksum.
 const TAIL: usize = 49;
 const IN_PLACE_OF_A_KEY: &[u8] = b"[key]";
 
-/// Where keys of ours are in the text, in order.
+/// Positions of our keys in the text, in order.
 pub fn keys_in(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let separators = text.iter().enumerate().filter(|(_, byte)| **byte == b'_').map(|(at, _)| at);
     separators.filter_map(|separator| {
@@ -28,13 +28,13 @@ pub fn has_key(text: &str) -> bool {
     keys_in(text.as_bytes()).next().is_some()
 }
 
-/// The text without the keys in it, nor the beginning of one where it was cut off.
+/// The text without our keys, and without the beginning of a key that was cut off at its end.
 pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
     let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };
     without_whole_keys(&text[..end])
 }
 
-/// A message of any length that repeats what somebody wrote, without the keys in it.
+/// A message of any length that quotes somebody's input, without the keys in it.
 pub fn message_without_keys(text: &str) -> Cow<'_, str> {
     match without_whole_keys(text.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
@@ -59,7 +59,7 @@ fn without_whole_keys(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(kept)
 }
 
-/// A user agent as it is stored and shown: bounded, without keys and without characters that pose as others.
+/// A user agent as it is stored and shown: bounded, without keys and without deceptive characters.
 pub fn user_agent(sent: &[u8]) -> String {
     let sent = &sent[..sent.len().min(LONGEST)];
     String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(LONGEST).collect()

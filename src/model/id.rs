@@ -1,5 +1,4 @@
-//! Identifiers: UUIDv7, made from our clock and our randomness, never used again and never a
-//! proof of anything.
+//! Identifiers: UUIDv7, made from our clock and our randomness. They are never reused and never prove anything.
 
 use std::fmt;
 
@@ -8,7 +7,7 @@ use uuid::Uuid;
 use super::Time;
 use crate::error::{Error, Result};
 
-/// The first bit after the time and the version: set in the ids of a sequence only.
+/// The first bit after the time and the version; set only in the ids of a sequence.
 const SEQUENCE: u8 = 0x08;
 
 macro_rules! id {
@@ -26,9 +25,9 @@ macro_rules! id {
                 $name(uuid::Builder::from_unix_timestamp_millis(now.millis().max(0) as u64, &random).into_uuid())
             }
 
-            /// The `number`th of many made at `at`, in order (RFC 9562 §6.2 method 1: a counter of 41 bits,
-            /// after the time and one bit that is set). So neighbours stay neighbours on disk, and no id of
-            /// [`Self::new`] lies among them.
+            /// The `number`th of many ids made at `at`, in order (RFC 9562 §6.2 method 1: a counter of 41 bits after
+            /// the time and one bit that is set). Neighbours stay neighbours on disk, and no id of [`Self::new`] falls
+            /// between them.
             pub fn in_sequence(at: Time, number: u64, mut random: [u8; 10]) -> Self {
                 random[0] = SEQUENCE | (number >> 38) as u8 & 0x07;
                 random[1] = (number >> 30) as u8;
@@ -37,14 +36,14 @@ macro_rules! id {
                 Self::made(at, random)
             }
 
-            /// The moment that went into it.
+            /// The time that the id contains.
             pub fn made_at(&self) -> Time {
                 let mut millis = [0; 8];
                 millis[2..].copy_from_slice(&self.0.as_bytes()[..6]);
                 Time::from_millis(i64::from_be_bytes(millis))
             }
 
-            /// The hyphenated form, in small letters or capitals (RFC 9562 §4). It is written in small letters.
+            /// Parses the hyphenated form in lower or upper case (RFC 9562 §4). Ids are written in lower case.
             pub fn parse(text: &str) -> Result<Self> {
                 match Uuid::try_parse(text) {
                     Ok(id) if text.len() == 36 => Ok($name(id)),

@@ -1,4 +1,5 @@
-//! A key's settings and record: what may be stored of a key. Its text is `PlainKey`, and is stored nowhere.
+//! A key's settings and record: everything that may be stored about a key. Its text is `PlainKey`, which is never
+//! stored.
 
 use std::time::Duration;
 
@@ -7,23 +8,23 @@ use super::verdict::KeyState;
 use super::{Digest, Email, Facts, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId, Version};
 use crate::model::expiry::USUAL_LIFETIME;
 
-/// What its owner decides about a key, and can change later. A request for a key, its record, a line of an import and
-/// a rotation all hold these by value, so that a new setting reaches each of them.
+/// The settings of a key, which its owner can change later. A request for a key, its record, a line of an import and a
+/// rotation all contain these by value, so that a new setting reaches each of them.
 #[derive(Debug, Clone)]
 pub struct KeySettings {
     pub name: KeyName,
     pub scopes: ScopeSet,
-    /// `None`: never.
+    /// `None` means it never expires.
     pub expires_at: Option<Time>,
-    /// Empty: any address.
+    /// Empty means any address.
     pub allowed_ips: Networks,
-    /// `None`: no limit.
+    /// `None` means no limit.
     pub rate_limit: Option<RateLimit>,
     pub metadata: Metadata,
 }
 
 impl KeySettings {
-    /// From `now` to the expiry, in whole seconds; `None`: unlimited.
+    /// Time from `now` to the expiry, in whole seconds; `None` means unlimited.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
         self.expires_at.map(|end| end.since(now.whole_second()))
     }
@@ -47,9 +48,9 @@ pub struct LastUse {
 #[derive(Debug, Clone)]
 pub struct KeyRecord {
     pub id: KeyId,
-    /// For the index only; no response shows it.
+    /// Used by the index only; no response contains it.
     pub digest: Digest,
-    /// `None` for an imported key, whose text we never knew.
+    /// `None` for an imported key, whose text we never had.
     pub prefix: Option<String>,
     pub hint: String,
     pub owner: Owner,
@@ -57,20 +58,20 @@ pub struct KeyRecord {
     pub settings: KeySettings,
     pub enabled: bool,
     pub created_at: Time,
-    /// Its lifetime when it was created; `None`: unlimited.
+    /// Its lifetime when it was created; `None` means unlimited.
     pub lifetime: Option<Duration>,
-    /// The key whose rate limit this one shares, since it was rotated from it. `None`: its own.
+    /// The key whose rate limit this one shares, because it was rotated from it. `None` means it has its own.
     pub limit_bucket: Option<KeyId>,
     pub last_use: Option<LastUse>,
-    /// A short-lived token, which a program got by signing in.
+    /// Whether this is a short-lived token, which a program got by signing in.
     pub is_token: bool,
-    /// The fields whose stored value breaks a rule, by their names in the API; what can be read of them is in
-    /// its place. Empty, unless somebody changed the database by hand or its file is damaged.
+    /// The fields whose stored value breaks a rule, by their API names; each contains what could be read of it. Empty
+    /// unless somebody edited the database by hand or its file is damaged.
     pub unreadable: Vec<&'static str>,
 }
 
 impl KeyRecord {
-    /// The key's state, as a verifier would find it. No other code derives it.
+    /// The key's state, as a verifier finds it. No other code derives it.
     pub fn state(&self, now: Time) -> KeyState {
         match self.facts().state(now) {
             KeyState::Active if self.is_beyond_judging() => KeyState::Damaged,
@@ -93,14 +94,14 @@ impl KeyRecord {
         self.settings.expires_at.is_some_and(|end| now >= end)
     }
 
-    /// Whether an unreadable field decides what the key may do, so that nobody can judge it.
+    /// Whether an unreadable field decides what the key may do, so that the key cannot be judged.
     pub fn is_beyond_judging(&self) -> bool {
         let judged = ["id", "scopes", "enabled", "expires_at", "allowed_ips", "rate_limit", "is_token"];
         self.unreadable.iter().any(|field| judged.contains(field))
     }
 
-    /// Covers everything that can be changed; a use is not a change. Destructured, so that a new field does not
-    /// compile before somebody has decided whether it belongs here.
+    /// Covers everything that can be changed; a use is not a change. Destructured, so that a new field does not compile
+    /// until somebody decides whether it belongs here.
     pub fn version(&self) -> Version {
         let KeyRecord {
             id,
@@ -136,12 +137,12 @@ impl KeyRecord {
     }
 }
 
-/// A key of another system, or of an export: known by its digest only.
+/// A key from another system or an export, of which only the digest is known.
 #[derive(Debug, Clone)]
 pub struct ImportedKey {
     pub digest: Digest,
     pub owner: Email,
-    /// `None`: another system's.
+    /// `None` for a key of another system.
     pub prefix: Option<KeyPrefix>,
     pub hint: String,
     pub enabled: bool,
@@ -149,7 +150,7 @@ pub struct ImportedKey {
 }
 
 impl ImportedKey {
-    /// Counted from now, since nobody says when the key was created. An expiry in the past says nothing about it.
+    /// Counted from now, because the time of creation is unknown. An expiry in the past gives no lifetime.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
         self.settings.lifetime(now).map(|left| if left.is_zero() { USUAL_LIFETIME } else { left })
     }

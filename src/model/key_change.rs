@@ -1,8 +1,8 @@
-//! What is to change about a key.
+//! A change to a key.
 
 use super::{Expiry, KeyName, KeyRecord, KeySettings, Metadata, Networks, RateLimit, ScopeSet};
 
-/// `None` leaves a part as it is.
+/// `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
     pub name: Option<KeyName>,
@@ -28,13 +28,13 @@ impl KeyChange {
         KeyChange { name: Some(name), ..KeyChange::default() }
     }
 
-    /// Whether it changes when, where, how often or at all the key can be used.
+    /// Whether it changes if, when, from where or how often the key can be used.
     pub fn moves_bounds(&self) -> bool {
         let KeyChange { expiry, enabled, allowed_ips, rate_limit, name: _, scopes: _, metadata: _ } = self;
         expiry.is_some() || enabled.is_some() || allowed_ips.is_some() || rate_limit.is_some()
     }
 
-    /// Whether it disables the key and does nothing else: then it must succeed on a full disk too.
+    /// Whether it only disables the key, which must succeed on a full disk too.
     pub fn only_disables(&self) -> bool {
         self.only_enabled() == Some(false)
     }
@@ -50,8 +50,8 @@ impl KeyChange {
         self.fields().iter().any(|(name, is_set)| *name == field && *is_set)
     }
 
-    /// Every field by its name in the API, and whether it gets a new value. Destructured, so that a forgotten field
-    /// does not compile.
+    /// Every field by its API name, and whether it gets a new value. Destructured, so that a forgotten field does not
+    /// compile.
     pub fn fields(&self) -> [(&'static str, bool); 7] {
         let KeyChange { name, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
         [

@@ -1,5 +1,5 @@
-//! What a key and its owner are at this moment, from the database rather than from the index: for acts of
-//! management, which are rare and have grave effects.
+//! The current status of a key and its owner, read from the database rather than from the index: used for management
+//! acts, which are rare and have serious effects.
 
 use super::{Bounds, Facts, KeyId, KeyPrefix, Networks, Owner, Role, ScopeSet};
 
@@ -14,12 +14,12 @@ pub struct KeyStatus {
     pub enabled: bool,
     pub scopes: ScopeSet,
     pub bounds: Bounds,
-    /// `None` for an imported key, whose text we never knew.
+    /// `None` for an imported key, whose text we never had.
     pub prefix: Option<KeyPrefix>,
 }
 
 impl KeyStatus {
-    /// For a verdict. `allowed_ips` is an argument because the address may have been judged before.
+    /// The facts for a verdict. `allowed_ips` is an argument because the address may already have been checked.
     pub fn facts<'a>(&'a self, allowed_ips: &'a Networks) -> Facts<'a> {
         Facts {
             enabled: self.enabled,

@@ -1,5 +1,5 @@
-//! A key's metadata: a small JSON object of the caller's own. Its text is kept as it was sent, because a
-//! number that goes through a float comes back as another text, and can come back longer than it went in.
+//! A key's metadata: a small JSON object of the caller's own. Its text is kept as it was sent, because a number that is
+//! converted to a float comes back as different, possibly longer, text.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,26 +15,26 @@ use crate::error::{Error, Result};
 pub struct Metadata(Box<RawValue>);
 
 impl Metadata {
-    /// In bytes of compact JSON.
+    /// Maximum size in bytes of compact JSON.
     pub const MAX: usize = 4096;
-    /// Levels of objects and lists.
+    /// Maximum nesting depth of objects and arrays.
     const DEEPEST: u8 = 32;
 
-    /// As a caller sends it: no name twice in an object, not too deep, not too long.
+    /// Parses metadata from a caller: no duplicate names in an object, not too deep, not too long.
     pub fn parse(json: &str) -> Result<Self> {
         let wrong = |message: &'static str| Error::invalid("metadata", message);
-        let metadata = Self::stored(json).ok_or_else(|| wrong("Metadata is a JSON object."))?;
+        let metadata = Self::stored(json).ok_or_else(|| wrong("Metadata must be a JSON object."))?;
         check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
         if metadata.text().len() > Self::MAX {
-            return Err(wrong("Metadata has at most 4,096 bytes as compact JSON."));
+            return Err(wrong("Metadata must not exceed 4,096 bytes of compact JSON."));
         }
         Ok(metadata)
     }
 
-    /// As it stands in the database: any JSON object, whatever the limits were when it was sent. `None`: it is
-    /// not one.
+    /// Reads metadata from the database: any JSON object, whatever the limits were when it was sent. `None` if it is
+    /// not an object.
     pub fn stored(json: &str) -> Option<Self> {
-        // Judged before the blanks go: `1 2` without them is a number.
+        // Checked before blanks are removed: without them, `1 2` is a number.
         let sent: &RawValue = serde_json::from_str(json).ok().filter(|sent: &&RawValue| sent.get().starts_with('{'))?;
         RawValue::from_string(compact(sent.get())).ok().map(Metadata)
     }
@@ -71,7 +71,7 @@ impl serde::Serialize for Metadata {
     }
 }
 
-/// Without the blanks between the parts; inside strings nothing is touched.
+/// Removes the blanks between the parts; strings are untouched.
 fn compact(json: &str) -> String {
     let (mut in_string, mut is_escaped) = (false, false);
     let is_kept = |c: &char| {
@@ -87,15 +87,15 @@ fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// A key may be escaped, so it is looked for in what a reader of the JSON gets.
+/// A key may be escaped, so the search covers the text that a JSON reader gets.
 fn must_hold_no_key(text: &str) -> std::result::Result<(), &'static str> {
-    if has_key(text) { Err("The metadata contains a key. Keys are never stored; leave it out.") } else { Ok(()) }
+    if has_key(text) { Err("The metadata contains a key. Keys are never stored: remove it.") } else { Ok(()) }
 }
 
-/// What the syntax alone does not tell: names that come twice, depth, halves of surrogate pairs, keys.
+/// Checks what the syntax alone does not: duplicate names, depth, unpaired surrogates, keys.
 fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
-    const NOT_JSON: &str = "Metadata is a JSON object of valid JSON.";
-    let deeper = levels.checked_sub(1).ok_or("Metadata is nested at most 32 levels deep.");
+    const NOT_JSON: &str = "Metadata must be a valid JSON object.";
+    let deeper = levels.checked_sub(1).ok_or("Metadata must not be nested more than 32 levels deep.");
     match json.get().as_bytes().first() {
         Some(b'{') => {
             let deeper = deeper?;
@@ -104,7 +104,7 @@ fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
             for (name, value) in members {
                 must_hold_no_key(&name)?;
                 if !names.insert(name) {
-                    return Err("In metadata, a name comes twice in one object.");
+                    return Err("Metadata must not repeat a name within one object.");
                 }
                 check(value, deeper)?;
             }
@@ -120,7 +120,7 @@ fn check(json: &RawValue, levels: u8) -> std::result::Result<(), &'static str> {
     }
 }
 
-/// An object's members in their order, names that come twice too.
+/// An object's members in order, including duplicate names.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

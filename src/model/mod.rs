@@ -1,5 +1,5 @@
-//! Plain data and parsing: no I/O, no async, no HTTP, no SQL. Text becomes a type here, once,
-//! by a `parse` whose error a person can act on; verdicts are pure functions of data and `now`.
+//! Plain data and parsing: no I/O, no async, no HTTP, no SQL. Text becomes a type here, once, through a `parse` whose
+//! error a person can act on; verdicts are pure functions of data and `now`.
 
 pub mod actor;
 pub mod authority;

@@ -1,4 +1,4 @@
-//! The name a person gives to a key.
+//! The name of a key.
 
 use std::fmt;
 
@@ -12,36 +12,36 @@ use crate::error::{Error, Result};
 pub struct KeyName(String);
 
 impl KeyName {
-    /// In characters (Unicode scalar values).
+    /// Maximum length in characters (Unicode scalar values).
     pub const MAX: usize = 100;
 
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if !text.chars().any(is_visible) {
-            return Err(Error::invalid("name", "Give the key a name that can be seen and says what it is for."));
+            return Err(Error::invalid("name", "Enter a name."));
         }
         if text.chars().count() > Self::MAX {
-            return Err(Error::invalid("name", "A name has at most 100 characters."));
+            return Err(Error::invalid("name", "Use a name of up to 100 characters."));
         }
         if text.chars().any(|c| is_deceptive(c) && c != BREAK) {
             return Err(Error::invalid(
                 "name",
-                "A name has no control characters and no marks that change the writing direction.",
+                "A name must not contain control characters or marks that change the writing direction.",
             ));
         }
         if !joiners_are_in_place(text) || !breaks_are_in_place(text) || !tags_are_in_place(text) {
             return Err(Error::invalid(
                 "name",
-                "The name has an invisible character where it changes nothing that can be seen. Type the name again.",
+                "The name contains an invisible character that has no effect there. Type the name again.",
             ));
         }
         if foreign_text::has_key(text) {
-            return Err(Error::invalid("name", "The name contains a key. Keys are never stored; choose another name."));
+            return Err(Error::invalid("name", "The name contains a key. Keys are never stored: choose another name."));
         }
         Ok(KeyName(text.to_owned()))
     }
 
-    /// As it stands in the database, where it may be damaged.
+    /// The name as stored, where it may be damaged.
     pub fn stored(text: String) -> Self {
         KeyName(text)
     }
@@ -57,34 +57,34 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// ZERO WIDTH SPACE: where a line may break, in scripts that write no space between words.
+/// ZERO WIDTH SPACE: marks a possible line break in scripts that write no spaces between words.
 const BREAK: char = '\u{200b}';
 
-/// ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER: part of the spelling in some scripts, and what makes one
-/// emoji of several. Elsewhere they cannot be seen.
+/// ZERO WIDTH NON-JOINER and ZERO WIDTH JOINER: part of the spelling in some scripts, and the glue that makes one emoji
+/// out of several. Elsewhere they are invisible.
 pub fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// Whether the character leaves a mark of its own on the page. Combining marks need a letter to stand on;
-/// the rest are the Default_Ignorable_Code_Points of Unicode and the letters and symbols that are blank.
+/// Whether the character is visible by itself. Combining marks need a base letter; the other invisible ones are
+/// Unicode's Default_Ignorable_Code_Points and the letters and symbols that are blank.
 fn is_visible(c: char) -> bool {
     let is_ignorable = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}');
-    // Noncharacters (Unicode 23.7): no font has anything for them.
+    // Noncharacters (Unicode 23.7): no font has a glyph for them.
     let is_ignorable = is_ignorable || matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
     let is_blank = matches!(c, '\u{2800}' | '\u{16fe4}' | '\u{1d159}' | '\u{13430}'..='\u{1345f}');
     !(c.is_whitespace() || c.is_control() || is_combining_mark(c) || is_ignorable || is_blank)
 }
 
-/// Joiners stand beside a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 say where
-/// in detail) or between two emoji (UAX #29, GB11), one at a time. ZERO WIDTH JOINER gives the last letter of a
-/// word another shape; ZERO WIDTH NON-JOINER does so after a virama only.
+/// Joiners stand next to a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 give the details) or
+/// between two emoji (UAX #29, GB11), one at a time. ZERO WIDTH JOINER changes the shape of a word's last letter; ZERO
+/// WIDTH NON-JOINER does so only after a virama.
 fn joiners_are_in_place(text: &str) -> bool {
-    // The character that the last marks stand on.
+    // The character that the preceding marks belong to.
     let mut base = None;
     let mut before = None;
     let mut characters = text.chars().peekable();
@@ -108,8 +108,8 @@ fn joiners_are_in_place(text: &str) -> bool {
     true
 }
 
-/// The scripts whose letters join or stack: the Arabic family and N'Ko, the Brahmic ones of South and
-/// South-East Asia, Mongolian, Adlam and their historic kin. By blocks.
+/// Scripts whose letters join or stack: the Arabic family and N'Ko, the Brahmic scripts of South and South-East Asia,
+/// Mongolian, Adlam and their historic relatives. By block.
 fn uses_joiners(c: char) -> bool {
     matches!(c,
         '\u{600}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1700}'..='\u{18af}' | '\u{1a00}'..='\u{1c4f}'
@@ -118,7 +118,7 @@ fn uses_joiners(c: char) -> bool {
         | '\u{11000}'..='\u{11fff}' | '\u{1e900}'..='\u{1e95f}')
 }
 
-/// Breaks stand between two letters of such scripts, where they tell one word from the next.
+/// Breaks stand between two letters of such scripts, where they separate words.
 fn breaks_are_in_place(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
     let at = |position: Option<usize>| position.and_then(|at| characters.get(at)).copied();
@@ -128,13 +128,13 @@ fn breaks_are_in_place(text: &str) -> bool {
     })
 }
 
-/// Thai, Lao, Tibetan, Myanmar, Khmer, Tai and Javanese, by blocks.
+/// Thai, Lao, Tibetan, Myanmar, Khmer, Tai and Javanese, by block.
 fn writes_no_spaces(c: char) -> bool {
     matches!(c, '\u{e00}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{1950}'..='\u{19ff}' | '\u{1a20}'..='\u{1aaf}'
         | '\u{a980}'..='\u{a9ff}' | '\u{aa00}'..='\u{aadf}')
 }
 
-/// Extended_Pictographic, by blocks.
+/// Extended_Pictographic, by block.
 fn is_emoji(c: char) -> bool {
     matches!(c, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
         | '\u{2300}'..='\u{23ff}' | '\u{25a0}'..='\u{27bf}' | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}'
@@ -145,8 +145,7 @@ fn is_emoji_modifier(c: char) -> bool {
     matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Tag characters spell a flag after U+1F3F4 and end with U+E007F (UTS #51, ED-14a); elsewhere they are a
-/// text that nobody sees.
+/// Tag characters spell a flag after U+1F3F4 and end with U+E007F (UTS #51, ED-14a); elsewhere they are invisible text.
 fn tags_are_in_place(text: &str) -> bool {
     let mut in_flag = false;
     for c in text.chars() {

@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::error::{Error, Result};
 
-/// CIDR ranges, each truncated to its network; empty means "from anywhere". A range of IPv4-mapped IPv6
-/// addresses (RFC 4291 §2.5.5.2) is the range of the IPv4 addresses that they stand for.
+/// CIDR ranges, each truncated to its network; empty means any address. A range of IPv4-mapped IPv6 addresses (RFC 4291
+/// §2.5.5.2) becomes the range of the IPv4 addresses that they stand for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Networks(Vec<IpNet>);
 
@@ -19,16 +19,16 @@ impl Networks {
         let mut nets = BTreeSet::new();
         for text in texts {
             nets.insert(parse_net(text)?);
-            // Here, not at the end: the text may be a long one.
+            // Checked inside the loop, because the text may be long.
             if nets.len() > Self::MAX {
-                return Err(Error::invalid("allowed_ips", "A key has at most 50 address ranges."));
+                return Err(Error::invalid("allowed_ips", "Use up to 50 address ranges per key."));
             }
         }
         Ok(Networks(nets.into_iter().collect()))
     }
 
-    /// As it stands in the database, however many there are: limits are for input. `None`: a part of it is no range,
-    /// so that nobody can tell what it allowed.
+    /// Reads ranges from the database, however many: limits apply to input only. `None` if a part is not a range, so
+    /// that nobody can know what it allowed.
     pub fn stored(joined: &str) -> Option<Self> {
         let parts = joined.split(' ').filter(|part| !part.is_empty());
         let mut nets = parts.map(|part| parse_net(part).ok()).collect::<Option<Vec<_>>>()?;
@@ -46,9 +46,9 @@ impl Networks {
         self.0.iter().any(|net| net.contains(&address))
     }
 
-    /// Whether each address in these ranges is in `outer` too.
+    /// Whether every address in these ranges is also in `outer`.
     pub fn is_within(&self, outer: &Networks) -> bool {
-        // Neighbours together may hold what neither holds alone.
+        // Adjacent ranges together may contain what neither contains alone.
         let outer_nets = IpNet::aggregate(&outer.0);
         let is_in = |net: &IpNet| outer_nets.iter().any(|outer| outer.contains(net));
         outer.is_empty() || (!self.is_empty() && self.0.iter().all(is_in))
@@ -69,7 +69,7 @@ fn parse_net(text: &str) -> Result<IpNet> {
     let net = net.ok_or_else(|| {
         Error::invalid(
             "allowed_ips",
-            "An address range is written as CIDR: 203.0.113.0/24, 2001:db8::/32 or one address.",
+            "Not a valid address or range. Use CIDR (203.0.113.0/24, 2001:db8::/32) or one address.",
         )
     })?;
     unmapped(net).map(|net| net.trunc())
@@ -81,7 +81,7 @@ fn unmapped(net: IpNet) -> Result<IpNet> {
     let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
     let length = v6.prefix_len().checked_sub(96).and_then(|length| Ipv4Net::new(v4, length).ok());
     length.map(IpNet::V4).ok_or_else(|| {
-        let detail = format!("{net} reaches beyond the IPv4 addresses that it begins with. Write {v4}/24 or the like.");
+        let detail = format!("{net} covers more than IPv4 addresses. Use an IPv4 range such as {v4}/24.");
         Error::invalid("allowed_ips", detail)
     })
 }
@@ -144,7 +144,7 @@ mod tests {
             prop_assert_eq!(&plain, &mapped);
             prop_assert!(mapped.contains(net.into()));
             prop_assert_eq!(plain.contains(other), mapped.contains(other));
-            // What is stored is read as it was.
+            // Stored ranges are read back unchanged.
             prop_assert_eq!(Networks::parse(mapped.joined().split(' ')).unwrap(), mapped);
         }
     }

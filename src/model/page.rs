@@ -1,5 +1,5 @@
-//! Pages of a list: a cursor is the id of the last row seen, nothing else, so that a forged one
-//! can only ask for another page of what its caller may see.
+//! Pages of a list. A cursor is only the id of the last row seen, so that a forged one can only return another page of
+//! what its caller may see.
 
 use crate::error::{Error, Result};
 
@@ -12,7 +12,7 @@ impl Cursor {
         bytes
             .and_then(|bytes| bytes.try_into().ok())
             .map(Cursor)
-            .ok_or_else(|| Error::invalid("cursor", "This cursor is not one of ours. Start again without it."))
+            .ok_or_else(|| Error::invalid("cursor", "This page link is no longer valid. Go back to the list."))
     }
 
     pub fn text(&self) -> String {
@@ -20,7 +20,7 @@ impl Cursor {
     }
 }
 
-/// One page of rows, newest first; `next` is there when older rows follow.
+/// One page of rows, newest first; `next` is present if older rows follow.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
     pub rows: Vec<T>,
@@ -30,7 +30,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     pub const MAX: usize = 100;
 
-    /// From up to `limit + 1` rows: the extra one proves that there are more.
+    /// Makes a page of up to `limit + 1` rows: the extra one shows that there are more.
     pub fn cut(mut rows: Vec<T>, limit: usize, id: impl Fn(&T) -> [u8; 16]) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);

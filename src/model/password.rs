@@ -1,5 +1,5 @@
-//! A password as typed, and the rules a new one must meet (NIST SP 800-63B-4 §3.1.1.2): length and
-//! a blocklist, no composition rules.
+//! A password as typed, and the rules for a new one (NIST SP 800-63B-4 §3.1.1.2): a minimum length and a blocklist, no
+//! composition rules.
 
 use std::fmt;
 
@@ -9,57 +9,54 @@ use zeroize::Zeroizing;
 use super::Email;
 use crate::error::{Error, Result};
 
-/// In NFKC, never truncated. `Debug` says only the type.
+/// Normalised to NFKC, never truncated. `Debug` prints only the type.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// In code points; the password is the only factor.
+    /// Minimum length in code points; the password is the only factor.
     pub const MIN: usize = 15;
-    /// In bytes, as typed.
+    /// Maximum length in bytes, as typed.
     pub const MAX: usize = 1024;
 
-    /// Any password that could be somebody's; for log-in.
+    /// Any password that somebody could have; for sign-in.
     pub fn parse(typed: &str) -> Result<Self> {
         if typed.len() > Self::MAX {
-            return Err(Error::invalid("password", "A password has at most 1,024 bytes."));
+            return Err(Error::invalid("password", "Use a password of up to 1,024 bytes."));
         }
         if typed.is_empty() {
             return Err(Error::invalid("password", "Enter a password."));
         }
-        // At once as long as it can get (UAX #15: NFKC makes at most eleven times as many bytes), so that it
-        // does not move and leave a part of itself behind.
+        // Allocated once at the maximum size (UAX #15: NFKC makes text at most eleven times as long), so that the
+        // buffer is not reallocated, which would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(typed.len() * 11));
         text.extend(typed.nfkc());
         Ok(Password(text))
     }
 
-    /// A password that may be set for `email`.
+    /// A new password for `email`.
     pub fn parse_new(typed: &str, email: &Email) -> Result<Self> {
         let password = Self::parse(typed)?;
-        // As typed and as kept: NFKC makes one character three (¾) and two one (e and its accent).
+        // Counted as typed and as kept: NFKC makes one character three (¾) and two one (e and its accent).
         if typed.chars().count().min(password.0.chars().count()) < Self::MIN {
-            return Err(Error::invalid(
-                "password",
-                "A password has at least 15 characters. A few random words are fine.",
-            ));
+            return Err(Error::invalid("password", "Use a password of at least 15 characters."));
         }
         if password.is_guessable(email) {
             return Err(Error::invalid(
                 "password",
-                "This password is too easy to guess: it is made of common words, names, patterns, this site's name or your e-mail. \
-                 Choose another, for example four or more random words.",
+                "This password is too easy to guess. Avoid common words, names and your email; four random words work \
+                 well.",
             ));
         }
         Ok(password)
     }
 
-    /// Whether word lists, names, dates and patterns find it within ten million guesses. The lists
-    /// are zxcvbn's: some 90,000 common and breached passwords, words and names.
+    /// Whether word lists, names, dates and patterns find it within ten million guesses. The lists are zxcvbn's: some
+    /// 90,000 common and breached passwords, words and names.
     fn is_guessable(&self, email: &Email) -> bool {
         let (local, domain) = email.as_str().split_once('@').unwrap_or((email.as_str(), ""));
         let site = domain.split('.').next().unwrap_or_default();
-        // Only the beginning is estimated: the estimate's cost grows with the square of the length.
+        // Only the beginning is estimated, because the cost grows with the square of the length.
         let head: String = self.0.chars().take(64).collect();
         let guesses =
             zxcvbn::zxcvbn(&head, &[email.as_str(), local, domain, site, "keybearer", "api", "key"]).guesses();

@@ -1,5 +1,5 @@
-//! The key as text: `<prefix>_<43 characters><6 characters>` (32 random bytes in base64url
-//! without padding, then CRC-32 of all before it in base 62). Knows nothing of who holds it.
+//! The key as text: `<prefix>_<43 characters><6 characters>` (32 random bytes in unpadded base64url, then the base-62
+//! CRC-32 of everything before it). Knows nothing about the owner.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ const CHECKSUM_CHARS: usize = 6;
 const TAIL_CHARS: usize = 1 + SECRET_CHARS + CHECKSUM_CHARS;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The bytes of base64url; those of the checksum are among them.
+/// The characters of base64url, which include those of the checksum.
 const IN_SECRET: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -27,7 +27,7 @@ const IN_SECRET: [bool; 256] = {
     table
 };
 
-/// What stands before the last `_` separator: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, at most 32 characters.
+/// The part before the last `_` separator: `[a-z][a-z0-9]*(_[a-z0-9]+)*`, up to 32 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyPrefix(String);
 
@@ -40,7 +40,7 @@ impl KeyPrefix {
         }
         Err(Error::invalid(
             "key_prefix",
-            "A key prefix is at most 32 characters: a lower-case letter, then lower-case letters and digits, \
+            "Use a key prefix of up to 32 characters: a lower-case letter, then lower-case letters and digits, \
              in parts joined by single underscores (kb, acme_live).",
         ))
     }
@@ -57,13 +57,12 @@ fn is_prefix(text: &[u8]) -> bool {
     starts_well && clean && no_empty_part && text.len() <= KeyPrefix::MAX
 }
 
-/// A key's whole text. It exists in one response or on one stdout and nowhere else:
-/// no `Display`, a `Debug` that says only the type, and one way to the text, [`PlainKey::expose`]. Its
-/// memory is wiped when it is dropped.
+/// A key's full text. It exists in one response or on one stdout and nowhere else: no `Display`, a `Debug` that prints
+/// only the type, and one accessor, [`PlainKey::expose`]. Its memory is wiped on drop.
 pub struct PlainKey(Zeroizing<String>);
 
 impl PlainKey {
-    /// A fresh key around 32 bytes that the caller took from a CSPRNG.
+    /// A new key from 32 bytes that the caller took from a CSPRNG.
     pub fn generate(prefix: &KeyPrefix, secret: &[u8; SECRET_BYTES]) -> Self {
         let mut text = String::with_capacity(prefix.as_str().len() + TAIL_CHARS);
         text.push_str(prefix.as_str());
@@ -74,16 +73,16 @@ impl PlainKey {
         PlainKey(Zeroizing::new(text))
     }
 
-    /// Whether `text` has the shape and the checksum of a key of ours. Garbage stops here,
-    /// before any digest or look-up. Allocates nothing.
+    /// Whether `text` has the shape and the checksum of one of our keys. Text that fails is rejected without a digest
+    /// or look-up, unless imported keys exist: those can have any text. Allocates nothing.
     pub fn is_well_formed(text: &[u8]) -> bool {
         let Some((prefix, tail)) = text.split_last_chunk::<TAIL_CHARS>() else { return false };
         let (body, sum) = text.split_at(text.len() - CHECKSUM_CHARS);
         tail[0] == b'_' && tail.iter().all(|b| IN_SECRET[usize::from(*b)]) && is_prefix(prefix) && checksum(body) == sum
     }
 
-    /// The first key of ours that stands in `text` with something around it (quotes, another scheme's name).
-    /// Allocates nothing; most text is passed over for want of an underscore.
+    /// The first of our keys in `text` that has other text around it (quotes, another scheme's name). Allocates
+    /// nothing; most text is skipped because it has no underscore.
     pub fn find_in(text: &[u8]) -> Option<&[u8]> {
         if !text.contains(&b'_') {
             return None;
@@ -95,7 +94,7 @@ impl PlainKey {
         if Self::is_well_formed(text.as_bytes()) {
             return Ok(PlainKey(Zeroizing::new(text.to_owned())));
         }
-        Err(Error::invalid("key", "This is not a key: its shape or its checksum is wrong. Copy it again, whole."))
+        Err(Error::invalid("key", "Not a complete key: the format or checksum is wrong. Copy the whole key again."))
     }
 
     pub fn expose(&self) -> &str {
@@ -110,19 +109,19 @@ impl PlainKey {
         &self.0[..self.0.len() - TAIL_CHARS]
     }
 
-    /// Prefix, `…`, last four characters: enough to recognise a key, useless as one.
+    /// Prefix, `…` and the last four characters: enough to recognise a key, useless as one.
     pub fn hint(&self) -> String {
         hint(&self.0)
     }
 
-    /// The prefix of what was presented, if it has the shape and the checksum of a key of ours.
+    /// The prefix of a presented text, if it has the shape and the checksum of one of our keys.
     pub fn prefix_of(presented: &[u8]) -> Option<KeyPrefix> {
         let text = std::str::from_utf8(presented).ok()?;
         let prefix = Self::is_well_formed(presented).then(|| &text[..text.len() - TAIL_CHARS])?;
         KeyPrefix::parse(prefix).ok()
     }
 
-    /// The hint of what was presented, if it has the shape and the checksum of a key of ours.
+    /// The hint of a presented text, if it has the shape and the checksum of one of our keys.
     pub fn hint_of(presented: &[u8]) -> Option<String> {
         Self::is_well_formed(presented).then(|| std::str::from_utf8(presented).ok().map(hint)).flatten()
     }
@@ -134,12 +133,12 @@ impl fmt::Debug for PlainKey {
     }
 }
 
-/// Of a well-formed key, all of it ASCII.
+/// The hint of a well-formed key, which is all ASCII.
 fn hint(key: &str) -> String {
     format!("{}_…{}", &key[..key.len() - TAIL_CHARS], &key[key.len() - 4..])
 }
 
-/// CRC-32 (IEEE) as base 62, zero-padded on the left to six characters (62^6 > 2^32).
+/// CRC-32 (IEEE) in base 62, zero-padded on the left to six characters (62^6 > 2^32).
 fn checksum(text: &[u8]) -> [u8; CHECKSUM_CHARS] {
     let mut rest = crc32fast::hash(text);
     let mut sum = [b'0'; CHECKSUM_CHARS];
@@ -150,7 +149,7 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_CHARS] {
     sum
 }
 
-/// SHA-256 of a key's text exactly as presented; the only thing about a key that is stored.
+/// SHA-256 of a key's text exactly as presented; the only part of a key that is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -163,7 +162,7 @@ impl Digest {
         Digest(bytes)
     }
 
-    /// Hex, base64 or base64url (padded or not) of 32 bytes, as other systems export them.
+    /// Parses 32 bytes in hex, base64 or base64url (padded or not), as other systems export them.
     pub fn parse(text: &str) -> Result<Self> {
         let bare = text.trim_end_matches('=');
         let decoded = match bare.len() {
@@ -175,14 +174,14 @@ impl Digest {
         decoded
             .and_then(|bytes| bytes.try_into().ok())
             .map(Digest)
-            .ok_or_else(|| Error::invalid("sha256", "A digest is 32 bytes of SHA-256 in hex, base64 or base64url."))
+            .ok_or_else(|| Error::invalid("sha256", "Use a SHA-256 digest (32 bytes) in hex, base64 or base64url."))
     }
 
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The first eight bytes, as a number that sorts as they do.
+    /// The first eight bytes as a number, which sorts in the same order.
     pub fn head(&self) -> u64 {
         let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
         u64::from_be_bytes(head)

@@ -1,11 +1,11 @@
-//! Policies: what a route requires, by a name that the gateway's operator writes into a URL.
+//! Policies: what a route requires of a request. The gateway's operator puts the policy's name into a URL.
 
 use std::collections::HashMap;
 
 use super::Scope;
 use crate::error::{Error, Result};
 
-/// What a request under this policy must bring.
+/// The requirements of one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     scopes: Vec<Scope>,
@@ -20,12 +20,12 @@ impl Policy {
     pub fn parse<'a>(scopes: impl IntoIterator<Item = &'a str>, allows_anonymous: bool) -> Result<Self> {
         let scopes = scopes.into_iter().map(Scope::parse_need).collect::<Result<Vec<_>>>()?;
         if scopes.len() > Self::MAX_SCOPES {
-            return Err(Error::invalid("scopes", "A policy has at most 50 scopes."));
+            return Err(Error::invalid("scopes", "Use up to 50 scopes per policy."));
         }
         Ok(Policy { scopes, allows_anonymous, allows_preflight: false, wants_identity: false })
     }
 
-    /// The same, and CORS preflights pass, as nobody.
+    /// The same policy, but CORS preflights pass anonymously.
     pub fn with_preflight(self) -> Self {
         Policy { allows_preflight: true, ..self }
     }
@@ -34,7 +34,7 @@ impl Policy {
         self.allows_preflight
     }
 
-    /// The same, and its allows carry a signed identity.
+    /// The same policy, but its allows carry a signed identity.
     pub fn with_identity(self) -> Self {
         Policy { wants_identity: true, ..self }
     }
@@ -43,20 +43,19 @@ impl Policy {
         self.wants_identity
     }
 
-    /// A key must hold all of these.
+    /// A key needs all of these.
     pub fn scopes(&self) -> &[Scope] {
         &self.scopes
     }
 
-    /// A request without any credential passes, as nobody. A credential that is sent is judged all
-    /// the same.
+    /// Whether a request without any credential passes anonymously. A credential that is sent is still verified.
     pub fn allows_anonymous(&self) -> bool {
         self.allows_anonymous
     }
 }
 
-/// All policies of the settings file. Names are `[a-z0-9][a-z0-9_-]{0,63}`: they stand in a URL as
-/// they are, with nothing to encode.
+/// All policies of the settings file. Names match `[a-z0-9][a-z0-9_-]{0,63}`: they appear in URLs and never need
+/// encoding.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(HashMap<String, Policy>);
 
@@ -74,7 +73,7 @@ impl Policies {
         self.0.get(name)
     }
 
-    /// For the log: `catalogue, orders-read`.
+    /// The names for the log: `catalogue, orders-read`.
     pub fn names(&self) -> String {
         let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -93,7 +92,7 @@ fn misnamed(name: &str) -> Error {
     Error::invalid(
         "policy",
         format!(
-            "{name:?} is no name for a policy. It begins with a small letter or a digit, then has at most 63 of a-z, \
+            "{name:?} is not a valid policy name. Use a lower-case letter or digit, then up to 63 of a-z, \
              0-9, - and _ (orders-read)."
         ),
     )

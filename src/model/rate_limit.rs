@@ -1,8 +1,8 @@
-//! A key's own limit: so many requests in a window, with a burst.
+//! A key's own limit: a number of requests per window, with a burst.
 
 use crate::error::{Error, Result};
 
-/// `requests` per `window` seconds; up to `burst` at once (by default as many as a window holds).
+/// `requests` per `window` seconds; up to `burst` at once (by default the requests of one window).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct RateLimit {
     pub requests: u32,
@@ -24,20 +24,19 @@ impl RateLimit {
         }
         Err(Error::invalid(
             "rate_limit",
-            "A rate limit is 1 to 10,000,000 requests in 1 to 86,400 seconds, with a burst of at least 1.",
+            "A rate limit must be 1 to 10,000,000 requests per 1 to 86,400 seconds, with a burst of 1 or more.",
         ))
     }
 
-    /// `100/60` or `100/60/20`: requests, seconds, burst. The stored and the CLI form.
+    /// Parses `100/60` or `100/60/20`: requests, seconds, burst. This is the form of the database and the command line.
     pub fn parse(text: &str) -> Result<Self> {
         let numbers: Option<Vec<u32>> = text.split('/').map(|part| part.trim().parse().ok()).collect();
         match numbers.as_deref() {
             Some([requests, window]) => Self::new(*requests, *window, None),
             Some([requests, window, burst]) => Self::new(*requests, *window, Some(*burst)),
-            _ => Err(Error::invalid(
-                "rate_limit",
-                "Write a rate limit as REQUESTS/SECONDS or REQUESTS/SECONDS/BURST (100/60).",
-            )),
+            _ => {
+                Err(Error::invalid("rate_limit", "Use REQUESTS/SECONDS or REQUESTS/SECONDS/BURST, for example 100/60."))
+            }
         }
     }
 

@@ -1,8 +1,8 @@
-//! Whose things a caller may see and change.
+//! Whose objects a caller may see and change.
 
 use super::UserId;
 
-/// Something out of reach looks like something that does not exist.
+/// An object out of reach looks like one that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     Own(UserId),
@@ -10,7 +10,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// `None`: everybody's.
+    /// `None` means everybody's objects.
     pub fn owner(&self) -> Option<&[u8; 16]> {
         match self {
             Reach::Own(user) => Some(user.as_bytes()),

@@ -1,4 +1,4 @@
-//! A rotation: a new key with an old one's settings, and how long the old one goes on beside it.
+//! A rotation: a new key with an old key's settings, and how long the old key stays valid.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use super::expiry::parse_span;
 use super::{Expiry, KeyRecord, Time};
 use crate::error::{Error, Result};
 
-/// Whole seconds; none: the old key is revoked by the rotation itself.
+/// Whole seconds; zero means that the rotation itself revokes the old key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlap(Duration);
 
 impl Overlap {
     pub const MOST: Duration = Duration::from_secs(90 * 86_400);
 
-    /// `24h`, `7d`, `0`.
+    /// Parses `24h`, `7d` or `0`.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let span = if matches!(text, "0" | "0s") { Some(Duration::ZERO) } else { parse_span(text) };
         match span {
             Some(span) if span <= Self::MOST => Ok(Overlap(span)),
-            Some(_) => Err(Error::invalid("overlap", "An overlap is at most 90d.")),
-            None => Err(Error::invalid("overlap", "Write an overlap as 24h, 7d, 15m, 30s or 0.")),
+            Some(_) => Err(Error::invalid("overlap", "An overlap must not exceed 90d.")),
+            None => Err(Error::invalid("overlap", "Use an overlap such as 24h, 7d, 15m, 30s or 0.")),
         }
     }
 
@@ -28,23 +28,23 @@ impl Overlap {
         self.0.is_zero()
     }
 
-    /// When the old key ends: an overlap shortens its life, never lengthens it.
+    /// When the old key expires: an overlap shortens its lifetime, never extends it.
     pub fn end(self, old: &KeyRecord, now: Time) -> Time {
         let end = now.whole_second().plus(self.0);
         old.settings.expires_at.map_or(end, |expiry| expiry.min(end))
     }
 }
 
-/// When the old key gets its end.
+/// When the old key gets its new expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handover {
-    /// In the transaction that creates the new key: there are never two without an end.
+    /// In the transaction that creates the new key, so that there are never two keys without an end.
     AtOnce,
-    /// When the new key has reached its owner: there is never none that somebody has.
+    /// After the new key has reached its owner, so that the owner always has a working key.
     Later,
 }
 
-/// When a new key ends, and the lifetime that its own successor gets.
+/// When a new key expires, and the lifetime that its own successor gets.
 #[derive(Debug, Clone, Copy)]
 pub struct SuccessorLife {
     pub expiry: Expiry,
@@ -52,7 +52,7 @@ pub struct SuccessorLife {
 }
 
 impl SuccessorLife {
-    /// As long as the old one was to live when it was created.
+    /// The same lifetime that the old key had when it was created.
     pub fn like(old: &KeyRecord, now: Time) -> Self {
         let end = old.lifetime.map(|lifetime| now.whole_second().plus(lifetime));
         SuccessorLife { expiry: end.map_or(Expiry::Never, Expiry::At), lifetime: old.lifetime }
@@ -63,20 +63,20 @@ impl SuccessorLife {
     }
 }
 
-/// Why this key has no successor. A disabled one would have one that is refused, too.
+/// Fails, with the reason, if this key cannot be rotated. A disabled key's successor would be refused too.
 pub fn may_rotate(old: &KeyRecord) -> Result<()> {
     if old.is_token {
-        return Err(Error::conflict("This is a short-lived token. Its program refreshes it, or asks for another one."));
+        return Err(Error::conflict("Short-lived tokens cannot be rotated. Refresh it, or request another one."));
     }
     if !old.unreadable.is_empty() {
         return Err(Error::conflict(format!(
-            "The record of this key is damaged ({}), and so would that of the new one be. Make another key and revoke \
+            "The record of this key is damaged ({}), and its replacement would be too. Create another key and revoke \
              this one.",
             old.unreadable.join(", ")
         )));
     }
     if !old.enabled {
-        return Err(Error::conflict("This key is disabled, and so would the new one be. Enable it first."));
+        return Err(Error::conflict("This key is disabled, and its replacement would be too. Enable it first."));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Scopes: what a key may do, as grants that a request's needs are held against.
+//! Scopes: what a key may do, as grants that are compared with the needs of a request.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::foreign_text;
 use crate::error::{Error, Result};
 
-/// `[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}`; as a grant it may end in `*` (`orders:*` covers `orders:read`).
+/// `[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}`; a grant may end in `*` (`orders:*` covers `orders:read`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(String);
 
@@ -19,7 +19,7 @@ impl Scope {
     pub const USERS: &'static str = "keybearer:users";
     pub const EVENTS: &'static str = "keybearer:events";
 
-    /// A grant, with or without a `*` at its end.
+    /// Parses a grant, with or without a final `*`.
     pub fn parse(text: &str) -> Result<Self> {
         let bare = text.strip_suffix('*').unwrap_or(text);
         let lone_star = text == "*";
@@ -28,29 +28,29 @@ impl Scope {
             if reserved && ![Self::VERIFY, Self::KEYS, Self::USERS, Self::EVENTS].contains(&text) {
                 return Err(Error::invalid(
                     "scopes",
-                    "In the namespace keybearer: there are only keybearer:verify, keybearer:keys, keybearer:users and keybearer:events.",
+                    "Unknown scope. Use keybearer:verify, keybearer:keys, keybearer:users or keybearer:events.",
                 ));
             }
             if foreign_text::has_key(text) {
                 return Err(Error::invalid(
                     "scopes",
-                    "This scope contains a key. Keys are never stored; name another scope.",
+                    "This scope contains a key. Keys are never stored: use another scope.",
                 ));
             }
             return Ok(Scope(text.to_owned()));
         }
         Err(Error::invalid(
             "scopes",
-            "A scope is a letter or digit, then at most 63 of letters, digits and . _ : / -; it may end in * (orders:read, orders:*).",
+            "Not a valid scope: use letters, digits and . _ : / - (up to 64), optionally ending in *.",
         ))
     }
 
-    /// A need: what a request asks for, never with a `*`.
+    /// Parses a need: what a request requires, never with a `*`.
     pub fn parse_need(text: &str) -> Result<Self> {
         if text.len() <= Self::MAX && is_scope(text) {
             return Ok(Scope(text.to_owned()));
         }
-        Err(Error::invalid("scopes", "A required scope is a plain scope without *, such as orders:read."))
+        Err(Error::invalid("scopes", "A required scope must not contain *. Use a plain scope such as orders:read."))
     }
 
     pub fn as_str(&self) -> &str {
@@ -61,8 +61,8 @@ impl Scope {
         self.0.starts_with(Self::OURS)
     }
 
-    /// Whether this grant gives `need`, itself perhaps a grant with a `*` at its end. A wildcard never reaches into `keybearer:`: those are
-    /// granted by their full name alone.
+    /// Whether this grant covers `need`, which may itself be a grant with a final `*`. A wildcard never covers
+    /// `keybearer:` scopes: those must be granted by their full names.
     pub fn covers(&self, need: &str) -> bool {
         match self.0.strip_suffix('*') {
             Some(stem) => need.starts_with(stem) && !need.trim_end_matches('*').starts_with(Self::OURS),
@@ -89,7 +89,7 @@ impl serde::Serialize for Scope {
     }
 }
 
-/// A key's grants: sorted, without repeats, at most [`ScopeSet::MAX`].
+/// A key's grants: sorted, without duplicates, up to [`ScopeSet::MAX`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ScopeSet(Vec<Scope>);
 
@@ -100,16 +100,16 @@ impl ScopeSet {
         let mut scopes = BTreeSet::new();
         for text in texts {
             scopes.insert(Scope::parse(text)?);
-            // Here, not at the end: the text may be a long one.
+            // Checked inside the loop, because the text may be long.
             if scopes.len() > Self::MAX {
-                return Err(Error::invalid("scopes", "A key has at most 50 scopes."));
+                return Err(Error::invalid("scopes", "Use up to 50 scopes per key."));
             }
         }
         Ok(ScopeSet(scopes.into_iter().collect()))
     }
 
-    /// As it stands in the database, however many there are and however long: limits are for input. `None`: a part
-    /// of it is no scope.
+    /// Reads scopes from the database, however many and however long: limits apply to input only. `None` if a part is
+    /// not a scope.
     pub fn stored(joined: &str) -> Option<Self> {
         let scope = |text: &str| {
             let is_grant = text == "*" || is_scope(text.strip_suffix('*').unwrap_or(text));
@@ -125,12 +125,12 @@ impl ScopeSet {
         self.0.iter().any(|grant| grant.covers(need))
     }
 
-    /// Those that `other` does not give anyway.
+    /// The scopes that `other` does not cover.
     pub fn beyond(&self, other: &ScopeSet) -> ScopeSet {
         ScopeSet(self.0.iter().filter(|scope| !other.covers(scope.as_str())).cloned().collect())
     }
 
-    /// Those that `keep` keeps.
+    /// The scopes for which `keep` returns true.
     pub fn only(&self, keep: impl Fn(&Scope) -> bool) -> ScopeSet {
         ScopeSet(self.0.iter().filter(|scope| keep(scope)).cloned().collect())
     }
@@ -171,7 +171,7 @@ mod tests {
             ("*", "keybearer:verify", false),
             ("keybearer:verify", "keybearer:verify", true),
             ("k*", "keybearer:keys", false),
-            // Grants held against grants: what a key may pass on.
+            // Grants compared with grants: what a key may pass on.
             ("orders:*", "orders:*", true),
             ("orders:*", "orders:eu:*", true),
             ("orders:*", "orders:", true),

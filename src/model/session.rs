@@ -1,4 +1,4 @@
-//! A dashboard log-in. The cookie holds a secret; only its SHA-256 is stored.
+//! A dashboard session. The cookie contains a secret; only its SHA-256 is stored.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::{ClientAddress, Digest, SessionId, Time, User};
 
-/// Without a request for this long, a session is over.
+/// A session expires after this long without a request.
 pub const IDLE: Duration = Duration::from_secs(8 * 3600);
-/// However busy, a session is over after this long.
+/// A session expires after this long in any case.
 pub const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// For so long after a log-in, a browser is known.
+/// How long a browser stays known after signing in.
 pub const DEVICE_LIFETIME: Duration = Duration::from_secs(180 * 24 * 3600);
 
-/// 256 random bits in a cookie. `Debug` says only the type.
+/// 256 random bits in a cookie. `Debug` prints only the type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionToken([u8; 32]);
 
@@ -35,7 +35,7 @@ impl SessionToken {
         Digest::of(&self.0)
     }
 
-    /// Another secret that follows from this one and tells nothing about it.
+    /// Another secret that is derived from this one and reveals nothing about it.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         *Digest::of(&[purpose.as_bytes(), b"\0", &self.0].concat()).as_bytes()
     }
@@ -63,7 +63,8 @@ impl Session {
     }
 }
 
-/// A clock set a little back does not end a session that lives; one made by a clock far ahead is over.
+/// Whether the session has expired. Setting the clock back a little does not expire a live session; one that was
+/// created by a clock far ahead has expired.
 pub fn is_over(created_at: Time, last_seen_at: Time, now: Time) -> bool {
     now.since(last_seen_at) >= IDLE || now.since(created_at) >= ABSOLUTE || created_at.is_ahead_of(now)
 }

@@ -1,5 +1,5 @@
-//! The server's own keys, with which it signs what others check: which of them signs, which are only
-//! published, when that changes. Pure; making and using them is `signing`, the file is the store's.
+//! The server's own signing keys: which one signs, which are only published, and when that changes. Pure: `signing`
+//! generates and uses them, the store keeps the file.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::Time;
 use crate::error::{Error, Result};
 
-/// How a key signs; fixed for each key, so that no token can choose (RFC 8725 §3.1).
+/// A key's algorithm, fixed for each key so that no token can choose it (RFC 8725 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what every client of RFC 9068 must know.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: every client of RFC 9068 must support it.
     #[serde(rename = "RS256")]
     Rs256,
-    /// Ed25519 (RFC 8037): a hundred times faster to make.
+    /// Ed25519 (RFC 8037): a hundred times faster to generate.
     EdDSA,
 }
 
@@ -25,7 +25,7 @@ impl SigningAlgorithm {
 
     pub fn parse(text: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
-        found.ok_or_else(|| Error::invalid("algorithm", "An algorithm is RS256 or EdDSA."))
+        found.ok_or_else(|| Error::invalid("algorithm", "Use RS256 or EdDSA as the algorithm."))
     }
 
     pub fn as_str(self) -> &'static str {
@@ -36,7 +36,7 @@ impl SigningAlgorithm {
     }
 }
 
-/// PKCS#8 (RFC 5208), DER. `Debug` says only the type.
+/// PKCS#8 (RFC 5208), DER. `Debug` prints only the type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey(Vec<u8>);
 
@@ -56,7 +56,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A key that was just made, and is in no ring yet.
+/// A new key, not yet in a ring.
 #[derive(Debug, Clone)]
 pub struct FreshKey {
     pub kid: String,
@@ -71,9 +71,9 @@ pub struct SigningKey {
     pub algorithm: SigningAlgorithm,
     pub private: PrivateKey,
     pub made_at: Time,
-    /// `None`: published, so that checkers know it, and not in use yet.
+    /// `None` for a key that is published in advance and not in use yet.
     pub signs_from: Option<Time>,
-    /// Signs no more; published until then, for what it has signed.
+    /// Retired; still published until this time, for the tokens that it has signed.
     pub ends_at: Option<Time>,
 }
 
@@ -91,13 +91,13 @@ impl SigningKey {
     }
 }
 
-/// All keys of the server: of each algorithm one that signs, one that will be next, and those that
-/// have signed what is still out.
+/// All keys of the server: for each algorithm one that signs, one that is next, and retired ones whose tokens may still
+/// be valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keyring(Vec<SigningKey>);
 
 impl Keyring {
-    /// Of the fresh keys, the first of each algorithm signs and the second is next.
+    /// A new ring: for each algorithm the first fresh key signs and the second is next.
     pub fn begin(fresh: Vec<FreshKey>, now: Time) -> Self {
         let mut ring = Keyring(Vec::new());
         for key in fresh {
@@ -107,7 +107,7 @@ impl Keyring {
         ring
     }
 
-    /// What was next signs, a fresh key is next, what signed is published for `overlap` more.
+    /// The next keys start to sign, fresh keys become next, and retired keys stay published for `overlap`.
     pub fn rotated(mut self, fresh: Vec<FreshKey>, now: Time, overlap: Duration) -> Self {
         self.0.retain(|key| key.ends_at.is_none_or(|end| end > now));
         for fresh in fresh {
@@ -125,12 +125,12 @@ impl Keyring {
         self
     }
 
-    /// Whether a key has signed for as long as it shall.
+    /// Whether a key has signed for its full rotation period.
     pub fn is_due(&self, now: Time, every: Duration) -> bool {
         self.0.iter().any(|key| key.signs() && key.signs_from.is_some_and(|from| now.since(from) >= every))
     }
 
-    /// The next moment at which a key is to be published no more.
+    /// The next time at which a key stops being published.
     pub fn next_end(&self, now: Time) -> Option<Time> {
         self.0.iter().filter_map(|key| key.ends_at).filter(|end| *end > now).min()
     }
@@ -143,14 +143,14 @@ impl Keyring {
         self.0.iter().filter(move |key| key.ends_at.is_none_or(|end| end > now))
     }
 
-    /// For a person: `RS256 Xk…, EdDSA 9f…`.
+    /// A label for people: `RS256 Xk…, EdDSA 9f…`.
     pub fn label(&self) -> String {
         let signing = SigningAlgorithm::ALL.into_iter().filter_map(|algorithm| self.signing(algorithm));
         signing.map(|key| format!("{} {}", key.algorithm.as_str(), key.kid)).collect::<Vec<_>>().join(", ")
     }
 
     pub fn parse(text: &str) -> Result<Self> {
-        // serde quotes what it read, and that may be a private key: only the place is told.
+        // serde quotes its input, which may be a private key, so the error reports only the position.
         let damaged = |place: String| Error::invalid("signing_keys", format!("it is damaged at {place}"));
         let stored: Stored = serde_json::from_str(text)
             .map_err(|error| damaged(format!("line {}, column {}", error.line(), error.column())))?;

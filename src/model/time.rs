@@ -1,4 +1,4 @@
-//! A point in time in UTC, kept to the millisecond, written in RFC 3339.
+//! A point in time in UTC, with millisecond precision, written in RFC 3339.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z: RFC 3339 writes no other years.
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z: RFC 3339 has no other years.
 const FIRST: i64 = -62_135_596_800_000;
 const LAST: i64 = 253_402_300_799_999;
 
-/// How far ahead of the clock a beginning may be: more than a clock moves when it is set right.
+/// How far in the future a start time may be: more than a normal clock correction.
 pub const SKEW: Duration = Duration::from_secs(5 * 60);
 
 impl Time {
@@ -25,7 +25,7 @@ impl Time {
         Time(millis.clamp(FIRST, LAST))
     }
 
-    /// What was stored; `None` where we would never have stored it.
+    /// Reads a stored time; `None` if we could not have stored it.
     pub fn stored(millis: i64) -> Option<Self> {
         (FIRST..=LAST).contains(&millis).then_some(Time(millis))
     }
@@ -46,31 +46,31 @@ impl Time {
         Time::from_millis(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Without the part of a second, so that it reads as it is judged.
+    /// Drops the fraction of a second, so that the text is exactly what is compared.
     pub fn whole_second(self) -> Self {
         Time::from_millis(self.seconds().saturating_mul(1000))
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// Time elapsed since `earlier`; zero if this is before it.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether something that began then began while the clock was wrong. A lifetime is bounded on this side
-    /// too: else what a clock far ahead made would live until that time.
+    /// Whether this start time was recorded by a wrong clock. Lifetimes need this bound too: otherwise, whatever a
+    /// clock far ahead created would be valid until that time.
     pub fn is_ahead_of(self, now: Time) -> bool {
         self.since(now) > SKEW
     }
 
-    /// RFC 3339 §5.6, also with a blank for the `T`. The result is a whole second, so that an expiry reads as it is
-    /// judged; a leap second is the one before it.
+    /// Parses RFC 3339 §5.6, also with a blank instead of the `T`. The result is a whole second, so that the text of an
+    /// expiry is exactly what is compared; a leap second becomes the second before it.
     pub fn parse(text: &str) -> Result<Self> {
-        rfc_3339(text).and_then(|seconds| Time::stored(seconds * 1000)).ok_or_else(|| {
-            Error::invalid("expires_at", "A time is written as RFC 3339, for example 2027-01-31T12:00:00Z.")
-        })
+        rfc_3339(text)
+            .and_then(|seconds| Time::stored(seconds * 1000))
+            .ok_or_else(|| Error::invalid("expires_at", "Use an RFC 3339 time, for example 2027-01-31T12:00:00Z."))
     }
 
-    /// Not as a timestamp of jiff's: those end a day earlier, to leave room for time zones.
+    /// Does not use jiff's timestamp, whose range ends a day earlier to leave room for time zones.
     fn civil(self) -> DateTime {
         let epoch = date(1970, 1, 1).at(0, 0, 0, 0);
         epoch.checked_add(SignedDuration::from_millis(self.0)).unwrap_or(DateTime::MAX)
@@ -82,7 +82,7 @@ impl Time {
     }
 }
 
-/// Seconds since 1970. Not by jiff's own reader, which takes more than RFC 3339 has and less of the year 9999.
+/// Seconds since 1970. Does not use jiff's parser, which accepts more than RFC 3339 and less of the year 9999.
 fn rfc_3339(text: &str) -> Option<i64> {
     let at = |range: Range<usize>, most: i64| {
         let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;

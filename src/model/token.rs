@@ -1,31 +1,31 @@
-//! Short tokens for people's programs: a key that lives an hour, and a refresh token that gets the
-//! next one. All that follow from one log-in are a family.
+//! Short tokens for people's programs: a key that is valid for an hour, and a refresh token to get the next one. All
+//! tokens that follow from one sign-in form a family.
 
 use std::time::Duration;
 
 use super::{Digest, KeyPrefix, KeyRecord, PlainKey};
 use crate::error::{Error, Result};
 
-/// How long a token lives, unless the operator says otherwise.
+/// Default lifetime of a token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
-/// The longest that an operator can choose.
+/// Maximum lifetime that an operator can choose.
 pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// After this long the password is needed again, however often it was refreshed (NIST SP 800-63B-4
-/// §2.1.3: reauthentication at least every 30 days).
+/// After this long the password is required again, however often the token was refreshed (NIST SP 800-63B-4 §2.1.3:
+/// reauthentication at least every 30 days).
 pub const FAMILY_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
-/// For so long, a refresh token that comes again gets the same answer, unless the operator says otherwise.
+/// How long a reused refresh token gets the same answer, by default.
 pub const REFRESH_REUSE: Duration = Duration::from_secs(10);
-/// The longest that an operator can choose: a copy is not noticed while it lasts.
+/// Maximum that an operator can choose: during this time a stolen copy goes unnoticed.
 pub const LONGEST_REFRESH_REUSE: Duration = Duration::from_secs(300);
-/// Families of one user; one more ends the oldest.
+/// Maximum number of families per user; one more revokes the oldest.
 pub const FAMILIES_PER_USER: i64 = 100;
 
-/// Buys the next token, once. It has the shape of a key, so that scanners find it and a slip of the
-/// pen shows, and is never taken for one: keys and refresh tokens are looked up in different tables.
+/// Gets the next token, once. It has the shape of a key, so that scanners find it and typos are detected. It is never
+/// accepted as a key: the two are looked up in different tables.
 pub struct RefreshToken(PlainKey);
 
 impl RefreshToken {
-    /// Around 32 bytes that the caller took from a CSPRNG.
+    /// A new refresh token from 32 bytes that the caller took from a CSPRNG.
     pub fn generate(secret: &[u8; 32]) -> Result<Self> {
         Ok(RefreshToken(PlainKey::generate(&KeyPrefix::parse("kb_refresh")?, secret)))
     }
@@ -39,21 +39,21 @@ impl RefreshToken {
     }
 }
 
-/// Only a token is given back; a key is revoked.
+/// Only a token can be revoked this way; a key has its own route.
 pub fn must_be_token(record: &KeyRecord) -> Result<()> {
     if record.is_token {
         return Ok(());
     }
-    Err(Error::conflict("This is a key, not a token. A key revokes itself with DELETE /api/v1/keys/current."))
+    Err(Error::conflict("This is a key, not a token. To revoke it, call DELETE /api/v1/keys/current with it."))
 }
 
-/// Random bytes from which, with the text of a refresh token, the next pair follows: so that the same
-/// refresh token can get the same pair again, though no text is stored. Either alone tells nothing of it.
+/// Random bytes from which, together with the text of a refresh token, the next pair is derived. The same refresh token
+/// can thus get the same pair again although no text is stored. Neither part alone reveals the pair.
 #[derive(Clone, Copy)]
 pub struct NextSeed([u8; 32]);
 
 impl NextSeed {
-    /// From a CSPRNG.
+    /// A seed from CSPRNG bytes.
     pub fn new(random: [u8; 32]) -> Self {
         NextSeed(random)
     }

@@ -1,4 +1,4 @@
-//! How keys were used: counts a key and hour, and the last use of each.
+//! How keys were used: counts per key and hour, and the last use of each key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ impl Hour {
     }
 }
 
-/// Who used a key, as far as it is remembered: at most 200 bytes of user agent.
+/// Who used a key, as far as it is recorded: up to 200 bytes of user agent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Client {
     pub address: Option<ClientAddress>,
@@ -49,18 +49,18 @@ pub fn merge(tallies: &mut Tallies, key: (KeyId, Hour), more: Tally) {
     }
 }
 
-/// Uses in the order in which they were seen, 32 bytes each, in memory as in the journal.
+/// Uses in the order in which they were recorded, 32 bytes each, both in memory and in the journal.
 #[derive(Debug, Default, Clone)]
 pub struct Uses(Vec<[u8; 32]>);
 
-/// One of [`Uses`]: a single use, or (in a journal) a key's uses of one hour added up.
+/// One of [`Uses`]: a single use or, in a journal, the total of a key's uses in one hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Use {
     pub key: KeyId,
     pub at: Time,
-    /// A number in the list of clients that goes with the uses.
+    /// Index into the list of clients that accompanies the uses.
     pub client: u32,
-    /// In memory the key's number in the index; in a list of sums how many uses it stands for.
+    /// In memory, the key's number in the index; in a list of totals, the number of uses.
     pub number: u32,
 }
 
@@ -84,7 +84,7 @@ impl Uses {
         self.0.is_empty()
     }
 
-    /// Keeps the memory for at most `room` others.
+    /// Removes all uses and keeps capacity for up to `room` others.
     pub fn clear(&mut self, room: usize) {
         self.0.clear();
         self.0.shrink_to(room);

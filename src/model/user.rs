@@ -1,4 +1,4 @@
-//! People: who may log in, and as what.
+//! People: who may sign in, and with which role.
 
 use super::{Email, Time, UserId, Version};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ impl Role {
         match text {
             "member" => Ok(Role::Member),
             "admin" => Ok(Role::Admin),
-            _ => Err(Error::invalid("role", "A role is member or admin.")),
+            _ => Err(Error::invalid("role", "Choose a role: member or admin.")),
         }
     }
 
@@ -36,8 +36,8 @@ pub struct User {
     pub created_at: Time,
     pub last_login_at: Option<Time>,
     pub keys: u64,
-    /// The fields whose stored value breaks a rule, by their names in the API; see [`super::KeyRecord`]. An unreadable
-    /// role is that of a member.
+    /// The fields whose stored value breaks a rule, by their API names; see [`super::KeyRecord`]. An unreadable role
+    /// counts as member.
     pub unreadable: Vec<&'static str>,
 }
 
@@ -46,19 +46,18 @@ impl User {
         self.role == Role::Admin
     }
 
-    /// Whether deactivating is worth writing: a state that cannot be read is refused, and yet is not that of
-    /// somebody deactivated.
+    /// Whether deactivating would change anything: an unreadable state is refused, but is not the deactivated state.
     pub fn may_be_active(&self) -> bool {
         self.active || self.unreadable.contains(&"active")
     }
 
-    /// Of everything that can be changed and seen; logging in is no change, nor is having a key.
+    /// Covers everything that can be changed and seen; signing in is not a change, nor is owning a key.
     pub fn version(&self) -> Version {
         Version::of(&[&self.id.to_string(), self.email.as_str(), self.role.as_str(), &self.active.to_string()])
     }
 }
 
-/// What shall be different about a user; `None` leaves a part as it is.
+/// A change to a user; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     pub role: Option<Role>,
@@ -66,12 +65,12 @@ pub struct UserChange {
 }
 
 impl UserChange {
-    /// Whether it takes something from this user.
+    /// Whether it takes something away from this user.
     pub fn withdraws_from(&self, user: &User) -> bool {
         (user.active && self.active == Some(false)) || (user.is_admin() && self.role == Some(Role::Member))
     }
 
-    /// Whether it can only take away, so that it must not wait for space on a full disk.
+    /// Whether it can only take away, so that it must not fail on a full disk.
     pub fn only_withdraws(&self) -> bool {
         self.active != Some(true) && self.role != Some(Role::Admin)
     }

@@ -1,8 +1,8 @@
-//! The verdict on a known key: a pure function of what is stored, `now` and what is asked.
+//! The verdict on a known key: a pure function of what is stored, `now` and the request.
 
 use super::{ClientAddress, Networks, ScopeSet, Time};
 
-/// Why a key is refused. The bearer learns little of it (promise 7); a verifier learns it all.
+/// Why a key is refused. The bearer learns little of it (promise 7); a verifier learns all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     Malformed,
@@ -41,26 +41,26 @@ impl Refusal {
     }
 }
 
-/// What is stored of a key, as far as a verdict needs it.
+/// The stored facts about a key that a verdict needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     pub enabled: bool,
     pub owner_active: bool,
-    /// When a token was made; a key's beginning is not judged.
+    /// When a token was created; a key's creation time is not checked.
     pub made_at: Option<Time>,
     pub expires_at: Option<Time>,
     pub scopes: &'a ScopeSet,
     pub allowed_ips: &'a Networks,
 }
 
-/// What a request asks of a key.
+/// What a request requires of a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand<'a> {
     /// Plain scopes; all of them must be granted.
     pub scopes: &'a [&'a str],
-    /// The caller's address. Unknown or not given, it fails a key that has ranges.
+    /// The caller's address. An unknown or missing address fails a key that has ranges.
     pub address: Option<ClientAddress>,
-    /// As sent, for the record of last use.
+    /// The user agent as sent, for the record of last use.
     pub user_agent: &'a [u8],
 }
 
@@ -70,20 +70,20 @@ impl Demand<'_> {
     }
 }
 
-/// Whether a key can be used at all, whatever the request: what pages, the command line and the verifier agree on.
+/// Whether a key can be used at all, whatever the request; shared by pages, the command line and the verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
     Active,
     OwnerDeactivated,
     Disabled,
     Expired,
-    /// What is stored cannot be read, so that nobody can judge the key.
+    /// The stored record is unreadable, so the key cannot be judged.
     Damaged,
 }
 
 impl Facts<'_> {
-    /// A key can be expired, disabled and its owner deactivated at once: the first that holds is its state. `now >=
-    /// expires_at` is expired, and so is a token that was made by a clock far ahead.
+    /// A key can be expired, disabled and have a deactivated owner at once: the first that applies is its state. `now
+    /// >= expires_at` means expired, and so does a token that was created by a clock far ahead.
     pub fn state(&self, now: Time) -> KeyState {
         let is_ahead = self.made_at.is_some_and(|made| made.is_ahead_of(now));
         match () {
@@ -94,7 +94,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Being live comes before being allowed.
+    /// Checks that the key is live first, then that it may do what is asked.
     pub fn judge(&self, now: Time, demand: &Demand<'_>) -> Result<(), Refusal> {
         match self.state(now) {
             KeyState::OwnerDeactivated => return Err(Refusal::OwnerDeactivated),

@@ -1,5 +1,5 @@
-//! What a record says, as one short value: two versions are equal when nothing that can be changed
-//! differs. The strong validator of RFC 9110 §8.8.3, and the basis of a change (§13.1.1).
+//! A record's content as one short value: two versions are equal if nothing that can be changed differs. The strong
+//! validator of RFC 9110 §8.8.3, and the basis of a change (§13.1.1).
 
 use std::fmt;
 
@@ -10,14 +10,15 @@ use crate::error::{Error, Result};
 pub struct Version([u8; 16]);
 
 impl Version {
-    /// Of the parts in their order, each with its length before it, so that no two lists read the same.
+    /// The version of these parts in order, each prefixed with its length, so that different lists never produce the
+    /// same input.
     pub fn of(parts: &[&str]) -> Self {
         let text: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
         let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *Digest::of(text.as_bytes()).as_bytes();
         Version(head)
     }
 
-    /// As it was written; anything else is no version of ours, and so equals none.
+    /// Parses a version as we write it; anything else is not a version and equals none.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         hex::decode_to_slice(text, &mut bytes).ok().map(|()| Version(bytes))
@@ -30,16 +31,16 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a change is based on.
+/// The version that a change is based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Basis {
-    /// Whatever is there.
+    /// Any version.
     Anything,
     OneOf(Vec<Version>),
 }
 
 impl Basis {
-    /// `present` tells the version that is there now; it is asked only if that matters.
+    /// `present` returns the current version; it is called only if needed.
     pub fn must_hold(&self, present: impl FnOnce() -> Version, what: &'static str) -> Result<()> {
         match self {
             Basis::OneOf(versions) if !versions.contains(&present()) => Err(Error::outdated(what)),

@@ -1,5 +1,5 @@
-//! The keeper thread: makes the first keys, rotates them when they are due, and sees within half a
-//! second when somebody else has changed their file, so that no request needs to look.
+//! The keeper thread: generates the first keys, rotates them when due, and reads their file within half a second of
+//! somebody else's change, so that no request has to look at it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::model::Time;
 use crate::model::signing::{FreshKey, Keyring};
 
 const LOOK: Duration = Duration::from_millis(500);
-/// After a failure to generate keys or to rotate, which generates them: that is expensive.
+/// Turns to wait after generating or rotating keys fails: generating keys is expensive.
 const RETRY_TURNS: u32 = 60;
 
 pub struct Keeper(Background);
@@ -40,7 +40,7 @@ impl Keeper {
             failure: None,
         };
         let run = move |orders: Orders| {
-            // The server is not ready without keys; all that comes later can wait for verifications.
+            // The server is not ready without keys; everything later can wait for verifications.
             work.turn();
             give_way();
             loop {
@@ -64,16 +64,16 @@ struct KeeperLoop {
     clock: Arc<dyn Clock>,
     settings: SigningSettings,
     file: PathBuf,
-    /// The file as it was when it was last read.
+    /// The file's stamp when it was last read.
     seen: Option<FileStamp>,
     keyring: Option<Keyring>,
-    /// When a key of it is to be published no more.
+    /// The next time at which a key stops being published.
     next_end: Option<Time>,
-    /// Turns to sit out after a failure.
+    /// Turns to wait after a failure.
     patience: u32,
-    /// The first keys, until they could be written.
+    /// The first keys, until they can be written.
     unwritten: Option<Vec<FreshKey>>,
-    /// Why they could not, so that it is said once.
+    /// Why they could not be written, so that it is logged once.
     failure: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl KeeperLoop {
     fn turn(&mut self) {
         let now = self.clock.now();
         if let Err(error) = self.look(now) {
-            tracing::error!(%error, "the signing keys stay as they were");
+            tracing::error!(%error, "the signing keys were not updated; still using the previous ones");
         }
         match self.patience.checked_sub(1) {
             Some(left) => self.patience = left,
@@ -95,19 +95,19 @@ impl KeeperLoop {
 
     fn complain(&mut self, error: &Error) {
         if self.unwritten.is_none() {
-            tracing::error!(%error, "no signing keys were made; trying again in half a minute");
+            tracing::error!(%error, "signing keys could not be generated; trying again in half a minute");
             self.patience = RETRY_TURNS;
             return;
         }
-        // The server is not ready without them: they are written as soon as that can be done.
+        // The server is not ready without them, so they are written as soon as possible.
         let failure = Some(error.to_string());
         if self.failure != failure {
-            tracing::error!(%error, "the first signing keys cannot be written; trying again until they are");
+            tracing::error!(%error, "the first signing keys cannot be written; trying again");
             self.failure = failure;
         }
     }
 
-    /// Takes in what somebody else did to the file, once, and drops what has ended.
+    /// Reads the file once if somebody else has changed it, and drops keys that are no longer published.
     fn look(&mut self, now: Time) -> Result<()> {
         let stamp = FileStamp::of(&self.file);
         if stamp != self.seen {
@@ -120,7 +120,7 @@ impl KeeperLoop {
         }
     }
 
-    /// Makes what is missing or due; the operator's own keys are the operator's.
+    /// Generates missing keys and rotates due ones; never changes the operator's own keys.
     fn tend(&mut self, now: Time) -> Result<()> {
         if self.settings.file.is_some() {
             return Ok(());
@@ -153,19 +153,19 @@ impl KeeperLoop {
         let keys = self.unwritten.take().map_or_else(two_of_each, Ok)?;
         let written = self.keyrings.begin(&Keyring::begin(keys.clone(), now));
         let keyring = written.inspect_err(|_| self.unwritten = Some(keys))?;
-        tracing::info!(keys = keyring.label(), file = %self.file.display(), "made signing keys");
+        tracing::info!(keys = keyring.label(), file = %self.file.display(), "created signing keys");
         self.put(Some(keyring), now)
     }
 
     fn rotate(&mut self, now: Time) -> Result<()> {
         let (fresh, every) = (one_of_each()?, self.settings.rotation);
-        // A command may have been first: judged again on what stands in the file then.
+        // A command may have rotated first, so the file's current keys are checked again.
         let rotate = move |ring: Keyring| {
             let is_due = every.is_some_and(|every| ring.is_due(now, every));
             if is_due { ring.rotated(fresh.clone(), now, OVERLAP) } else { ring }
         };
         let keyring = self.keyrings.change(Box::new(rotate))?;
-        tracing::info!(keys = keyring.label(), "rotated the signing keys, which were due");
+        tracing::info!(keys = keyring.label(), "rotated the signing keys on schedule");
         self.put(Some(keyring), now)
     }
 }

@@ -1,5 +1,5 @@
-//! Making keys, and turning stored ones into what signs and what is published. The generator is
-//! aws-lc's, seeded by the operating system; it takes no randomness of ours.
+//! Generates keys, and turns stored ones into their signing and public parts. The generator is aws-lc's, seeded by the
+//! operating system; it uses none of our randomness.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa;
@@ -12,7 +12,7 @@ use crate::model::SigningAlgorithm;
 use crate::model::signing::{FreshKey, PrivateKey};
 
 pub fn fresh(algorithm: SigningAlgorithm) -> Result<FreshKey> {
-    let failed = |_| Error::unavailable("a signing key could not be made");
+    let failed = |_| Error::unavailable("a signing key could not be generated");
     let private = match algorithm {
         SigningAlgorithm::Rs256 => {
             let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(failed)?;
@@ -27,7 +27,7 @@ pub fn fresh(algorithm: SigningAlgorithm) -> Result<FreshKey> {
     described(algorithm, PrivateKey::new(private))
 }
 
-/// A key of the operator's: RSA of 2,048 bits or more, or Ed25519; the document in one canonical form.
+/// An operator's key: RSA of 2,048 bits or more, or Ed25519, with its document in canonical form.
 pub fn adopt_pkcs8(der: &[u8]) -> Option<Result<FreshKey>> {
     if let Ok(pair) = rsa::KeyPair::from_pkcs8(der) {
         return adopt_rsa(&pair);
@@ -36,7 +36,7 @@ pub fn adopt_pkcs8(der: &[u8]) -> Option<Result<FreshKey>> {
     Some(described(SigningAlgorithm::EdDSA, PrivateKey::new(document.as_ref().to_vec())))
 }
 
-/// The same in the older form of RSA keys alone (RFC 8017 §A.1.2).
+/// An operator's key in the older, RSA-only form (RFC 8017 §A.1.2).
 pub fn adopt_pkcs1(der: &[u8]) -> Option<Result<FreshKey>> {
     adopt_rsa(&rsa::KeyPair::from_der(der).ok()?)
 }
@@ -60,8 +60,8 @@ pub fn signer(algorithm: SigningAlgorithm, private: &PrivateKey) -> Result<Encod
     }
 }
 
-/// The RSAPrivateKey inside a PKCS#8 document (RFC 5208 §5). From 2,048 bits on every length in it
-/// takes two bytes, so what stands before it differs in the lengths alone; whoever signs parses it.
+/// The RSAPrivateKey inside a PKCS#8 document (RFC 5208 §5). From 2,048 bits on, every length in it has two bytes, so
+/// its header differs in the lengths only; the signing code parses it.
 fn rsa_private_key(pkcs8: &[u8]) -> Option<&[u8]> {
     const MIDDLE: [u8; 18] =
         [0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
@@ -71,7 +71,7 @@ fn rsa_private_key(pkcs8: &[u8]) -> Option<&[u8]> {
     (head.starts_with(&[0x30, 0x82]) && middle == MIDDLE && octets.starts_with(&[0x04, 0x82])).then_some(inner)
 }
 
-/// What is published: the public part, its use and algorithm, and its thumbprint as name.
+/// The published form: the public part, its use and algorithm, and its thumbprint as the key id.
 pub fn public(algorithm: SigningAlgorithm, key: &EncodingKey) -> Result<Jwk> {
     let unusable = |error| Error::conflict(format!("A signing key cannot be used: {error}."));
     let mut jwk = Jwk::from_encoding_key(key, jwt_algorithm(algorithm)).map_err(unusable)?;

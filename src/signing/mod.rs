@@ -1,6 +1,6 @@
-//! The server's signing keys at work: made at the first start, kept in a file, rotated by a command or
-//! by schedule, used for tokens and signed identity. Nothing here looks at a file during a request. Must not depend on
-//! the store: where rings are kept is a port.
+//! The server's signing keys in use: generated at the first start, kept in a file, rotated by command or on schedule,
+//! used for tokens and signed identity. No request reads a file. Must not depend on the store: the place of the rings
+//! is a port.
 
 mod keeper;
 mod make;
@@ -23,30 +23,30 @@ pub use make::fresh;
 pub use pem::read as read_pem;
 pub use ring::Ring;
 
-/// A token may live this long at most, and so must an overlap.
+/// Maximum token lifetime, and therefore the minimum overlap.
 pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
-/// How far the clock of a checker may be behind ours. Many libraries allow for no difference.
+/// How far a checker's clock may be behind ours. Many libraries tolerate no difference.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// How long a key is published after it has signed for the last time.
+/// How long a key stays published after its last signature.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
-/// RSA signatures take more than a millisecond; they are made beside the workers.
+/// RSA signatures take more than a millisecond, so they are made outside the workers.
 const WAITING_SIGNATURES: usize = 256;
 
-/// `iat` and `nbf` of a token that is made now, in seconds since 1970 (RFC 7519 §4.1.5, §4.1.6).
+/// `iat` and `nbf` of a token that is issued now, in seconds since 1970 (RFC 7519 §4.1.5, §4.1.6).
 pub fn valid_from(now: Time) -> i64 {
     now.minus(CLOCK_SKEW).seconds()
 }
 
-/// What the operator chose; already parsed.
+/// The operator's settings, already parsed.
 #[derive(Debug, Clone)]
 pub struct SigningSettings {
-    /// The operator's own keys (PEM); `None`: ours, beside the database.
+    /// The operator's own keys (PEM); `None` means ours, next to the database.
     pub file: Option<PathBuf>,
-    /// How long a key of ours signs; `None`: until a command says otherwise.
+    /// How long a key of ours signs; `None` means until a command rotates it.
     pub rotation: Option<Duration>,
     pub token_algorithm: SigningAlgorithm,
     pub token_lifetime: Duration,
-    /// Whom a token is for when its client names nobody; `None`: the issuer.
+    /// Default audience of a token whose client names none; `None` means the issuer.
     pub token_audience: Option<String>,
     pub identity_algorithm: SigningAlgorithm,
 }
@@ -64,10 +64,10 @@ impl Default for SigningSettings {
     }
 }
 
-/// In a command there is none of it but the file.
+/// In a command, everything but the file is empty.
 #[derive(Default)]
 pub struct Signing {
-    /// `None` until the first keys are made.
+    /// `None` until the first keys exist.
     ring: ArcSwapOption<Ring>,
     running: OnceLock<Running>,
 }
@@ -80,9 +80,9 @@ pub struct Running {
 }
 
 impl Signing {
-    /// The keys as they are now; an error while there are none yet.
+    /// The current keys; an error if there are none yet.
     pub fn ring(&self) -> Result<Arc<Ring>> {
-        self.ring.load_full().ok_or_else(|| Error::unavailable("the signing keys are not made yet"))
+        self.ring.load_full().ok_or_else(|| Error::unavailable("the signing keys do not exist yet"))
     }
 
     pub fn running(&self) -> Result<&Running> {
@@ -95,24 +95,24 @@ impl Signing {
     }
 }
 
-/// Where the server's own key rings are kept.
+/// Storage for the server's own key rings.
 pub trait Keyrings: Send + Sync {
-    /// The file that holds the ring: whoever changes it is noticed.
+    /// The file of the ring; the keeper watches it for changes.
     fn file(&self) -> PathBuf;
 
-    /// `None`: there is none yet.
+    /// `None` if there is none yet.
     fn read(&self) -> Result<Option<Keyring>>;
 
-    /// Puts the first ring in its place, unless another process was first. Returns what is there then.
+    /// Stores the first ring unless another process was first. Returns the stored ring.
     fn begin(&self, ring: &Keyring) -> Result<Keyring>;
 
-    /// A change that is due by the schedule. `change` may run twice.
+    /// Makes a scheduled change. `change` may run twice.
     fn change(&self, change: Box<dyn Fn(Keyring) -> Keyring + Send>) -> Result<Keyring>;
 }
 
 impl Signing {
-    /// In the server only, once. Keys that cannot be used stop the start; keys that are missing are made while the
-    /// server answers already.
+    /// Called once, in the server only. Unusable keys stop the start; missing keys are generated while the server
+    /// already answers.
     pub fn start(
         self: &Arc<Self>,
         settings: SigningSettings,
@@ -132,7 +132,7 @@ impl Signing {
         }
         let keeper = Keeper::start(Arc::clone(self), keyrings, clock, &settings)?;
         let signers = Pool::start("signer", WAITING_SIGNATURES, vec![()])?;
-        // A second call finds the first one's thread at work and ends its own.
+        // A second call finds the first call's thread running and stops its own.
         let _ = self.running.set(Running { settings, issuer: issuer.to_owned(), signers, keeper });
         Ok(())
     }
@@ -144,15 +144,15 @@ impl Signing {
     }
 }
 
-/// The file is the operator's, and so is its mode; ours is narrowed by the store.
+/// Warns about the operator's file, whose mode is the operator's choice; the store restricts ours.
 fn warn_if_others_read(file: &Path) {
     let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
     if mode & 0o077 != 0 {
-        tracing::warn!(file = %file.display(), mode = format!("{:o}", mode & 0o777), "others can read the signing keys");
+        tracing::warn!(file = %file.display(), mode = format!("{:o}", mode & 0o777), "other users can read the signing keys");
     }
 }
 
-/// The operator's keys, among which those that the settings need.
+/// The operator's keys, which must include those that the settings need.
 fn operators(file: &Path, settings: &SigningSettings, now: Time) -> Result<Keyring> {
     let keyring = pem::read(file, now)?;
     for (flag, algorithm) in
@@ -160,7 +160,7 @@ fn operators(file: &Path, settings: &SigningSettings, now: Time) -> Result<Keyri
     {
         if keyring.signing(algorithm).is_none() {
             return Err(Error::conflict(format!(
-                "{} holds no key for {flag} {}. Add one, or choose another algorithm.",
+                "{} contains no key for {flag} {}. Add one, or choose another algorithm.",
                 file.display(),
                 algorithm.as_str()
             )));
@@ -173,7 +173,7 @@ pub fn one_of_each() -> Result<Vec<FreshKey>> {
     SigningAlgorithm::ALL.into_iter().map(fresh).collect()
 }
 
-/// The one that signs, and the one that will be next.
+/// Two keys of each algorithm: one to sign, one to be next.
 pub fn two_of_each() -> Result<Vec<FreshKey>> {
     [one_of_each()?, one_of_each()?].into_iter().flatten().map(Ok).collect()
 }

@@ -1,5 +1,5 @@
-//! Signing keys that the operator gives: private keys in PEM, as `openssl genpkey` writes them. Of
-//! each algorithm the first signs; the others are published, before and after their time.
+//! Signing keys from the operator: private keys in PEM, as written by `openssl genpkey`. The first of each algorithm
+//! signs; the others are only published.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::model::signing::Keyring;
 pub fn read(file: &Path, now: Time) -> Result<Keyring> {
     let wrong = |why: &dyn std::fmt::Display| {
         Error::conflict(format!(
-            "--signing-keys {}: {why}. It holds private keys in PEM: RSA of 2048 bits or more (openssl genpkey \
+            "--signing-keys {}: {why}. It must contain PEM private keys: RSA of 2048 bits or more (openssl genpkey \
              -algorithm RSA -pkeyopt rsa_keygen_bits:2048), Ed25519 (openssl genpkey -algorithm ed25519).",
             file.display()
         ))
@@ -25,7 +25,7 @@ pub fn read(file: &Path, now: Time) -> Result<Keyring> {
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| wrong(&error))?;
     if documents.is_empty() {
-        return Err(wrong(&"there is no key in it"));
+        return Err(wrong(&"it contains no key"));
     }
     let keys = documents.iter().enumerate().map(|(number, document)| {
         let adopted = match document {
@@ -33,7 +33,7 @@ pub fn read(file: &Path, now: Time) -> Result<Keyring> {
             PrivateKeyDer::Pkcs1(der) => make::adopt_pkcs1(der.secret_pkcs1_der()),
             _ => None,
         };
-        adopted.unwrap_or_else(|| Err(wrong(&format!("key {} is of another kind", number + 1))))
+        adopted.unwrap_or_else(|| Err(wrong(&format!("key {} is of an unsupported type", number + 1))))
     });
     Ok(Keyring::begin(keys.collect::<Result<_>>()?, now))
 }

@@ -1,4 +1,4 @@
-//! The keys of one moment, ready to sign and to check.
+//! The keys at one moment, ready to sign and to check.
 
 use std::collections::HashMap;
 
@@ -52,20 +52,23 @@ impl Ring {
         Ok(ring)
     }
 
-    /// The JWK Set (RFC 7517 §5) of everything that may be met.
+    /// The JWK Set (RFC 7517 §5) of every key whose signatures may still be seen.
     pub fn jwks(&self) -> &str {
         &self.jwks
     }
 
-    /// The name of the key that signs so; another one means that what was signed before is old.
+    /// The id of the signing key for this algorithm; if it changes, earlier signatures are out of date.
     pub fn kid(&self, algorithm: SigningAlgorithm) -> Option<&str> {
         self.signers.get(&algorithm).map(|signer| signer.kid.as_str())
     }
 
-    /// A JWT of this type (RFC 8725 §3.11: one kind is never taken for another).
+    /// Signs a JWT of this type (RFC 8725 §3.11: one type is never accepted as another).
     pub fn sign(&self, algorithm: SigningAlgorithm, kind: &str, claims: &impl Serialize) -> Result<String> {
         let signer = self.signers.get(&algorithm).ok_or_else(|| {
-            Error::unavailable(format!("there is no signing key for {}; add one or choose another", algorithm.as_str()))
+            Error::unavailable(format!(
+                "there is no signing key for {}; add one or change the algorithm",
+                algorithm.as_str()
+            ))
         })?;
         let mut header = Header::new(make::jwt_algorithm(algorithm));
         header.typ = Some(kind.to_owned());
@@ -73,9 +76,8 @@ impl Ring {
         jsonwebtoken::encode(&header, claims, &signer.key).map_err(Error::internal)
     }
 
-    /// The claims of a JWT that we signed, as this type, for this issuer, and whose key still counts.
-    /// When it ends is for the caller to judge, by our clock. The algorithm is the key's, whatever the
-    /// token says; there is no way to `none`.
+    /// The claims of a JWT that we signed, with this type and issuer and a key that is still published. The caller
+    /// checks the expiry, by our clock. The algorithm is the key's, whatever the token says, so `none` is impossible.
     pub fn check<T: DeserializeOwned>(&self, token: &str, kind: &str, issuer: &str, now: Time) -> Option<T> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         let checker = self.checkers.get(header.kid.as_deref()?)?;

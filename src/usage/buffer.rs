@@ -1,23 +1,23 @@
-//! What one thread saw since the last collection. Two take turns, so that a collection costs the
-//! thread no more than a swap.
+//! The uses that one thread has recorded since the last collection. Two buffers take turns, so that a collection costs
+//! the thread only a swap.
 
 use super::clients::Clients;
 use super::counts::UNNUMBERED;
 use crate::model::usage::{Client, Use, Uses};
 use crate::model::{ClientAddress, KeyId, Time};
 
-/// Uses that a thread notes at most between two collections.
+/// Maximum uses that a thread records between two collections.
 const MOST: usize = 2_000_000;
-/// Uses for which room is kept from one collection to the next.
+/// Capacity that is kept from one collection to the next, in uses.
 const ROOM: usize = 32_768;
-/// How many of the newest a look at one key goes through; older ones show after the collection.
+/// How many of the newest uses a look-up of one key searches; older ones appear after the collection.
 const SEARCHED: usize = 512;
 
 #[derive(Default)]
 pub struct Buffer {
     pub noted: Noted,
     spare: Option<Noted>,
-    /// Uses that found the buffer full.
+    /// Uses dropped because the buffer was full.
     pub lost: u64,
 }
 
@@ -49,7 +49,7 @@ impl Buffer {
         std::mem::replace(&mut self.noted, spare)
     }
 
-    /// For the next turn, with no more room than an ordinary one needs.
+    /// Returns the buffer for the next turn, with no more capacity than usual.
     pub fn give_back(&mut self, mut noted: Noted) {
         noted.uses.clear(ROOM);
         noted.clients.clear();

@@ -1,4 +1,4 @@
-//! Who used keys: each address with its user agent once, by number. Number 0 is "not remembered".
+//! Who used keys: each address with its user agent, stored once and numbered. Number 0 means "not recorded".
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,9 +7,9 @@ use crate::model::ClientAddress;
 use crate::model::foreign_text::without_keys;
 use crate::model::usage::Client;
 
-/// Distinct clients remembered at a time; of more only the time of use is known.
+/// Maximum distinct clients recorded at a time; for others, only the time of use is known.
 const MOST: usize = 1 << 16;
-/// A few clients make most requests; these are found without hashing text.
+/// A few clients send most requests; these are found without hashing text.
 const RECENT: usize = 64;
 
 pub const NOBODY: u32 = 0;
@@ -27,7 +27,7 @@ impl Default for Clients {
 }
 
 impl Clients {
-    /// The client's number, a new one if need be.
+    /// The client's number; new clients get a new one.
     pub fn number(&mut self, address: Option<ClientAddress>, user_agent: &[u8]) -> u32 {
         let place = place(address, user_agent);
         let recent = self.recent[place];

@@ -1,5 +1,5 @@
-//! The usage thread: collects what threads noted, appends it to the journal, adds it to the counts,
-//! finishes journals when it is time, folds them, and prunes what is older than it is kept.
+//! The usage thread: collects recorded uses from the threads, appends them to the journal, adds them to the counts,
+//! finishes journals when due, folds them into the database, and prunes expired counts.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,34 +15,35 @@ use crate::error::{Error, Result};
 use crate::model::usage::{Hour, Uses};
 use crate::store::{Journal, Store, Urgency, UsageSums};
 
-/// What a killed process may lose.
+/// Interval between collections, and so the typical loss of usage counts at `kill -9`. It is not a bound: a collection
+/// that is delayed loses more.
 const COLLECT: Duration = Duration::from_millis(125);
-/// How many uses are collected at once, about: more often under load, while what was noted is still in the
-/// cache. Not more often than that: a collection holds a core with one worker up for half a millisecond,
-/// and of a hundred requests less than one should meet one.
+/// Target number of uses per collection: under load the pause shrinks, so that the uses are still in the cache. A
+/// smaller target would collect too often: a collection blocks one worker's core for half a millisecond, and fewer
+/// than one in a hundred requests should meet one.
 const HANDFUL: usize = 10_000;
 const COLLECT_SOONEST: Duration = Duration::from_millis(20);
-/// Few rows are folded soon, many seldom, so that a row stands for many uses.
+/// A few rows are folded soon, many rarely, so that each row stands for many uses.
 const FOLD_SOON: Duration = Duration::from_secs(2);
 const FOLD_LATE: Duration = Duration::from_secs(120);
 const PRUNE: Duration = Duration::from_secs(600);
-/// Rows removed in one transaction; few, so that a revocation never waits long behind it.
+/// Rows removed per transaction; few, so that a revocation never waits long behind it.
 const PRUNED_AT_ONCE: usize = 256;
-/// A full disk fails at every turn; its operator need not be told as often.
+/// A full disk fails at every turn; the log reports it less often.
 const COMPLAIN: Duration = Duration::from_secs(10);
-/// Uses added under one lock: those who look for a last use wait no longer than that takes.
+/// Uses added under one lock, which limits how long look-ups of a last use wait.
 const ADDED_AT_ONCE: usize = 2048;
-/// How many uses earlier the place of one is fetched.
+/// How many uses ahead a slot is prefetched.
 const AHEAD: usize = 16;
-/// A journal is rewritten as sums when it is this large, four times what the sums take without their
-/// clients, and twice what was left of it the last time.
+/// A journal is rewritten as totals when it is larger than this, than four times the totals without their clients, and
+/// than twice what remained the last time.
 const LARGE: u64 = 64 << 20;
 
-/// Its end is when every count is in the database.
+/// Stopping it writes every count to the database.
 pub struct Collector(Background);
 
 impl Collector {
-    /// `retention`: how long hourly counts are kept.
+    /// `retention` is how long hourly counts are kept.
     pub fn start(
         usage: Usage,
         store: Arc<Store>,
@@ -67,7 +68,7 @@ impl Collector {
         };
         let run = move |orders: Orders| {
             give_way();
-            work.told("what a crash left", |work| work.journal.recover());
+            work.told("usage counts left by a crash", |work| work.journal.recover());
             while !orders.to_stop_within(work.pause) {
                 work.turn();
             }
@@ -90,11 +91,11 @@ struct CollectorLoop {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     retention: Duration,
-    /// How often the index had started over when the counts did.
+    /// The index's reset count when these counts started.
     resets: u64,
-    /// Entries that the index had given up when the last turn began.
+    /// The number of entries that the index had released when the last turn began.
     recycled: u64,
-    /// Until the next turn.
+    /// The pause until the next turn.
     pause: Duration,
     finished_at: Duration,
     pruned_at: Duration,
@@ -129,7 +130,7 @@ impl CollectorLoop {
         }
     }
 
-    /// False when it failed.
+    /// Returns false if it failed.
     fn fold_some(&mut self, steps: u32, rows: usize) -> bool {
         for _ in 0..steps {
             match self.told("usage counts in the database", |work| work.fold.step(rows)) {
@@ -142,7 +143,7 @@ impl CollectorLoop {
     }
 
     fn collect(&mut self) {
-        // A handle of its own, so that the buffers can be walked while the work changes.
+        // A separate handle, so that the buffers can be iterated while `self` changes.
         let usage = self.usage.clone();
         let recycled = self.store.index().recycled();
         let mut collected = 0;
@@ -151,7 +152,7 @@ impl CollectorLoop {
             collected += noted.uses.len();
             if !noted.uses.is_empty() {
                 self.told("usage counts", |work| {
-                    // Names a journal for good: what is folded of it is noted under this number.
+                    // The journal's permanent number, under which its folded rows are recorded.
                     let number = work.number()?;
                     work.journal.append(noted.clients.list(), &noted.uses, number)
                 });
@@ -174,7 +175,7 @@ impl CollectorLoop {
     fn count(&self, uses: &Uses, clients: &super::clients::Clients) {
         let index = self.store.index();
         let clients = lock(&self.usage.0.counts).translate(clients);
-        // While no entry was given up since the last turn began, there is no need to look whose it is.
+        // If the index has released no entry since the last turn began, entry ownership needs no check.
         let is_steady = index.recycled() == self.recycled;
         let mut ahead = uses.iter().skip(AHEAD);
         let mut uses = uses.iter().peekable();
@@ -190,8 +191,8 @@ impl CollectorLoop {
         }
     }
 
-    /// Whether the journal should be finished: when the hour ends, and when it is time to fold, but not
-    /// before the one before it is folded.
+    /// Whether the journal should be finished: at the end of the hour, or when it is time to fold, but only once the
+    /// previous journal is folded.
     fn is_due(&self) -> bool {
         let counts = lock(&self.usage.0.counts);
         let Some(hour) = counts.hour() else { return false };
@@ -207,7 +208,7 @@ impl CollectorLoop {
         }
         let number = self.number()?;
         if self.has_started_over() {
-            // The counts are by numbers that mean other keys now; the journal names them all.
+            // The counts' numbers now mean other keys; the journal contains the ids of all of them.
             self.journal.finish_unchanged()?;
             lock(&self.usage.0.counts).forget();
             self.resets = self.store.index().resets();
@@ -222,7 +223,7 @@ impl CollectorLoop {
         self.store.index().resets() != self.resets
     }
 
-    /// Hands the sums of all counts to `write`, piece by piece; fails if the index starts over meanwhile.
+    /// Passes the totals of all counts to `write`, piece by piece; fails if the index starts over meanwhile.
     fn with_sums<T>(&mut self, write: impl FnOnce(&mut Journal, UsageSums<'_>) -> Result<T>) -> Result<T> {
         let (store, usage, resets) = (Arc::clone(&self.store), self.usage.clone(), self.resets);
         let pieces = lock(&usage.0.counts).pieces();
@@ -241,14 +242,14 @@ impl CollectorLoop {
         Ok(i64::from_le_bytes(self.entropy.bytes()?))
     }
 
-    /// What fails is logged, kept and tried again.
+    /// Logs a failure; its data is kept and tried again.
     fn told<T>(&mut self, what: &str, act: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
         let outcome = act(self);
         if let Err(error) = &outcome {
             let now = self.clock.steady();
             if self.complained_at.is_none_or(|last| now.saturating_sub(last) >= COMPLAIN) {
                 self.complained_at = Some(now);
-                tracing::warn!(%error, "cannot write {what} now; kept in memory and tried again");
+                tracing::warn!(%error, "cannot write {what}; keeping it in memory and trying again");
             }
         }
         outcome.ok()
@@ -266,7 +267,7 @@ impl CollectorLoop {
             ) {
                 Ok(1..) => {}
                 Ok(0) => return,
-                Err(error) => return tracing::warn!(%error, "old usage counts were not pruned; tried again later"),
+                Err(error) => return tracing::warn!(%error, "old usage counts were not pruned; trying again later"),
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Uses that are not in the database yet, beside the key index: 16 bytes a key, by the key's number
-//! there. Changed by the usage thread alone; others look up a key's last use.
+//! Uses that are not in the database yet, next to the key index: 16 bytes per key, by the key's number in the index.
+//! Only the usage thread changes them; others look up a key's last use.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,30 +8,30 @@ use crate::index::memory::{LARGE_PAGE, Words, prefetch};
 use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
 use crate::model::{KeyId, Time};
 
-/// Keys of one chunk, which is allocated when the first of them is used.
+/// Keys per chunk; a chunk is allocated when the first of its keys is used.
 const CHUNK: usize = LARGE_PAGE / 16;
-/// Keys whose sums are told at once, and read of a finished journal at a time.
+/// Keys whose totals are passed on at once, and rows read at a time from a finished journal.
 const PIECE: usize = 2048;
-/// Uses of keys without a number (seen while the index was filling) by key and hour.
+/// Maximum uses, by key and hour, of keys without a number (recorded while the index was filling).
 const MOST_STRAYS: usize = 500_000;
-/// No number: the key was judged by the store.
+/// Number of a key that was verified by the store and so has no index entry.
 pub const UNNUMBERED: u32 = u32::MAX;
 
 #[derive(Default)]
 pub struct Counts {
     chunks: Vec<Option<Words>>,
     clients: Clients,
-    /// The hour that the slots count; uses of another one stray.
+    /// The hour that the slots count; uses in other hours are strays.
     hour: Option<Hour>,
     strays: Tallies,
-    /// Slots with uses.
+    /// Number of slots with uses.
     counted: u64,
 }
 
 /// One key's uses since the last fold, and its last use.
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    /// The end of the key's id: a number is used again when its key was revoked.
+    /// The end of the key's id: a number is reused after its key was revoked.
     tail: u32,
     uses: u32,
     /// Seconds since 1970.
@@ -51,18 +51,18 @@ impl Slot {
     }
 }
 
-/// The slots of one chunk, as they lie in memory.
+/// The slots of one chunk, in memory order.
 fn slots(chunk: &Words) -> &[[AtomicU64; 2]] {
     chunk.all().as_chunks().0
 }
 
 impl Counts {
-    /// Keys and hours that have uses.
+    /// Number of keys and hours with uses.
     pub fn rows(&self) -> u64 {
         self.counted + self.strays.len() as u64
     }
 
-    /// The hour that is counted, if any use of it is.
+    /// The hour that is counted, if it has any uses.
     pub fn hour(&self) -> Option<Hour> {
         self.hour.filter(|_| self.rows() > 0)
     }
@@ -71,12 +71,12 @@ impl Counts {
         self.chunks.len() * (CHUNK / PIECE)
     }
 
-    /// Takes over a thread's clients: their numbers here, by their numbers there.
+    /// Takes over a thread's clients; returns our number for each of its numbers.
     pub fn translate(&mut self, clients: &Clients) -> Vec<u32> {
         clients.list().iter().map(|client| self.clients.add(client)).collect()
     }
 
-    /// Adds one use. `holds` tells whether the index has this key at this number.
+    /// Adds one use. `holds` returns whether the index has this key at this number.
     pub fn add(&mut self, used: &Use, client: u32, holds: impl Fn(u32, &KeyId) -> bool) {
         let hour = Hour::of(used.at);
         if self.rows() == 0 {
@@ -93,7 +93,7 @@ impl Counts {
             if !holds(used.number, &used.key) {
                 return self.stray(used, client);
             }
-            // The number's former key was revoked, and its counts with it.
+            // The number's former key was revoked, so its counts are dropped.
             slot = Slot { tail, ..Slot::default() };
         }
         slot.uses = slot.uses.saturating_add(1);
@@ -105,14 +105,14 @@ impl Counts {
         self.counted += u64::from(!had_uses);
     }
 
-    /// Has the processor fetch what an addition for this number will read.
+    /// Prefetches the memory that adding a use for this number reads.
     pub fn fetch(&self, number: u32) {
         if let Some(words) = self.held(number) {
             prefetch(&words[0]);
         }
     }
 
-    /// The slot of this number, if its chunk is there.
+    /// The slot of this number, if its chunk is allocated.
     fn held(&self, number: u32) -> Option<&[AtomicU64; 2]> {
         let chunk = self.chunks.get(number as usize / CHUNK)?.as_ref()?;
         Some(&slots(chunk)[number as usize % CHUNK])
@@ -148,14 +148,14 @@ impl Counts {
         counted.into_iter().chain(strayed).max_by_key(|(at, _)| *at)
     }
 
-    /// The sums of one piece, with the clients that they name. `key_at` tells the key at a number.
+    /// The totals of one piece, with the clients that they name. `key_at` returns the key at a number.
     pub fn sums(&self, piece: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
         let (mut clients, mut uses) = (Clients::default(), Uses::default());
         let (chunk, start) = (piece * PIECE / CHUNK, piece * PIECE % CHUNK);
         let slots = self.chunks.get(chunk).and_then(Option::as_ref).map_or(&[][..], slots);
         let piece = slots.iter().enumerate().skip(start).take(PIECE).map(|(at, slot)| (at, Slot::read(slot)));
         for (at, slot) in piece.filter(|(_, slot)| slot.uses > 0) {
-            // Another key, or none: the one that was counted is revoked.
+            // Another key or none: the counted one was revoked.
             let Some(key) = key_at((chunk * CHUNK + at) as u32).filter(|key| tail(key) == slot.tail) else { continue };
             let client = clients.add(self.clients.get(slot.client));
             let at = Time::from_millis(i64::from(slot.at) * 1000);
@@ -164,7 +164,7 @@ impl Counts {
         (clients.list().to_vec(), uses)
     }
 
-    /// The sums of what strayed.
+    /// The totals of the strays.
     pub fn stray_sums(&self) -> (Vec<Client>, Uses) {
         let (mut clients, mut uses) = (Clients::default(), Uses::default());
         for ((key, _), tally) in &self.strays {
@@ -175,8 +175,8 @@ impl Counts {
         (clients.list().to_vec(), uses)
     }
 
-    /// All sums were taken: counting starts over. Who was last is kept for keys that were used since
-    /// the time before.
+    /// Starts counting again after all totals were taken. The last client is kept for keys that were used since the
+    /// previous call.
     pub fn start_over(&mut self) {
         let mut kept = Clients::default();
         for place in self.chunks.iter().flatten().flat_map(slots) {
@@ -192,7 +192,7 @@ impl Counts {
         self.counted = 0;
     }
 
-    /// Forgets everything: the numbers mean other keys now.
+    /// Forgets everything, because the numbers now mean other keys.
     pub fn forget(&mut self) {
         *self = Counts::default();
     }
@@ -222,7 +222,7 @@ mod tests {
         Use { key: key(n), at: Time::from_millis(at), client: 0, number }
     }
 
-    /// Every sum as (key, hour, uses), in order.
+    /// All totals as (key, hour, uses), in order.
     fn sums(counts: &Counts, key_at: impl Fn(u32) -> Option<KeyId> + Copy) -> Vec<(KeyId, u32, u32)> {
         let pieces = (0..counts.pieces()).map(|piece| counts.sums(piece, key_at).1);
         let all = pieces.chain([counts.stray_sums().1]);

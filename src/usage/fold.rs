@@ -1,5 +1,5 @@
-//! Finished journals into the database, a few rows at a time: so slowly that verifications do not
-//! feel it, and so fast that a journal is done before the next one needs to be.
+//! Folds finished journals into the database, a few rows at a time: slowly enough not to disturb verifications, and
+//! fast enough to finish before the next journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use futures_executor::block_on;
 use crate::error::Result;
 use crate::store::{Finished, Journal, Store, Tx, Urgency, UsageRow};
 
-/// A large journal is spread over this long: half of the hour in which the next one is due. Last uses do
-/// not wait for it, they are told from memory.
+/// A large journal is spread over this time: half of the hour after which the next one is due. Last uses do not wait
+/// for it: they are read from memory.
 const SPREAD: Duration = Duration::from_secs(1800);
-/// So few rows are folded at once.
+/// Up to this many rows, everything is folded in one go.
 pub const FEW: u64 = 2_000;
-/// Rows of one transaction: a revocation never waits long behind it.
+/// Rows per transaction, so that a revocation never waits long behind it.
 pub const CHUNK: usize = 256;
-/// And where verifications go on meanwhile: a server with one core answers nobody for as long as it takes.
+/// Rows per transaction while verifications continue: a server with one core answers nobody during a transaction.
 pub const SMALL_CHUNK: usize = 64;
 
 pub struct Fold {
@@ -27,15 +27,15 @@ pub struct Fold {
 struct Open {
     finished: Finished,
     rows: Vec<UsageRow>,
-    /// Of `rows`.
+    /// Position in `rows`.
     taken: usize,
-    /// Of the whole file.
+    /// Rows of the whole file that are folded.
     folded: usize,
-    /// Of the whole file, in the database from an earlier try.
+    /// Rows of the whole file that are in the database from an earlier attempt.
     known: usize,
-    /// Rows that it had when it was opened, about.
+    /// Approximate number of rows when the file was opened.
     rows_in_all: u64,
-    /// For how long none were folded.
+    /// Time since rows were last folded.
     idle: Duration,
 }
 
@@ -44,12 +44,12 @@ impl Fold {
         Fold { store, file: None }
     }
 
-    /// Rows that are still to be folded of the file at hand, about.
+    /// Approximate number of rows of the open file that are still to be folded.
     pub fn left(&self) -> u64 {
         self.file.as_ref().map_or(0, |file| (file.rows.len() - file.taken) as u64 + file.finished.left())
     }
 
-    /// Opens a finished journal, if there is none at hand and there is one.
+    /// Opens a finished journal, if none is open and one exists.
     pub fn open(&mut self, journal: &Journal) -> Result<bool> {
         if self.file.is_none()
             && let Some(finished) = journal.next_finished()?
@@ -70,8 +70,8 @@ impl Fold {
         Ok(self.file.is_some())
     }
 
-    /// How many small transactions are due after another `span`, for the file to be done in time; `None`:
-    /// all that is left, at once.
+    /// How many small transactions are due after another `span` to finish the file in time; `None` means all the rest
+    /// at once.
     pub fn due(&mut self, span: Duration) -> Option<u32> {
         let rows = self.left();
         let file = self.file.as_mut().filter(|_| rows > FEW)?;
@@ -83,8 +83,8 @@ impl Fold {
         Some(steps)
     }
 
-    /// One transaction of at most this many rows. What fails is tried again at the next turn; the note of how far it came goes
-    /// with each, so nothing is counted twice. Returns whether there is more in this file.
+    /// Folds up to `most` rows in one transaction. A failure is retried at the next turn; progress is recorded in the
+    /// same transaction, so nothing is counted twice. Returns whether the file has more rows.
     pub fn step(&mut self, most: usize) -> Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
         while file.taken == file.rows.len() {
@@ -113,8 +113,8 @@ impl Fold {
     }
 }
 
-/// Adds these rows, and in the same transaction notes how far the journal is folded. Keys that were revoked since are
-/// left out.
+/// Adds these rows and records, in the same transaction, how far the journal is folded. Keys that were revoked since
+/// are left out.
 fn add(tx: &Tx<'_>, journal: i64, folded: usize, rows: &[UsageRow]) -> Result<()> {
     for ((key, hour), tally) in rows {
         if tx.note_last_use(*key, tally)? {

@@ -1,6 +1,5 @@
-//! Who used which key, when: noted by each thread for itself, collected eight times a second into counts
-//! beside the index and into a journal, folded into the database little by little. Nothing on the way
-//! of a request waits.
+//! Who used which key, and when: recorded by each thread for itself, usually collected eight times a second into counts
+//! next to the index and into a journal, and gradually folded into the database. No request waits for a database write.
 
 mod buffer;
 mod clients;
@@ -23,20 +22,20 @@ use counts::Counts;
 #[derive(Clone, Default)]
 pub struct Usage(Arc<Shared>);
 
-/// What the metrics tell of usage.
+/// The usage figures for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct UsageState {
     /// Keys and hours whose uses are not in the database yet.
     pub pending_rows: u64,
-    /// Uses that were not counted, because the usage thread could not follow.
+    /// Uses that were not counted because the usage thread could not keep up.
     pub lost: u64,
 }
 
 struct Shared {
-    /// A thread's own buffer is free but for the moment in which it is swapped.
+    /// A thread's own buffer is uncontended, except while it is swapped.
     buffers: PerThread<Mutex<Buffer>>,
     counts: Mutex<Counts>,
-    /// Rows of finished journals that wait to be folded in, about.
+    /// Approximate number of rows in finished journals that are still to be folded.
     folding: AtomicU64,
 }
 
@@ -55,7 +54,7 @@ impl Usage {
         }
     }
 
-    /// Counts one use. `number` is the key's in the index, if it was judged there.
+    /// Records one use. `number` is the key's index number, if it was verified there.
     pub fn record(&self, key: KeyId, number: Option<u32>, at: Time, address: Option<ClientAddress>, user_agent: &[u8]) {
         lock(self.0.buffers.own()).note(key, number, at, address, user_agent);
     }
@@ -84,7 +83,7 @@ fn shown(at: Time, client: &Client) -> LastUse {
     }
 }
 
-/// A buffer is valid after every statement, so a panic elsewhere has not spoilt it.
+/// A buffer is valid after every statement, so a panic elsewhere cannot have corrupted it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

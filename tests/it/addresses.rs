@@ -203,6 +203,6 @@ async fn ranges_of_mapped_addresses_match_the_ipv4_addresses_that_they_stand_for
     ] {
         let output = home.keybearer(words).assert().code(code).get_output().stderr.clone();
         let said = String::from_utf8(output).unwrap();
-        assert!(said.contains("reaches beyond the IPv4 addresses"), "{said}");
+        assert!(said.contains("covers more than IPv4 addresses"), "{said}");
     }
 }

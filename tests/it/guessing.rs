@@ -197,7 +197,7 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
     server.clock.advance(Duration::from_secs(3600));
     let counted = async || {
         let refusals = refusals(&server).await;
-        let more = refusals.iter().filter_map(|(object, _)| object.split_once(" more failed log-ins at "));
+        let more = refusals.iter().filter_map(|(object, _)| object.split_once(" more failed sign-ins to "));
         let more: Vec<(u64, String)> = more.map(|(count, from)| (count.parse().unwrap(), from.to_owned())).collect();
         (refusals.len() as u64 - more.len() as u64 + more.iter().map(|(count, _)| count).sum::<u64>(), more)
     };

@@ -131,8 +131,7 @@ fn an_import_that_fails_at_its_end_leaves_nothing_and_names_the_lines() {
     let output = home.keybearer(&["keys", "import", &file]).output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{message}");
-    for said in ["line 9001: this key is here already", "line 9501: there is no user nobody@", "Nothing was imported."]
-    {
+    for said in ["line 9001: this key already exists", "line 9501: user nobody@", "Nothing was imported."] {
         assert!(message.contains(said), "{message}");
     }
     assert_eq!(rows(&home), (0, 0));

@@ -40,7 +40,7 @@ async fn unknown_wrong_and_deactivated_get_the_same_answer() {
         without_token(&answer, email).replace(&cookie, "[cookie]")
     };
     let unknown = answer("nobody@example.com", PASSWORD).await;
-    assert!(unknown.contains("E-mail or password is wrong."), "{unknown}");
+    assert!(unknown.contains("Incorrect email or password."), "{unknown}");
     assert_eq!(answer(ADMIN, WRONG).await, unknown);
     assert_eq!(answer("gone@example.com", PASSWORD).await, unknown);
     assert_eq!(answer("not-an-email", PASSWORD).await, unknown);

@@ -180,7 +180,7 @@ fn keys_that_cannot_be_used_stop_the_start_and_are_named() {
         (&["serve", "--listen", "127.0.0.1:0"][..], 1, "keybearer.db-signing"),
         (&["signing-keys", "list"], 1, "keybearer.db-signing"),
         (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "missing.pem"], 1, "--signing-keys missing.pem"),
-        (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "empty.pem"], 1, "no key in it"),
+        (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "empty.pem"], 1, "it contains no key"),
         (&["serve", "--listen", "127.0.0.1:0", "--signing-keys", "ed.pem"], 1, "--access-token-algorithm RS256"),
         (&["serve", "--access-token-algorithm", "HS256"], 2, "--access-token-algorithm"),
         (&["serve", "--identity-algorithm", "none"], 2, "--identity-algorithm"),

@@ -58,7 +58,7 @@ fn one_wrong_line_imports_nothing_and_is_named() {
     for (bad, said) in [
         ("{\"sha256\":\"abc\"}\n".to_owned(), "line 2"),
         (line("good", ""), "line 2"),
-        (line("x", "").replace(ADMIN, "nobody@example.com"), "line 2: there is no user nobody@example.com"),
+        (line("x", "").replace(ADMIN, "nobody@example.com"), "line 2: user nobody@example.com does not exist"),
         (line("x", ",\"scopes\":[\"no scope\"]"), "line 2"),
         (line("x", ",\"surprise\":1"), "line 2"),
         ("not json\n".to_owned(), "line 2"),

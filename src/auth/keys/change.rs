@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Basis, KeyChange, KeyId, KeyRecord};
 use crate::store::Tx;
 
-/// Judged on the key as it is now and as it will be.
+/// Checks the key both as it is now and as it will be.
 fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, seen: &Basis) -> Result<KeyRecord> {
     let before = find(tx, id, caller.reach())?;
     seen.must_hold(|| before.version(), "key")?;
     if before.is_token && !change.only_disables() {
-        return Err(Error::conflict("This is a short-lived token: it can be disabled or revoked, not changed."));
+        return Err(Error::conflict("Short-lived tokens cannot be changed. Disable or revoke it instead."));
     }
     let after = change.clone().apply(before.clone());
     if change.scopes.is_some() {
@@ -51,7 +51,7 @@ fn state_action(enabled: bool) -> Action {
     if enabled { Action::KeyEnabled } else { Action::KeyDisabled }
 }
 
-/// What could not be read would be overwritten with less: no address ranges, for one, mean any address.
+/// Refuses to overwrite unreadable values with weaker ones: for example, no address ranges means any address.
 fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
     let fields = change.fields();
     let is_kept = |field: &str| fields.iter().any(|(name, is_set)| *name == field && !is_set);
@@ -66,8 +66,8 @@ fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
 }
 
 impl Auth {
-    /// What the change adds must be the caller's to grant. Returns the record after the change, which is in force
-    /// before this returns.
+    /// The caller must be able to grant whatever the change adds. Returns the record after the change, which is in
+    /// force before this returns.
     pub async fn change_key(&self, asking: &Asking, id: KeyId, wanted: KeyChange, seen: Basis) -> Result<KeyRecord> {
         asking.caller.may_move_bounds(id, &wanted)?;
         let urgency = if wanted.only_disables() { Urgency::Revocation } else { Urgency::Ordinary };

@@ -21,7 +21,7 @@ fn create(tx: &Tx<'_>, by: &By, row: &KeyRow, request: Option<&Submission>) -> R
     Ok(Created::Now(Box::new(record)))
 }
 
-/// A key whose text is ours: nobody else's can have its digest.
+/// Stores a key whose text we generated, so that no other key can have its digest.
 pub(in crate::auth) fn put(tx: &Tx<'_>, row: &KeyRow) -> Result<()> {
     if tx.put_key(row)? { Ok(()) } else { Err(Error::internal("a fresh key collides with a stored one")) }
 }
@@ -32,7 +32,7 @@ impl Auth {
         if let Reach::Own(user) = asking.caller.reach()
             && user != request.owner
         {
-            return Err(Error::forbidden("Only an admin can make a key for somebody else."));
+            return Err(Error::forbidden("Only an admin can create a key for somebody else."));
         }
         asking.caller.may_grant(&request.settings.scopes)?;
         let request = asking.caller.bound(request)?;

@@ -1,8 +1,8 @@
-//! Importing keys from another system's digests, all or nothing.
+//! Importing keys by their digests from another system, all or nothing.
 //!
-//! An import is many transactions, so that a revocation never waits long behind it, and yet all or nothing:
-//! its rows are `pending` until the last transaction. Rows of an import that failed are removed by it; those
-//! of one that was killed by the next import or by the server, whichever comes first.
+//! An import consists of many transactions, so that a revocation never waits long behind it, and is still all or
+//! nothing: its rows are `pending` until the last transaction. A failed import removes its own rows; those of a killed
+//! import are removed by the next import or by the server, whichever comes first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,55 +17,56 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Email, ImportedKey, KeyId, Reach, Time, UserId};
 use crate::store::{ImportLock, KeyRow, PendingImport, Store, Tx};
 
-/// A transaction ends after this time or so many rows, or once another process waits for the write lock; but not
-/// before the fewest. Long ones write fewer pages in all, as each row goes to another page of the index of digests.
+/// A transaction stops after this time or this many rows, or as soon as another process waits for the write lock, but
+/// not before the minimum. Long transactions write fewer pages in all, because each row goes to a different page of the
+/// digest index.
 const LONGEST: Duration = Duration::from_millis(150);
 const MAX_ROWS: usize = 16_384;
 const MIN_ROWS: usize = 256;
-/// From this many rows on, the index of digests should stay in memory: each row goes to another page of it.
+/// From this many rows on, the digest index should stay in memory: each row goes to a different page of it.
 const MANY: u64 = 50_000;
-/// Keys brought back by one import: their events are written in one transaction.
+/// Maximum number of keys restored by one import: their events are written in one transaction.
 const MAX_REVIVED: usize = 10_000;
-/// Refused lines in one message, and how many lines after the first are searched for others.
+/// Maximum number of refused lines in one message, and how many lines after the first are searched for more.
 const MAX_REFUSED: usize = 20;
 const SEARCHED: usize = 100_000;
-/// Pending rows removed in one transaction.
+/// Pending rows removed per transaction.
 const REMOVED_AT_ONCE: i64 = 1000;
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Keys with their line numbers.
 pub type ImportRows = Box<dyn Iterator<Item = Result<(u64, ImportedKey)>> + Send>;
 
-/// What becomes of a line whose key was revoked here.
+/// What to do with a line whose key was revoked here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RevokedLines {
-    /// The import is refused.
+    /// Refuse the whole import.
     Refuse,
-    /// The key is brought back, each with an event.
+    /// Restore the key, with an event for each.
     Revive,
 }
 
-/// What to import, and who hears of its progress.
+/// The rows to import, and callbacks for its progress.
 pub struct ImportInput {
-    /// How many rows there are.
+    /// Number of rows.
     pub count: u64,
     pub rows: ImportRows,
     pub revoked: RevokedLines,
-    /// Called with the rows written so far.
+    /// Called with the number of rows written so far.
     pub tick: Box<dyn Fn(u64) + Send>,
-    /// Called once if another import is running, which is waited for.
+    /// Called once if the import has to wait for another one.
     pub waiting: Box<dyn Fn() + Send>,
 }
 
 impl Auth {
-    /// Imports all rows, in the order of `input`, or none. One event, and one for each key brought back.
+    /// Imports all rows, in the order of `input`, or none. Writes one event, and one for each restored key.
     pub async fn import_keys(&self, asking: &Asking, input: ImportInput) -> Result<u64> {
         asking.caller.must_be_admin()?;
         let _lock = self.import_lock(&input.waiting).await?;
         self.remove_pending().await?;
         match self.import_locked(asking, input).await {
             Err(error) if self.remove_pending().await.is_err() => {
-                let rest = "Its rows are still in the database, but count for nothing: the next import or the server \
+                let rest = "Its rows are still in the database but have no effect: the next import or the server \
                             removes them.";
                 Err(Error { message: format!("{} {rest}", error.message).into(), ..error })
             }
@@ -119,20 +120,20 @@ impl Auth {
             }
             if revived.len() > MAX_REVIVED {
                 return Err(Error::conflict(format!(
-                    "More than {MAX_REVIVED} of these keys were revoked here; one import brings back at most as \
-                     many. Split the file. Nothing was imported."
+                    "More than {MAX_REVIVED} of these keys were revoked here, the maximum that one import can restore. \
+                     Nothing was imported. Split the file."
                 )));
             }
             tick(number);
         }
         if number != count {
-            return Err(Error::conflict("The file changed while it was read. Nothing was imported."));
+            return Err(Error::conflict("The file changed while it was being read. Nothing was imported; try again."));
         }
         let by = self.by(&asking.origin);
         self.act(Urgency::Ordinary, by, move |tx, by| complete(tx, by, &pending, number, &revived)).await
     }
 
-    /// One transaction with as many of `rows` from `done` on as there is time for.
+    /// Writes as many of `rows`, starting at `done`, as fit into one transaction.
     async fn write_some(
         &self,
         rows: Arc<Vec<Row>>,
@@ -150,7 +151,7 @@ impl Auth {
         self.store.write(Urgency::Ordinary, step).await
     }
 
-    /// Names the first refused line, and those after it as far as it is worth looking.
+    /// Names the first refused line, and refused lines within a limited distance after it.
     async fn refuse_lines(
         &self,
         first: Refusal,
@@ -177,7 +178,7 @@ impl Auth {
     }
 }
 
-/// Removes some of what a killed import left, unless one is running. Returns whether there may be more.
+/// Removes some of the rows of a killed import, unless an import is running. Returns whether there may be more.
 pub(in crate::auth) async fn remove_abandoned(store: &Store) -> Result<bool> {
     if !store.read(|tx| tx.has_pending_import()).await? {
         return Ok(false);
@@ -205,27 +206,27 @@ impl Refusal {
         let line = self.line;
         match &self.why {
             Why::NoOwner(email) => {
-                format!("line {line}: there is no user {email}. Add the user first (keybearer users add).")
+                format!("line {line}: user {email} does not exist. Add the user first (keybearer users add).")
             }
-            Why::Here => format!("line {line}: this key is here already, or twice in the file."),
+            Why::Here => format!("line {line}: this key already exists, or is in the file twice."),
             Why::Revoked(at) => format!(
-                "line {line}: this key was revoked on {}. Leave the line out, or bring the key back with --allow-revoked.",
+                "line {line}: this key was revoked on {}. Remove the line, or restore the key with --allow-revoked.",
                 at.for_people()
             ),
         }
     }
 }
 
-/// With its line.
+/// A row with its line number.
 type Row = (KeyId, (u64, ImportedKey));
 
-/// What one transaction wrote: so many rows, and among them keys that are brought back.
+/// The result of one transaction: the number of rows, and the restored keys among them.
 struct Step {
     written: usize,
     revived: Vec<KeyId>,
 }
 
-/// Writes rows in order until it is time to stop, or up to the first that is refused.
+/// Writes rows in order until it is time to stop, or up to the first refused row.
 fn insert(
     tx: &Tx<'_>,
     pending: &PendingImport,
@@ -271,7 +272,7 @@ fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {
     }
 }
 
-/// What [`insert`] would refuse; of two lines with one key, neither.
+/// The rows that [`insert`] would refuse; of two lines with the same key, neither.
 fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLines) -> Result<Vec<Refusal>> {
     let mut owners = HashMap::new();
     let mut refusals = Vec::new();
@@ -301,10 +302,10 @@ fn owner(tx: &Tx<'_>, known: &mut HashMap<Email, Option<UserId>>, email: &Email)
 
 fn lost_rows(tx: &Tx<'_>, pending: &PendingImport) -> Result<i64> {
     tx.lost_rows(pending)?
-        .ok_or_else(|| Error::conflict("Another process has ended this import. Nothing was imported."))
+        .ok_or_else(|| Error::conflict("Another process cancelled this import. Nothing was imported; try again."))
 }
 
-/// The last transaction: from its commit on, all rows are keys.
+/// The last transaction: once it is committed, all rows are keys.
 fn complete(tx: &Tx<'_>, by: &By, pending: &PendingImport, number: u64, revived: &[KeyId]) -> Result<u64> {
     let lost = lost_rows(tx, pending)?;
     if lost > 0 {

@@ -1,4 +1,4 @@
-//! Which of many digests are worth a revocation: for texts in which keys may have leaked.
+//! Which of many digests belong to something that can be revoked: used for texts in which keys may have leaked.
 
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
@@ -7,7 +7,7 @@ use crate::model::Digest;
 use crate::store::Tx;
 
 impl Auth {
-    /// Those that are a key's or a refresh token's.
+    /// The digests that belong to a key or a refresh token.
     pub async fn known_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<Vec<Digest>> {
         asking.caller.must_be_admin()?;
         let known = move |tx: &Tx<'_>| {
@@ -22,7 +22,8 @@ impl Auth {
         self.store.read(known).await
     }
 
-    /// The heads of all imported keys' digests, sorted: a word whose digest has a different head is not an imported key.
+    /// The heads of all imported keys' digests, sorted: a word whose digest has a different head is not an imported
+    /// key.
     pub async fn imported_heads(&self, asking: &Asking) -> Result<Vec<u64>> {
         asking.caller.must_be_admin()?;
         let mut heads = self.store.read(|tx| tx.imported_heads()).await?;

@@ -26,13 +26,13 @@ impl Auth {
         Ok(page.map(|record| self.with_last_use(record)))
     }
 
-    /// Up to `limit` keys after `after`, oldest first: everybody's, for an export.
+    /// Up to `limit` keys after `after`, oldest first and of all owners, for an export.
     pub async fn keys_after(&self, caller: &Caller, after: Option<KeyId>, limit: usize) -> Result<Vec<KeyRecord>> {
         caller.must_be_admin()?;
         self.store.read(move |tx| tx.keys_after(after, limit)).await
     }
 
-    /// The scopes that the caller's newest keys carry, for suggestions; those of an import that is running too.
+    /// The scopes of the caller's newest keys, as suggestions; includes keys of a running import.
     pub async fn scopes_in_use(&self, caller: &Caller) -> Result<Vec<String>> {
         match caller.owner() {
             Some(owner) => self.store.read(move |tx| tx.scopes_in_use(owner.id)).await,
@@ -45,7 +45,7 @@ impl Auth {
         self.usage.complete(record, &self.store, self.now())
     }
 
-    /// The user that a caller means by an email or an id; a member can only mean themselves.
+    /// The user whose email or id this is; a member can only name themselves.
     pub async fn owner(&self, caller: &Caller, text: &str) -> Result<UserId> {
         if let Some(own) = caller.owner()
             && (UserId::parse(text).is_ok_and(|id| id == own.id)
@@ -56,7 +56,7 @@ impl Auth {
         if let Reach::Own(_) = caller.reach() {
             return Err(Error {
                 field: Some("owner"),
-                ..Error::forbidden("Only an admin can reach somebody else's keys.")
+                ..Error::forbidden("Only an admin can access somebody else's keys.")
             });
         }
         let found = match UserId::parse(text) {
@@ -69,9 +69,7 @@ impl Auth {
 
 fn unknown_owner(error: Error) -> Error {
     match error.kind {
-        Kind::Invalid | Kind::NotFound => {
-            Error::invalid("owner", "There is no user with this e-mail or id. Add the user first.")
-        }
+        Kind::Invalid | Kind::NotFound => Error::invalid("owner", "No user has this email or ID. Add the user first."),
         _ => error,
     }
 }

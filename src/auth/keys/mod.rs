@@ -1,4 +1,4 @@
-//! Keys: the rules that all acts on them share.
+//! Keys: the rules that all acts on keys share.
 
 mod change;
 mod create;
@@ -25,19 +25,19 @@ pub(super) use create::put;
 pub(super) use import::remove_abandoned;
 pub(super) use revoke::revoke;
 
-/// How many keys a member may hold; admins may hold any number.
+/// Maximum number of keys per member; admins may have any number.
 const KEYS_PER_MEMBER: i64 = 1000;
 
-/// What became of a request for a key.
+/// The result of a request for a key.
 #[derive(Debug)]
 pub enum Made {
-    /// The only time that the key's text exists outside its owner's hands.
+    /// The only place where the key's text exists outside its owner's hands.
     Now { key: PlainKey, record: Box<KeyRecord> },
-    /// The same request had created it before, and its text was shown then.
+    /// The same request created this key before, and its text was shown then.
     Before(KeyId),
 }
 
-/// The same, inside the transaction, which never sees the text.
+/// The same inside the transaction, which never sees the text.
 enum Created {
     Now(Box<KeyRecord>),
     Before(KeyId),
@@ -52,7 +52,7 @@ impl Created {
     }
 }
 
-/// A key out of reach answers like one that does not exist.
+/// A key out of reach gets the same answer as one that does not exist.
 pub(super) fn find(tx: &Tx<'_>, id: KeyId, reach: Reach) -> Result<KeyRecord> {
     tx.key(id, reach)?.ok_or_else(|| Error::not_found("key"))
 }
@@ -63,14 +63,14 @@ pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, key: &KeyRecord) -> Resu
     audit::append(tx, by, action, object, label)
 }
 
-/// Whether the owner may have `more` keys than now; tokens do not count.
+/// Whether the owner may have `more` additional keys; tokens do not count.
 fn may_own(tx: &Tx<'_>, owner: UserId, more: i64) -> Result<()> {
     let user = tx.user_without_count(owner)?.ok_or_else(|| Error::not_found("user"))?;
     if !user.active {
         return Err(Error::conflict("This user is deactivated. Activate the user first."));
     }
     if !user.is_admin() && tx.holds_keys(owner, KEYS_PER_MEMBER - more + 1)? {
-        return Err(Error::conflict("This user holds 1,000 keys already, the most there may be. Revoke some first."));
+        return Err(Error::conflict("This user already has 1,000 keys, the maximum. Revoke some first."));
     }
     Ok(())
 }
@@ -80,7 +80,10 @@ impl Auth {
         match asked {
             None => self.prefixes.first().cloned().ok_or_else(|| Error::internal("no key prefix is configured")),
             Some(prefix) if self.prefixes.contains(&prefix) => Ok(prefix),
-            Some(_) => Err(Error::invalid("prefix", "This prefix is not configured on this server (--key-prefix).")),
+            Some(_) => Err(Error::invalid(
+                "prefix",
+                "This server does not use this prefix. Choose a configured one (--key-prefix).",
+            )),
         }
     }
 }

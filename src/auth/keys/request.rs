@@ -2,19 +2,19 @@
 
 use crate::model::{KeyPrefix, KeySettings, Submission, UserId};
 
-/// What a person or program asks of a new key; already parsed.
+/// A person's or program's request for a new key, already parsed.
 #[derive(Debug, Clone)]
 pub struct KeyRequest {
     pub owner: UserId,
-    /// `None`: the default prefix.
+    /// `None` means the default prefix.
     pub prefix: Option<KeyPrefix>,
     pub settings: KeySettings,
     pub left_open: LeftOpen,
-    /// Names this request, so that repeating it creates no second key.
+    /// Identifies this request, so that repeating it creates no second key.
     pub submission: Option<Submission>,
 }
 
-/// What a request for a key does not name, so that the caller's own bounds hold there.
+/// The fields that a request for a key omits, so that the caller's own bounds apply to them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LeftOpen {
     pub expiry: bool,

@@ -1,4 +1,4 @@
-//! Revoking keys, for good: in force before the answer, also when the disk is full.
+//! Revoking keys permanently: in force before the answer, even if the disk is full.
 
 use super::{find, log};
 use crate::auth::by::By;
@@ -11,22 +11,22 @@ use crate::store::Tx;
 /// Which keys to revoke.
 #[derive(Debug, Clone)]
 pub enum WhichKeys {
-    /// Repeated ids count once.
+    /// Keys by id; repeated ids count once.
     Ids(Vec<KeyId>),
     /// The keys with these digests, and the tokens whose refresh tokens have them; for admins.
     Digests(Vec<Digest>),
 }
 
-/// What a revocation found.
+/// The result of a revocation.
 #[derive(Debug, Default)]
 pub struct RevokedKeys {
-    /// The records as they were.
+    /// The records before the revocation.
     pub records: Vec<KeyRecord>,
     /// Keys that do not exist, or are out of reach.
     pub missing: Vec<KeyId>,
 }
 
-/// Every revocation of a key ends here, whoever asks for it.
+/// Every revocation of a key uses this function, whoever requests it.
 pub(in crate::auth) fn revoke(tx: &Tx<'_>, by: &By, record: &KeyRecord) -> Result<()> {
     if record.unreadable.contains(&"id") {
         tx.delete_key_with_digest(&record.digest)?;
@@ -68,7 +68,7 @@ fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Ba
 }
 
 impl Auth {
-    /// Revokes those that exist, if each is what the caller saw.
+    /// Revokes the keys that exist, if each is still at the version that the caller saw.
     pub async fn revoke_keys(&self, asking: &Asking, which: WhichKeys, seen: Basis) -> Result<RevokedKeys> {
         if let WhichKeys::Digests(_) = which {
             asking.caller.must_be_admin()?;
@@ -78,7 +78,7 @@ impl Auth {
         self.act(Urgency::Revocation, self.by(&asking.origin), revoke).await
     }
 
-    /// Revokes one key; one that does not exist is an error.
+    /// Revokes one key; it is an error if the key does not exist.
     pub async fn revoke_key(&self, asking: &Asking, id: KeyId, seen: Basis) -> Result<()> {
         let revoked = self.revoke_keys(asking, WhichKeys::Ids(vec![id]), seen).await?;
         if revoked.missing.is_empty() { Ok(()) } else { Err(Error::not_found("key")) }
@@ -92,8 +92,8 @@ impl Auth {
         self.act(Urgency::Revocation, by, act).await
     }
 
-    /// The record of a key that was good a moment ago and acts on itself. If it has turned out since to be damaged,
-    /// nobody could judge it again inside the act: then it is revoked, if `judge` allows it, and there is none.
+    /// The record of a key that was valid a moment ago and acts on itself. If it has turned out to be damaged, the act
+    /// cannot check it again: then it is revoked, if `judge` allows it, and the result is `None`.
     pub(in crate::auth) async fn own_unless_damaged(
         &self,
         id: KeyId,
@@ -108,7 +108,7 @@ impl Auth {
         if self.revoke_damaged(record.digest, judge, origin).await? { Ok(None) } else { Ok(Some(record)) }
     }
 
-    /// A key that nobody can judge, because its record is damaged, is revoked by whoever has its text, if `judge`
+    /// Revokes a key that cannot be judged because its record is damaged. Whoever has its text may do this, if `judge`
     /// allows it. Returns whether there is such a key.
     pub async fn revoke_damaged(
         &self,
@@ -128,7 +128,7 @@ impl Auth {
     }
 }
 
-/// For those who asked for a key that may be gone.
+/// Turns "not found" into success, for callers whose key may be gone.
 pub(super) fn unless_missing(error: Error) -> Result<()> {
     if error.kind == Kind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -1,6 +1,6 @@
-//! Rotating a key: the new one is created and the old one is revoked, or given its end, in one transaction, so that
-//! there is never none and never two without an end. Only where the new key could get lost on its way to its owner
-//! are they two transactions, the old key's end last.
+//! Rotating a key: one transaction creates the new key and revokes the old one or sets its end, so that there is never
+//! no key and never two without an end. Only if the new key could get lost on its way to its owner are there two
+//! transactions, and the old key's end comes last.
 
 use super::revoke::{revoke, unless_missing};
 use super::{Created, Made, create, find, log, may_own, submission};
@@ -14,22 +14,22 @@ use crate::model::{
 };
 use crate::store::{KeyRow, Tx};
 
-/// What is asked; already parsed.
+/// A request for a rotation, already parsed.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     pub key: KeyId,
     /// How long the old key stays valid.
     pub overlap: Overlap,
     pub handover: Handover,
-    /// When the new key expires; `None`: after the lifetime that the old one was created with.
+    /// When the new key expires; `None` means after the lifetime that the old one was created with.
     pub expiry: Option<Expiry>,
-    /// The state of the key that the caller looked at.
+    /// The version of the key that the caller saw.
     pub seen: Basis,
-    /// Names this request, so that repeating it rotates once.
+    /// Identifies this request, so that repeating it rotates once.
     pub submission: Option<Submission>,
 }
 
-/// What the new key does not have from the old one.
+/// The properties that the new key does not inherit.
 struct NewKey {
     id: KeyId,
     digest: Digest,
@@ -37,7 +37,7 @@ struct NewKey {
     hint: String,
 }
 
-/// The caller gets a key that can do what the old one can, so it must be the caller's to grant.
+/// The caller gets a key that can do what the old one can, so the caller must be able to grant that.
 fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewKey) -> Result<Created> {
     if let Some(id) = submission::earlier(tx, by, rotation.submission.as_ref())? {
         return Ok(Created::Before(id));
@@ -54,7 +54,7 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
     log(tx, by, Action::KeyRotated, &before)?;
     create::put(tx, &successor(&before, new, life, by))?;
     let owner = before.owner.id;
-    // A key that is revoked later makes room later.
+    // A key that is revoked later frees its place later.
     let mut spare = 0;
     match rotation.handover {
         Handover::AtOnce => end(tx, by, before, rotation.overlap)?,
@@ -67,7 +67,7 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
     Ok(Created::Now(Box::new(made)))
 }
 
-/// The new key uses up the old one's allowance, and so do its own successors.
+/// The new key shares the old one's allowance, and so do its own successors.
 fn successor(before: &KeyRecord, new: &NewKey, life: SuccessorLife, by: &By) -> KeyRow {
     KeyRow {
         id: new.id,
@@ -93,7 +93,7 @@ impl Auth {
         let (old, reach) = (rotation.key, asking.caller.reach());
         let prefix = match self.store.read(move |tx| tx.key(old, reach)).await? {
             Some(record) => self.prefix_of_successor(&record)?,
-            // Revoked by this very request, sent before, or not there at all. The transaction can tell.
+            // Already revoked by this very request when it was sent before, or never existed. The transaction decides.
             None => self.prefix_of(None)?,
         };
         let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);
@@ -113,7 +113,7 @@ impl Auth {
         ended.or_else(unless_missing)
     }
 
-    /// The old one's, unless it is another system's or the operator has given it up.
+    /// The old key's prefix, unless the key is another system's or the operator has removed the prefix.
     fn prefix_of_successor(&self, old: &KeyRecord) -> Result<KeyPrefix> {
         let own = old.prefix.as_deref().and_then(|text| KeyPrefix::parse(text).ok());
         self.prefix_of(own.filter(|prefix| self.prefixes.contains(prefix)))

@@ -1,4 +1,4 @@
-//! Requests that must have their effect once. They are remembered for a day.
+//! Requests that must take effect once. They are remembered for a day.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::model::{KeyId, Submission};
 use crate::store::Tx;
 
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// With each new one, so that no transaction is long.
+/// Old requests removed with each new one; few, so that no transaction is long.
 const PRUNED_AT_ONCE: i64 = 256;
 
-/// The key that this submission created before, if it did.
+/// The key that this submission created before, if any.
 pub(super) fn earlier(tx: &Tx<'_>, by: &By, submission: Option<&Submission>) -> Result<Option<KeyId>> {
     let Some(submission) = submission else { return Ok(None) };
     let oldest = by.at.minus(KEPT);
     tx.delete_old_submission(&submission.token, oldest)?;
     tx.delete_old_submissions(oldest, PRUNED_AT_ONCE)?;
-    // One remembered by a clock far ahead is kept for a day from now, not from then.
+    // A request remembered by a clock far ahead is kept for a day from now, not from then.
     tx.clamp_submissions(by.at, by.at.plus(SKEW))?;
     match tx.submission(&submission.token)? {
         Some(found) if found.body.as_bytes() != submission.body.as_bytes() => {

@@ -1,5 +1,5 @@
-//! One try at a password: known or a stranger, held back or not, right or wrong. An unknown e-mail, a wrong
-//! password and a deactivated user take the same steps, write as often, last as long and get the same answer.
+//! One password attempt: known or unknown visitor, throttled or not, right or wrong. An unknown email, a wrong password
+//! and a deactivated user follow the same steps, with as many writes, the same duration and the same answer.
 
 use std::sync::Arc;
 
@@ -15,29 +15,29 @@ use crate::error::{Error, Result};
 use crate::model::{Actor, Authority, ClientAddress, Digest, Email, Origin, Password, SessionToken, User};
 use crate::store::{Store, Tx, Urgency};
 
-pub const WRONG: &str = "E-mail or password is wrong.";
+pub const WRONG: &str = "Incorrect email or password.";
 
-/// Somebody whose password was right when it was checked.
+/// A user whose password was right when it was checked.
 pub(in crate::auth) struct Proved {
     pub user: User,
-    /// What it was compared with, or what has replaced that for the same password.
+    /// The hash that was compared, or its replacement for the same password.
     hash: String,
     buckets: Buckets,
     address: ClientAddress,
 }
 
 impl Proved {
-    /// What the success makes of the failures so far.
+    /// What the success does to the failures so far.
     pub fn cleared(&self) -> Cleared {
         self.buckets.cleared()
     }
 
-    /// By which the address is known for this account from now on, if one can tell where it is.
+    /// The mark by which the address is known for this account from now on, if the address could be read.
     pub fn address_mark(&self) -> Option<Digest> {
         throttle::address_mark(&self.user.email, self.address)
     }
 
-    /// For acts by this password, which is compared once more inside their transaction.
+    /// The origin of acts by this password, which is checked again inside their transaction.
     pub fn origin(&self, of: &Origin) -> Origin {
         Origin {
             actor: Actor::User { id: self.user.id, email: self.user.email.to_string() },
@@ -48,8 +48,8 @@ impl Proved {
 }
 
 impl Auth {
-    /// The user behind e-mail and password. Every way in with a password leads through here, so what a second factor
-    /// demands is demanded here, once, for all.
+    /// The user with this email and password. Every sign-in with a password uses this function, so a second factor can
+    /// be required here, once, for all of them.
     pub(in crate::auth) async fn check_password(
         &self,
         typed: &str,
@@ -69,10 +69,10 @@ impl Auth {
             Known::Address => Lane::Known(Digest::of(email.as_ref().map_or("", Email::as_str).as_bytes())),
         };
         let buckets = Buckets::of(email.as_ref(), address, known);
-        // Who must wait anyway takes no place in the queue, and nothing is written.
+        // A throttled visitor takes no place in the queue, and nothing is written.
         let (now, counted) = (self.now(), buckets.clone());
         let held = self.store.read(move |tx| throttle::held(tx, &counted, now)).await?;
-        // Failures counted in the future come of a clock that was set back, which only a write puts right.
+        // Failures in the future come from a clock that was set back, which only a write can correct.
         if held.iter().all(|failures| failures.last_at <= now) {
             buckets.judge(&held, now).map_err(Error::throttled)?;
         }
@@ -105,7 +105,7 @@ impl Auth {
         self.store.read(move |tx| devices::is_known(tx, &mark, &email, now)).await
     }
 
-    /// The password was changed, or its user deactivated, while it was being checked: as wrong as any other.
+    /// The password was changed, or its user deactivated, during the check: the answer is that of any wrong password.
     pub(in crate::auth) async fn outrun(&self, user: &User, origin: &Origin) -> Result<Error> {
         let (by, email) = (self.by(origin), user.email.clone());
         self.store.write(Urgency::Ordinary, move |tx| refused::note(tx, &by, Some(&email))).await?;
@@ -113,17 +113,17 @@ impl Auth {
     }
 }
 
-/// What is done on a thread for passwords, from its beginning to its end whether or not somebody still waits for
-/// the answer: every try that is counted is one whose password is compared, and the other way round.
+/// The work on a password thread, which runs to its end even if nobody waits for the answer: every counted attempt
+/// compares a password, and every comparison is counted.
 struct Attempt {
     email: Option<Email>,
     password: Password,
     buckets: Buckets,
     address: ClientAddress,
     origin: Origin,
-    /// What is compared for an account that there is not.
+    /// The hash that is compared if the account does not exist.
     nobody: Arc<str>,
-    /// For a better hash, if the stored one is weak.
+    /// The salt for a stronger hash, if the stored one is weak.
     salt: [u8; 16],
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
@@ -140,7 +140,7 @@ impl Attempt {
             Some((user, Some(stored))) if user.active => Some((user, stored)),
             _ => None,
         };
-        // Whatever of ours could go wrong goes wrong before the try is counted.
+        // Everything on our side that can fail must fail before the attempt is counted.
         let comparison = hasher.prepare(candidate.as_ref().map_or(&self.nobody, |(_, stored)| stored))?;
         let hidden_wait = self.count()?;
         let outcome = hasher.compare(self.password.expose().as_bytes(), &comparison)?;
@@ -159,7 +159,7 @@ impl Attempt {
         block_on(self.store.read(move |tx| tx.credentials(&email)))
     }
 
-    /// Counts this try, or says how long to wait. Returns how long a stranger would have waited.
+    /// Counts this attempt, or returns how long to wait. The result is how long an unknown visitor would have waited.
     fn count(&self) -> Result<Option<std::time::Duration>> {
         let (now, buckets) = (self.clock.now(), self.buckets.clone());
         let count = move |tx: &Tx<'_>| throttle::count_try(tx, &buckets, now);
@@ -176,7 +176,7 @@ impl Attempt {
         if block_on(self.store.write(Urgency::Ordinary, replace))? {
             return Ok(new);
         }
-        // Replaced meanwhile: by another log-in with the same password, or by another password.
+        // Replaced meanwhile, by another sign-in with the same password or by another password.
         let stored = self.credentials(&user.email)?.and_then(|(_, stored)| stored);
         let Some(stored) = stored else { return Err(wrong()) };
         let comparison = hasher.prepare(&stored)?;

@@ -12,14 +12,14 @@ use crate::model::{Action, Digest, Origin, Password, SessionId, SessionToken, Us
 use crate::store::{KnownBy, SessionRow, Tx};
 use throttle::Cleared;
 
-/// One try, as the browser sent it.
+/// One attempt, as the browser sent it.
 #[derive(Debug)]
 pub struct LoginAttempt<'a> {
     pub email: &'a str,
     pub password: &'a str,
     /// The cookie of a browser that has signed in before.
     pub device: Option<SessionToken>,
-    /// The browser's session so far; it ends with the new one.
+    /// The browser's previous session; the new one replaces it.
     pub replaces: Option<SessionToken>,
     pub user_agent: &'a str,
     /// Not attributed to a user yet.
@@ -29,12 +29,12 @@ pub struct LoginAttempt<'a> {
 #[derive(Debug)]
 pub struct LoggedIn {
     pub token: SessionToken,
-    /// For the browser to keep: proves next time that it has been here.
+    /// The browser keeps this cookie as proof that it has signed in before.
     pub device: SessionToken,
     pub user: User,
 }
 
-/// What a sign-in that succeeded writes.
+/// What a successful sign-in writes.
 struct LogIn {
     session: SessionRow,
     replaces: Option<Digest>,

@@ -1,5 +1,5 @@
-//! Failed sign-ins in the audit log. Whoever wants to may fail as often as they like, so each hour has room for few
-//! events: the first of each address, up to a bound for all. The rest are counted, and reported when the hour is over.
+//! Failed sign-ins in the audit log. Anybody can fail as often as they like, so the events per hour are limited: the
+//! first few of each address, up to a maximum for all. The rest are counted, and reported when the hour is over.
 
 use crate::auth::audit;
 use crate::auth::by::By;
@@ -7,14 +7,14 @@ use crate::error::Result;
 use crate::model::{Action, ClientAddress, Email, Time};
 use crate::store::{RefusedLoginsOf, Tx};
 
-/// Events per hour about one account from one address; all accounts that do not exist count as one.
+/// Maximum events per hour, account and address; all accounts that do not exist count as one.
 const OF_ADDRESS: i64 = 10;
-/// Events per hour, and addresses that are counted apart; the rest are counted together. Users and accounts that
-/// do not exist have room of their own: nobody hides an attack on a user behind invented accounts.
+/// Maximum events per hour, and maximum addresses that are counted separately; the rest are counted together. Users and
+/// non-existent accounts have separate limits, so that invented accounts cannot hide an attack on a user.
 const AT_USERS: i64 = 1000;
 const AT_NOBODY: i64 = 200;
 const HOUR: i64 = 3_600_000;
-/// What an account is called that does not exist. What was typed may be a password or a key.
+/// The name of an account that does not exist. What was typed may be a password or a key.
 const NOBODY: &str = "unknown account";
 
 /// Accounts and addresses as they are counted: a user's email, or one of these.
@@ -22,7 +22,7 @@ const NO_USER: &str = "";
 const FURTHER_USERS: &str = "*";
 const FURTHER_ADDRESSES: &str = "";
 
-/// A sign-in that failed: at the account of this email, if there is one.
+/// Records a failed sign-in to the account of this email, if it exists.
 pub(super) fn note(tx: &Tx<'_>, by: &By, account: Option<&Email>) -> Result<()> {
     report_past_hours(tx, by.at)?;
     let account = account.map(Email::as_str);
@@ -33,7 +33,7 @@ pub(super) fn note(tx: &Tx<'_>, by: &By, account: Option<&Email>) -> Result<()> 
     Ok(())
 }
 
-/// Counts one failure; returns whether it gets an event of its own.
+/// Counts one failure; returns whether it gets its own event.
 fn count(tx: &Tx<'_>, hour: i64, account: Option<&str>, address: &str) -> Result<bool> {
     let (room, further) = if account.is_some() { (AT_USERS, FURTHER_USERS) } else { (AT_NOBODY, NO_USER) };
     let own = RefusedLoginsOf { hour, account: account.unwrap_or(NO_USER), address };
@@ -50,28 +50,28 @@ fn count(tx: &Tx<'_>, hour: i64, account: Option<&str>, address: &str) -> Result
     Ok(has_event)
 }
 
-/// Writes how many sign-ins failed without an event of their own in hours that are over; also in one that lies ahead,
-/// from before a clock was set back.
+/// Reports how many sign-ins failed without their own event in past hours; includes hours in the future, which were
+/// counted before a clock was set back.
 pub(in crate::auth) fn report_past_hours(tx: &Tx<'_>, now: Time) -> Result<()> {
     let present = hour(now);
     for past in tx.refused_logins_of_other_hours(present)? {
         let at = match past.account.as_str() {
             NO_USER => "unknown accounts",
-            FURTHER_USERS => "further users",
+            FURTHER_USERS => "other users",
             email => email,
         };
         let from = match past.address.as_str() {
-            FURTHER_ADDRESSES => "further addresses",
+            FURTHER_ADDRESSES => "other addresses",
             address => address.trim_end_matches("/32"),
         };
         let (more, since) = (past.more, Time::from_millis(past.hour).for_people());
-        let label = format!("{more} more failed log-ins at {at} from {from} in the hour from {since}");
+        let label = format!("{more} more failed sign-ins to {at} from {from} in the hour from {since}");
         audit::append(tx, &By::server(now), Action::LogInFailed, None, label)?;
     }
     tx.delete_refused_logins_of_other_hours(present)
 }
 
-/// The beginning of its hour, in milliseconds.
+/// The start of its hour, in milliseconds.
 fn hour(now: Time) -> i64 {
     now.millis().div_euclid(HOUR).saturating_mul(HOUR)
 }

@@ -1,7 +1,7 @@
-//! How long a log-in must wait, given the failures so far: pure. Each try is counted in several buckets:
-//! the account from this address, the account from anywhere, and this address whatever the account. Whoever
-//! has logged in to the account before, from this browser or this address, is held back only by their own
-//! failures. So strangers slow themselves and each other down, not the owner.
+//! How long a sign-in must wait, given the failures so far: pure. Each attempt is counted in several buckets: the
+//! account from this address, the account from anywhere, and this address for any account. A visitor who has signed in
+//! to the account before, with this browser or from this address, is throttled only by their own failures. Attackers
+//! therefore slow down themselves and each other, not the owner.
 
 use std::time::Duration;
 
@@ -11,41 +11,41 @@ use crate::store::{Failures, Tx};
 
 /// A bucket without a failure for this long is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Strangers' invented emails cannot grow the table beyond this; the oldest go first.
+/// Maximum number of buckets, so that invented emails cannot fill the table; the oldest go first.
 const MAX_BUCKETS: i64 = 200_000;
 const PRUNED_AT_ONCE: i64 = 1000;
 
-/// Failures that cost nothing.
+/// Failures without a wait.
 const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(300);
-/// From anywhere: generous, since a botnet spends them and the owner may be among its victims …
+/// Failures from anywhere without a wait: generous, because a botnet uses them up and the owner may be affected …
 const FREE_ANYWHERE: u32 = 50;
-/// … but never more than a hundred in a row (NIST SP 800-63B-4 §3.2.2): then one try an hour.
+/// … but never more than a hundred in a row (NIST SP 800-63B-4 §3.2.2): then one attempt per hour.
 const MOST_ANYWHERE: u32 = 100;
 const LONGEST_ANYWHERE: Duration = Duration::from_secs(3600);
-/// From one address at all accounts together: many people may share it.
+/// Failures from one address, for all accounts together, without a wait: many people may share it.
 const FREE_AT_ADDRESS: u32 = 50;
-/// An address's failures are forgiven one by one, not by a success: a guesser may have an account, too.
+/// An address's failures are forgiven one by one, not by a success: an attacker may have an account too.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
-/// A little longer than that, so the failures of an address stay where they are at one try per wait.
+/// Slightly longer than that, so that an address's failures do not decrease while it makes one attempt per wait.
 const LONGEST_AT_ADDRESS: Duration = Duration::from_secs(32);
-/// What one failure adds to an address's bucket, which counts in milliseconds until all are forgiven.
+/// What one failure adds to an address's bucket, which counts the milliseconds until all are forgiven.
 const ONE: u32 = FORGIVEN_AFTER.as_millis() as u32;
 
-/// What kind of failures a bucket counts.
+/// The failures that a bucket counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket {
-    /// Of an account, from one neighbourhood.
+    /// Failures for an account, from one network.
     Nearby,
-    /// Of an account.
+    /// Failures for an account.
     Anywhere,
-    /// Of a neighbourhood, at all accounts.
+    /// Failures from a network, for all accounts.
     Address,
-    /// Of a browser that has logged in to the account before.
+    /// Failures of a browser that has signed in to the account before.
     KnownBrowser,
 }
 
-/// What shows that somebody has logged in to the account before.
+/// The evidence that the visitor has signed in to the account before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     No,
@@ -54,15 +54,15 @@ pub enum Known {
     Address,
 }
 
-/// What a success does to the buckets in which its try was counted.
+/// What a success does to the buckets in which its attempt was counted.
 #[derive(Debug, Clone, Default)]
 pub struct Cleared {
     forgotten: Vec<Digest>,
-    /// By so much less than was counted.
+    /// Buckets, and how much to subtract from what was counted.
     taken_back: Vec<(Digest, u32)>,
 }
 
-/// The buckets of one try.
+/// The buckets of one attempt.
 #[derive(Debug, Clone)]
 pub struct Buckets {
     counted: Vec<(Bucket, Digest)>,
@@ -70,7 +70,8 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    /// `account`: `None` for a text that is no e-mail address. It may be a password, so no bucket is named after it.
+    /// `account` is `None` for a text that is not an email address. It may be a password, so no bucket is named after
+    /// it.
     pub fn of(account: Option<&Email>, address: ClientAddress, known: Known) -> Self {
         let account = account.map_or("", Email::as_str);
         let name = |kind: &str, account: &str, rest: &str| Digest::of(format!("{kind}\0{account}\0{rest}").as_bytes());
@@ -89,12 +90,12 @@ impl Buckets {
         Buckets { counted, known }
     }
 
-    /// In the order in which [`judge`](Self::judge) and [`hidden_wait`](Self::hidden_wait) take what they hold.
+    /// In the order that [`judge`](Self::judge) and [`hidden_wait`](Self::hidden_wait) expect.
     pub fn digests(&self) -> Vec<Digest> {
         self.counted.iter().map(|(_, digest)| *digest).collect()
     }
 
-    /// What the buckets hold with one failure more, or how long to wait instead.
+    /// The counts after one more failure, or how long to wait instead.
     pub fn judge(&self, failures: &[Failures], now: Time) -> Result<Vec<u32>, Duration> {
         let waits = self.counted.iter().zip(failures);
         let held_back = waits.filter(|((bucket, _), _)| self.holds_back(*bucket));
@@ -106,7 +107,7 @@ impl Buckets {
         }
     }
 
-    /// How long somebody would wait here who was not known. A failure of the known is answered so, too: else the
+    /// How long an unknown visitor would wait here. A known visitor's failure gets this answer too: otherwise the
     /// answer would tell everybody at this address whether the account exists.
     pub fn hidden_wait(&self, failures: &[Failures], now: Time) -> Option<Duration> {
         self.counted.iter().zip(failures).filter_map(|((bucket, _), failures)| wait(*bucket, *failures, now)).max()
@@ -119,7 +120,7 @@ impl Buckets {
             match bucket {
                 Bucket::Nearby | Bucket::KnownBrowser => forgotten.push(*digest),
                 Bucket::Anywhere if self.known == Known::No => forgotten.push(*digest),
-                // A program that logs in every hour must not give every guesser a fresh start each time.
+                // A program that signs in every hour must not give attackers a fresh start each time.
                 Bucket::Anywhere => taken_back.push((*digest, 1)),
                 Bucket::Address => taken_back.push((*digest, ONE)),
             }
@@ -132,7 +133,7 @@ impl Buckets {
     }
 }
 
-/// What the buckets hold.
+/// The current counts of the buckets.
 pub(super) fn held(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Vec<Failures>> {
     let held = |digest: &Digest| {
         let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < KEPT);
@@ -141,8 +142,8 @@ pub(super) fn held(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Vec<Fai
     buckets.counted.iter().map(|(_, digest)| held(digest)).collect()
 }
 
-/// Counts one try in each bucket before its password is checked, unless it has to wait. Judged and counted in one
-/// transaction: parallel tries cannot slip through. Returns what the buckets held before, or the wait.
+/// Counts one attempt in each bucket before its password is checked, unless it has to wait. Check and count are one
+/// transaction, so parallel attempts cannot slip through. Returns the previous counts, or the wait.
 pub(super) fn count_try(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Result<Vec<Failures>, Duration>> {
     prune(tx, now)?;
     let failures = held(tx, buckets, now)?;
@@ -162,27 +163,27 @@ pub(in crate::auth) fn clear(tx: &Tx<'_>, cleared: &Cleared) -> Outcome<()> {
 }
 
 fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
-    // Counted by a clock that was ahead: from now on they wait and age like those counted now.
+    // Counted by a clock that was ahead: from now on these wait and age like failures counted now.
     tx.clamp_failures(now)?;
     tx.delete_failures_before(now.minus(KEPT))?;
     if tx.has_more_buckets_than(MAX_BUCKETS)? { tx.delete_oldest_failures(PRUNED_AT_ONCE) } else { Ok(()) }
 }
 
-/// By which an address is remembered from which an account has logged in. None for one that could not be read:
-/// whoever sends an unreadable one would be known with it.
+/// The mark by which an address that signed in to an account is remembered. `None` if the address could not be read:
+/// otherwise everybody who sends an unreadable address would be known.
 pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
     address.known()?;
     Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))
 }
 
-/// What an admin who sets a password forgets: what strangers anywhere have failed at.
+/// What an admin who sets a password clears: the failures of unknown visitors anywhere.
 pub fn cleared_for(account: &Email) -> Cleared {
     let buckets = Buckets::of(Some(account), ClientAddress::Unknown, Known::No).counted;
     let anywhere = buckets.into_iter().filter(|(bucket, _)| *bucket == Bucket::Anywhere);
     Cleared { forgotten: anywhere.map(|(_, digest)| digest).collect(), taken_back: Vec::new() }
 }
 
-/// The wait that is left, if any.
+/// The remaining wait, if any.
 fn wait(bucket: Bucket, failures: Failures, now: Time) -> Option<Duration> {
     let left = delay(bucket, failures.count).saturating_sub(now.since(failures.last_at));
     (!left.is_zero()).then_some(left)
@@ -196,7 +197,7 @@ fn delay(bucket: Bucket, count: u32) -> Duration {
         Bucket::Anywhere if count < FREE_ANYWHERE => Duration::ZERO,
         Bucket::Anywhere if count >= MOST_ANYWHERE => LONGEST_ANYWHERE,
         Bucket::Anywhere => doubled(count - FREE_ANYWHERE, LONGEST),
-        // Rounded up: what is forgiven while fifty people fail leaves the fiftieth failure one.
+        // Rounded up: what is forgiven while fifty people fail would otherwise give the fiftieth failure away.
         Bucket::Address => match count.div_ceil(ONE) {
             failures if failures < FREE_AT_ADDRESS => Duration::ZERO,
             failures => doubled(failures - FREE_AT_ADDRESS, LONGEST_AT_ADDRESS),
@@ -204,7 +205,7 @@ fn delay(bucket: Bucket, count: u32) -> Duration {
     }
 }
 
-/// What the bucket holds after one failure more.
+/// The bucket's count after one more failure.
 fn count(bucket: Bucket, held: Failures, now: Time) -> u32 {
     match bucket {
         Bucket::Address => {
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(wait(Bucket::Nearby, failures, before), Some(Duration::from_secs(8)));
     }
 
-    /// Tries as often as it may for a day, and counts how many are heard.
+    /// Attempts as often as allowed for a day, and counts how many are checked.
     #[test]
     fn an_address_fails_fifty_times_and_then_twice_a_minute() {
         let (mut now, mut held, mut heard) = (start(), Failures { count: 0, last_at: start() }, 0_u32);

@@ -6,12 +6,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use super::memory::Memory;
 use crate::error::{Error, Result};
 
-/// How a password compared.
+/// The result of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     No,
     Yes,
-    /// Yes, but hashed with weaker parameters than today's.
+    /// The password is right, but hashed with weaker parameters than today's.
     YesOutdated,
 }
 
@@ -20,14 +20,14 @@ pub struct Hasher {
     memory: Memory,
 }
 
-/// A stored hash that can be compared with, and the memory for it.
+/// A stored hash, ready to compare, and the memory for it.
 pub struct Comparison {
     stored: PasswordHash,
     argon2: Argon2<'static>,
 }
 
 impl Hasher {
-    /// PHC string. Argon2id, m = 19 MiB, t = 2, p = 1: the crate's defaults, which are OWASP's.
+    /// Returns a PHC string. Argon2id, m = 19 MiB, t = 2, p = 1: the crate's defaults, which are OWASP's.
     pub fn hash(&mut self, password: &[u8], salt: &[u8; 16]) -> Result<String> {
         let argon2 = Argon2::default();
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
@@ -42,7 +42,7 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Everything that can go wrong with a stored hash (PHC string) goes wrong here.
+    /// Parses a stored hash (PHC string); everything that can be wrong with it fails here.
     pub fn prepare(&mut self, stored: &str) -> Result<Comparison> {
         let damaged = |what: String| Error::internal(format!("a stored password hash is damaged: {what}"));
         let stored = PasswordHash::new(stored).map_err(|error| damaged(error.to_string()))?;
@@ -60,9 +60,10 @@ impl Hasher {
     pub fn compare(&mut self, password: &[u8], with: &Comparison) -> Result<Match> {
         let (Some(salt), Some(expected)) = (&with.stored.salt, &with.stored.hash) else { return Ok(Match::No) };
         let mut output = [0; Output::MAX_LENGTH];
-        let output = output.get_mut(..expected.len()).ok_or_else(|| Error::internal("a hash of impossible length"))?;
+        let output =
+            output.get_mut(..expected.len()).ok_or_else(|| Error::internal("a hash has an impossible length"))?;
         self.fill(&with.argon2, password, salt, output)?;
-        // In constant time: the library's comparison.
+        // The library's comparison, in constant time.
         let is_same = Output::new(output).map_err(cannot)? == *expected;
         let (ours, theirs) = (Params::default(), with.argon2.params());
         let is_outdated = theirs.m_cost() < ours.m_cost() || theirs.t_cost() < ours.t_cost();

@@ -1,5 +1,5 @@
-//! The memory of one hash: a mapping of its own, which goes back to the system whole. What the allocator frees
-//! it may keep, and after a few log-ins it kept 200 MB.
+//! The memory of one hash: a separate mapping, which is returned to the system as a whole. The allocator may keep what
+//! it frees: after a few sign-ins it kept 200 MB.
 
 use argon2::Block;
 use memmap2::{MmapMut, MmapOptions};
@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 pub struct Memory(Option<MmapMut>);
 
 impl Memory {
-    /// Makes room for `count` blocks. An error when the system has none: nothing is hashed then.
+    /// Makes room for `count` blocks. Fails, and nothing is hashed, if the system has no memory.
     pub fn reserve(&mut self, count: usize) -> Result<()> {
-        let bytes = count.checked_mul(Block::SIZE).ok_or_else(|| Error::internal("a hash of impossible size"))?;
+        let bytes = count.checked_mul(Block::SIZE).ok_or_else(|| Error::internal("a hash has an impossible size"))?;
         if self.0.as_ref().is_some_and(|mapping| mapping.len() >= bytes) {
             return Ok(());
         }
@@ -23,7 +23,7 @@ impl Memory {
         Ok(())
     }
 
-    /// As many as were last reserved, or more.
+    /// At least as many blocks as were last reserved.
     pub fn blocks(&mut self) -> &mut [Block] {
         let Some(mapping) = &mut self.0 else { return &mut [] };
         // SAFETY: a mapping starts at a page boundary, which is a multiple of a block's alignment (64), and is not
@@ -35,7 +35,7 @@ impl Memory {
         self.0.is_some()
     }
 
-    /// Back to the system, at once.
+    /// Returns the memory to the system immediately.
     pub fn release(&mut self) {
         self.0 = None;
     }

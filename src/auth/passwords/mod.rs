@@ -1,5 +1,5 @@
-//! Password hashing on a few threads of low priority behind a short, fair queue, so that log-ins can
-//! starve neither verification nor memory (19 MiB per hash in progress, nothing while none is).
+//! Password hashing on a few low-priority threads behind a short, fair queue, so that sign-ins can starve neither
+//! verification nor memory (19 MiB per hash in progress, nothing otherwise).
 
 mod hasher;
 mod memory;
@@ -17,12 +17,12 @@ use crate::ambient::Entropy;
 use crate::error::Result;
 use crate::model::Password;
 
-/// Hashes in progress, and so 19 MiB each, whatever the number of cores.
+/// Maximum hashes in progress, of 19 MiB each, whatever the number of cores.
 const MAX_THREADS: usize = 4;
 
 pub struct Passwords {
     queue: Queue,
-    /// The hash (PHC string) of a random password. Unknown e-mails are checked against it, so that they take as long.
+    /// The hash (PHC string) of a random password. Unknown emails are checked against it, so that they take as long.
     nobody: Arc<str>,
 }
 
@@ -33,13 +33,13 @@ impl Passwords {
         Ok(Passwords { queue: Queue::start(threads)?, nobody: nobody.into() })
     }
 
-    /// PHC string with this salt, which must be fresh. For a password that somebody may set.
+    /// The PHC string for a new password, with this salt, which must be fresh.
     pub async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<String> {
         self.run(Lane::Trusted, move |hasher| hasher.hash(password.expose().as_bytes(), &salt)).await
     }
 
-    /// Runs `job` on one of the threads when its turn comes. [`crate::error::Kind::Unavailable`] if there is no room
-    /// to wait. A caller that went away before the turn came has its job left out; one that has begun is finished.
+    /// Runs `job` on one of the threads when its turn comes. Returns [`crate::error::Kind::Unavailable`] if the queue
+    /// is full. If the caller has left by then, the job is skipped; a job that has started is finished.
     pub async fn run<T: Send + 'static>(
         &self,
         lane: Lane,

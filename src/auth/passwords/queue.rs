@@ -1,5 +1,5 @@
-//! The threads that hash, and who waits for them. Nobody can fill the queue for others: addresses take turns,
-//! each has few places, and when all are taken the longest line gives one up to who has none.
+//! The hashing threads and their queue. Nobody can fill the queue for others: addresses take turns, each has few
+//! places, and when all are taken the longest line gives up a place to an address that has none.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,17 +13,17 @@ use crate::error::{Error, Result};
 use crate::model::Digest;
 use crate::model::client_address::Neighbourhood;
 
-/// A waiting job holds a password (12 KiB at most, in NFKC) and a hash: full queues take 4 MiB at most.
+/// A waiting job has a password (up to 12 KiB in NFKC) and a hash, so full queues need up to 4 MiB.
 const STRANGERS: Bounds = Bounds { line: 32, all: 192 };
 const TRUSTED: Bounds = Bounds { line: 64, all: 128 };
 const KNOWN: Bounds = Bounds { line: 4, ..TRUSTED };
 
-/// In whose line a job waits.
+/// The line in which a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// A person who is signed in, or the holder of the set-up link.
+    /// A person who is signed in, or who has the setup link.
     Trusted,
-    /// A browser or an address from which this account (its digest) has logged in before.
+    /// A browser or an address from which this account (its digest) has signed in before.
     Known(Digest),
     Stranger(Neighbourhood),
 }
@@ -41,7 +41,7 @@ struct Shared {
 struct Waiting {
     known: Lines<Option<Digest>, Job>,
     strangers: Lines<Neighbourhood, Job>,
-    /// Whose turn it is when both wait.
+    /// Whose turn it is if both wait.
     is_strangers_turn: bool,
     is_closed: bool,
 }
@@ -73,8 +73,8 @@ impl Queue {
             let done = catch_unwind(AssertUnwindSafe(|| job(hasher)));
             let _ = reply.send(done.unwrap_or_else(|_| Err(Error::internal("a password job panicked")))); // gone meanwhile
         });
-        let full = || Error::unavailable("the queue for passwords is full");
-        // One that gave up its place is dropped outside the lock, as its caller is woken then.
+        let full = || Error::unavailable("the password queue is full");
+        // A job that gave up its place is dropped outside the lock, because dropping it wakes its caller.
         let gave_up = {
             let mut waiting = self.0.lock();
             match lane {
@@ -98,13 +98,14 @@ impl Drop for Queue {
 }
 
 impl Shared {
-    /// No job runs under the lock, so a panic leaves what it guards whole.
+    /// No job runs under the lock, so a panic leaves the guarded data intact.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn work(&self) {
-        // Verification comes first: on Linux this is the thread's own priority. Refused, it only competes as an equal.
+        // Verification comes first: on Linux, this sets the thread's own priority. If refused, the thread competes as
+        // an equal.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::nice(10);
         let mut hasher = Hasher::default();
@@ -113,7 +114,7 @@ impl Shared {
         }
     }
 
-    /// The next job, once there is one; memory is held on to only from one to the next. `None`: the end.
+    /// Waits for the next job; memory is kept only between consecutive jobs. `None` means stop.
     fn next(&self, hasher: &mut Hasher) -> Option<Job> {
         let mut waiting = self.lock();
         loop {
@@ -135,7 +136,7 @@ impl Shared {
 }
 
 impl Waiting {
-    /// Who is known goes first, but not twice in a row before a stranger.
+    /// Known visitors go first, but not twice in a row before an unknown one.
     fn next(&mut self) -> Option<Job> {
         let job = if self.is_strangers_turn {
             self.strangers.pop().or_else(|| self.known.pop())
@@ -170,7 +171,7 @@ impl<K: PartialEq, J> Lines<K, J> {
         self.count == 0
     }
 
-    /// Returns the job that gave up its place, if one had to; or the new one, if there is no room for it.
+    /// Returns the job that gave up its place, if one had to, or the new job if there is no room for it.
     fn push(&mut self, key: K, job: J, bounds: Bounds) -> std::result::Result<Option<J>, J> {
         let own = self.lines.iter().position(|(other, _)| *other == key);
         let length = own.map_or(0, |own| self.lines[own].1.len());

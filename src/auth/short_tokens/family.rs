@@ -1,4 +1,4 @@
-//! A family of tokens: begun by a sign-in, ended with all that followed from it.
+//! A family of tokens: started by a sign-in, revoked with everything that followed from it.
 
 use crate::auth::by::By;
 use crate::auth::login::devices;
@@ -13,10 +13,10 @@ use crate::model::{
 };
 use crate::store::{FamilyRow, KeyRow, KnownBy, Tx};
 
-/// How many families whose time is over go with each new token.
+/// Maximum number of expired families that are deleted with each new token.
 const PRUNED_AT_ONCE: i64 = 1000;
 
-/// A fresh token and the refresh token that belongs to it; digests, never texts.
+/// A new token and its refresh token; digests, never texts.
 #[derive(Clone)]
 pub(super) struct NewToken {
     pub id: KeyId,
@@ -27,20 +27,20 @@ pub(super) struct NewToken {
     pub refresh: Digest,
 }
 
-/// A sign-in from which tokens follow, with the first of them.
+/// A sign-in that starts a family, with its first token.
 pub(super) struct NewFamily {
     pub id: FamilyId,
     pub user: UserId,
-    /// What each token can do.
+    /// The scopes of each token.
     pub scopes: ScopeSet,
     pub token: NewToken,
-    /// What the sign-in makes of failed ones before it.
+    /// What the sign-in does to earlier failures.
     pub cleared: Cleared,
-    /// By which the address is known for this account from now on; `None` for one that could not be read.
+    /// The mark by which the address is known for this account from now on; `None` if the address could not be read.
     pub address_mark: Option<Digest>,
 }
 
-/// A sign-in that succeeded. Returns until when the token can be refreshed.
+/// Records a successful sign-in. Returns until when the token can be refreshed.
 pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
     let user = new.user;
     prune(tx, by.at)?;
@@ -58,13 +58,13 @@ pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
     Ok(expires_at)
 }
 
-/// Deletes the token; its family goes with it, by a trigger.
+/// Deletes the token; a trigger deletes its family.
 pub(super) fn end(tx: &Tx<'_>, by: &By, token: KeyRecord) -> Result<()> {
     log(tx, by, Action::TokenRevoked, &token)?;
     tx.delete_key(token.id)
 }
 
-/// Every token of this user.
+/// Revokes every token of this user.
 pub(in crate::auth) fn end_all(tx: &Tx<'_>, by: &By, user: UserId) -> Result<()> {
     let mut tokens = tx.tokens_of_families(user, 0)?;
     if tx.delete_families_without_token(user)? {
@@ -78,7 +78,7 @@ pub(in crate::auth) fn end_all(tx: &Tx<'_>, by: &By, user: UserId) -> Result<()>
 
 fn end_those(tx: &Tx<'_>, by: &By, tokens: Vec<KeyId>) -> Result<()> {
     for id in tokens {
-        // A family whose token was deleted by hand can be refreshed all the same, until it goes.
+        // A family whose token was deleted by hand can be refreshed until it expires.
         if let Some(token) = tx.key(id, Reach::Anyone)? {
             log(tx, by, Action::TokenRevoked, &token)?;
         }
@@ -88,13 +88,13 @@ fn end_those(tx: &Tx<'_>, by: &By, tokens: Vec<KeyId>) -> Result<()> {
     Ok(())
 }
 
-/// Deletes families whose time is over: they cannot be refreshed, and their last token has expired before. Also those
-/// that were made by a clock far ahead.
+/// Deletes expired families: they cannot be refreshed, and their last token has expired. Includes families that were
+/// created by a clock far ahead.
 pub(super) fn prune(tx: &Tx<'_>, now: Time) -> Result<()> {
     tx.delete_tokens_of_expired_families(now, now.plus(FAMILY_LIFETIME).plus(SKEW), PRUNED_AT_ONCE)
 }
 
-/// A token's row is among the keys, so that it opens whatever a key opens.
+/// A token's row is stored among the keys, so that it works wherever a key works.
 pub(super) fn put_token(
     tx: &Tx<'_>,
     by: &By,

@@ -1,6 +1,6 @@
-//! Tokens for people's programs: a short token in exchange for email and password. A token may do what its user
-//! could grant to any key of their own, but nothing in `keybearer:`, so that a password in a program's hands is not a
-//! way to manage the server. All that follow from one sign-in are a family, which holds one token at a time.
+//! Tokens for people's programs: a short token in exchange for email and password. A token may do whatever its user
+//! could grant to a key of their own, except anything in `keybearer:`, so that a program with a password cannot manage
+//! the server. All tokens that follow from one sign-in form a family, which has one token at a time.
 
 mod family;
 mod refresh;
@@ -19,18 +19,18 @@ use family::{NewFamily, NewToken};
 
 pub(super) use family::end_all;
 
-/// One try of a program, as it was sent.
+/// One attempt of a program, as it was sent.
 #[derive(Debug)]
 pub struct TokenRequest<'a> {
     pub email: &'a str,
     pub password: &'a str,
-    /// What the token can do; `None`: all that it may.
+    /// The scopes of the token; `None` means all that it may have.
     pub scopes: Option<ScopeSet>,
     /// Not attributed to a user yet.
     pub origin: Origin,
 }
 
-/// The only time that these texts exist outside their program's hands.
+/// The only place where these texts exist outside their program's hands.
 #[derive(Debug)]
 pub struct Issued {
     pub token: PlainKey,
@@ -40,7 +40,7 @@ pub struct Issued {
 }
 
 impl Auth {
-    /// Throttled, timed and answered like a sign-in at the dashboard, of which it is the other entrance.
+    /// Throttled, timed and answered like a sign-in at the dashboard, since it checks the same passwords.
     pub async fn issue_token(&self, request: TokenRequest<'_>) -> Result<Issued> {
         let scopes = may_have(request.scopes)?;
         if request.password.is_empty() {
@@ -67,7 +67,7 @@ impl Auth {
         }
     }
 
-    /// The presented token and all that could follow from it.
+    /// Revokes the presented token and everything that could follow from it.
     pub async fn end_token(&self, token: KeyId, origin: Origin) -> Result<()> {
         let Some(_) = self.own_unless_damaged(token, must_be_token, &origin).await? else { return Ok(()) };
         let act = move |tx: &Tx<'_>, by: &By| {
@@ -90,19 +90,19 @@ impl Auth {
     }
 }
 
-/// A wildcard never reaches into `keybearer:`.
+/// A wildcard never covers `keybearer:`.
 fn may_have(asked: Option<ScopeSet>) -> Result<ScopeSet> {
     let scopes = asked.map_or_else(|| ScopeSet::parse(["*"]), Ok)?;
     if scopes.iter().any(|scope| scope.is_reserved()) {
         let refused = Error::forbidden(
-            "A token has no scope that begins with keybearer:. An admin can make a key with it in the dashboard.",
+            "A token cannot have keybearer: scopes. An admin can create a key with them in the dashboard.",
         );
         return Err(Error { field: Some("scopes"), ..refused });
     }
     Ok(scopes)
 }
 
-/// A pair, not yet stored.
+/// A pair that is not stored yet.
 struct Fresh {
     pub id: KeyId,
     pub token: PlainKey,

@@ -1,6 +1,6 @@
-//! A refresh token against the next pair. A client may send one twice at once, or again because the answer
-//! was lost: for some seconds it gets the same pair again, and nothing is revoked. Later it was copied.
-//! Used ones stay as long as their family, so that a copy is noticed.
+//! Exchanges a refresh token for the next pair. A client may send one twice at once, or again because the answer was
+//! lost: for some seconds it gets the same pair, and nothing is revoked. Later reuse means that the token was copied.
+//! Used refresh tokens are kept as long as their family, so that a copy is detected.
 
 use std::time::Duration;
 
@@ -14,57 +14,57 @@ use crate::model::token::{NextSeed, RefreshToken};
 use crate::model::{Action, Actor, Digest, KeyId, KeyPrefix, KeyRecord, Origin, PlainKey, Reach, Time, foreign_text};
 use crate::store::{RefreshTokenRow, RefreshUse, Tx};
 
-pub const REFUSED: &str = "This refresh token is not valid. Ask for a token with e-mail and password.";
+pub const REFUSED: &str = "This refresh token is not valid. Request a token with email and password.";
 
-/// How many pairs that followed from one another within the seconds are gone through.
+/// Maximum number of consecutive pairs that are followed within the reuse time.
 const MAX_STEPS: usize = 64;
 
-/// Who uses a refresh token, and what the next pair follows from.
+/// The client that uses a refresh token, and the secret from which the next pair is derived.
 struct RefreshingClient {
     seed: NextSeed,
-    /// Its network; `None` where its address could not be read, so that nobody else is there too.
+    /// Its network; `None` if its address could not be read, so that it matches nobody else.
     from: Option<String>,
     /// Its user agent.
     with: String,
-    /// For so long the token may come again; zero: never.
+    /// How long the token may be reused; zero means never.
     reuse: Duration,
 }
 
-/// What became of a refresh.
+/// The result of a refresh.
 #[derive(Debug, Clone, Copy)]
 enum Refreshed {
     /// Until when the family can be refreshed, and when the token expires.
     Done { family_ends: Time, token_ends: Time },
-    /// The same client used it a moment ago: the pair that it got follows from this.
+    /// The same client used it a moment ago: its pair is derived from this seed.
     Again(NextSeed),
-    /// No such refresh token, or one whose time is over.
+    /// No such refresh token, or an expired one.
     Unknown,
-    /// It had been used: somebody has a copy, so the whole family was revoked.
+    /// It was already used: somebody has a copy, so the whole family was revoked.
     Reused,
 }
 
-/// What has become of the pair that a refresh token belongs to.
+/// The state of the pair that a refresh token belongs to.
 #[derive(Debug)]
 enum Pair {
-    /// It is the one that is valid now.
+    /// The pair is the one that is valid now.
     Current {
         prefix: KeyPrefix,
         token_ends: Time,
         family_ends: Time,
     },
-    /// Another one followed it a moment ago.
+    /// Another pair replaced it a moment ago.
     Replaced(NextSeed),
     Over,
 }
 
-/// The next token of a family, in place of the last one. Committed even when it is refused for reuse: then the family
-/// is gone.
-fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &RefreshingClient) -> Result<Refreshed> {
+/// The next token of a family, in place of the last one. Committed even if it is refused for reuse, which deletes the
+/// family.
+fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &Client) -> Result<Refreshed> {
     prune(tx, by.at)?;
-    // Seeds are kept no longer than they can be asked for.
+    // Seeds are kept no longer than they can be requested.
     tx.forget_seeds(by.at.minus(client.reuse), by.at.plus(SKEW))?;
     let Some(found) = tx.refresh_token(presented)? else { return Ok(Refreshed::Unknown) };
-    // A family may have lost its token by hand, or the id of it.
+    // A family may have lost its token, or the token's id, by a manual edit of the database.
     let Some(old) = tx.key(found.token, Reach::Anyone)? else { return Ok(Refreshed::Unknown) };
     if found.is_used {
         if let Some(seed) = seed_for(&found, client, by.at) {
@@ -124,13 +124,13 @@ fn is_current(found: &RefreshTokenRow, now: Time) -> bool {
 
 fn recent_seed(found: &RefreshTokenRow, reuse: Duration, now: Time) -> Option<NextSeed> {
     let at = found.used_at?;
-    // On both sides: a clock set back must not make the seconds longer.
+    // Checked in both directions: setting the clock back must not extend the reuse time.
     let is_recent = now.since(at) < reuse && at.since(now) < reuse;
     found.seed.filter(|_| is_recent)
 }
 
-/// A client may change its network between two tries, or its version; hardly both.
-fn seed_for(found: &RefreshTokenRow, client: &RefreshingClient, now: Time) -> Option<NextSeed> {
+/// A client may change its network or its version between two attempts, but hardly both.
+fn seed_for(found: &RefreshTokenRow, client: &Client, now: Time) -> Option<NextSeed> {
     let is_there = found.used_from.is_some() && found.used_from == client.from;
     let is_same_client = is_there || found.used_with.as_ref() == Some(&client.with);
     recent_seed(found, client.reuse, now).filter(|_| is_same_client && is_current(found, now))
@@ -143,7 +143,7 @@ impl Auth {
             return Err(refused());
         }
         let digest = Digest::of(presented.as_bytes());
-        // Strangers' guesses never reach the writer.
+        // Guesses never reach the writer.
         if self.store.read(move |tx| tx.refresh_token(&digest)).await?.is_none() {
             return Err(refused());
         }
@@ -176,7 +176,7 @@ impl Auth {
         })
     }
 
-    /// The pair that is good now, of those that followed from this refresh token. `None`: none is.
+    /// The pair that is valid now, of those that followed from this refresh token; `None` if none is.
     async fn same_pair(&self, presented: &str, mut seed: NextSeed, now: Time) -> Result<Option<Issued>> {
         let mut presented = presented.to_owned();
         for _ in 0..MAX_STEPS {

@@ -12,7 +12,7 @@ pub(in crate::auth) type NewUser = UserRow;
 
 pub(in crate::auth) fn add(tx: &Tx<'_>, by: &By, new: &NewUser) -> Result<User> {
     if !tx.put_user(new)? {
-        let taken = Error::conflict("There is a user with this e-mail already.");
+        let taken = Error::conflict("A user with this email already exists. Use another email.");
         return Err(Error { field: Some("email"), ..taken });
     }
     let user = find(tx, new.id)?;

@@ -1,5 +1,5 @@
-//! Changing a person's role, state or password: all of it or nothing. What a change takes away reaches the user's
-//! sessions and tokens too.
+//! Changing a person's role, state or password: all of it or nothing. Whatever a change takes away is also taken from
+//! the user's sessions and tokens.
 
 use super::password::NewPassword;
 use super::{find, keep_an_admin, log};
@@ -43,8 +43,8 @@ fn change(
     find(tx, id)
 }
 
-/// From the next request on, none of the user's keys, tokens and sessions is accepted. Keys come back
-/// with the user; sessions and tokens do not.
+/// From the next request on, none of the user's keys, tokens and sessions is accepted. Reactivating the user restores
+/// keys, but not sessions and tokens.
 pub(super) fn deactivate(tx: &Tx<'_>, by: &By, user: &User) -> Result<()> {
     tx.set_active(user.id, false)?;
     sessions::delete_all(tx, user.id)?;
@@ -53,8 +53,8 @@ pub(super) fn deactivate(tx: &Tx<'_>, by: &By, user: &User) -> Result<()> {
 }
 
 impl Auth {
-    /// Role, state and password, by an admin or the operator. Returns the record after the change, which is in force
-    /// before this returns.
+    /// Changes role, state and password; for admins and the operator. Returns the record after the change, which is in
+    /// force before this returns.
     pub async fn change_user(
         &self,
         asking: &Asking,

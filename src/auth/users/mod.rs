@@ -27,10 +27,10 @@ fn log(tx: &Tx<'_>, by: &By, action: Action, user: &User) -> Result<()> {
     audit::append(tx, by, action, Some(*user.id.as_bytes()), label)
 }
 
-/// For whatever takes an admin away.
+/// Checked by every act that removes an admin.
 fn keep_an_admin(tx: &Tx<'_>, user: &User) -> Result<()> {
     if user.is_admin() && user.active && tx.other_active_admins(user.id)? == 0 {
-        return Err(Error::conflict("This is the last active admin. Make another admin first."));
+        return Err(Error::conflict("This is the last active admin. Give another user the admin role first."));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Passwords: replaced by an admin or by their owner, or entered once more.
+//! Passwords: replaced by an admin or by their owner, or entered to confirm an act.
 
 use super::{find, log};
 use crate::auth::by::By;
@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Password, SessionToken, User};
 use crate::store::Tx;
 
-/// A new password's hash, and the failed sign-ins that it forgets.
+/// A new password's hash, and the failed sign-ins that it clears.
 pub(super) struct NewPassword {
     hash: String,
     cleared: Cleared,
 }
 
-/// Ends what was opened with the old password: sessions and tokens.
+/// Ends everything that was opened with the old password: sessions and tokens.
 pub(super) fn replace(tx: &Tx<'_>, by: &By, user: &User, new: &NewPassword) -> Result<()> {
     tx.set_password_hash(user.id, &new.hash)?;
     sessions::delete_all(tx, user.id)?;
@@ -25,13 +25,13 @@ pub(super) fn replace(tx: &Tx<'_>, by: &By, user: &User, new: &NewPassword) -> R
 }
 
 impl Auth {
-    /// By somebody else than the user, whose failures so far are forgotten.
+    /// A password set by somebody other than the user; the user's failures so far are cleared.
     pub(super) async fn new_password(&self, user: &User, typed: &str) -> Result<NewPassword> {
         let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
         Ok(NewPassword { hash, cleared: throttle::cleared_for(&user.email) })
     }
 
-    /// By the user: the current password proves it. Ends every session, this one too.
+    /// A change by the user, proved by the current password. Ends every session, including this one.
     pub async fn change_password(
         &self,
         asking: &Asking,
@@ -45,7 +45,7 @@ impl Auth {
         let new = Password::parse_new(new, &user.email).map_err(at("new_password"))?;
         let checked = self.check_password(user.email.as_str(), current, device, &asking.origin).await;
         let proved = checked.map_err(|error| match error.field {
-            Some(_) => Error::invalid("current_password", "This is not your current password."),
+            Some(_) => Error::invalid("current_password", "Incorrect current password."),
             None => error,
         })?;
         let hash = self.passwords.hash(new, self.entropy.bytes()?).await?;
@@ -54,7 +54,7 @@ impl Auth {
         self.act(Urgency::Ordinary, self.by(&asking.origin.on_oneself()), act).await
     }
 
-    /// The user proves once more who they are; counts like a sign-in.
+    /// The user proves their identity again; counts like a sign-in.
     pub async fn confirm_password(
         &self,
         asking: &Asking,

@@ -1,4 +1,4 @@
-//! Removing a user for good, with all keys.
+//! Removing a user permanently, with all keys.
 
 use super::change::deactivate;
 use super::{find, keep_an_admin, log, missing};
@@ -9,17 +9,17 @@ use crate::error::{Error, Result};
 use crate::model::{Action, Basis, User, UserId};
 use crate::store::Tx;
 
-/// Keys revoked in one transaction.
+/// Keys revoked per transaction.
 const KEYS_AT_ONCE: usize = 250;
 
-/// How far the removal of a user has come.
+/// The progress of a user's removal.
 struct Removal {
     keys: u64,
     is_done: bool,
 }
 
-/// Somebody with many keys is deactivated first, and then keys go some at a time, so that no other revocation waits
-/// for all of them.
+/// A user with many keys is deactivated first, and the keys are then revoked in batches, so that no other revocation
+/// waits for all of them.
 fn begin(tx: &Tx<'_>, by: &By, id: UserId, seen: &Basis) -> Result<Removal> {
     let user = find(tx, id)?;
     seen.must_hold(|| user.version(), "user")?;
@@ -37,12 +37,12 @@ fn go_on(tx: &Tx<'_>, by: &By, id: UserId) -> Result<Removal> {
     remove_some(tx, by, &user)
 }
 
-/// Revokes some keys of the user; with the last of them goes the user.
+/// Revokes some keys of the user; the last batch also removes the user.
 fn remove_some(tx: &Tx<'_>, by: &By, user: &User) -> Result<Removal> {
     let digests = tx.digests_of_owner(user.id, KEYS_AT_ONCE)?;
     let mut revoked = 0;
     for digest in &digests {
-        // A row of an import that is not complete is no key yet: there is nothing to report.
+        // A row of an incomplete import is not a key yet, so there is nothing to report.
         if let Some(record) = tx.key_with_stored_digest(digest)? {
             keys::log(tx, by, Action::KeyRevoked, &record)?;
             revoked += u64::from(!record.is_token);
@@ -58,7 +58,7 @@ fn remove_some(tx: &Tx<'_>, by: &By, user: &User) -> Result<Removal> {
 }
 
 impl Auth {
-    /// Revokes the user's keys, each with its event, and deletes the user. Returns how many keys.
+    /// Revokes the user's keys, each with its event, and deletes the user. Returns the number of keys.
     pub async fn remove_user(&self, asking: &Asking, id: UserId, seen: Basis) -> Result<u64> {
         asking.caller.must_be_admin()?;
         if asking.caller.is(id) {

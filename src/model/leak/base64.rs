@@ -1,25 +1,25 @@
-//! Base64 in a text: credentials of HTTP Basic (RFC 7617), values of secrets in YAML, a file that was encoded and
-//! wrapped to lines (RFC 2045 §6.8, `base64` with its 76 columns).
+//! Finds base64 in a text: HTTP Basic credentials (RFC 7617), secret values in YAML, or a file that was encoded and
+//! wrapped (RFC 2045 §6.8; `base64` wraps at 76 columns).
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 
 use super::{Edges, readings};
 
-/// A longer run without a line end is a file, not a credential.
+/// Maximum length of a run without a line break; a longer one is a file, not a credential.
 const LONGEST_RUN: usize = 4096;
-/// In bytes, decoded: a shorter run is a word of the language.
+/// Minimum decoded length in bytes; a shorter run is an ordinary word.
 const SHORTEST: usize = 12;
-/// A shorter line is not one of a file that was wrapped.
+/// Minimum length of a line in a wrapped file.
 const SHORTEST_LINE: usize = 16;
-/// Between two wrapped lines: the line end and what indents or quotes the next one.
+/// Maximum length of the gap between two wrapped lines: the line break and the next line's indent or quote mark.
 const LONGEST_BREAK: usize = 32;
 /// Lines that belong together are decoded in overlapping windows of this many characters.
 const WINDOW: usize = 4096;
-/// The distance between the starts of two windows; the overlap holds the longest word.
+/// The distance between the starts of two windows; the overlap fits the longest word.
 const STEP: usize = 2048;
 
-/// Calls `found` with what the runs of base64 say that have at least `shortest` bytes, and whether a word may begin
-/// and end at its edges.
+/// Calls `found` with every decoded run of at least `shortest` bytes, and whether a word may begin and end at its
+/// edges.
 pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
     let shortest = shortest.max(SHORTEST);
     let (mut block, mut at) = (Block::default(), 0);
@@ -50,7 +50,7 @@ pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn F
     block.decode(Edges { starts_whole: block.starts_whole, ends_whole }, shortest, found);
 }
 
-/// Whether words may be looked for in what was decoded; most of it is no text.
+/// Whether the decoded bytes are worth searching for words; most of them are not text.
 pub(super) fn is_text(decoded: &[u8]) -> bool {
     let is_plain = |c: char| !c.is_control() || matches!(c, '\t' | '\r' | '\n');
     std::str::from_utf8(decoded).is_ok_and(|text| text.chars().all(is_plain))
@@ -58,15 +58,15 @@ pub(super) fn is_text(decoded: &[u8]) -> bool {
 
 const WHOLE: Edges = Edges { starts_whole: true, ends_whole: true };
 
-/// Lines that were one before they were wrapped: all but the last are equally long.
+/// Wrapped lines that form one run: all but the last have the same length.
 #[derive(Default)]
 struct Block<'a> {
     lines: Vec<&'a [u8]>,
-    /// Where the last line ends in the text.
+    /// Position in the text at which the last line ends.
     end: usize,
-    /// False: there may be a line before the first one, in the part of the text that was read before.
+    /// False if a line may precede the first one, in a part of the text that was read before.
     starts_whole: bool,
-    /// The last run is itself the rest of one that began there, and not among the lines.
+    /// Whether the last run is the rest of a run that began there; it is then not among the lines.
     is_cut: bool,
 }
 
@@ -78,7 +78,7 @@ impl Block<'_> {
 
     fn decode(&self, edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
         let [first, _, ..] = self.lines[..] else { return };
-        // What is cut off before may be no whole number of bytes, if the lines are not.
+        // The part that was cut off is a whole number of bytes only if the lines are.
         let is_aligned = edges.starts_whole || first.len().is_multiple_of(4);
         let mut decode = |lines: &[&[u8]]| {
             let joined = lines.concat();
@@ -87,7 +87,7 @@ impl Block<'_> {
             }
         };
         decode(&self.lines);
-        // The lines of a diff; its mark is also a character of base64.
+        // Lines of a diff, whose mark is also a base64 character.
         if matches!(first[0], b'+' | b'-') && self.lines.iter().all(|line| line[0] == first[0]) {
             decode(&self.lines.iter().map(|line| &line[1..]).collect::<Vec<_>>());
         }
@@ -108,7 +108,7 @@ fn windows(joined: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&
     }
 }
 
-/// As it is, and where it has zero bytes also as UTF-16.
+/// Reports the decoded bytes as they are and, if they contain zero bytes, also as UTF-16.
 fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
     let alphabet = if run.iter().any(|byte| matches!(byte, b'-' | b'_')) { BASE64URL_NOPAD } else { BASE64_NOPAD };
     // A part of a longer run may end within a byte.
@@ -120,7 +120,7 @@ fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
     }
 }
 
-/// Whether this stands between two lines of a text: one line end, then at most what indents or quotes a line.
+/// Whether the gap separates two lines of a text: one line break, followed by at most an indent or quote mark.
 fn is_break(gap: &[u8]) -> bool {
     let gap = gap.strip_prefix(b"\r").unwrap_or(gap);
     let is_margin = |byte: &u8| matches!(byte, b' ' | b'\t' | b'>' | b'|' | b'#' | b'*' | b'+' | b'-');

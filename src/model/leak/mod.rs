@@ -1,6 +1,6 @@
-//! What may be a key in any text: a log, a diff, a dump of any size. A key of ours is known by its shape and its
-//! checksum, wherever it stands. A key of another system can have any text, so each word may be one. Knows no
-//! digest of a live key: whoever searches compares.
+//! Finds possible keys in any text: a log, a diff, a dump of any size. Our keys are recognised by their shape and
+//! checksum, wherever they stand. Keys of other systems can have any text, so each word is a candidate. Knows no digest
+//! of a live key: the caller compares.
 
 mod base64;
 mod readings;
@@ -9,23 +9,23 @@ mod words;
 use super::{KeyPrefix, PlainKey};
 use readings::Reading;
 
-/// What is read again with the next piece: more than the longest word takes in any way of writing it.
+/// Bytes that are read again with the next piece: more than the longest word needs in any encoding.
 const CONTEXT: usize = 4096;
-/// What follows a key's prefix: separator, secret, checksum.
+/// Length of what follows a key's prefix: separator, secret and checksum.
 const TAIL: usize = 50;
 
 pub use words::{LONGEST_WORD, SHORTEST_WORD};
 
-/// A part of the text that is worth a look.
+/// A part of the text that may be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Candidate<'a> {
-    /// With the shape and the checksum of a key of ours.
+    /// Text with the shape and the checksum of one of our keys.
     Key(&'a [u8]),
-    /// Between two delimiters.
+    /// Text between two delimiters.
     Word(&'a [u8]),
 }
 
-/// A search through a text that comes in pieces. Its memory does not grow with the text.
+/// A search through a text that arrives in pieces. Its memory use does not grow with the text.
 #[derive(Default)]
 pub struct Search {
     /// The end of what was read before.
@@ -36,12 +36,12 @@ pub struct Search {
 }
 
 impl Search {
-    /// From now on only keys of ours are looked for.
+    /// Limits the rest of the search to our keys.
     pub fn leave_out_words(&mut self) {
         self.are_words_left_out = true;
     }
 
-    /// The next piece. A candidate may be found more than once.
+    /// Searches the next piece. A candidate may be found more than once.
     pub fn read(&mut self, piece: &[u8], found: &mut dyn FnMut(Candidate<'_>)) {
         let mut text = std::mem::take(&mut self.context);
         text.extend_from_slice(piece);
@@ -52,7 +52,7 @@ impl Search {
         self.context = text;
     }
 
-    /// The text is over: its last word is whole.
+    /// Finishes the search: the last word is now complete.
     pub fn end(self, found: &mut dyn FnMut(Candidate<'_>)) {
         self.search(&self.context, true, found);
     }
@@ -80,14 +80,14 @@ impl Search {
     }
 }
 
-/// Whether a part of a text begins and ends where a word may.
+/// Whether a part of a text starts and ends where a word may.
 #[derive(Clone, Copy)]
 struct Edges {
     starts_whole: bool,
     ends_whole: bool,
 }
 
-/// Each `_` may be the one between prefix and secret; the prefix may begin anywhere before it.
+/// Each `_` may separate a prefix from a secret; the prefix may begin anywhere before it.
 fn keys(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let separators = text.iter().enumerate().filter(|(_, byte)| **byte == b'_').map(|(at, _)| at);
     separators.flat_map(move |separator| {

@@ -1,22 +1,22 @@
-//! The ways in which a text may be written: as it stands, in UTF-16 or UTF-32, percent-encoded, in the strings of
-//! JSON (each of them is also searched for base64). A log can hold several at once, since Windows programs append one
-//! to another. So the start of the text decides nothing: each piece is read in every way that it shows a sign of.
+//! The encodings in which a text may be read: as it is, UTF-16 or UTF-32, percent-encoded, or as JSON strings (each is
+//! also searched for base64). A log can mix several, since Windows programs append to each other's files. The start of
+//! the text therefore decides nothing: each piece is read in every encoding that it shows a sign of.
 
 use std::borrow::Cow;
 use std::iter::successors;
 
 use super::Edges;
 
-/// Strings of JSON within strings of JSON: so many times escapes are undone.
+/// Maximum nesting of JSON strings within JSON strings whose escapes are undone.
 const DEEPEST: usize = 4;
 
-/// A way of reading a piece.
+/// One way of reading a piece.
 pub(super) struct Reading<'a> {
     pub text: Cow<'a, [u8]>,
     pub edges: Edges,
 }
 
-/// All of them. Escapes are undone only in the parts that have some, which then stand side by side.
+/// All readings. Escapes are undone only in the parts that have some; those parts then stand next to each other.
 pub(super) fn of(text: &[u8], edges: Edges) -> Vec<Reading<'_>> {
     let mut readings = vec![Reading { text: Cow::Borrowed(text), edges }];
     if text.contains(&0) {
@@ -44,7 +44,7 @@ pub(super) fn wide(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     [narrow].into_iter().chain(utf16(text).map(String::into_bytes))
 }
 
-/// The parts between blanks that are of interest, a line each.
+/// The wanted parts between blanks, one per line.
 fn parts(text: &[u8], edges: Edges, is_wanted: impl Fn(&[u8]) -> bool) -> Option<(Vec<u8>, Edges)> {
     let (mut wanted, mut kept) = (Vec::new(), edges);
     let mut next = 0;
@@ -64,7 +64,7 @@ fn parts(text: &[u8], edges: Edges, is_wanted: impl Fn(&[u8]) -> bool) -> Option
     (!wanted.is_empty()).then_some((wanted, kept))
 }
 
-/// As UTF-16 in both byte orders, with the zero bytes where those of ASCII are.
+/// Reads the text as UTF-16 in both byte orders, aligned to the zero bytes of its ASCII characters.
 fn utf16(text: &[u8]) -> [String; 2] {
     let zeros = |parity: usize| text.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
     let at = usize::from(zeros(1) > zeros(0));
@@ -75,7 +75,7 @@ fn utf16(text: &[u8]) -> [String; 2] {
     [decode(1 - at, u16::from_le_bytes), decode(at, u16::from_be_bytes)]
 }
 
-/// With the escapes of JSON strings (RFC 8259 §7) undone; what is no escape stays.
+/// Undoes the escapes of JSON strings (RFC 8259 §7); anything else is kept.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Whatever stands around a key, and however the text is cut and written, it is found.
+//! A key is found whatever surrounds it and however the text is split and encoded.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// All candidates, keys and words apart, of the text in pieces of this size.
+/// All candidates in the text when it is read in pieces of this size: keys, and words.
 fn found(text: &[u8], size: usize) -> (HashSet<Vec<u8>>, HashSet<Vec<u8>>) {
     let (mut keys, mut words) = (HashSet::new(), HashSet::new());
     let mut search = Search::default();
@@ -32,7 +32,7 @@ fn little_endian(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// As `base64 -w` wraps it, each line with this before it.
+/// Base64 wrapped as by `base64 -w`, with `before` at the start of each line.
 fn wrapped(bytes: &[u8], width: usize, before: &str, end: &str) -> String {
     let encoded = BASE64.encode(bytes);
     let lines = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());

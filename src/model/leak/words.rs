@@ -1,28 +1,28 @@
-//! The words of a text: what stands between two delimiters. A delimiter such as `:` or `/` may as well be a part of
-//! the word, so each word is offered up to several of them.
+//! The words of a text: whatever stands between two delimiters. A delimiter such as `:` or `/` may also be part of the
+//! word, so each word is also offered extended across several of them.
 
 use super::Edges;
 
-/// In bytes. Shorter ones are too many, and nobody's keys.
+/// Minimum length in bytes. Shorter words are too many, and are nobody's keys.
 pub const SHORTEST_WORD: usize = 4;
-/// In bytes: the longest key that is looked up at all.
+/// Maximum length in bytes of a key that is looked up.
 pub const LONGEST_WORD: usize = 1024;
-/// How many of the delimiters that may be a part of a word are passed over.
+/// How many delimiters that may be part of a word are skipped.
 const PASSED: usize = 6;
-/// Parameters of a control sequence, in bytes.
+/// Maximum length of the parameters of a control sequence, in bytes.
 const LONGEST_SEQUENCE: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// A part of a word.
+    /// A byte that is part of a word.
     Inner,
-    /// A part of a word, or what ends it.
+    /// A byte that is part of a word, or ends it.
     Either,
-    /// What ends a word: blanks, controls, quotes.
+    /// A byte that ends a word: blanks, controls, quotes.
     Outer,
-    /// The first byte of a character of which some end a word, or of what a terminal obeys.
+    /// The first byte of a character that may end a word, or of a terminal control sequence.
     Lead,
-    /// A part of a character in UTF-8; alone, a punctuation mark of Windows-1252: … ‘ ’ “ ” – — and so on.
+    /// Part of a UTF-8 character; alone, a punctuation mark of Windows-1252: … ‘ ’ “ ” – — and so on.
     Stray,
 }
 
@@ -43,7 +43,7 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
-/// Calls `found` with each word. At an edge that is not whole no word begins or ends.
+/// Calls `found` with each word. No word begins or ends at an edge that is not whole.
 pub(super) fn each(text: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8])) {
     let (mut start, mut starts_whole, mut cuts) = (0, edges.starts_whole, Vec::new());
     let mut at = 0;
@@ -68,7 +68,7 @@ pub(super) fn each(text: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8])) {
     in_run(&text[start..], &cuts, Edges { starts_whole, ends_whole: edges.ends_whole }, found);
 }
 
-/// The length of the character here, if it ends a word.
+/// The length of the character at `at`, if it ends a word.
 fn outer(text: &[u8], at: usize) -> usize {
     match CLASSES[usize::from(text[at])] {
         Class::Outer => 1,
@@ -77,13 +77,13 @@ fn outer(text: &[u8], at: usize) -> usize {
             [0x1b, ..] => control_sequence(&text[at..]),
             // No-break space, « and ».
             [0xc2, 0xa0 | 0xab | 0xbb, ..] => 2,
-            // U+2000 to U+206F, general punctuation: spaces, dashes, quotes, marks of direction.
+            // U+2000 to U+206F, general punctuation: spaces, dashes, quotes, direction marks.
             [0xe2, 0x80, ..] | [0xe2, 0x81, 0x80..=0xaf, ..] => 3.min(text.len() - at),
-            // The space, comma and full stop of CJK, and their brackets.
+            // The CJK space, comma and full stop, and CJK brackets.
             [0xe3, 0x80, 0x80..=0x82 | 0x88..=0x91, ..] => 3,
-            // The byte-order mark, and what stands for a character that could not be read.
+            // The byte-order mark and the replacement character.
             [0xef, 0xbb, 0xbf, ..] | [0xef, 0xbf, 0xbd, ..] => 3,
-            // Full width: ! " ' ( ) , . : ; < = > ? [ ] { } and the brackets and marks of half width.
+            // Full-width ! " ' ( ) , . : ; < = > ? [ ] { } and the half-width brackets and marks.
             [0xef, 0xbc, 0x81 | 0x82 | 0x87..=0x89 | 0x8c | 0x8e | 0x9a..=0x9f | 0xbb | 0xbd, ..] => 3,
             [0xef, 0xbd, 0x9b | 0x9d | 0xa1..=0xa4, ..] => 3,
             _ => 0,
@@ -91,8 +91,8 @@ fn outer(text: &[u8], at: usize) -> usize {
     }
 }
 
-/// The length of what a terminal obeys and does not show (ECMA-48 §5.4): ESC, `[`, parameters and a letter, which
-/// would otherwise join the word behind it. ESC alone ends a word too.
+/// The length of a terminal control sequence (ECMA-48 §5.4): ESC, `[`, parameters and a letter, which would otherwise
+/// join the word behind it. ESC alone ends a word too.
 fn control_sequence(text: &[u8]) -> usize {
     let length = |from: usize, inner: fn(&u8) -> bool, last: fn(&u8) -> bool| {
         let rest = text.get(from..)?;
@@ -101,14 +101,14 @@ fn control_sequence(text: &[u8]) -> usize {
     };
     let length = match text {
         [_, b'[', ..] => length(2, |byte| matches!(byte, 0x20..=0x3f), |byte| matches!(byte, 0x40..=0x7e)),
-        // Which characters follow, for example ESC ( B.
+        // A character-set selection, for example ESC ( B.
         [_, b'('..=b'/', ..] => length(2, |_| false, |byte| byte.is_ascii_alphanumeric()),
         _ => None,
     };
     length.unwrap_or(1)
 }
 
-/// Whether the byte here goes on a character in UTF-8 that began before it.
+/// Whether the byte at `at` continues a UTF-8 character that began before it.
 fn is_in_character(text: &[u8], at: usize) -> bool {
     (1..=3.min(at)).any(|back| {
         let start = at - back;
@@ -119,12 +119,12 @@ fn is_in_character(text: &[u8], at: usize) -> bool {
             _ => return false,
         };
         let character = &text[start..text.len().min(start + length)];
-        // At the end of a piece the rest of the character has not come yet.
+        // At the end of a piece, the rest of the character has not arrived yet.
         length > back && std::str::from_utf8(character).map_or_else(|error| error.error_len().is_none(), |_| true)
     })
 }
 
-/// The words of a run without an outer delimiter; `cuts` are the places of the others.
+/// The words of a run without an outer delimiter; `cuts` are the positions of the other delimiters.
 fn in_run(run: &[u8], cuts: &[usize], edges: Edges, found: &mut dyn FnMut(&[u8])) {
     let mut from = |start: usize, cuts: &[usize]| {
         let near = cuts.iter().take(PASSED).copied();
@@ -136,7 +136,7 @@ fn in_run(run: &[u8], cuts: &[usize], edges: Edges, found: &mut dyn FnMut(&[u8])
     };
     if edges.starts_whole {
         from(0, cuts);
-        // A line of a diff.
+        // A diff line.
         if matches!(run, [b'+' | b'-', ..]) {
             from(1, &cuts[cuts.partition_point(|cut| *cut < 1)..]);
         }

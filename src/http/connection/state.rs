@@ -171,7 +171,7 @@ impl ConnState {
         // The first tick may have come at once.
         if ticks > most || is_too_slow {
             if is_too_slow || self.phase.get() == Phase::Unread {
-                // What waits for the peer is thrown away; otherwise the peer could go on reading as slowly as it likes.
+                // Unread data is discarded; otherwise the peer could keep reading as slowly as it likes.
                 self.socket.ask(socket::reset_when_closed);
             }
             self.ended.set(true);

@@ -48,8 +48,8 @@ impl Announcement {
         Ok(announcement)
     }
 
-    /// Reads the numbers of `lineage` beside `database`, which can be a copy that must stay unchanged. `None` if there is
-    /// no such file or it is of another version.
+    /// Reads the numbers of `lineage` beside `database`, which can be a copy that must stay unchanged. `None` if there
+    /// is no such file or it is of another version.
     pub fn peek(database: &Path) -> Result<Option<Vec<AtomicU64>>> {
         let path = beside(database, "-rev");
         let Some(file) = companions::open_existing(database, &path)? else { return Ok(None) };

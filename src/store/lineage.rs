@@ -12,12 +12,12 @@ use super::mark::Mark;
 use super::rows::sql;
 use crate::error::Result;
 
-/// The number of writes begun. They are counted under the write lock, so that each has its own number.
+/// Index of the count of begun writes. They are counted under the write lock, so that each has its own number.
 const BEGUN: usize = 0;
 const SUCCEEDED: usize = 1;
 const FAILED: usize = 2;
 const FAILED_MARK: usize = 3;
-/// The first of 16 lines of six numbers. Each write has its own line, because several processes can write at once.
+/// Index of the first of 16 lines of six numbers. Each write has its own, because several processes can write at once.
 const LINES: usize = 8;
 const LINE: usize = 6;
 const COUNT: u64 = 16;
@@ -73,13 +73,13 @@ impl Accusation {
     pub fn text(&self, database: &str) -> String {
         match self {
             Accusation::Older { found, expected } => format!(
-                "{database} is older than the database that was here: it ends with change {} and event {}; change {} \
-                 and event {} were saved. An older copy was put in its place, or its log ({database}-wal) was removed",
+                "{database} is older than the database that was here: its newest change is {} and its newest event {}; \
+                change {} and event {} were saved. It was replaced by an older copy, or its log ({database}-wal) was \
+                removed",
                 found.revision, found.event, expected.revision, expected.event
             ),
             Accusation::Other { event } => format!(
-                "{database} is not the database that was here, or continues an older copy of it: event {event} is a \
-                 different one"
+                "{database} is not the database that was here, or continues an older copy of it: event {event} differs"
             ),
             Accusation::WithoutLog => format!(
                 "{database} was copied while it was in use, and its log ({database}-wal) is missing: the newest \
@@ -95,7 +95,7 @@ impl Accusation {
                 "an older copy: change {} instead of {}, event {} instead of {}",
                 found.revision, expected.revision, found.event, expected.event
             ),
-            Accusation::Other { event } => format!("another database: event {event} is a different one"),
+            Accusation::Other { event } => format!("another database: event {event} differs"),
             Accusation::WithoutLog => "a copy without its log".to_owned(),
         }
     }

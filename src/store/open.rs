@@ -106,8 +106,8 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     Ok(place)
 }
 
-/// Must be called while nobody has the database open. Refuses a log that does not belong to the file, and reverts an
-/// unacknowledged write. Returns true if the file was copied while it was in use and has no log.
+/// Refuses a log that does not belong to the file, and reverts an unacknowledged write. Returns true if the file was
+/// copied while it was in use and has no log. Must be called while nobody has the database open.
 fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<bool> {
     let wal = beside(path, "-wal");
     let unreadable = |error| trouble(&wal, "cannot be read", error);
@@ -130,16 +130,16 @@ fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> R
 pub(super) fn foreign_log(path: &Path) -> String {
     let path = path.display();
     format!(
-        "{path} and its log {path}-wal do not belong together: another copy of the database was put in its place. \
-         Together they would be damaged. Put the database back that was here. To go on with this one, move {path}-wal \
-         and {path}-shm away, and start once with --accept-older-database"
+        "{path} and its log {path}-wal do not belong together: the database was replaced by another copy. Together \
+        they would be damaged. Restore the database that was here. To continue with this one, move {path}-wal and \
+        {path}-shm away, and start once with --accept-older-database"
     )
 }
 
 fn refusal(path: &Path, accusation: &Accusation) -> Error {
     Error::conflict(format!(
-        "{}. Keys that were revoked meanwhile would be live again. Put the newest database back, with its -wal if \
-         there is one. To go on with this one, start once with --accept-older-database; the audit log will say so.",
+        "{}. Keys that were revoked since would be valid again. Restore the newest database, with its -wal if there \
+        is one. To continue with this one, start once with --accept-older-database; the audit log records it.",
         accusation.text(&path.display().to_string())
     ))
 }

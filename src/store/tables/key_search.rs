@@ -176,8 +176,7 @@ fn walk(
     Ok(walk)
 }
 
-/// The condition is one of the columns, so that SQLite only steps to the next key. SQLite does not reorder a cross
-/// join.
+/// The condition is one of the columns, so that SQLite only steps to the next key. It does not reorder a cross join.
 fn walk_sql(filter: &Wanted, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \

@@ -186,9 +186,9 @@ impl Tx<'_> {
         self.execute("UPDATE keys SET expires_at = ?2 WHERE id = ?1", (id.as_bytes(), end.millis())).map(drop)
     }
 
-    /// Changes nothing else, so that it works on a damaged row. SQLite refuses to update any column of a row with a value
-    /// that does not have its column's type. Such values are then replaced by others that are unreadable too, so that
-    /// the row grants no more than before.
+    /// Changes nothing else, so that it works on a damaged row. SQLite refuses to update any column of a row with a
+    /// value that does not have its column's type. Such values are then replaced by others that are unreadable too, so
+    /// that the row grants no more than before.
     pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
         let write = |text| self.db.prepare_cached(text)?.execute((id.as_bytes(), enabled)).map(drop);
         let written = match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {

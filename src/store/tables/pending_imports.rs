@@ -82,8 +82,8 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// The ids below `below`, newest first, as exclusive bounds (lower, upper) between which there is no pending row, so
-    /// that a list does not read a million hidden rows.
+    /// The ids below `below`, newest first, as exclusive bounds (lower, upper) between which there is no pending row,
+    /// so that a list does not read a million hidden rows.
     pub(in crate::store) fn spans(&self, below: Id) -> Result<Vec<(Id, Id)>> {
         let text = "SELECT first_id, last_id FROM pending_imports ORDER BY first_id DESC";
         let (mut spans, mut below) = (Vec::new(), below);

@@ -108,7 +108,7 @@ impl Error {
             ..Error::new(
                 Kind::OutcomeUnknown,
                 "It is unknown whether this change was saved, because the disk failed. Check the audit log, which \
-                shows it if it was saved, before you try again.",
+                 shows it if it was saved, before you try again.",
             )
         }
     }

@@ -50,8 +50,8 @@ fn uri_length(uri: &Uri) -> usize {
     uri.path_and_query().map_or(0, |both| both.as_str().len())
 }
 
-/// `host[:port]` (RFC 9110 §7.2) with a name, an IPv4 address or an IPv6 address in brackets. Escapes (RFC 3986 §3.2.2)
-/// and zones are refused: DNS names contain no escapes, and a zone has a meaning on one machine only.
+/// `host[:port]` (RFC 9110 §7.2) with a name, an IPv4 address or an IPv6 address in brackets. Escapes (RFC 3986
+/// §3.2.2) and zones are refused: DNS names contain no escapes, and a zone has a meaning on one machine only.
 fn is_host(text: &[u8]) -> bool {
     if let [b'[', rest @ ..] = text {
         let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };

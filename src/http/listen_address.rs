@@ -194,7 +194,7 @@ fn is_not_here(error: &io::Error) -> bool {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    // So that a restart need not wait until the system forgets the last server's connections.
+    // Without it a restart would have to wait until the system forgets the last server's connections.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         // IPv4 too, whatever the machine's default is.

@@ -125,7 +125,7 @@ impl Certificates {
     fn exchange(&self, now: Time) -> Result<bool> {
         let pair = load(&self.files, &self.provider)?;
         if let Some(end) = expiry::of(&pair).filter(|end| *end <= now) {
-            return Err(wrong("--tls-cert", &self.files.cert, &format_args!("the certificate expired on {end}")));
+            return Err(wrong("--tls-cert", &self.files.cert, &format_args!("the certificate expired at {end}")));
         }
         let is_other = self.pair.load().cert != pair.cert;
         if is_other {

@@ -1,5 +1,5 @@
-//! Checks the database: its log, its lineage, SQLite's integrity check, references, the audit log, and that every record
-//! can be read. It is read-only: nothing is created beside a copy, and its log is not copied into it.
+//! Checks the database: its log, its lineage, SQLite's integrity check, references, the audit log, and that every
+//! record can be read. It is read-only: nothing is created beside a copy, and its log is not copied into it.
 
 use std::fs;
 use std::path::Path;

@@ -55,7 +55,11 @@ pub(super) fn narrow_modes(database: &Path) -> Result<()> {
     {
         let Ok(found) = fs::symlink_metadata(&file) else { continue };
         if found.is_file() && found.mode() & 0o077 != 0 {
-            tracing::warn!(file = %file.display(), mode = format!("{:o}", found.mode() & 0o777), "a file of the database was readable by others; changed its mode to 600");
+            tracing::warn!(
+                file = %file.display(),
+                mode = format!("{:o}", found.mode() & 0o777),
+                "a file of the database was readable by others; changed its mode to 600"
+            );
             fs::set_permissions(&file, Permissions::from_mode(0o600))
                 .map_err(|error| trouble(&file, "is readable by others and that cannot be changed", error))?;
         }
@@ -140,7 +144,7 @@ fn refuse_strange(database: &Path, path: &Path, found: &Metadata) -> Result<()> 
     if found.uid() != geteuid().as_raw() && found.uid() != owner_of(database) {
         return Err(Error::conflict(format!(
             "{} belongs to another user (uid {}). Nothing was changed. Give it and all other files that begin with the \
-            database's name to the owner of the database (chown {}), then try again.",
+             database's name to the owner of the database (chown {}), then try again.",
             path.display(),
             found.uid(),
             owner_of(database)

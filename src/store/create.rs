@@ -48,7 +48,7 @@ fn refuse_a_lost_one(path: &Path) -> Result<()> {
     let was_here = |file: &str| {
         Err(Error::conflict(format!(
             "{} is missing but {file} exists: the database was moved or deleted. Restore it or, to create a new \
-            one, remove {file}.",
+             one, remove {file}.",
             path.display(),
         )))
     };

@@ -48,8 +48,8 @@ fn name(kind: u64) -> Option<&'static str> {
 pub(super) fn refusal(path: &Path, name: &str) -> Error {
     Error::conflict(format!(
         "{} is on {name}, a network file system or one that looks the same: locks and shared memory do not work \
-        there, so revocations would not be seen and the database could be damaged. Nothing was changed. Move it to \
-        a local disk, or, if only this machine ever uses it, start with --allow-network-filesystem.",
+         there, so revocations would not be seen and the database could be damaged. Nothing was changed. Move it to \
+         a local disk, or, if only this machine ever uses it, start with --allow-network-filesystem.",
         path.display()
     ))
 }

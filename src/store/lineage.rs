@@ -74,8 +74,8 @@ impl Accusation {
         match self {
             Accusation::Older { found, expected } => format!(
                 "{database} is older than the database that was here: its newest change is {} and its newest event {}; \
-                change {} and event {} were saved. It was replaced by an older copy, or its log ({database}-wal) was \
-                removed",
+                 change {} and event {} were saved. It was replaced by an older copy, or its log ({database}-wal) was \
+                 removed",
                 found.revision, found.event, expected.revision, expected.event
             ),
             Accusation::Other { event } => format!(

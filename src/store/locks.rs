@@ -36,8 +36,8 @@ pub(super) struct ServerLock {
 }
 
 impl ServerLock {
-    /// `database` is `None` if locks on this file system are not reliable. `-rev` is locked before the database, so that
-    /// a process that finds the database locked can expect `-rev` to be locked too.
+    /// `database` is `None` if locks on this file system are not reliable. `-rev` is locked before the database, so
+    /// that a process that finds the database locked can expect `-rev` to be locked too.
     pub fn take(path: &Path, announcement: &Arc<Announcement>, database: Option<&Arc<DatabaseFile>>) -> Result<Self> {
         let (file, pid) = pid_file(path)?;
         let pid = pid.unwrap_or_else(|| announcement.pid());
@@ -160,8 +160,8 @@ pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: 
         TryLockError::Error(error) => trouble(path, "cannot be locked", error),
         TryLockError::WouldBlock => Error::conflict(format!(
             "A server{} is using {}, but not the files beside it: -wal, -shm or -rev were removed or replaced, or \
-            the server opened the database by another path. Nothing was changed. Restart the server, then try \
-            again.",
+             the server opened the database by another path. Nothing was changed. Restart the server, then try \
+             again.",
             in_brackets(announcement.pid()),
             path.display()
         )),

@@ -1,5 +1,5 @@
-//! The store: SQLite is the source of truth, and the key index answers look-ups. It owns the engine, the statements, the
-//! files beside the database and the change feed; no SQL, row or connection leaves it. Rules are in `auth`, not here.
+//! The store: SQLite is the source of truth, and the key index answers look-ups. It owns the engine, the statements,
+//! the files beside the database and the change feed; no SQL, row or connection leaves it. `auth` has the rules.
 
 mod announce;
 mod check;
@@ -188,7 +188,7 @@ impl Store {
         let watch = Arc::clone(&self.watch);
         let read = move |db: &mut Connection| {
             let found = query(&Tx::new(db))?;
-            // Checked after the read: if another process had made changes through other files, they would be here by now.
+            // Checked after the read: if another process had used other files, they would be here by now.
             watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
         };
         self.readers.run(read).await

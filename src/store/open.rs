@@ -97,7 +97,11 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     for at in [place.folder(), place.path.as_path()].into_iter().filter(|at| at.exists()) {
         match filesystem::shared(at)? {
             Some(name) if consent.network_file_system => {
-                tracing::warn!(database = %place.path.display(), file_system = name, "--allow-network-filesystem: make sure that only this machine uses the database");
+                tracing::warn!(
+                    database = %place.path.display(),
+                    file_system = name,
+                    "--allow-network-filesystem: make sure that only this machine uses the database"
+                );
             }
             Some(name) => return Err(filesystem::refusal(&place.path, name)),
             None => {}
@@ -131,15 +135,15 @@ pub(super) fn foreign_log(path: &Path) -> String {
     let path = path.display();
     format!(
         "{path} and its log {path}-wal do not belong together: the database was replaced by another copy. Together \
-        they would be damaged. Restore the database that was here. To continue with this one, move {path}-wal and \
-        {path}-shm away, and start once with --accept-older-database"
+         they would be damaged. Restore the database that was here. To continue with this one, move {path}-wal and \
+         {path}-shm away, and start once with --accept-older-database"
     )
 }
 
 fn refusal(path: &Path, accusation: &Accusation) -> Error {
     Error::conflict(format!(
         "{}. Keys that were revoked since would be valid again. Restore the newest database, with its -wal if there \
-        is one. To continue with this one, start once with --accept-older-database; the audit log records it.",
+         is one. To continue with this one, start once with --accept-older-database; the audit log records it.",
         accusation.text(&path.display().to_string())
     ))
 }

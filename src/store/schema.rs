@@ -22,7 +22,7 @@ pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
     if found > known as u32 {
         return Err(Error::conflict(format!(
             "{} was written by a newer keybearer (schema {found}; this version knows {known}). Nothing was changed. \
-            Install that version or a later one.",
+             Install that version or a later one.",
             path.display()
         )));
     }

@@ -51,7 +51,7 @@ fn read(database: &Path) -> Result<Option<Keyring>> {
     file.read_to_string(&mut text).map_err(|error| trouble(&path, "cannot be read", error))?;
     let ring = Keyring::parse(&text).map_err(|error| {
         let way_out = "Restore the file from a copy, or remove it: the server then creates new keys, and tokens already \
-        issued can no longer be verified.";
+                       issued can no longer be verified.";
         Error::conflict(format!("The signing keys in {} cannot be used: {}. {way_out}", path.display(), error.message))
     })?;
     Ok(Some(ring))

@@ -248,8 +248,8 @@ impl WriterLoop {
             self.catch_up();
             self.data_version = version.unwrap_or(0);
         }
-        // After a failure only a successful write shows that writes work, because an empty transaction commits even on a
-        // full disk.
+        // After a failure only a successful write shows that writes work, because an empty transaction commits even on
+        // a full disk.
         if self.counters.failing.load(Ordering::Relaxed) && !self.is_replacing && self.mark().is_ok() {
             self.note_success();
         }

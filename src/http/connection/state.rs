@@ -45,7 +45,7 @@ pub struct ConnState {
     body: Cell<Body>,
     /// The last four bytes that were read; the newest is the lowest.
     tail: Cell<u32>,
-    /// Where those bytes end in memory.
+    /// The address at which those bytes end.
     tail_end: Cell<usize>,
     /// Whether the bytes that were read end where the body ends.
     ends_with_body: Cell<bool>,

@@ -24,7 +24,7 @@ impl Mistake {
             Mistake::UnknownPolicy => {
                 static TOLD: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway asks for a policy that this server does not have. Its operator must name \
-                one from the settings file.";
+                              one from the settings file.";
                 (&TOLD, "unknown_policy", detail)
             }
             Mistake::BlankQuery => {

@@ -13,7 +13,7 @@ const OWN: &str = "The key itself";
 const KEYS: &str = "Keys";
 /// docs/reference.md describes the same search.
 const SEARCHED: &str = "Any part of a name, hint or owner's email among the newest 10,000 keys; older keys are matched \
-by the start of the name or email, or by the whole hint or ID. Letters outside ASCII are case-sensitive.";
+    by the start of the name or email, or by the whole hint or ID. Letters outside ASCII are case-sensitive.";
 const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
 
 fn repeatable(operation: Operation) -> Operation {

@@ -139,8 +139,8 @@ impl WriterLoop {
     }
 
     /// Under the write lock, checks that this is still the database whose newest line is in `-rev`, if others have
-    /// written. A copy written over it with SQLite's backup interface is a transaction like any other, and the next line
-    /// would hide it.
+    /// written. A copy written over it with SQLite's backup interface is a transaction like any other, and the next
+    /// line would hide it.
     fn must_be_newest(&mut self) -> Result<()> {
         let version = self.data_version()?;
         if self.is_replacing || self.judged_version == Some(version) {

@@ -42,5 +42,5 @@ fn must_be_plain(found: FileType) -> io::Result<()> {
         () if found.is_socket() => "a socket",
         () => "a device",
     };
-    Err(io::Error::other(format!("it is {what}, not a regular file. Choose another file")))
+    Err(io::Error::other(format!("it is {what}, not a file. Choose another file")))
 }

@@ -24,7 +24,7 @@ pub struct EventPage {
 /// An entry in the audit log.
 #[derive(ToSchema)]
 #[schema(as = Event)]
-#[expect(dead_code, reason = "the shape of the model's Event, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's Event, which must not depend on OpenAPI")]
 struct EventSchema {
     /// Sequence number: 1, 2, 3 and so on.
     seq: i64,

@@ -51,7 +51,7 @@ pub struct NewKeyBody {
     metadata: Option<Box<RawValue>>,
 }
 
-/// The number of requests allowed per window.
+/// A rate limit: requests per window, and the maximum at once.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRateLimit)]

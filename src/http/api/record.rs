@@ -49,17 +49,17 @@ pub struct KeyJson {
 /// The owner of the key.
 #[derive(ToSchema)]
 #[schema(as = Owner)]
-#[expect(dead_code, reason = "the shape of the model's Owner, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's Owner, which must not depend on OpenAPI")]
 struct OwnerSchema {
     #[schema(value_type = field::Id)]
     id: String,
     email: String,
 }
 
-/// The number of requests allowed per window, the window in seconds, and the number allowed at once.
+/// A rate limit: requests per window of seconds, and the maximum at once.
 #[derive(ToSchema)]
 #[schema(as = RateLimit)]
-#[expect(dead_code, reason = "the shape of the model's RateLimit, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's RateLimit, which must not depend on OpenAPI")]
 struct RateLimitSchema {
     requests: u32,
     window: u32,

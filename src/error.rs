@@ -1,5 +1,5 @@
-//! The one error of the crate: a kind that edges map, words that a person can act on.
-//! Knows no status code and no exit code: `http/problem.rs` and `main.rs` do.
+//! The only error type of the crate: a kind that callers map, and a message that a person can act on. It must not
+//! depend on status codes or exit codes: `http/problem.rs` and `main.rs` map them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,44 +7,44 @@ use std::time::Duration;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in the terms a caller can decide on.
+/// What went wrong, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Input that breaks a rule; the message names the rule.
+    /// The input breaks a rule, which the message names.
     Invalid,
-    /// No such thing, or not one that the caller may know of.
+    /// It does not exist, or the caller must not know that it does.
     NotFound,
-    /// The act collides with what is stored (a taken e-mail, the last admin).
+    /// The action conflicts with stored data (a taken email, the last admin).
     Conflict,
-    /// The change was based on a state that is not the present one any more.
+    /// The change was based on an outdated state.
     Outdated,
-    /// The caller is known and may not do this.
+    /// The caller is authenticated but not allowed to do this.
     Forbidden,
-    /// The session, key or password that proved who the caller is does not prove it any more.
+    /// The session, key or password that authenticated the caller is no longer valid.
     NoLongerKnown,
-    /// The caller's key does not hold this scope any more.
+    /// The caller's key no longer has this scope.
     ScopeLost(&'static str),
-    /// The caller's key may not be used from this address any more.
+    /// The caller's key can no longer be used from this address.
     AddressLost,
-    /// Too many tries; `retry_after` says when the next one is heard.
+    /// Too many attempts; `retry_after` says when the next one is allowed.
     Throttled,
-    /// We cannot tell, or cannot write, right now. Never a verdict about a key.
+    /// The server cannot answer or write right now. This is never a verdict on a key.
     Unavailable,
-    /// A write failed so late that it may or may not have happened.
+    /// A write failed so late that it is unknown whether it happened.
     OutcomeUnknown,
-    /// A fault of ours that trying again will not mend.
+    /// A bug in the server, which trying again does not fix.
     Internal,
 }
 
 #[derive(Debug, Clone)]
 pub struct Error {
     pub kind: Kind,
-    /// For the person who caused it. Holds no key material, no SQL, no path of the server.
+    /// The message for the caller. It must not contain key material, SQL or paths of the server.
     pub message: Cow<'static, str>,
-    /// The input field that is at fault, by its form or JSON name.
+    /// The form or JSON name of the input field at fault.
     pub field: Option<&'static str>,
     pub retry_after: Option<Duration>,
-    /// For the log and the operator only.
+    /// The cause, for the log and the operator only.
     pub cause: Option<String>,
 }
 
@@ -66,7 +66,10 @@ impl Error {
     }
 
     pub fn outdated(what: &'static str) -> Self {
-        Error::new(Kind::Outdated, format!("The {what} was changed meanwhile. Read it again and repeat your change."))
+        Error::new(
+            Kind::Outdated,
+            format!("The {what} has changed since you read it. Read it again and repeat your change."),
+        )
     }
 
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
@@ -74,7 +77,7 @@ impl Error {
     }
 
     pub fn no_longer_known() -> Self {
-        Error::new(Kind::NoLongerKnown, "Your access ended while this request was on its way. Log in and try again.")
+        Error::new(Kind::NoLongerKnown, "Your access ended during this request. Sign in and try again.")
     }
 
     pub fn throttled(wait: Duration) -> Self {
@@ -85,7 +88,7 @@ impl Error {
         }
     }
 
-    /// Our own trouble that may pass. `cause` is for the log.
+    /// A temporary failure of the server. `cause` is for the log.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
         Error {
             retry_after: Some(Duration::from_secs(1)),
@@ -97,15 +100,15 @@ impl Error {
         }
     }
 
-    /// A write of which nobody can say whether it happened. `cause` is for the log.
+    /// A write that may or may not have happened. `cause` is for the log.
     pub fn outcome_unknown(cause: impl fmt::Display) -> Self {
         Error {
             retry_after: Some(Duration::from_secs(1)),
             cause: Some(cause.to_string()),
             ..Error::new(
                 Kind::OutcomeUnknown,
-                "The outcome of this change is unknown: the disk failed while it was being saved. Look at what it \
-                 was to change before you try again; the audit log shows it if it was made.",
+                "It is unknown whether this change was saved, because the disk failed. Check the audit log, which \
+                 shows it if it was saved, before you try again.",
             )
         }
     }

@@ -1,4 +1,4 @@
-//! A thread that works beside the requests until it is told to stop, and may give way to them.
+//! A background thread that runs until it gets the order to stop, and can give way to requests.
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// Lets verifications come before this thread: on Linux this is the thread's own priority. Refused, it
-/// only competes as an equal.
+/// Gives verifications priority over this thread; on Linux each thread has its own priority. If the system refuses,
+/// the thread competes with equal priority.
 pub fn give_way() {
     let _ = rustix::process::nice(10);
 }
 
-/// Stops its thread when told so or dropped.
+/// A running thread, which stops on request or when this is dropped.
 pub struct Background {
     order: SyncSender<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How the thread learns that it is to stop.
+/// The thread's side of the order to stop.
 pub struct Orders(Receiver<()>);
 
 impl Orders {
-    /// Waits this long, or until the order to stop comes; tells whether it has.
+    /// Waits this long or until the order to stop arrives, and returns whether it has arrived.
     pub fn to_stop_within(&self, pause: Duration) -> bool {
         !matches!(self.0.recv_timeout(pause), Err(RecvTimeoutError::Timeout))
     }
@@ -37,9 +37,9 @@ impl Background {
         Ok(Background { order, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Returns when the thread has done what it does at its end.
+    /// Stops the thread, and returns when it has finished.
     pub fn stop(&self) {
-        let _ = self.order.try_send(()); // told already
+        let _ = self.order.try_send(()); // the order was sent before
         if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
             let _ = thread.join(); // its panic is in the log
         }

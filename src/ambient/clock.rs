@@ -1,4 +1,4 @@
-//! What time it is: the wall clock for expiries, a steady clock for limits and timeouts.
+//! The time: a wall clock for expiries, a steady clock for limits and timeouts.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use crate::model::Time;
 
 pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
-    /// Time since this clock was made; never goes back.
+    /// Time since this clock was created; it never goes backwards.
     fn steady(&self) -> Duration;
 }
 
@@ -16,15 +16,15 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(clippy::new_without_default, reason = "making a clock is an act, not a default")]
-    #[expect(clippy::disallowed_methods, reason = "this is where ambient time enters")]
+    #[expect(clippy::new_without_default, reason = "creating a clock is an action, not a default")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's time")]
     pub fn new() -> Self {
         SystemClock { started: Instant::now() }
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where ambient time enters")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's time")]
     fn now(&self) -> Time {
         let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
@@ -38,7 +38,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that a test moves by hand.
+/// A clock that a test controls.
 pub struct ManualClock {
     millis: AtomicI64,
     steady: AtomicI64,
@@ -55,7 +55,7 @@ impl ManualClock {
         self.steady.fetch_add(span, Ordering::SeqCst);
     }
 
-    /// As when a wrong clock is set right; no time passes.
+    /// Sets the wall clock, as when a wrong clock is corrected; no time passes.
     pub fn set(&self, time: Time) {
         self.millis.store(time.millis(), Ordering::SeqCst);
     }

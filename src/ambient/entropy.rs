@@ -1,4 +1,4 @@
-//! Random bytes. The server takes them from the operating system and fails rather than weaken.
+//! Random bytes from the operating system. If it has none, the server fails rather than use weaker ones.
 
 use std::sync::Mutex;
 
@@ -19,19 +19,19 @@ impl dyn Entropy + '_ {
     }
 }
 
-/// `getrandom(2)` and its kin; no user-space generator between.
+/// `getrandom(2)` or its equivalent, without a user-space generator in between.
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(clippy::disallowed_methods, reason = "this is where ambient randomness enters")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's randomness")]
     fn fill(&self, bytes: &mut [u8]) -> Result<()> {
         SysRng
             .try_fill_bytes(bytes)
-            .map_err(|error| Error::unavailable(format!("no random bytes from the system: {error}")))
+            .map_err(|error| Error::unavailable(format!("the system returned no random bytes: {error}")))
     }
 }
 
-/// The same bytes for the same seed: for tests alone.
+/// The same bytes for the same seed, for tests only.
 pub struct SeededEntropy(Mutex<StdRng>);
 
 impl SeededEntropy {

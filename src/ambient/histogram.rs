@@ -1,8 +1,8 @@
-//! Counts by size, without a lock: for latencies and batch sizes that a scraper reads.
+//! A lock-free histogram for the latencies and batch sizes in the metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `bounds` are inclusive upper bounds, ascending; what is larger is in one bucket more.
+/// `bounds` are ascending, inclusive upper bounds; larger values are in an extra bucket.
 pub struct Histogram<const N: usize> {
     bounds: [u64; N],
     counts: [AtomicU64; N],
@@ -10,10 +10,10 @@ pub struct Histogram<const N: usize> {
     sum: AtomicU64,
 }
 
-/// A histogram read at one moment.
+/// The state of a histogram at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Upper bound (`None`: infinity) and the count in this bucket alone.
+    /// Each bucket's upper bound (`None` means infinity) and its own count.
     pub buckets: Vec<(Option<u64>, u64)>,
     pub sum: u64,
 }
@@ -43,7 +43,7 @@ impl<const N: usize> Histogram<N> {
 }
 
 impl Snapshot {
-    /// Of histograms with the same bounds.
+    /// The sum of two histograms with the same bounds.
     pub fn plus(mut self, other: &Snapshot) -> Snapshot {
         for (own, more) in self.buckets.iter_mut().zip(&other.buckets) {
             own.1 += more.1;

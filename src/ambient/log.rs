@@ -1,5 +1,5 @@
-//! Lines on their way to stderr. A thread of its own writes them, so that a reader who has stopped
-//! reading stops nothing else: what does not fit in the queue is dropped, counted and reported.
+//! The queue of log lines for stderr. A separate thread writes them, so that a reader who stops reading blocks nothing
+//! else. Lines that do not fit in the queue are dropped, counted and reported.
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Write};
@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// Bytes that may wait; as many again may be with the operating system.
+/// Maximum bytes in the queue; the thread can hold as many again while it writes them.
 const MOST_BYTES: usize = 1 << 20;
-/// Where stderr is set to never wait, and has no room: until the next try.
+/// The wait before the next try if stderr is non-blocking and full.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// There is one stderr, and one log on it.
+/// The queue; there is only one stderr and one log.
 static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// From now on everything goes through the queue.
+/// Starts the queue; all lines then go through it.
 pub fn start() -> Result<()> {
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::unavailable)?;
     let queue = Queue::start(std::fs::File::from(stderr), MOST_BYTES, told)?;
@@ -27,12 +27,12 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-/// Puts a line that must not be dropped in the queue; false if there is none.
+/// Adds a line that must not be dropped; returns false if there is no queue.
 pub fn print(line: &str) -> bool {
     LOG.get().map(|log| log.put(format!("{line}\n").as_bytes(), usize::MAX)).is_some()
 }
 
-/// Waits until all that was said is written, but at most this long.
+/// Waits until all lines are written, but no longer than `within`.
 pub fn flush(within: Duration) {
     if let Some(log) = LOG.get() {
         log.flush(within);
@@ -45,21 +45,18 @@ pub fn dropped() -> u64 {
 }
 
 thread_local! {
-    /// What the thread that writes says itself does not wait in the queue, where it could be dropped.
+    /// The writing thread's own lines bypass the queue, where they could be dropped.
     static OWN: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// The line that reports how many others are missing; empty if the log's level leaves it out.
+/// The line that reports how many others are missing; empty if the log level excludes it.
 fn told(lines: u64) -> Vec<u8> {
     OWN.set(Some(Vec::new()));
-    tracing::warn!(
-        lines,
-        "lines are missing from this log: whoever reads it stopped for a while, or there was no room to write it"
-    );
+    tracing::warn!(lines, "lines are missing from this log: its reader stopped for a while, or its disk was full");
     OWN.take().unwrap_or_default()
 }
 
-/// Takes a whole line with each write, at once.
+/// A writer for one line. Each write must be a whole line and does not block.
 pub struct Line;
 
 impl Write for Line {
@@ -87,12 +84,12 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    /// Of the thread that writes: nothing is left for it to do.
+    /// Whether the writing thread has nothing left to do.
     is_idle: bool,
 }
 
 impl Queue {
-    /// `tell` makes the line that reports how many are missing.
+    /// `tell` returns the line that reports how many are missing.
     fn start(out: impl Write + Send + 'static, most: usize, tell: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
         let queue = Arc::new(Queue {
             most,
@@ -121,7 +118,7 @@ impl Queue {
 
     fn flush(&self, within: Duration) {
         let waits = |waiting: &mut Waiting| !waiting.is_idle;
-        // Whether all was written in time makes no difference to who asks.
+        // The caller does not need to know whether all lines were written in time.
         let _ = self.written.wait_timeout_while(self.lock(), within, waits);
     }
 
@@ -131,15 +128,15 @@ impl Queue {
             let dropped = self.take(&mut bytes);
             let lost = write(&mut out, &bytes);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
-            // Told only when the report is written, too.
+            // It counts as reported only once the report is written.
             if lost == 0 && dropped > reported && write(&mut out, &tell(dropped - reported)) == 0 {
                 reported = dropped;
             }
         }
     }
 
-    /// Waits for bytes and takes them all, in exchange for the room of those written. Returns how many lines were
-    /// dropped until then: they would have followed these, for which there was room.
+    /// Waits for bytes and takes them all, reusing the buffer of those written. Returns how many lines were dropped by
+    /// then; they would have followed these.
     fn take(&self, bytes: &mut Vec<u8>) -> u64 {
         bytes.clear();
         let mut waiting = self.lock();
@@ -157,7 +154,7 @@ impl Queue {
     }
 }
 
-/// Writes them all, however long that takes. How many lines could not be written.
+/// Writes all bytes, however long it takes, and returns how many lines could not be written.
 fn write(out: &mut impl Write, mut bytes: &[u8]) -> u64 {
     while !bytes.is_empty() {
         match out.write(bytes) {
@@ -177,7 +174,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Takes a piece for each permission it gets, and passes on what it took.
+    /// Accepts one write per permission, and passes on what was written.
     struct Reader {
         permissions: Receiver<io::Result<()>>,
         taken: Sender<Vec<u8>>,
@@ -204,7 +201,7 @@ mod tests {
         )
     }
 
-    /// The sum of what the reports say.
+    /// The sum of the reported counts.
     fn told(read: &str) -> u64 {
         read.lines().filter_map(|line| line.strip_suffix(" missing")?.parse::<u64>().ok()).sum()
     }
@@ -214,13 +211,13 @@ mod tests {
         let (queue, permit, took) = queue(40);
         let fill = || (0..100).for_each(|_| queue.put(b"ten bytes\n", queue.most));
         fill();
-        // There is no room for the third piece: the report, as a rule.
+        // There is no room for the third write, which is usually the report.
         for number in 0..8 {
             permit.send(if number == 2 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }).unwrap();
         }
         queue.flush(LONG);
         fill();
-        // However small the pieces: enough.
+        // This is enough, however small the writes are.
         for _ in 0..1000 {
             permit.send(Ok(())).unwrap();
         }

@@ -1,5 +1,5 @@
-//! The only place that touches ambient time, randomness and threads; clippy forbids them elsewhere.
-//! Everything above takes a [`Clock`] and an [`Entropy`], so a test can set both by hand.
+//! The only place that uses the system's time, randomness and threads; clippy forbids them elsewhere. All other
+//! modules get a [`Clock`] and an [`Entropy`] as arguments, so that a test can control both.
 
 pub mod background;
 pub mod clock;

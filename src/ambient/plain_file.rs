@@ -1,5 +1,5 @@
-//! Files of settings and secrets, read whole. Only plain files: a named pipe or a device could keep the reader for
-//! ever or fill the memory.
+//! Reads whole files with settings and secrets. They must be plain files: a named pipe or a device could block the
+//! reader forever or fill the memory.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -9,12 +9,13 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-/// No certificate chain and no settings file comes near it.
+/// Maximum size, far more than any certificate chain or settings file needs.
 const MOST: u64 = 1 << 20;
 
-/// The file's bytes, wiped when they are dropped. Links are followed.
+/// Reads the file's bytes, which are wiped when they are dropped. Links are followed.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Before it is opened, since opening some devices does something; and after, since it may have been replaced.
+    // Checked before it is opened, because opening some devices has effects, and again after, because it may have
+    // been replaced.
     must_be_plain(fs::metadata(path)?.file_type())?;
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     must_be_plain(file.metadata()?.file_type())?;
@@ -23,11 +24,11 @@ pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 
 fn read_bounded(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = file.metadata()?.len();
-    let too_long = || io::Error::other("it is larger than 1 MiB. Name another file");
+    let too_long = || io::Error::other("it is larger than 1 MiB. Choose another file");
     if length > MOST {
         return Err(too_long());
     }
-    // At once as long as it gets, so that no part of a secret stays behind when the buffer grows.
+    // The full capacity, so that the buffer never grows and leaves a part of a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(length as usize + 1));
     file.take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST { Err(too_long()) } else { Ok(bytes) }
@@ -41,5 +42,5 @@ fn must_be_plain(found: FileType) -> io::Result<()> {
         () if found.is_socket() => "a socket",
         () => "a device",
     };
-    Err(io::Error::other(format!("it is {what}, not a file. Name a file")))
+    Err(io::Error::other(format!("it is {what}, not a file. Choose another file")))
 }

@@ -1,5 +1,5 @@
-//! A few threads behind a short queue, each with a state of its own (a database connection, or
-//! nothing). A full queue answers at once with "unavailable": work never piles up unseen.
+//! A few threads behind a short queue, each with its own state (a database connection, or nothing). If the queue is
+//! full, callers get "unavailable" immediately, so that work never accumulates unnoticed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
-/// `None`: the thread that takes it ends.
+/// `None` stops the thread that receives it.
 type Job<S> = Option<Box<dyn FnOnce(&mut S) + Send>>;
 
 pub struct Pool<S> {
@@ -20,7 +20,7 @@ pub struct Pool<S> {
 }
 
 impl<S: Send + 'static> Pool<S> {
-    /// One thread for each of `states`, and at most `waiting` jobs behind those that run.
+    /// Starts one thread per state, with a queue of max `waiting` jobs.
     pub fn start(name: &'static str, waiting: usize, states: Vec<S>) -> Result<Self> {
         let (queue, jobs) = sync_channel::<Job<S>>(waiting);
         let jobs = Arc::new(Mutex::new(jobs));
@@ -34,22 +34,22 @@ impl<S: Send + 'static> Pool<S> {
         Ok(Pool { queue, name, threads: Mutex::new(threads) })
     }
 
-    /// Finishes what is queued, ends the threads and drops their states.
+    /// Finishes the queued jobs, stops the threads and drops their states.
     pub fn stop(&self) {
         let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
         for _ in &threads {
-            let _ = self.queue.send(None); // they have ended by themselves
+            let _ = self.queue.send(None); // the threads have ended already
         }
         for thread in threads {
-            let _ = thread.join(); // a job's panic is caught, and reported, in the thread
+            let _ = thread.join(); // the thread itself catches and reports panics
         }
     }
 
-    /// Runs `job` on one of the threads. A job that panics is an internal error; the thread lives on.
+    /// Runs `job` on one of the threads. A panic in a job is an internal error; the thread survives it.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce(&mut S) -> Result<T> + Send + 'static) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let boxed = Box::new(move |state: &mut S| {
-            // A caller that went away does not want the answer.
+            // The caller may have gone away.
             let _ = reply.send(job(state));
         });
         self.queue.try_send(Some(boxed)).map_err(|error| match error {
@@ -67,7 +67,7 @@ fn work<S>(jobs: &Mutex<Receiver<Job<S>>>, mut state: S) {
             Err(_) => return,
         };
         let Ok(Some(job)) = next else { return };
-        // The panic hook has logged it; the caller learns by the dropped reply.
+        // The panic hook has logged it; the dropped reply informs the caller.
         let _ = catch_unwind(AssertUnwindSafe(|| job(&mut state)));
     }
 }

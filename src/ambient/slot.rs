@@ -1,4 +1,4 @@
-//! A value for each thread, for counters and buffers that threads must not share on the hot path.
+//! One value per thread, for counters and buffers that threads must not share on the hot path.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ thread_local! {
     static OWN: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// On a cache line (pair) of its own, so that neighbours do not slow each other.
+/// A value on its own cache line (pair), so that neighbours do not slow each other down.
 #[repr(align(128))]
 struct Padded<T>(T);
 
-/// More threads than slots share some; values must be `Sync`.
+/// The values of all threads. They must be `Sync`, because threads share slots if there are more threads than slots.
 pub struct PerThread<T> {
     slots: Box<[Padded<T>]>,
 }

@@ -1,6 +1,6 @@
-//! Which of the standard streams this process was started without. Before `main`, Rust's runtime opens /dev/null in
-//! their places, so that no file of ours gets their numbers; after that nobody can tell such a stream from one
-//! that was sent to /dev/null on purpose, and a key would be printed to nobody.
+//! Which standard streams were closed when this process was started. Before `main`, Rust's runtime opens /dev/null in
+//! their place, so that no other file gets their numbers. After that, such a stream looks the same as one that was
+//! redirected to /dev/null on purpose, and a printed key would be lost.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -10,10 +10,10 @@ pub enum Stream {
     Stdout = 1,
 }
 
-/// A bit for each stream.
+/// One bit per stream.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
 
-/// Run by the loader, before the runtime looks.
+/// The loader runs this before the runtime checks the streams.
 #[used]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
@@ -21,7 +21,7 @@ static LOOK: extern "C" fn() = look;
 
 extern "C" fn look() {
     for stream in [Stream::Stdin, Stream::Stdout] {
-        // SAFETY: F_GETFD only asks, of any number, whether a file is open under it.
+        // SAFETY: F_GETFD only asks whether a number is an open file descriptor, and is valid for any number.
         if unsafe { libc::fcntl(stream as i32, libc::F_GETFD) } == -1 {
             CLOSED.fetch_or(1 << stream as u8, Ordering::Relaxed);
         }

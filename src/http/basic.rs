@@ -1,4 +1,4 @@
-//! HTTP Basic (RFC 7617): e-mail and password of somebody's program, for the token endpoint alone.
+//! HTTP Basic (RFC 7617) for the token endpoint only: email and password of a program's user.
 
 use std::future::{Ready, ready};
 
@@ -15,16 +15,16 @@ use super::problem::Problem;
 use super::request_id::RequestId;
 use crate::model::{ClientAddress, Origin};
 
-/// As sent; not yet believed. No `Debug`: it holds a password.
+/// Unverified credentials. There is no `Debug`, because they include a password.
 pub struct Basic {
     pub email: String,
     pub password: Zeroizing<String>,
 }
 
-/// Somebody who has proved nothing yet, and what came in the request's head.
+/// An unauthenticated caller, and what the request's headers contain.
 pub struct Visitor {
     pub basic: Option<Basic>,
-    /// At most 200 characters.
+    /// Max 200 characters.
     pub user_agent: String,
     brings_key: bool,
     address: ClientAddress,
@@ -36,7 +36,7 @@ impl Visitor {
         Origin::anonymous(self.address, self.request_id.as_str().to_owned())
     }
 
-    /// Two credentials of two kinds in one request: nobody can tell whose it is.
+    /// Refuses a key beside a password, because it would be unclear who sends the request.
     pub fn brings_no_key(&self) -> Result<(), Problem> {
         if self.brings_key { Err(Problem::bad_header("Send a key or a password, not both.")) } else { Ok(()) }
     }
@@ -58,12 +58,12 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
     let basic = lines.next().and_then(|value| encoded(value.as_bytes()));
     let brings_key = match credential(headers) {
         Credential::None => false,
-        // Beside Basic what holds nothing is an empty X-API-Key.
+        // Beside Basic, an empty garbled credential is an empty X-API-Key.
         Credential::Garbled(b"") => basic.is_none(),
         _ => true,
     };
     if lines.next().is_some() || (basic.is_some() && brings_key) {
-        return Err(Problem::bad_header("Send one Authorization header, and no X-API-Key beside it."));
+        return Err(Problem::bad_header("Send only one Authorization header, without X-API-Key."));
     }
     Ok(Visitor {
         basic: basic.map(|text| decode(text).ok_or_else(Problem::unreadable_basic)).transpose()?,
@@ -74,13 +74,13 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
     })
 }
 
-/// What stands after the scheme, which is taken in any case (RFC 9110 §11.1).
+/// The text after the scheme, whose case does not matter (RFC 9110 §11.1).
 fn encoded(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(6)?;
     (scheme.eq_ignore_ascii_case(b"basic ")).then(|| rest.trim_ascii())
 }
 
-/// UTF-8, as the challenge says; the first colon ends the e-mail.
+/// Decodes UTF-8, as the challenge says; the email ends at the first colon.
 fn decode(text: &[u8]) -> Option<Basic> {
     let pair = Zeroizing::new(BASE64.decode(text).ok()?);
     let (email, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;

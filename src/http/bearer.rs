@@ -1,5 +1,5 @@
-//! The extractor for routes that a key opens: `Bearer` in a handler's signature is the proof that a
-//! live key came with the request.
+//! The extractor for routes that require a key. `Bearer` in a handler's signature proves that the request came with a
+//! live key.
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -24,7 +24,7 @@ pub struct Bearer {
 }
 
 impl Bearer {
-    /// The caller must hold every one of `scopes`.
+    /// Requires that the key has all of `scopes`.
     pub fn needs(&self, scopes: &[&str]) -> Result<(), Problem> {
         if scopes.iter().all(|need| self.identity.scopes.covers(need)) {
             return Ok(());
@@ -32,7 +32,7 @@ impl Bearer {
         Err(Problem::refused(crate::model::Refusal::InsufficientScope, scopes))
     }
 
-    /// For acts of the key on itself; the store adds its hint.
+    /// The origin of what the key does to itself; the store adds its hint.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.id(), hint: String::new() };
         let authority = Authority::Key(self.identity.judged_for_itself());
@@ -67,23 +67,23 @@ impl FromRequest for Bearer {
     }
 }
 
-/// Who may revoke the key that came with the request: its bearer, or whoever has the text of a key that nobody can
-/// judge, because its record is damaged.
+/// A caller that can revoke the key in the request: its bearer, or whoever presents a key that cannot be judged
+/// because its record is damaged.
 pub enum Holder {
     Bearer(Bearer),
     OfDamaged(Box<Held>),
 }
 
-/// A key in somebody's hands, as nobody could say whether it is good.
+/// A presented key that could not be judged.
 pub struct Held {
     digest: Digest,
     origin: Origin,
-    /// What it gets for everything else.
+    /// The response to anything but a revocation.
     unjudged: Problem,
 }
 
 impl Held {
-    /// If it is true that its record is damaged, and `judge` allows it.
+    /// Revokes the key if its record is damaged and `judge` allows it.
     pub async fn revoke(
         self,
         site: &Site,
@@ -120,7 +120,7 @@ pub fn site(request: &HttpRequest) -> Result<Shared, Problem> {
         .ok_or_else(|| crate::error::Error::internal("a route without the site").into())
 }
 
-/// The id that the edge gave this request.
+/// The id that the edge assigned to this request.
 pub fn request_id(request: &HttpRequest) -> RequestId {
     *request.extensions().get::<RequestId>().expect("the edge names every request before it is routed")
 }

@@ -1,4 +1,4 @@
-//! Reading request bodies: bounded in size and time, of the right type, strict.
+//! Reads request bodies with a maximum size, a deadline and the right media type, and parses them strictly.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use super::problem::Problem;
 pub const MOST: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A whole body. It may hold keys and passwords, so its memory is wiped when it is dropped.
+/// A whole body. It can contain keys and passwords, so it is wiped when it is dropped.
 pub type Body = Zeroizing<Vec<u8>>;
 
-/// The whole body, at most [`MOST`] bytes, within 30 seconds.
+/// Reads the whole body: max [`MOST`] bytes, within 30 seconds.
 pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
     if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes() != b"identity") {
-        let detail = "Send the body as it is, without Content-Encoding.";
+        let detail = "Send the body uncompressed, without Content-Encoding.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body has at most 65,536 bytes.");
+    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body must not exceed 65,536 bytes.");
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MOST) {
         return Err(too_large());
     }
-    // As large as it can get: it does not move, and leaves no copy behind.
+    // The full capacity, so that it never moves and leaves no copy behind.
     let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MOST)));
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
-                Problem::new(StatusCode::BAD_REQUEST, "invalid_body", "The body broke off or is malformed.")
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_body", "The body is incomplete or malformed.")
             })?;
             if body.len() + chunk.len() > MOST {
                 return Err(too_large());
@@ -50,34 +50,34 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, 
             return Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "timeout",
-                "The body did not arrive within 30 seconds.",
+                "The body did not arrive within 30 seconds. Send it again.",
             ));
         }
     }
     Ok(body)
 }
 
-/// Fields that a form or a query may have: the longest form of the dashboard has some sixty.
+/// Maximum number of fields in a form or a query; the longest form of the dashboard has about sixty.
 pub const MOST_FIELDS: usize = 100;
 
-/// The fields of a form or a query, counted before any is parsed.
+/// The fields of a form or a query. They are counted before any is parsed.
 pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
     let ends = text.iter().filter(|byte| **byte == b'&').count();
     if ends >= MOST_FIELDS {
-        let detail = format!("A form or a query has at most {MOST_FIELDS} fields. Send fewer.");
+        let detail = format!("A form or a query must not have more than {MOST_FIELDS} fields. Send fewer.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail));
     }
     Ok(form_urlencoded::parse(text))
 }
 
-/// The media type without its parameters, in lower case. `None` for two: a proxy may have read the other one.
+/// The media type in lower case, without parameters. `None` if there are two, because a proxy may have read the other.
 pub fn media_type(request: &HttpRequest) -> Option<String> {
     let mut values = request.headers().get_all(header::CONTENT_TYPE);
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-/// A JSON body: `application/json`, one value, every field known, none twice.
+/// A JSON body: `application/json`, one value, no unknown or repeated fields.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
@@ -90,7 +90,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
-/// A JSON body like [`Json`], or none at all.
+/// A JSON body like [`Json`], or no body.
 pub struct MaybeJson<T>(pub T);
 
 impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
@@ -106,7 +106,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
     }
 }
 
-/// The value, and the bytes it was read from. `if_empty` is the value of no body at all.
+/// The value and the bytes from which it was parsed. `if_empty` is the value of an absent body.
 pub async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -133,8 +133,7 @@ fn must_be_json(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Syntax errors are 400; a field that is unknown, doubled, missing or of the wrong type is 422 and
-/// named.
+/// A syntax error is 400. An unknown, repeated, missing or mistyped field is 422, and the response names it.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -142,14 +141,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         misfit(&path, error.inner())
     })?;
     reader.end().map_err(|error| misfit("", &error))?;
-    // serde reads a list of values as an object's fields in their order; we do not.
+    // serde would accept a list of values as an object's fields in order.
     match body.trim_ascii_start().first() {
         Some(b'{') => Ok(value),
-        _ => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "The body is a JSON object.")),
+        _ => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "The body must be a JSON object.")),
     }
 }
 
-/// serde_json quotes what it read; strings of a body may be keys, so only their place is told.
+/// serde_json quotes its input, which can contain keys, so only the position is reported.
 fn misfit(path: &str, error: &serde_json::Error) -> Problem {
     let place = format!("line {}, column {}", error.line(), error.column());
     if error.classify() != serde_json::error::Category::Data {
@@ -160,7 +159,7 @@ fn misfit(path: &str, error: &serde_json::Error) -> Problem {
     let (shape, named) = shape_of(&message);
     let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
     let field = match (named, parent) {
-        // The path of an unknown or doubled field ends in its name, that of a missing one does not.
+        // The path of an unknown or repeated field ends in its name; that of a missing field does not.
         (Some(name), _) if path == name || path.ends_with(&format!(".{name}")) => path.to_owned(),
         (Some(name), _) if path == "." || path.is_empty() => name,
         (Some(name), "") => format!("{path}.{name}"),
@@ -178,8 +177,8 @@ fn misfit(path: &str, error: &serde_json::Error) -> Problem {
     }
 }
 
-/// What is wrong, without any value, and the field it names: `unknown field`, `missing field` and
-/// `duplicate field` name fields alone; "invalid type" and "invalid value" repeat what was sent.
+/// What is wrong, without any value, and the field that the message names. `unknown field`, `missing field` and
+/// `duplicate field` contain only field names; "invalid type" and "invalid value" repeat input.
 fn shape_of(message: &str) -> (String, Option<String>) {
     let names_fields =
         ["unknown field", "missing field", "duplicate field"].iter().any(|start| message.starts_with(start));
@@ -188,13 +187,13 @@ fn shape_of(message: &str) -> (String, Option<String>) {
             let named = text.split('`').nth(1).map(str::to_owned);
             (format!("{}.", text.chars().take(200).collect::<String>()), named)
         }
-        // Of `json_value::List`.
-        Some(text) if text.starts_with("a list has at most") => (format!("{text}."), None),
+        // From `json_value::List`.
+        Some(text) if text.starts_with("a list must not have more than") => (format!("{text}."), None),
         _ => ("a field has the wrong type.".to_owned(), None),
     }
 }
 
-/// A text of a JSON body that may be a key or a password: wiped when it is dropped, and never shown.
+/// A string in a JSON body that can be a key or a password. It is wiped when it is dropped, and never shown.
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {

@@ -1,4 +1,4 @@
-//! Requests that no handler shall see: too large, or without the one host that a request has.
+//! Requests that must not reach a handler: they are too large, or do not have exactly one host.
 
 use std::net::Ipv6Addr;
 
@@ -7,12 +7,12 @@ use actix_web::http::{StatusCode, Uri, header};
 
 use super::problem::Problem;
 
-/// All header fields of a request together; more is 431.
+/// Maximum size of all header fields together; more is 431.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
-/// Path and query; more is 414.
+/// Maximum size of path and query; more is 414.
 const MOST_URI_BYTES: usize = 8 * 1024;
 
-/// Why this request is not served, if it is not.
+/// The reason to refuse this request, if there is one.
 pub fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -20,10 +20,10 @@ pub fn refuse(request: &Request) -> Option<Problem> {
         return Some(too_many_headers());
     }
     if uri_length(request.uri()) > MOST_URI_BYTES {
-        return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "An address has at most 8,192 bytes."));
+        return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "A URL must not exceed 8,192 bytes."));
     }
-    // RFC 9112 §3.2: exactly one Host that is a host; a `/` or `?` in it would move a rebuilt URL. A target
-    // in absolute form has a host of its own (§3.2.2).
+    // RFC 9112 §3.2: exactly one valid Host; a `/` or `?` in it would change a URL built from it. A target in absolute
+    // form has its own host (§3.2.2).
     let mut hosts = headers.get_all(header::HOST);
     let has_host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => is_host(host.as_bytes()),
@@ -35,14 +35,14 @@ pub fn refuse(request: &Request) -> Option<Problem> {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "invalid_request",
-            "Send one Host header with a host and, if need be, a port.",
+            "Send one Host header with a host and, if needed, a port.",
         )
     })
 }
 
-/// By their bytes, or by their number, which the HTTP library counts.
+/// Too many header bytes, or too many fields, which the HTTP library counts.
 pub fn too_many_headers() -> Problem {
-    let detail = "A request has at most 96 header fields, and they have at most 16,384 bytes together.";
+    let detail = "A request must not have more than 96 header fields or 16,384 bytes of them.";
     Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail)
 }
 
@@ -50,8 +50,8 @@ fn uri_length(uri: &Uri) -> usize {
     uri.path_and_query().map_or(0, |both| both.as_str().len())
 }
 
-/// `host[:port]` (RFC 9110 §7.2) of a name, an IPv4 address or an IPv6 address in brackets. Escapes, which
-/// RFC 3986 §3.2.2 allows in names, are not in any that DNS has; nor are zones, which end at a machine.
+/// `host[:port]` (RFC 9110 §7.2) with a name, an IPv4 address or an IPv6 address in brackets. Escapes (RFC 3986
+/// §3.2.2) and zones are refused: DNS names contain no escapes, and a zone has a meaning on one machine only.
 fn is_host(text: &[u8]) -> bool {
     if let [b'[', rest @ ..] = text {
         let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
@@ -75,7 +75,7 @@ const IN_NAME: [bool; 256] = {
     table
 };
 
-/// Empty, as RFC 3986 §3.2.3 allows it, it is the scheme's own.
+/// Whether this is a port. An empty port is the scheme's default (RFC 3986 §3.2.3).
 fn is_port(text: &[u8]) -> bool {
     let number = |sum: u32, digit: &u8| sum * 10 + u32::from(digit - b'0');
     text.len() <= 5 && text.iter().all(u8::is_ascii_digit) && text.iter().fold(0, number) <= u32::from(u16::MAX)

@@ -124,7 +124,7 @@ mod tests {
             lines.push(added.as_bytes());
             prop_assert_eq!(forwarded(&lines), ClientAddress::from(address).to_string());
             let Some(last) = sent.last() else { return Ok(()) };
-            // As nginx does: one line, with the peer's address at its end.
+            // nginx sends one line, with the peer's address at its end.
             let joined = [last, b", ".as_slice(), added.as_bytes()].concat();
             prop_assert_eq!(forwarded(&[&joined]), ClientAddress::from(address).to_string());
         }

@@ -1,5 +1,5 @@
-//! Which key a request presents: `Authorization: Bearer <key>` (RFC 6750 §2.1, the scheme in any
-//! case) or `X-API-Key: <key>`; never the URL, a cookie or a body.
+//! The key that a request presents: `Authorization: Bearer <key>` (RFC 6750 §2.1; the scheme's case does not matter)
+//! or `X-API-Key: <key>`, never in the URL, a cookie or a body.
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
@@ -7,16 +7,16 @@ use crate::model::PlainKey;
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// What the headers hold. Bytes as sent: nothing is decoded, nothing is believed.
+/// The credential in the headers, as unverified bytes that are not decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential<'a> {
     Key(&'a [u8]),
-    /// Nothing, or a credential of another scheme (Basic, Digest), which is not for us.
+    /// No credential, or one of another scheme (Basic, Digest), which is not ours.
     None,
-    /// In a header for keys, text that cannot be one, or a key that is written in another way than the two that
-    /// are read; empty where there is nothing to read.
+    /// A header for keys with text that cannot be a key, or a key in a form that is not read. Empty if there is
+    /// nothing to read.
     Garbled(&'a [u8]),
-    /// Two keys that differ, or two `Authorization` headers that may each hold one.
+    /// Two different keys, or two `Authorization` headers that can each contain one.
     Ambiguous,
 }
 
@@ -25,7 +25,7 @@ pub fn credential(headers: &HeaderMap) -> Credential<'_> {
     let authorization = lines.next().unwrap_or(Authorization::Other);
     let mut api_keys = headers.get_all(X_API_KEY).map(|value| trim(value.as_bytes())).peekable();
     let has_api_key = api_keys.peek().is_some();
-    // An empty header of either name is no second key.
+    // An empty header is not a second key.
     let mut api_keys = api_keys.filter(|key| !key.is_empty());
     if let Some(api_key) = api_keys.next() {
         let is_another = authorization.is_another_key(api_key)
@@ -42,8 +42,8 @@ pub fn credential(headers: &HeaderMap) -> Credential<'_> {
     }
 }
 
-/// Whether a text that is not a key may be one with something around it: a key of ours in other text, or any text
-/// in quotes or after the scheme, which belongs into the other header.
+/// Whether text that is not a key may contain one: a key of ours inside other text, or any text in quotes or after the
+/// scheme, which belongs in the other header.
 pub fn has_more_than_a_key(text: &[u8]) -> bool {
     let has_scheme = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
     has_scheme
@@ -51,8 +51,8 @@ pub fn has_more_than_a_key(text: &[u8]) -> bool {
         || PlainKey::find_in(text).is_some()
 }
 
-/// The headers that an API behind a gateway does not need: a key may have come in them. An `Authorization` of
-/// another scheme is the application's own.
+/// The headers that may have contained a key, which an API behind a gateway does not need. An `Authorization` header
+/// of another scheme belongs to the application.
 #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only Envoy's gRPC takes headers away"))]
 pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {
     let mut lines = headers.get_all(header::AUTHORIZATION).map(|value| value.as_bytes()).peekable();
@@ -63,13 +63,13 @@ pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {
 /// One `Authorization` header.
 enum Authorization<'a> {
     Key(&'a [u8]),
-    /// It is blank, or of another scheme.
+    /// A blank header, or another scheme.
     Other,
-    /// `Bearer`, and nothing after it.
+    /// `Bearer` with nothing after it.
     Blank,
-    /// `Bearer`, and no blank before what follows.
+    /// `Bearer` followed by text without a space.
     Slip,
-    /// `Bearer` with more than one word, or a key of ours under no scheme or another one.
+    /// `Bearer` with more than one word, or a key of ours with no scheme or another one.
     Garbled(&'a [u8]),
 }
 
@@ -82,11 +82,11 @@ impl<'a> Authorization<'a> {
         };
         match rest.iter().position(|byte| *byte != b' ') {
             None => Authorization::Blank,
-            // "BearerX": another scheme, or a typing slip.
+            // "BearerX": another scheme, or a typo.
             Some(0) => Authorization::Slip,
             Some(blanks) => {
                 let token = trim(&rest[blanks..]);
-                // Each byte looked at: the compiler takes sixteen at a time.
+                // This does not stop early, so that the compiler can check sixteen bytes at a time.
                 let has_blank = token.iter().fold(false, |found, byte| found | byte.is_ascii_whitespace());
                 match (token.is_empty(), has_blank) {
                     (true, _) => Authorization::Blank,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of any bytes: a key that stands there word for word, or nothing that passes.
+        /// For any bytes, the result is a key that is in them verbatim, or nothing that passes.
         #[test]
         fn whatever_the_headers_hold_a_key_is_taken_as_it_stands(
             authorization in proptest::option::of(value()), api_key in proptest::option::of(value()),
@@ -247,7 +247,7 @@ mod tests {
         }
     }
 
-    /// Bytes that may stand in a field value, mostly near to what keys look like.
+    /// Bytes that a field value can contain, most of them similar to keys.
     fn value() -> impl Strategy<Value = Vec<u8>> {
         let word = prop_oneof![
             Just(KEY.to_vec()),

@@ -45,7 +45,7 @@ impl<A> Edge<A> {
         Edge { app: app.into_factory(), site, serves: Serves::All }
     }
 
-    /// For the metrics listener, which serves only `app`.
+    /// Wraps the metrics listener, which serves only `app`.
     pub fn around_metrics<F, B>(app: F, site: Shared) -> Self
     where
         F: IntoServiceFactory<A, Request>,

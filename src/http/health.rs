@@ -1,4 +1,4 @@
-//! For orchestrators: alive, and ready to take traffic.
+//! Liveness and readiness for orchestrators.
 
 use std::sync::atomic::Ordering;
 
@@ -12,31 +12,31 @@ use super::{Shared, Site};
 
 #[derive(Serialize, ToSchema)]
 pub struct Liveness {
-    /// `alive`.
+    /// Always `alive`.
     status: &'static str,
 }
 
-/// Strangers ask, so it has no figures; those are in `/metrics`.
+/// Whether the server is ready. It is public, so it has no figures; those are in `/metrics`.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or why it is not: `stopping`, `database_gone`, `signing_keys_missing`, `writes_failing`.
+    /// `ready`, or the reason why not: `stopping`, `database_gone`, `signing_keys_missing`, `writes_failing`.
     status: &'static str,
 }
 
-/// The process runs and its workers answer.
+/// The process is running and its workers respond.
 pub async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(Liveness { status: "alive" })
 }
 
 impl Site {
-    /// Why there are no verdicts, tokens or signed identities just now.
+    /// The reason why verdicts, tokens or signed identities are unavailable, if they are.
     pub(super) fn cannot_judge(&self) -> Option<&'static str> {
         if self.stopping.load(Ordering::Acquire) {
             Some("stopping")
         } else if self.auth.is_database_gone() {
             Some("database_gone")
         } else if self.auth.signing().ring().is_err() {
-            // At the first start they are made while the server answers already.
+            // On the first start the keys are generated while the server already responds.
             Some("signing_keys_missing")
         } else {
             None
@@ -44,7 +44,8 @@ impl Site {
     }
 }
 
-/// Ready while everything can be answered and writes succeed. A filling index is ready: SQLite answers.
+/// The server is ready if it can check keys and writes succeed. It is ready while the index is filling, because SQLite
+/// answers.
 pub async fn readyz(site: Shared) -> HttpResponse {
     let is_failing = site.auth.writes_are_failing();
     let problem = site.cannot_judge().or(is_failing.then_some("writes_failing"));

@@ -1,5 +1,5 @@
-//! Pieces of JSON bodies that serde alone reads too kindly: free-form objects (no name twice, not too
-//! deep), objects that must not be lists, and fields for which `null` is not the same as absence.
+//! Parts of JSON bodies for which serde alone is too lenient: free-form objects (no repeated names, limited depth),
+//! objects that must not be lists, and fields for which `null` differs from absence.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How deep a body may be nested.
+/// Maximum nesting depth of a body.
 const DEEPEST: u8 = 32;
 
-/// For `#[serde(default, deserialize_with = "given")]`: absent is `None`, and `null` is a value like
-/// any other, so that the field's type decides whether it takes it.
+/// For `#[serde(default, deserialize_with = "given")]`: an absent field is `None`, and the field's type decides
+/// whether it accepts `null`.
 pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
-/// A list of texts; one that is too long is refused where it becomes so.
+/// A list of strings. Reading stops with an error as soon as the list is too long.
 #[derive(Debug, Default)]
 pub struct List<const MOST: usize>(pub Vec<String>);
 
@@ -28,14 +28,14 @@ impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
             type Value = List<MOST>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of texts")
+                f.write_str("a list of strings")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<MOST>, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(text) = list.next_element()? {
                     if texts.len() == MOST {
-                        return Err(A::Error::custom(format_args!("a list has at most {MOST} members")));
+                        return Err(A::Error::custom(format_args!("a list must not have more than {MOST} members")));
                     }
                     texts.push(text);
                 }
@@ -47,7 +47,7 @@ impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
     }
 }
 
-/// A JSON object of any content.
+/// A JSON object with any content.
 #[derive(Debug)]
 struct Object(Map<String, Value>);
 
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// A `T` written as an object, not as a list of its fields' values.
+/// A `T` that must be an object, not a list of its fields' values.
 #[derive(Debug)]
 pub struct Fields<T>(pub T);
 
@@ -71,7 +71,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Fields<T> {
     }
 }
 
-/// Any value, at most so many levels deep.
+/// Any value of limited depth; the number is the levels that remain.
 struct Strict(u8);
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = object.next_key::<String>()? {
             let value = object.next_value_seed(self.inner()?)?;
             if map.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name comes twice"));
+                return Err(A::Error::custom("a name is repeated"));
             }
         }
         Ok(Value::Object(map))
@@ -147,7 +147,9 @@ mod tests {
     fn a_list_ends_at_its_limit() {
         let read = |text: &str| serde_json::from_str::<List<2>>(text).map(|List(texts)| texts);
         assert_eq!(read(r#"["a","b"]"#).unwrap(), ["a", "b"]);
-        assert!(read(r#"["a","b","c"]"#).unwrap_err().to_string().starts_with("a list has at most 2 members"));
+        assert!(
+            read(r#"["a","b","c"]"#).unwrap_err().to_string().starts_with("a list must not have more than 2 members")
+        );
         for bad in ["{}", "null", "\"a\"", "[1]", "[null]", "[[]]"] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -136,7 +136,7 @@ where
         .graceful_shutdown_signal(stopping)
         // The reaper ends idle connections, without a timer per request.
         .keep_alive(KeepAlive::Os)
-        // For a connection's first head, which gets 408.
+        // This is for a connection's first head, which gets 408.
         .client_request_timeout(deadlines.head)
         .client_disconnect_timeout(LINGER)
         .on_connect_ext(|connection: &Connection<T>, data| {

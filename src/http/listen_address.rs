@@ -195,7 +195,7 @@ fn is_not_here(error: &io::Error) -> bool {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    // So that a restart need not wait until the system forgets the last server's connections.
+    // Without it a restart would have to wait until the system forgets the last server's connections.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         // IPv4 too, whatever the machine's default is.

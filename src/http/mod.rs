@@ -1,4 +1,5 @@
-//! The only place that knows actix and askama. A handler parses, calls one function of `auth`, renders.
+//! The only place that uses actix and askama. A handler parses the request, calls one function of `auth` and renders
+//! the response.
 
 mod api;
 mod basic;

@@ -1,5 +1,5 @@
-//! From errors and refusals to answers: problem+json (RFC 9457) with challenges (RFC 6750 §3).
-//! The only place that knows which status code an error has.
+//! Turns errors and refusals into responses: problem+json (RFC 9457) with challenges (RFC 6750 §3). The only place
+//! that maps errors to status codes.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\", 
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\"");
 const INVALID_REQUEST: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_request\"");
 const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"keybearer\", error=\"invalid_token\"");
-/// Its description has no quote and no backslash (RFC 6750 §3).
+/// `error_description` must not contain quotes or backslashes (RFC 6750 §3).
 const UNREADABLE_KEY: HeaderValue = HeaderValue::from_static(
     "Bearer realm=\"keybearer\", error=\"invalid_token\", \
      error_description=\"No key can be read. Send it as Authorization: Bearer <key>\"",
@@ -33,11 +33,11 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 const AFTER_ID: &str = "\"}";
 
 thread_local! {
-    /// Few, for few texts are fixed: a flood of bad keys gets the same ones again and again.
+    /// Rendered bodies, so that a flood of bad keys costs little. There are few, because few texts are fixed.
     static RENDERED: RefCell<Vec<Rendered>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A body that the request's id alone tells from the next one.
+/// A body that is complete except for the request's id.
 struct Rendered {
     status: StatusCode,
     code: &'static str,
@@ -45,26 +45,26 @@ struct Rendered {
     before_id: String,
 }
 
-/// An answer that is an error; the body gets its `request_id` at the edge.
+/// An error response; the edge adds the `request_id` to its body.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub status: StatusCode,
     pub code: &'static str,
-    /// The RFC's name for it, under `/oauth` (RFC 6749 §5.2).
+    /// The error code of RFC 6749 §5.2, for responses under `/oauth`.
     pub oauth: Option<&'static str>,
     pub detail: Cow<'static, str>,
-    /// The input field at fault; nested ones as `rate_limit.window`.
+    /// The input field at fault; a nested field is written as `rate_limit.window`.
     pub field: Option<Cow<'static, str>>,
     pub challenge: Option<HeaderValue>,
     pub retry_after: Option<u64>,
     pub allowance: Option<Allowance>,
     pub allow: Option<&'static str>,
-    /// For the log alone.
+    /// The cause, for the log only.
     pub cause: Option<String>,
 }
 
 impl<'a> Credential<'a> {
-    /// The key, or what to answer to somebody who sent none that can be read.
+    /// The key, or the response to a request without a readable key.
     pub fn key(self) -> Result<&'a [u8], Problem> {
         match self {
             Credential::Key(key) => Ok(key),
@@ -98,17 +98,17 @@ impl Problem {
         Problem::new(
             StatusCode::NOT_FOUND,
             "not_found",
-            "There is nothing at this address. The routes are listed in the documentation.",
+            "There is nothing at this URL. The documentation lists the routes.",
         )
     }
 
-    /// What the HTTP library refuses by itself: a doubled parameter, say.
+    /// A request that the HTTP library refuses, for example because a path parameter is malformed.
     pub fn unreadable() -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "This request cannot be read.")
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "This request is malformed. Check how it is encoded.")
     }
 
     pub fn method_not_allowed(allow: &'static str) -> Self {
-        let detail = format!("This address takes {allow}.");
+        let detail = format!("This method is not supported here. Use {allow}.");
         Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail) }
     }
 
@@ -116,7 +116,7 @@ impl Problem {
         Problem { challenge: Some(INVALID_REQUEST), ..Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail) }
     }
 
-    /// A header, other than the credential, that cannot be taken as it is.
+    /// A header other than the credential that is not acceptable.
     pub fn bad_header(detail: &'static str) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
     }
@@ -128,36 +128,36 @@ impl Problem {
         }
     }
 
-    /// A key was meant, and is not where or not as keys are read. By its shape alone: it says nothing of
-    /// whether the key is good.
+    /// The request seems to contain a key in a form that is not read. This is judged by form only and does not reveal
+    /// whether the key is valid.
     pub fn unreadable_key() -> Self {
         let detail = "No key can be read in this request. Send it as `Authorization: Bearer <key>` or as \
                       `X-API-Key: <key>`, with nothing else in the header.";
         Problem { challenge: Some(UNREADABLE_KEY), ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_key", detail) }
     }
 
-    /// No e-mail and password, where they are asked for (RFC 7617 §2).
+    /// Email and password are required and missing (RFC 7617 §2).
     pub fn missing_password() -> Self {
         Problem {
             challenge: Some(BASIC),
             ..Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "missing_credentials",
-                "Send e-mail and password by HTTP Basic or as JSON, or a refresh_token as JSON.",
+                "Send email and password by HTTP Basic or as JSON, or a refresh_token as JSON.",
             )
         }
     }
 
-    /// Wrong e-mail, password or refresh token, or of somebody who may not log in: which is not told.
+    /// The email, password or refresh token is wrong, or the user cannot sign in. The response does not say which.
     pub fn bad_password(detail: impl Into<Cow<'static, str>>) -> Self {
         Problem { challenge: Some(BASIC), ..Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail) }
     }
 
     pub fn unreadable_basic() -> Self {
-        Problem::bad_password("HTTP Basic is the base64 of e-mail, a colon and the password, in UTF-8.")
+        Problem::bad_password("Send HTTP Basic as the base64 of email, a colon and the password, in UTF-8.")
     }
 
-    /// A verdict on what was presented, for the bearer.
+    /// The verdict on a presented key, as the bearer sees it.
     pub fn of(bad: &Bad, scopes: &[&str], presented: &[u8]) -> Self {
         match (bad.held_back, bad.allowance) {
             (Some(wait), _) => Problem::held_back(wait),
@@ -179,13 +179,13 @@ impl Problem {
             ..Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "throttled",
-                "Too many different bad keys came from this address. Wait; a good key is accepted all the while.",
+                "Too many different bad keys came from this address. Try again later; valid keys are still accepted.",
             )
         }
     }
 
-    /// To the bearer, a refused key is one of few things: bad (whatever the reason), out of place, or
-    /// over its limit (promise 7).
+    /// The bearer of a refused key learns only whether it is invalid (whatever the reason), not allowed here, or over
+    /// its limit (promise 7).
     pub fn refused(refusal: Refusal, scopes: &[&str]) -> Self {
         match refusal {
             Refusal::InsufficientScope => Problem {
@@ -197,7 +197,7 @@ impl Problem {
                 ..Problem::new(
                     StatusCode::FORBIDDEN,
                     "insufficient_scope",
-                    format!("This key lacks a scope that is needed here: {}.", scopes.join(" ")),
+                    format!("This key lacks a scope that is required here: {}.", scopes.join(" ")),
                 )
             },
             Refusal::IpNotAllowed => {
@@ -205,7 +205,11 @@ impl Problem {
             }
             Refusal::RateLimited => Problem {
                 retry_after: Some(1),
-                ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "This key is over its limit. Slow down.")
+                ..Problem::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    "This key is over its limit. Try again later.",
+                )
             },
             Refusal::Malformed
             | Refusal::NotFound
@@ -216,7 +220,7 @@ impl Problem {
                 ..Problem::new(
                     StatusCode::UNAUTHORIZED,
                     "invalid_key",
-                    "This key is not valid. Make a new one in the dashboard.",
+                    "This key is not valid. Create a new one in the dashboard.",
                 )
             },
         }
@@ -238,10 +242,10 @@ impl Problem {
         })
     }
 
-    /// The id is the last member: its value follows.
+    /// The body up to the value of its last member, the id.
     fn body_before_id(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        // Both may repeat what was sent.
+        // Both can repeat input.
         let detail = message_without_keys(&self.detail);
         let field = self.field.as_deref().map(message_without_keys);
         let body = Body {
@@ -264,7 +268,7 @@ impl Problem {
         self.complete(Response::with_body(self.status, ()), id)
     }
 
-    /// Makes this problem of an answer that is only begun.
+    /// Completes a response with this problem.
     pub fn complete(&self, mut response: Response<()>, id: &RequestId) -> Response<BoxBody> {
         response.head_mut().status = self.status;
         let headers = response.headers_mut();
@@ -273,7 +277,7 @@ impl Problem {
         response.set_body(BoxBody::new(self.body(id)))
     }
 
-    /// To an answer that has none of these yet. In actix's map `append` is the cheaper of the two.
+    /// Adds headers that the response does not have yet, because `append` is cheaper than `insert` in actix's map.
     pub fn add_headers(&self, headers: &mut HeaderMap) {
         if let Some(challenge) = &self.challenge {
             headers.append(header::WWW_AUTHENTICATE, challenge.clone());
@@ -290,7 +294,7 @@ impl Problem {
     }
 }
 
-/// The members of RFC 9457 §3.1, and ours.
+/// The members of RFC 9457 §3.1 and ours.
 #[derive(serde::Serialize)]
 struct Body<'a> {
     #[serde(rename = "type")]
@@ -344,7 +348,7 @@ impl From<Error> for Problem {
             (Kind::Unavailable, None) => Some(1),
             _ => None,
         };
-        // Start-up errors name paths; none of them reaches a client.
+        // Startup errors contain paths, which must not reach a client.
         let detail = match error.kind {
             Kind::Unavailable => {
                 "The server cannot do this right now. Nothing was changed; try again shortly.".to_owned()
@@ -362,8 +366,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Handlers return problems as errors; the edge turns the marker into a body with the request's id,
-/// as JSON or, for the dashboard, as a page.
+/// Handlers return problems as errors. The edge turns this marker into a body with the request's id: JSON or, for the
+/// dashboard, a page.
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.status
@@ -377,13 +381,13 @@ impl ResponseError for Problem {
     }
 }
 
-/// Whether problems under this path are JSON; elsewhere they are pages for people.
+/// Whether problems under this path are JSON. Elsewhere they are pages.
 pub fn is_for_programs(path: &str) -> bool {
     let first = path.split('/').nth(1).unwrap_or_default();
     matches!(first, "api" | "auth" | "oauth" | ".well-known" | "livez" | "readyz" | "metrics")
 }
 
-/// Any unknown address.
+/// The handler for unknown paths.
 pub async fn unknown_route(_: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::not_found())
 }
@@ -397,7 +401,7 @@ mod tests {
     fn a_body_that_was_rendered_before_tells_its_own_request_and_problem() {
         let ids = RequestIds::new([7; 8]);
         let unreadable = Problem::unreadable();
-        // The same words under another status.
+        // The same text with another status.
         let other = Problem { status: StatusCode::METHOD_NOT_ALLOWED, ..unreadable.clone() };
         let field = Problem { field: Some(Cow::Borrowed("name")), ..unreadable.clone() };
         for problem in [&unreadable, &other, &field, &unreadable, &Problem::missing_key(), &other] {

@@ -1,12 +1,12 @@
-//! A name for each request, in its answer, its log line and its event. Made here, never taken from
-//! the client; from a worker's random start and a counter, so that it costs no system call.
+//! The id of each request, used in its response, log line and audit event. It never comes from the client. It consists
+//! of the worker's random start and a counter, so that it costs no system call.
 
 use std::cell::Cell;
 
 use actix_web::http::header::HeaderValue;
 
 pub struct RequestIds {
-    /// In hex digits.
+    /// The worker's random start, in hex digits.
     worker: [u8; 16],
     next: Cell<u64>,
 }
@@ -21,7 +21,7 @@ impl RequestIds {
         RequestIds { worker: text, next: Cell::new(0) }
     }
 
-    /// One in sixteen, for what is too dear to do for each.
+    /// True for one request in sixteen, for work that is too expensive for each.
     pub fn is_sample(&self) -> bool {
         self.next.get().is_multiple_of(16)
     }

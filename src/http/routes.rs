@@ -1,5 +1,5 @@
-//! Every route, one line each. What a handler's signature takes (`Bearer`, `SignedIn`, `Admin`,
-//! a form) says who may call it. `/auth…` is answered before routing, by `gateway`.
+//! All routes, one line each. The extractors in a handler's signature (`Bearer`, `SignedIn`, `Admin`, a form) say who
+//! can call it. `gateway` handles `/auth…` before routing.
 
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
@@ -73,7 +73,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .default_service(web::route().to(elsewhere));
 }
 
-/// Any other address. One at which a gateway was to ask says so, in the form of a program's answer.
+/// The handler for all other paths. For a misspelt gateway path, the response explains the mistake as JSON.
 async fn elsewhere(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
     match gateway::misspelt(&site, request.path()) {
         Some(problem) => Ok(problem.respond(&request_id(&request)).into()),
@@ -81,18 +81,18 @@ async fn elsewhere(site: Shared, request: HttpRequest) -> Result<HttpResponse, P
     }
 }
 
-/// The metrics listener.
+/// The routes of the metrics listener.
 pub fn configure_metrics(app: &mut ServiceConfig) {
     app.service(at("/metrics", "GET").route(get().to(metrics::scrape))).default_service(web::route().to(unknown_route));
 }
 
-/// A resource that answers other methods than `allow` with 405 and the list.
+/// A resource that refuses methods other than `allow` with 405 and the list.
 fn at(path: &str, allow: &'static str) -> Resource {
     web::resource(path)
         .default_service(web::route().to(move || async move { Err::<String, _>(Problem::method_not_allowed(allow)) }))
 }
 
-/// GET, and HEAD with it.
+/// A route for GET and HEAD.
 fn get() -> Route {
     Route::new().guard(guard::fn_guard(|request| guard::Get().check(request) || guard::Head().check(request)))
 }

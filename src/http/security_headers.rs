@@ -1,4 +1,4 @@
-//! What every answer carries, whoever made it.
+//! The headers of every response.
 
 use actix_http::Response;
 use actix_web::http::StatusCode;
@@ -13,8 +13,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The beginning of any answer of the gateway lane, which no browser renders and which are made 100,000
-/// times a second.
+/// The start of every gateway response. It has fewer headers, because no browser renders it and there are 100,000 per
+/// second.
 pub fn lean(id: &RequestId) -> Response<()> {
     let mut response = Response::with_body(StatusCode::OK, ());
     let headers = response.headers_mut();
@@ -24,7 +24,8 @@ pub fn lean(id: &RequestId) -> Response<()> {
     response
 }
 
-/// On every other answer. An answer's own `Cache-Control` stays (assets); without one nothing is kept.
+/// Adds headers to every other response. A `Cache-Control` that is already set stays (assets); otherwise the response
+/// must not be stored.
 pub fn stamp(headers: &mut HeaderMap, id: &RequestId, hsts: Option<&HeaderValue>) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);

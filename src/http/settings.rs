@@ -27,9 +27,9 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Maximum per address (IPv6: per /64); 0 means no limit. Trusted proxies are exempt.
     pub connections_per_address: usize,
-    /// Where `/metrics` is served without a key.
+    /// The address at which `/metrics` is served without a key.
     pub metrics_listen: Option<ListenAddress>,
-    /// Where Envoy's authorization is served over gRPC.
+    /// The address at which Envoy's authorization is served over gRPC.
     pub grpc_listen: Option<ListenAddress>,
     /// Value of `Strict-Transport-Security`, which is sent if the public URL is https.
     pub hsts: Hsts,

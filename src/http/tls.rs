@@ -1,5 +1,5 @@
-//! TLS from two PEM files, which may be replaced while the server runs. Anything wrong with them stops
-//! the start; there is no way back to plain. Later it is said, and the pair that worked stays in use.
+//! TLS from two PEM files, which can be replaced while the server runs. If they are not usable at startup, the server
+//! does not start, and never falls back to plain HTTP. Later, the error is logged and the previous pair stays in use.
 
 mod expiry;
 
@@ -23,25 +23,25 @@ use crate::ambient::{Background, FileStamp};
 use crate::error::{Error, Kind, Result};
 use crate::model::Time;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// Sessions that can be resumed; rustls' own default.
+/// Maximum number of sessions that can be resumed; the default of rustls.
 const SESSIONS: usize = 256;
 
-/// The pair in use.
+/// The certificate and key in use.
 pub struct Certificates {
     files: TlsFiles,
     provider: Arc<CryptoProvider>,
     pair: ArcSwap<CertifiedKey>,
-    /// Begun with this pair: whoever resumes one must not be left with an older certificate.
+    /// The sessions that were started with this pair, so that a resumed session never uses an older certificate.
     sessions: ArcSwap<ServerSessionMemoryCache>,
     seen: Mutex<Seen>,
 }
 
 struct Seen {
-    /// The files as they were when they were last read.
+    /// The state of the files when they were last read.
     stamps: [Option<FileStamp>; 2],
-    /// Why they could not be used then.
+    /// Why they could not be used, if so.
     failure: Option<String>,
 }
 
@@ -66,12 +66,12 @@ impl Certificates {
         }))
     }
 
-    /// When the certificate in use expires; `None` where it does not say so as it must (RFC 5280 §4.1.2.5).
+    /// When the certificate in use expires; `None` if the date is not in the required form (RFC 5280 §4.1.2.5).
     pub fn expires_at(&self) -> Option<Time> {
         expiry::of(&self.pair.load())
     }
 
-    /// Looks at the files from now on, until the handle is dropped.
+    /// Watches the files until the handle is dropped.
     pub fn watch(self: &Arc<Self>, now: impl Fn() -> Time + Send + 'static) -> Result<Background> {
         let certificates = Arc::clone(self);
         Background::start("certificates", move |orders| {
@@ -82,7 +82,7 @@ impl Certificates {
         })
     }
 
-    /// Reads the files again, changed or not, and says what came of it.
+    /// Reads the files again, changed or not, and logs the result.
     pub fn reload(&self, now: Time) {
         let mut seen = self.seen();
         let stamps = stamps(&self.files);
@@ -100,8 +100,8 @@ impl Certificates {
         seen.stamps = stamps;
     }
 
-    /// The same once they have changed. A pair that does not fit is tried again each time, since its
-    /// other half may come at any moment, and is complained of once.
+    /// Reads the files again if they have changed. If they do not match, it tries again each time, because the other
+    /// file can follow at any moment, but logs the error once.
     fn look(&self, now: Time) {
         let mut seen = self.seen();
         let stamps = stamps(&self.files);
@@ -121,11 +121,11 @@ impl Certificates {
         seen.stamps = stamps;
     }
 
-    /// Whether what the files hold now is another certificate; if so, it is in use.
+    /// Uses the certificate in the files if it is another one, and returns whether it is.
     fn exchange(&self, now: Time) -> Result<bool> {
         let pair = load(&self.files, &self.provider)?;
         if let Some(end) = expiry::of(&pair).filter(|end| *end <= now) {
-            return Err(wrong("--tls-cert", &self.files.cert, &format_args!("this certificate has expired ({end})")));
+            return Err(wrong("--tls-cert", &self.files.cert, &format_args!("the certificate expired at {end}")));
         }
         let is_other = self.pair.load().cert != pair.cert;
         if is_other {
@@ -150,7 +150,7 @@ impl Certificates {
     }
 }
 
-/// What the main listener speaks; rustls offers TLS 1.2 and 1.3 with sound suites only.
+/// The TLS configuration of the main listener. rustls offers only TLS 1.2 and 1.3 with secure cipher suites.
 pub fn config(certificates: Arc<Certificates>) -> Result<ServerConfig> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&certificates.provider))
         .with_safe_default_protocol_versions()
@@ -168,7 +168,7 @@ fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey> {
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| wrong("--tls-cert", &files.cert, &error))?;
     if chain.is_empty() {
-        return Err(wrong("--tls-cert", &files.cert, &"holds no certificate"));
+        return Err(wrong("--tls-cert", &files.cert, &"the file contains no certificate"));
     }
     let key = plain_file::read(&files.key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
     let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong("--tls-key", &files.key, &error))?;
@@ -176,7 +176,7 @@ fn load(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey> {
         let error = format!(
             "{error}. The first certificate in the file must be the server's own, for this key; its issuers follow"
         );
-        wrong("--tls-cert and --tls-key do not fit:", &files.cert, &error)
+        wrong("--tls-cert and --tls-key do not match:", &files.cert, &error)
     })
 }
 
@@ -184,7 +184,7 @@ fn wrong(flag: &str, path: &Path, error: &dyn fmt::Display) -> Error {
     Error::new(Kind::Invalid, format!("{flag} {}: {error}", path.display()))
 }
 
-/// A link counts as the file that it leads to, so that turning it round is a change.
+/// Links are followed, so that pointing a link at another file is a change.
 fn stamps(files: &TlsFiles) -> [Option<FileStamp>; 2] {
     [&files.cert, &files.key].map(|file| FileStamp::of(file))
 }

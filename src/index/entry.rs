@@ -1,5 +1,5 @@
-//! The entries: 64 bytes a key, one cache line, in safe atomics under a sequence lock of their own.
-//! A reader that meets a change under way is told so; it never waits and never sees a mixture.
+//! The entries: 64 bytes per key, which is one cache line, in safe atomics, each entry with its own sequence lock. A
+//! reader that meets a change in progress gets [`Reading::Moving`]; it never waits and never sees a mix of versions.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, OnceLock};
@@ -9,16 +9,16 @@ use crate::model::{Digest, KeyId, Time};
 
 const CHUNK_BITS: u32 = 16;
 const CHUNK: usize = 1 << CHUNK_BITS;
-/// Chunks × entries a chunk: room for one billion keys.
+/// Chunks × entries per chunk: room for one billion keys.
 const CHUNKS: usize = 1 << 14;
 
-/// Seconds in an entry's last word; all ones is "never".
+/// The expiry that means "never": all bits of the seconds in an entry's last word are set.
 const NEVER: u64 = (1 << 39) - 1;
 const IMPORTED: u64 = 1 << 39;
 const VERSION_SHIFT: u32 = 40;
 
-/// Words 0-3 the digest, 4-5 the id, 6 owner and grant, 7 version (24 bits), imported (1), expiry (39).
-/// An odd version means that the entry is being written.
+/// Words 0-3: digest; 4-5: id; 6: owner and grant; 7: version (24 bits), imported (1), expiry (39). An odd version
+/// means that the entry is being written.
 type Entry = [AtomicU64; WORDS];
 const WORDS: usize = 8;
 
@@ -32,7 +32,7 @@ pub(super) struct Content {
 }
 
 pub(super) enum Reading<T> {
-    /// The entry holds this digest, and `read` saw it in one piece.
+    /// The entry holds this digest, and `read` saw a consistent version of it.
     Same(T),
     Other,
     Moving,
@@ -41,7 +41,7 @@ pub(super) enum Reading<T> {
 pub(super) struct Entries {
     chunks: Box<[OnceLock<Words>]>,
     next: AtomicU32,
-    /// Touched by the writer alone; a mutex only to say so in safe code.
+    /// Used only by the writer; the mutex is needed only because this is safe code.
     free: Mutex<Vec<u32>>,
 }
 
@@ -64,8 +64,8 @@ impl Entries {
         prefetch(&self.entry(number)[0]);
     }
 
-    /// Runs `read` between two looks at the version. What `read` follows (owner, grant) was reachable
-    /// from this entry throughout if the version did not move.
+    /// Runs `read` between two reads of the version. If the version did not change, the owner and grant that `read`
+    /// followed belonged to this entry the whole time.
     pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> Reading<T> {
         let words = self.entry(number);
         let before = words[7].load(Ordering::Acquire);
@@ -116,14 +116,14 @@ impl Entries {
         number
     }
 
-    /// Gives the entry new content; returns the old.
+    /// Replaces the entry's content and returns the old one.
     pub fn change(&self, number: u32, digest: &Digest, content: Content) -> Content {
         let old = self.content(number);
         self.write(number, digest_words(digest), content);
         old
     }
 
-    /// Empties the entry, so that no reader with an old table finds the key in it; returns the old content.
+    /// Empties the entry, so that a reader with an old table does not find the key, and returns the old content.
     pub fn clear(&self, number: u32) -> Content {
         let old = self.content(number);
         let nothing = Content { id: KeyId::from_bytes([0; 16]), owner: 0, grant: 0, expires_at: None, imported: false };
@@ -131,7 +131,7 @@ impl Entries {
         old
     }
 
-    /// For use again. A reader that still holds the number sees another digest, or a moved version.
+    /// Frees the entry for reuse. A reader that still has its number sees another digest or a changed version.
     pub fn recycle(&self, number: u32) {
         if let Ok(mut free) = self.free.lock() {
             free.push(number);
@@ -148,7 +148,7 @@ impl Entries {
         let words = self.entry(number);
         let version = (words[7].load(Ordering::Relaxed) >> VERSION_SHIFT) & 0xff_ffff;
         words[7].store((version | 1) << VERSION_SHIFT, Ordering::Relaxed);
-        // The odd version is visible before any word below.
+        // The odd version becomes visible before any word below.
         fence(Ordering::Release);
         for (word, value) in words.iter().zip(digest) {
             word.store(value, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! Parts that many keys share (owners, grants), kept once and counted. A number stays with its
-//! content as long as any entry refers to it; entries are re-checked after their parts were read.
+//! Parts that many keys share (owners, grants), stored once with a reference count. A number keeps its content as long
+//! as any entry refers to it; readers check the entry again after they have read its parts.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -13,7 +13,7 @@ type Slots<T> = Box<[ArcSwapOption<T>]>;
 
 pub(super) struct Interned<T> {
     chunks: Box<[OnceLock<Slots<T>>]>,
-    /// The writer's alone.
+    /// Used only by the writer.
     books: Mutex<Books>,
 }
 
@@ -32,12 +32,12 @@ impl<T> Interned<T> {
         self.chunks.get((number >> CHUNK_BITS) as usize)?.get()?.get(number as usize & (CHUNK - 1))
     }
 
-    /// Lock-free, and without a shared count: the guard borrows.
+    /// Returns the part without a lock or a shared count: the guard borrows it.
     pub fn get(&self, number: u32) -> Option<Guard<Option<Arc<T>>>> {
         self.slot(number).map(ArcSwapOption::load)
     }
 
-    /// A new part with one use.
+    /// Adds a part with one use.
     pub fn add(&self, value: Arc<T>) -> u32 {
         let number = self.with_books(|books| {
             let number = books.free.pop().unwrap_or_else(|| {
@@ -63,7 +63,7 @@ impl<T> Interned<T> {
         self.with_books(|books| books.uses[number as usize] += 1);
     }
 
-    /// One use less; the content, if that was the last.
+    /// Removes one use, and returns the content if it was the last.
     pub fn release(&self, number: u32) -> Option<Arc<T>> {
         let is_last = self.with_books(|books| {
             let uses = &mut books.uses[number as usize];

@@ -1,5 +1,5 @@
-//! Words by the million on large pages. A look-up touches two places of hundreds of megabytes at
-//! random; on small pages each would cost a walk of the page tables besides.
+//! Millions of words on large pages. A look-up reads two random places in hundreds of megabytes; on small pages each
+//! would also cost a page-table walk.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicU64;
 
 use memmap2::{MmapMut, MmapOptions};
 
-/// What the processor maps as one.
+/// The size of a large page.
 pub const LARGE_PAGE: usize = 2 << 20;
 const SMALLEST_BLOCK: usize = 64 << 10;
 
-/// Zeroed words of their own mapping, at a page boundary. Untouched ones take no memory.
+/// Zeroed words in their own mapping, at a page boundary. Unused ones need no memory.
 pub struct Words {
     mapping: MmapMut,
 }
@@ -19,29 +19,28 @@ pub struct Words {
 impl Words {
     pub fn zeroed(count: usize) -> Self {
         let bytes = count.max(1) * size_of::<AtomicU64>();
-        // Out of memory ends the process, as it does in a `Vec`.
+        // Out of memory terminates the process, as it does in a `Vec`.
         let out_of_memory = || handle_alloc_error(Layout::array::<AtomicU64>(count).unwrap_or(Layout::new::<u64>()));
         let mapping = MmapOptions::new().len(bytes).map_anon().unwrap_or_else(|_| out_of_memory());
         #[cfg(target_os = "linux")]
         if bytes >= LARGE_PAGE {
-            // Refused (a system without large pages), small ones do as well.
+            // If the system has no large pages, small ones work as well.
             let _ = mapping.advise(memmap2::Advice::HugePage);
         }
         Words { mapping }
     }
 
     pub fn all(&self) -> &[AtomicU64] {
-        // SAFETY: a mapping starts at a page boundary (aligned) and lives as long as `self`; its bytes
-        // are initialised (zero), and nobody accesses them but through these atomics.
+        // SAFETY: a mapping starts at a page boundary (aligned) and exists as long as `self`; its bytes are initialised
+        // (zero), and they are accessed only through these atomics.
         unsafe { std::slice::from_raw_parts(self.mapping.as_ptr().cast(), self.mapping.len() / size_of::<AtomicU64>()) }
     }
 }
 
-/// Has the processor fetch this word while it does other things: a look-up at random in hundreds of
-/// megabytes waits longer for memory than it computes.
+/// Prefetches this word, because a random look-up in hundreds of megabytes waits longer for memory than it computes.
 pub fn prefetch(word: &AtomicU64) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch is a hint; it reads nothing that the program sees.
+    // SAFETY: a prefetch is only a hint and has no visible effect.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast());
@@ -50,8 +49,7 @@ pub fn prefetch(word: &AtomicU64) {
     let _ = word;
 }
 
-/// A table's part of a block of words that several tables share, so that small ones lie on large
-/// pages too.
+/// A table's part of a block of words that several tables share, so that small tables are on large pages too.
 pub(super) struct Part {
     block: Arc<Words>,
     start: usize,
@@ -64,7 +62,7 @@ impl Part {
     }
 }
 
-/// Hands out words, all zero. A block is freed when the last table in it is.
+/// Allocates zeroed words. A block is freed together with its last table.
 #[derive(Default)]
 pub(super) struct Blocks {
     last: Option<Arc<Words>>,
@@ -78,7 +76,7 @@ impl Blocks {
         let block = match &self.last {
             Some(block) if count <= room => Arc::clone(block),
             _ => {
-                // Small while there are few keys, so that an almost empty index costs little.
+                // The block is small while there are few keys, so that an almost empty index needs little memory.
                 let bytes = (self.handed_out * size_of::<AtomicU64>()).clamp(SMALLEST_BLOCK, LARGE_PAGE);
                 let block = Arc::new(Words::zeroed(count.max(bytes / size_of::<AtomicU64>())));
                 self.last = Some(Arc::clone(&block));

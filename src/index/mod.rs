@@ -1,6 +1,6 @@
-//! The key index: every live key in memory, so that a verification reads no disk and takes no lock.
-//! One writer (the store's writer thread) changes it; any number of readers look keys up at the
-//! same time without waiting for it. Knows no SQL; any engine can feed it.
+//! The key index holds all keys in memory, including disabled and expired ones, so that looking up a key needs no disk
+//! and no lock. One writer (the store's writer thread) changes it; any number of readers look keys up at the same time
+//! without waiting for it. It must not depend on SQL.
 
 mod entry;
 mod interned;
@@ -18,10 +18,10 @@ use memory::Blocks;
 use shard::{Place, Shard};
 
 const SHARDS: usize = 256;
-/// How many keys earlier the place of one is fetched.
+/// How many keys ahead a place is prefetched.
 const AHEAD: usize = 8;
 
-/// Who owns a key, shared by all keys of that user.
+/// The owner of a key, shared by all keys of that user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IndexedOwner {
     pub id: UserId,
@@ -30,23 +30,23 @@ pub struct IndexedOwner {
     pub active: bool,
 }
 
-/// What a key may do, shared by all keys that may do the same.
+/// What a key can do, shared by all keys with the same settings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant {
     pub enabled: bool,
     pub scopes: ScopeSet,
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
-    /// What is stored of it breaks a rule, so that nobody can judge the key: the store is asked each time, and fails.
-    /// Then the other parts are empty, but for `enabled`.
+    /// The stored row breaks a rule, so the key cannot be judged: the store is asked each time, and fails. The other
+    /// fields are then empty, except for `enabled`.
     pub is_unreadable: bool,
-    /// The key whose allowance is used up, where it is another's.
+    /// The key whose rate limit this one shares; `None` if it has its own.
     pub limit_bucket: Option<KeyId>,
-    /// A token's lifetime is bounded on both sides.
+    /// Whether it is a token, whose lifetime has a minimum and a maximum.
     pub is_token: bool,
 }
 
-/// A key as the writer hands it in.
+/// A key as the writer adds it.
 #[derive(Debug, Clone)]
 pub struct IndexedKey {
     pub digest: Digest,
@@ -57,9 +57,9 @@ pub struct IndexedKey {
     pub imported: bool,
 }
 
-/// A key as a reader sees it, for the time of one look.
+/// A key as a reader sees it during one look-up.
 pub struct KeyView<'a> {
-    /// Of its entry here, as long as the key lives; `None` for a key that the store was asked for.
+    /// Entry number, stable while the key exists; `None` for a key that comes from the store.
     pub number: Option<u32>,
     pub id: KeyId,
     pub owner: &'a IndexedOwner,
@@ -85,39 +85,38 @@ impl KeyView<'_> {
     }
 }
 
-/// What the index can say about a digest.
+/// The result of looking up a digest.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup<T> {
     Found(T),
-    /// No such key: proven, not assumed.
+    /// There is certainly no such key.
     Absent,
-    /// Ask the store: the index is not full yet, or behind an announced change.
+    /// The store must be asked, because the index is not full yet or behind an announced change.
     Unsure,
-    /// Nobody can tell: the database file is not the one we opened.
+    /// There is no answer, because the database file is not the one that was opened.
     Broken,
 }
 
-/// Shared by readers and the writer. Methods that change it belong to the writer thread alone and
-/// sit on [`Writing`].
+/// The index, shared by readers and the writer. Methods that change it are on [`Writing`], for the writer thread only.
 pub struct Index {
     shards: Vec<Shard>,
     entries: Entries,
     owners: Interned<IndexedOwner>,
     grants: Interned<Grant>,
-    /// Odd while the index is full; raised when it becomes so and when it is no longer.
+    /// Odd while the index is full; incremented whenever that changes.
     filled: AtomicU64,
     broken: AtomicBool,
     keys: AtomicU64,
     imported: AtomicU64,
     revision: AtomicU64,
     resets: AtomicU64,
-    /// Keys whose entry may be used for another one.
+    /// The number of keys whose entries can be reused.
     recycled: AtomicU64,
-    /// Held by the one writer; its content is what only a writer needs.
+    /// Locked by the one writer; it contains what only a writer needs.
     writing: Mutex<Bookkeeping>,
 }
 
-/// Where new tables go, and where the shared parts are.
+/// Memory for new tables, and the numbers of the shared parts.
 struct Bookkeeping {
     blocks: Blocks,
     owner_numbers: HashMap<UserId, u32>,
@@ -143,13 +142,13 @@ impl Index {
         }
     }
 
-    /// Has the processor fetch what a look-up of this digest will read first. Changes nothing else.
+    /// Prefetches what a look-up of this digest reads first. It changes nothing else.
     pub fn fetch_place(&self, digest: &Digest) {
         let place = Place::of(digest);
         self.shards[place.shard].table().fetch(place);
     }
 
-    /// Has it fetch what the look-up will read next.
+    /// Prefetches what the look-up reads next.
     pub fn fetch_entry(&self, digest: &Digest) {
         let place = Place::of(digest);
         if let Some(number) = self.shards[place.shard].table().candidates(place).next() {
@@ -157,13 +156,13 @@ impl Index {
         }
     }
 
-    /// Runs `look` on the key with this digest. `look` sees one consistent state of the key; it may
-    /// run twice and must only read. Waits for nobody.
+    /// Runs `look` on the key with this digest, without waiting. `look` sees one consistent state of the key; it can
+    /// run twice and must only read.
     pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {
         if self.broken.load(Ordering::Acquire) {
             return Lookup::Broken;
         }
-        // A miss is proof only if the index was full before we looked and has not started over since.
+        // A miss is certain only if the index was full before the look-up and has not been reset since.
         let filled = self.filled.load(Ordering::Acquire);
         let place = Place::of(digest);
         let table = self.shards[place.shard].table();
@@ -178,7 +177,7 @@ impl Index {
             });
             match reading {
                 Reading::Same(Some(seen)) => return Lookup::Found(seen),
-                // Being changed at this instant, or damaged: the store knows.
+                // The key is being changed at this moment, or is damaged, so the store must be asked.
                 Reading::Same(None) | Reading::Moving => return Lookup::Unsure,
                 Reading::Other => {}
             }
@@ -203,30 +202,30 @@ impl Index {
         self.keys.load(Ordering::Relaxed)
     }
 
-    /// Whether any imported key is, or may be, held: only then can text that is not a key of ours be one.
+    /// Whether there are, or may be, imported keys: only then can text in another form than ours be a key.
     pub fn may_hold_imported(&self) -> bool {
         let filled = self.filled.load(Ordering::Acquire);
         self.imported.load(Ordering::Acquire) > 0 || filled.is_multiple_of(2) || !self.has_stayed(filled)
     }
 
-    /// How often everything was forgotten. After that the numbers of entries mean other keys.
+    /// How often the index was reset. After a reset the entry numbers refer to other keys.
     pub fn resets(&self) -> u64 {
         self.resets.load(Ordering::Acquire)
     }
 
-    /// How many entries were given up so far; while it stands still, a number goes on meaning its key.
+    /// How many entries were freed so far. While it does not change, each number still refers to the same key.
     pub fn recycled(&self) -> u64 {
         self.recycled.load(Ordering::Acquire)
     }
 
-    /// The entry of the key with this digest, if it is held.
+    /// The entry number of the key with this digest, if the index holds it.
     pub fn number(&self, digest: &Digest) -> Option<u32> {
         let place = Place::of(digest);
         let table = self.shards[place.shard].table();
         table.candidates(place).find(|number| self.entries.digest(*number) == *digest)
     }
 
-    /// The key at this entry; `None` where there is none, or it is being changed.
+    /// The key in this entry; `None` if there is none or it is being changed.
     pub fn key_at(&self, number: u32) -> Option<KeyId> {
         self.entries.key_at(number)
     }
@@ -235,7 +234,7 @@ impl Index {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// The writer's side. A poisoned lock means that the writer died half-way; nothing is certain then.
+    /// The right to write; `None` if the lock is poisoned, because the writer panicked midway and nothing is certain.
     pub fn write(&self) -> Option<Writing<'_>> {
         self.writing.lock().ok().map(|books| Writing { index: self, books })
     }
@@ -247,14 +246,14 @@ impl Default for Index {
     }
 }
 
-/// The right to change the index; one at a time.
+/// The right to change the index, held by one thread at a time.
 pub struct Writing<'a> {
     index: &'a Index,
     books: std::sync::MutexGuard<'a, Bookkeeping>,
 }
 
 impl Writing<'_> {
-    /// Many keys: the places of those that come next are fetched meanwhile.
+    /// Puts many keys, and prefetches the places of those that come next.
     pub fn put_all(&mut self, keys: &[IndexedKey]) {
         for (at, key) in keys.iter().enumerate() {
             if let Some(later) = keys.get(at + AHEAD) {
@@ -264,7 +263,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Puts the key in, or makes the one that is there equal to it.
+    /// Adds the key, or updates the existing one to match.
     pub fn put(&mut self, key: &IndexedKey) {
         let owner = self.owner_number(&key.owner);
         let grant = self.grant_number(&key.grant);
@@ -306,14 +305,14 @@ impl Writing<'_> {
         }
     }
 
-    /// Renews what all keys of this owner share; an owner without keys here is not kept.
+    /// Updates an owner for all their keys; an owner without keys is not stored.
     pub fn put_owner(&mut self, owner: &IndexedOwner) {
         if let Some(number) = self.books.owner_numbers.get(&owner.id) {
             self.index.owners.replace(*number, Arc::new(owner.clone()));
         }
     }
 
-    /// Forgets everything; until [`Writing::set_full`] every look-up is unsure.
+    /// Removes everything; until [`Writing::set_full`] all look-ups are unsure.
     pub fn reset(&mut self) {
         self.index.resets.fetch_add(1, Ordering::AcqRel);
         self.index.recycled.fetch_add(1, Ordering::AcqRel);
@@ -329,7 +328,7 @@ impl Writing<'_> {
         self.index.imported.store(0, Ordering::Release);
     }
 
-    /// Keeps what it holds; until [`Writing::set_full`] every miss is unsure.
+    /// Keeps the keys; until [`Writing::set_full`] all misses are unsure.
     pub fn set_incomplete(&mut self) {
         if self.index.is_full() {
             self.index.filled.fetch_add(1, Ordering::AcqRel);

@@ -1,6 +1,6 @@
-//! One of 256 hash tables from digest to entry number. A digest is uniformly random already, so its
-//! own bits are the hash. Readers walk a table while the writer fills it; a grown table replaces the
-//! old one in one step, and whoever still reads the old one meets the same entries.
+//! One of 256 hash tables from digest to entry number. Digests are uniformly random, so their own bits are the hash.
+//! Readers read a table while the writer fills it. A larger table replaces the old one in one step, and those who still
+//! read the old one find the same entries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use arc_swap::{ArcSwap, Guard};
 use crate::model::Digest;
 
 const EMPTY: u64 = 0;
-/// A removed slot: probing goes on past it, and an insertion may use it again.
+/// A removed slot: probing continues past it, and an insertion can reuse it.
 const GONE: u64 = u32::MAX as u64;
 const SMALLEST: usize = 16;
 
-/// Where a digest belongs: shard (first byte), and 32 more bits. The higher of those say from which slot on
-/// it is found, all of them tell it from its neighbours.
+/// The place of a digest: its shard (first byte) and its mark, 32 more bits. The higher bits of the mark determine the
+/// first slot; all of them distinguish it from its neighbours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub shard: usize,
@@ -30,8 +30,8 @@ impl Place {
     }
 }
 
-/// Slots of `mark << 32 | (number + 1)`, in the order of their marks but for linear probing; a power of
-/// two, at most three quarters used.
+/// Slots of `mark << 32 | (number + 1)`, ordered by mark except for linear probing. Their number is a power of two, and
+/// max three quarters are used.
 pub(super) struct Table {
     slots: Part,
 }
@@ -45,7 +45,7 @@ impl Table {
         self.slots.all()
     }
 
-    /// Entries whose mark fits; the caller compares the digest.
+    /// The entries with this mark; the caller must compare the digest.
     pub fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
         self.probe(place.mark)
             .map(|slot| slot.load(Ordering::Acquire))
@@ -64,7 +64,7 @@ impl Table {
         from.iter().chain(before)
     }
 
-    /// True when an empty slot (not a gone one) was used.
+    /// Returns whether it used an empty slot, not a gone one.
     fn insert(&self, value: u64) -> bool {
         let mut gone = None;
         for slot in self.probe((value >> 32) as u32) {
@@ -86,7 +86,7 @@ impl Table {
 
 pub(super) struct Shard {
     table: ArcSwap<Table>,
-    /// The writer's counts: slots that are not empty, and live ones.
+    /// The writer's count of slots that are not empty; `live` counts those with an entry.
     used: AtomicU32,
     live: AtomicU32,
 }
@@ -124,7 +124,7 @@ impl Shard {
         }
     }
 
-    /// Empties the shard; returns the entries that were in it.
+    /// Empties the shard and returns its entries.
     pub fn drain(&self, blocks: &mut Blocks) -> Vec<u32> {
         let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST, blocks)));
         self.used.store(0, Ordering::Relaxed);
@@ -132,7 +132,7 @@ impl Shard {
         live(&old).map(|value| value as u32 - 1).collect()
     }
 
-    /// A table with room for `keys`, without the gone slots of the old one.
+    /// Replaces the table with one that has room for `keys` and no gone slots.
     fn rebuild(&self, keys: usize, blocks: &mut Blocks) {
         let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST), blocks);
         let old = self.table.load_full();
@@ -146,7 +146,7 @@ impl Shard {
     }
 }
 
-/// The slot in which a mark is looked for first, of `count`.
+/// The first of `count` slots to search for a mark.
 fn start(mark: u32, count: usize) -> usize {
     ((u64::from(mark) * count as u64) >> 32) as usize
 }
@@ -155,7 +155,7 @@ fn slot_value(place: Place, number: u32) -> u64 {
     u64::from(place.mark) << 32 | u64::from(number + 1)
 }
 
-/// The slots in use, as they are: a table grows without a look at its entries.
+/// The slots with an entry. A table can grow without reading its entries.
 fn live(table: &Table) -> impl Iterator<Item = u64> + '_ {
     let values = table.slots().iter().map(|slot| slot.load(Ordering::Relaxed));
     values.filter(|value| *value != EMPTY && *value as u32 != GONE as u32)

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Few of everything, so that keys meet each other: equal marks, shared owners, used-again entries.
+/// A digest from a small set, so that keys collide: equal marks, shared owners, reused entries.
 fn digest(number: u8) -> Digest {
     let mut bytes = [0; 32];
-    // One shard and one of two marks for all; the slots lie side by side in any table.
+    // All have the same shard and one of two marks; their slots are adjacent in any table.
     bytes[1] = number % 2;
     bytes[31] = number;
     Digest::from_bytes(bytes)
@@ -45,7 +45,7 @@ fn key(number: u8, owner: IndexedOwner, grant_number: u8, imported: bool) -> Ind
     }
 }
 
-/// Everything that a look can show.
+/// Everything that a look-up can return.
 type Seen = (KeyId, IndexedOwner, Grant, Option<Time>);
 
 fn look(index: &Index, digest: &Digest) -> Lookup<Seen> {
@@ -72,7 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the index must be equal to.
+/// The model with which the index is compared.
 #[derive(Default)]
 struct Model {
     keys: HashMap<u8, IndexedKey>,
@@ -173,7 +173,7 @@ fn many_keys_are_all_found() {
     assert_eq!(index.keys(), 15_000);
 }
 
-/// Runs readers beside a writer until it is done. `RACES` sets how long that is.
+/// Runs readers beside a writer until the writer finishes. `RACES` sets how long that takes.
 fn race(writer: impl FnOnce(usize) + Send, reader: impl Fn() + Send + Sync) {
     let rounds = std::env::var("RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000);
     let done = AtomicBool::new(false);
@@ -197,7 +197,7 @@ fn a_reader_never_sees_a_mixture() {
     let check = |number: u8| match look(&index, &digest(number)) {
         Lookup::Found((id, owner, grant_seen, expires_at)) => {
             assert_eq!(id, KeyId::from_bytes([number; 16]));
-            // Each generation of a key has an owner and a grant of the same number.
+            // Each generation of a key has an owner and a grant with the same number.
             let generation = owner.id.as_bytes()[0];
             assert_eq!(owner, self::owner(generation, true));
             assert_eq!(grant_seen, grant(generation), "key {number} of generation {generation}");
@@ -230,13 +230,13 @@ fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
     writing.put(&key(kept, owner(9, true), 1, false));
     writing.set_full();
     drop(writing);
-    // Where the writer is: even before a removal, odd from when it was answered.
+    // The writer's progress: even before a removal, odd once the removal has returned.
     let removed = AtomicUsize::new(0);
     race(
         |rounds| {
             let mut writing = index.write().unwrap();
             for round in 0..rounds {
-                // Neighbours come and go, so that the table is rebuilt and entries are used again.
+                // Neighbours are added and removed, so that the table is rebuilt and entries are reused.
                 writing.put(&key(1, owner(1, true), 1, false));
                 writing.put(&key((round % 90) as u8 + 2, owner(2, true), 2, false));
                 writing.remove(&digest(1));
@@ -249,9 +249,9 @@ fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
             let before = removed.load(Ordering::SeqCst);
             let seen = look(&index, &digest(1));
             if before % 2 == 1 && removed.load(Ordering::SeqCst) == before {
-                assert!(!matches!(seen, Lookup::Found(_)), "found after its removal was answered");
+                assert!(!matches!(seen, Lookup::Found(_)), "found after its removal returned");
             }
-            assert!(!matches!(look(&index, &digest(kept)), Lookup::Absent), "a live key was called absent");
+            assert!(!matches!(look(&index, &digest(kept)), Lookup::Absent), "a live key was reported absent");
         },
     );
 }
@@ -276,7 +276,7 @@ fn an_index_that_starts_over_calls_no_live_key_absent() {
         },
         || {
             for number in 0..20 {
-                assert!(!matches!(look(&index, &digest(number)), Lookup::Absent), "a live key was called absent");
+                assert!(!matches!(look(&index, &digest(number)), Lookup::Absent), "a live key was reported absent");
             }
             assert!(index.may_hold_imported());
         },

@@ -1,9 +1,9 @@
-//! `keybearer.db-rev`: what the processes on one database tell each other, and the next one, without a system call:
-//! a few numbers in shared memory. A mapping of the file, so that they outlive the processes.
+//! `keybearer.db-rev`: a few numbers in shared memory with which the processes on one database signal each other, and
+//! later ones, without a system call. They are in a mapped file, so that they outlive the processes.
 //!
-//! The first is the announcement: a command raises it inside its write transaction, before its COMMIT. The server
+//! The first is the announcement: a command increments it inside its write transaction, before its COMMIT. The server
 //! reads it again while it holds the write lock itself: at that moment every announced change is either committed
-//! (and read) or rolled back. So nothing depends on the command surviving its COMMIT. The others are `lineage`'s.
+//! (and read) or rolled back. So nothing depends on the command surviving its COMMIT. `lineage` uses the others.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -22,9 +22,9 @@ const ANNOUNCED: usize = 0;
 const ASKED: usize = 1;
 const MAGIC: usize = 2;
 const PID: usize = 3;
-/// Of the numbers that are `lineage`'s, the first.
+/// The first of the numbers that `lineage` uses.
 const FIRST: usize = 4;
-/// "kbrev\0\0\2"; files of earlier versions end before it.
+/// "kbrev\0\0\2"; files of earlier versions are too short to contain it.
 const MAGIC_NUMBER: u64 = u64::from_be_bytes(*b"kbrev\0\0\x02");
 
 pub(crate) struct Announcement {
@@ -41,15 +41,15 @@ impl Announcement {
             return Err(companions::strange(&path, "a file of another program"));
         }
         reserve(&file, length).map_err(|error| trouble(&path, "cannot be written", error))?;
-        // SAFETY: the file is ours (mode 0600), never shrinks, and is only accessed as atomics below.
+        // SAFETY: the file is ours (mode 0600), never shrinks, and is accessed only as atomics below.
         let mapping = unsafe { MmapMut::map_mut(&file) }.map_err(|error| trouble(&path, "cannot be mapped", error))?;
         let announcement = Announcement { mapping, file };
         announcement.words()[MAGIC].store(MAGIC_NUMBER, Ordering::Relaxed);
         Ok(announcement)
     }
 
-    /// The numbers of `lineage` as they stand beside `database`, which may be a copy that nothing may be put beside.
-    /// `None` where there is no such file, or one of another version.
+    /// Reads the numbers of `lineage` beside `database`, which can be a copy that must stay unchanged. `None` if there
+    /// is no such file or it is of another version.
     pub fn peek(database: &Path) -> Result<Option<Vec<AtomicU64>>> {
         let path = beside(database, "-rev");
         let Some(file) = companions::open_existing(database, &path)? else { return Ok(None) };
@@ -66,34 +66,34 @@ impl Announcement {
         self.words()[ANNOUNCED].load(Ordering::SeqCst)
     }
 
-    /// To be called inside a write transaction, before its COMMIT.
+    /// Must be called inside a write transaction, before its COMMIT.
     pub fn raise(&self) {
         self.words()[ANNOUNCED].fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Before waiting for the write lock: this process asks whoever has it for the next turn. SQLite's lock has no
-    /// queue, so a process with much to write would take it again and again.
+    /// Requests the next turn from the process that holds the write lock. Must be called before waiting for the lock.
+    /// SQLite's lock has no queue, so a process with much to write would take it again and again.
     pub fn ask_for_turn(&self) {
         self.words()[ASKED].store(own_id(), Ordering::SeqCst);
     }
 
-    /// After it: with the lock, or without it.
+    /// Ends the request, whether or not the lock was acquired.
     pub fn end_asking(&self) {
         self.forget_asking(own_id());
     }
 
-    /// The process that asks for the next turn.
+    /// The process that requests the next turn.
     pub fn asked_by(&self) -> Option<u64> {
         Some(self.words()[ASKED].load(Ordering::SeqCst)).filter(|id| *id != 0 && *id != own_id())
     }
 
-    /// It does not take its turn: it was killed, or stopped.
+    /// Removes the request of a process that does not use its turn, because it was killed or stopped.
     pub fn forget_asking(&self, id: u64) {
-        // Another process may have asked since.
+        // Another process may have requested a turn since.
         let _ = self.words()[ASKED].compare_exchange(id, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Of the server that runs, or ran last; 0: none yet.
+    /// The pid of the server that runs, or ran last; 0 means none yet.
     pub fn pid(&self) -> u64 {
         self.words()[PID].load(Ordering::Relaxed)
     }
@@ -106,19 +106,19 @@ impl Announcement {
         &self.words()[FIRST..]
     }
 
-    /// Makes what stands in it durable. All else is written to the disk when the system gets to it.
+    /// Makes the numbers durable. Otherwise the system writes them to the disk at some later time.
     pub fn sync(&self) -> Result<()> {
         self.mapping.flush().map_err(|error| Error::unavailable(format!("-rev cannot be synced: {error}")))
     }
 
-    /// For locks on it.
+    /// The file, for locks on it.
     pub fn file(&self) -> &File {
         &self.file
     }
 
     fn words(&self) -> &[AtomicU64] {
-        // SAFETY: a mapping starts at a page boundary (aligned), has at least BYTES bytes (`reserve`), lives as long
-        // as `self`, and every process accesses these bytes through atomics alone.
+        // SAFETY: a mapping starts at a page boundary (aligned), has at least BYTES bytes (`reserve`), exists as long
+        // as `self`, and every process accesses these bytes only through atomics.
         unsafe { std::slice::from_raw_parts(self.mapping.as_ptr().cast(), BYTES / size_of::<u64>()) }
     }
 }
@@ -127,7 +127,8 @@ fn own_id() -> u64 {
     u64::from(std::process::id())
 }
 
-/// Real bytes: a hole, first touched on a full disk, would be a SIGBUS. What is there stays.
+/// Extends the file with real bytes, because writing to a hole on a full disk would cause a SIGBUS. Existing bytes are
+/// not changed.
 fn reserve(file: &File, length: u64) -> std::io::Result<()> {
     let missing = BYTES.saturating_sub(length as usize);
     if missing == 0 {

@@ -1,5 +1,5 @@
-//! Is the database sound: its log, its lineage, SQLite's own check, references, the audit log, and that every record
-//! can be read. Only looks: nothing is created beside a copy, and its log is not written into it.
+//! Checks the database: its log, its lineage, SQLite's integrity check, references, the audit log, and that every
+//! record can be read. It is read-only: nothing is created beside a copy, and its log is not copied into it.
 
 use std::fs;
 use std::path::Path;
@@ -19,14 +19,15 @@ use super::{Tx, companions, connection, locks, open, schema};
 use crate::error::{Error, Result};
 use crate::model::{ChainReport, Consent, FamilyId};
 
-/// Damaged records that are named; more are counted.
+/// Maximum number of damaged records that are listed; further ones are only counted.
 const MOST_NAMED: usize = 100;
 
 #[derive(Default)]
 pub struct Examination {
-    /// What is wrong, in words; empty when nothing is.
+    /// Descriptions of what is wrong; empty if the database is undamaged.
     pub findings: Vec<String>,
-    /// How many it remembers. `None` if the database is of an earlier version, whose records were not read.
+    /// The number of revoked keys that are recorded. `None` for a database of an earlier version, whose records are not
+    /// read.
     pub revoked_keys: Option<u64>,
 }
 
@@ -39,7 +40,7 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     loop {
         let access = Access::to(path);
         let examination = look(path, &file, access);
-        // Somebody began to write meanwhile, and not for a reader who took the file for all there is.
+        // Somebody started to write meanwhile, and this reader had assumed that the file is complete.
         if access != Access::Still || Access::to(path) == Access::Still {
             return examination;
         }
@@ -100,14 +101,14 @@ fn structure(db: &Connection) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// How SQLite reads the file and creates none beside it.
+/// How SQLite must open the file so that it creates no other files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// It has a log and the shared memory for it: somebody has it open, or had until a crash.
+    /// It has a log and its shared memory: somebody has it open, or had it open until a crash.
     Shared,
-    /// It has a log alone, whose index SQLite then keeps to itself.
+    /// It has only a log, whose index SQLite then keeps in private memory.
     Alone,
-    /// It has none: the file is all there is.
+    /// It has no log, so the file is complete.
     Still,
 }
 
@@ -149,7 +150,7 @@ fn damaged_users(db: &Connection) -> Result<Vec<String>> {
     while let Some(row) = rows.next().map_err(sql)? {
         let user = user(row, 0).map_err(sql)?;
         if user.unreadable.contains(&"id") {
-            damaged.note("a user has an id that is none".to_owned());
+            damaged.note("a user has an invalid id".to_owned());
         } else if !user.unreadable.is_empty() {
             let fields = user.unreadable.join(", ");
             damaged.note(format!("user {} ({}): cannot be read: {fields}", user.id, user.email));
@@ -165,8 +166,10 @@ fn damaged_keys(db: &Connection) -> Result<Vec<String>> {
     while let Some(row) = rows.next().map_err(sql)? {
         let key = record(row).map_err(sql)?;
         if key.unreadable.contains(&"id") {
-            damaged
-                .note(format!("a key ({}) has an id that is none; keys revoke --stdin finds it by its text", key.hint));
+            damaged.note(format!(
+                "a key ({}) has an invalid id; revoke it by its text with keys revoke --stdin",
+                key.hint
+            ));
         } else if !key.unreadable.is_empty() {
             let fields = key.unreadable.join(", ");
             damaged.note(format!("key {} ({}): cannot be read: {fields}; it can be revoked", key.id, key.hint));
@@ -175,7 +178,7 @@ fn damaged_keys(db: &Connection) -> Result<Vec<String>> {
     Ok(damaged.findings("keys"))
 }
 
-/// Log-ins of programs, which no list shows.
+/// Damaged sign-ins of programs, which no list shows.
 fn damaged_families(db: &Connection) -> Result<Vec<String>> {
     let mut query = db
         .prepare("SELECT id, key_id, created_at, expires_at, user_id FROM token_families ORDER BY id")
@@ -189,10 +192,10 @@ fn damaged_families(db: &Connection) -> Result<Vec<String>> {
         salvage.time("expires_at", 3);
         if !salvage.unreadable.is_empty() {
             let fields = salvage.unreadable.join(", ");
-            damaged.note(format!("log-in {} of a program: cannot be read: {fields}", FamilyId::from_bytes(id)));
+            damaged.note(format!("sign-in {} of a program: cannot be read: {fields}", FamilyId::from_bytes(id)));
         }
     }
-    Ok(damaged.findings("log-ins of programs"))
+    Ok(damaged.findings("sign-ins of programs"))
 }
 
 #[derive(Default)]

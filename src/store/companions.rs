@@ -1,5 +1,5 @@
-//! The files beside the database. They are opened without following links, must be plain files of ours or of the
-//! database's owner, and are nobody else's to read.
+//! The files beside the database. They are opened without following links, must be plain files that belong to us or the
+//! database's owner, and only their owner can read them.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -12,24 +12,24 @@ use rustix::process::geteuid;
 use super::files::trouble;
 use crate::error::{Error, Result};
 
-/// What follows the database's name in theirs.
+/// The suffixes that follow the database's name.
 const SUFFIXES: [&str; 9] = ["-wal", "-shm", "-journal", "-lock", "-import", "-rev", "-signing", "-reserve", "-usage"];
-/// The same of those that come and go, where more follows.
+/// The starts of suffixes of temporary files, after which more follows.
 const BEGINNINGS: [&str; 4] = ["-usage-new", "-usage-folding-", "-signing-new-", "-new-"];
 
-/// Opens or creates `path`, a companion of `database`, to read and to write.
+/// Opens or creates `path`, a companion of `database`, for reading and writing.
 pub(super) fn open(database: &Path, path: &Path) -> Result<File> {
     let file = options().create(true).truncate(false).open(path).map_err(|error| cannot_open(path, error))?;
     take(database, path, file)
 }
 
-/// To add to its end.
+/// Opens or creates a companion for appending.
 pub(super) fn open_to_append(database: &Path, path: &Path) -> Result<File> {
     let file = options().write(false).append(true).create(true).open(path).map_err(|error| cannot_open(path, error))?;
     take(database, path, file)
 }
 
-/// To read; `None` if there is no such file.
+/// Opens a companion for reading; `None` if there is no such file.
 pub(super) fn open_existing(database: &Path, path: &Path) -> Result<Option<File>> {
     match options().write(false).open(path) {
         Ok(file) => take(database, path, file).map(Some),
@@ -38,8 +38,7 @@ pub(super) fn open_existing(database: &Path, path: &Path) -> Result<Option<File>
     }
 }
 
-/// Refuses what stands in the place of a companion and is none. Drafts and finished journals are looked at when they
-/// are opened.
+/// Refuses other files in the place of companions. Drafts and finished journals are checked when they are opened.
 pub(super) fn inspect(database: &Path) -> Result<()> {
     for path in existing(database, is_lasting)? {
         let found = fs::symlink_metadata(&path).map_err(|error| trouble(&path, "cannot be reached", error))?;
@@ -48,15 +47,19 @@ pub(super) fn inspect(database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Narrows the modes of the database and its companions to 0600, with a warning where they were wider, and warns of
-/// a folder in which others may put files in their place.
+/// Restricts the modes of the database and its companions to 0600, with a warning if they were wider, and warns about
+/// a folder in which others can replace files.
 pub(super) fn narrow_modes(database: &Path) -> Result<()> {
     for file in
         existing(database, |suffix| is_lasting(suffix) || is_passing(suffix))?.into_iter().chain([database.to_owned()])
     {
         let Ok(found) = fs::symlink_metadata(&file) else { continue };
         if found.is_file() && found.mode() & 0o077 != 0 {
-            tracing::warn!(file = %file.display(), mode = format!("{:o}", found.mode() & 0o777), "was readable by others; made it 600");
+            tracing::warn!(
+                file = %file.display(),
+                mode = format!("{:o}", found.mode() & 0o777),
+                "a file of the database was readable by others; changed its mode to 600"
+            );
             fs::set_permissions(&file, Permissions::from_mode(0o600))
                 .map_err(|error| trouble(&file, "is readable by others and that cannot be changed", error))?;
         }
@@ -66,7 +69,7 @@ pub(super) fn narrow_modes(database: &Path) -> Result<()> {
         Ok(found) if found.mode() & 0o022 != 0 => tracing::warn!(
             folder = %folder.display(),
             mode = format!("{:o}", found.mode() & 0o7777),
-            "others may write to the database's folder, and so put another file in its place: make it 700"
+            "other users can write to the database's folder and so replace the database: change its mode to 700"
         ),
         _ => {}
     }
@@ -101,13 +104,13 @@ fn existing(database: &Path, is_sought: impl Fn(&[u8]) -> bool) -> Result<Vec<Pa
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    // NONBLOCK: opening a pipe must not wait for its other end.
+    // NONBLOCK, because opening a pipe must not wait for its other end.
     options.read(true).write(true).mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
     options
 }
 
 fn cannot_open(path: &Path, error: io::Error) -> Error {
-    // The system refuses to follow a link with an error that does not say so.
+    // The system's error does not say that it refused to follow a link.
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_symlink() => strange(path, "a symbolic link"),
         _ => trouble(path, "cannot be opened", error),
@@ -119,14 +122,14 @@ fn take(database: &Path, path: &Path, file: File) -> Result<File> {
     refuse_strange(database, path, &found)?;
     let owner = owner_of(database);
     if found.uid() != owner && geteuid().is_root() {
-        // Made by root's command: the server, which runs as the database's owner, must be able to open it.
+        // If root's command created it, the server, which runs as the database's owner, must be able to open it.
         fchown(&file, Some(Uid::from_raw(owner)), None)
             .map_err(|error| trouble(path, "cannot be given to the database's owner", error))?;
     }
     Ok(file)
 }
 
-/// Ours, where there is no database yet.
+/// The owner of the database; our own user if there is no database yet.
 fn owner_of(database: &Path) -> u32 {
     fs::symlink_metadata(database).map_or_else(|_| geteuid().as_raw(), |found| found.uid())
 }
@@ -140,8 +143,8 @@ fn refuse_strange(database: &Path, path: &Path, found: &Metadata) -> Result<()> 
     }
     if found.uid() != geteuid().as_raw() && found.uid() != owner_of(database) {
         return Err(Error::conflict(format!(
-            "{} is a file of another user (uid {}). Nothing was changed. Give it to the owner of the database \
-             (chown {}), as all that begins with the database's name, then try again.",
+            "{} belongs to another user (uid {}). Nothing was changed. Give it and all other files that begin with the \
+             database's name to the owner of the database (chown {}), then try again.",
             path.display(),
             found.uid(),
             owner_of(database)
@@ -150,10 +153,10 @@ fn refuse_strange(database: &Path, path: &Path, found: &Metadata) -> Result<()> 
     Ok(())
 }
 
-/// Something stands at `path` that is not what keybearer keeps there.
+/// The error for a file at `path` that is not what keybearer stores there.
 pub(super) fn strange(path: &Path, what: &str) -> Error {
     Error::conflict(format!(
-        "{} is {what}, not what keybearer keeps there. Nothing was changed. Move it away, then try again.",
+        "{} is {what}, not a file of keybearer. Nothing was changed. Move it away, then try again.",
         path.display()
     ))
 }

@@ -1,4 +1,4 @@
-//! A new database, made where there is none.
+//! Creates a new database where there is none.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,8 @@ use super::reserve::Reserve;
 use super::{companions, connection, lineage, schema};
 use crate::error::{Error, Result};
 
-/// It is made under another name and linked into place whole: a crash in between leaves nothing half, and of two
-/// processes that both create, one wins.
+/// Creates the database under another name and links it into place when it is complete. A crash leaves no partial
+/// database, and if two processes create it, one wins.
 pub(super) fn create(path: &Path) -> Result<()> {
     refuse_a_lost_one(path)?;
     let draft = beside(path, &format!("-new-{}", std::process::id()));
@@ -34,7 +34,7 @@ pub(super) fn create(path: &Path) -> Result<()> {
         }
     })();
     if made.is_ok() {
-        // For commands too: they may be all that ever uses this database.
+        // Also for commands, because a server may never use this database.
         Reserve::beside(path).fill();
     }
     for leftover in ["", "-wal", "-shm"].map(|suffix| beside(&draft, suffix)) {
@@ -43,11 +43,11 @@ pub(super) fn create(path: &Path) -> Result<()> {
     made
 }
 
-/// An empty database in the place of one that was moved or deleted would look as if all keys were gone.
+/// Refuses to create a database where one was moved or deleted, because it would look as if all keys were gone.
 fn refuse_a_lost_one(path: &Path) -> Result<()> {
     let was_here = |file: &str| {
         Err(Error::conflict(format!(
-            "{} is missing but {file} is there: the database was moved or deleted. Put it back, or, to begin a new \
+            "{} is missing but {file} exists: the database was moved or deleted. Restore it or, to create a new \
              one, remove {file}.",
             path.display(),
         )))

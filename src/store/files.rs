@@ -1,4 +1,4 @@
-//! Names beside the database, and what every file of ours needs. What opens them is in `companions`.
+//! The names of files beside the database, and helpers for all of them. `companions` opens them.
 
 use std::ffi::OsString;
 use std::fs::File;

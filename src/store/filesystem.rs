@@ -1,13 +1,12 @@
-//! Which file system the database is on. On one that other machines share, or that is answered by a program, SQLite's
-//! locks and the memory that processes share here do not hold: a revocation would not be seen, and two servers
-//! could damage the file.
+//! Which file system the database is on. On one that other machines share or that a program implements, SQLite's locks
+//! and shared memory do not work: a revocation would not be seen, and two servers could damage the file.
 
 use std::path::Path;
 
 use super::files::trouble;
 use crate::error::{Error, Result};
 
-/// Of statfs(2), `f_type`, with the name that people know.
+/// `f_type` of statfs(2) and the common name.
 const SHARED: [(u64, &str); 17] = [
     (0x6969, "NFS"),
     (0x517b, "SMB"),
@@ -25,15 +24,15 @@ const SHARED: [(u64, &str); 17] = [
     (0x4750_4653, "GPFS"),
     (0x786f_4256, "a VirtualBox shared folder"),
     (0xbacb_acbc, "a VMware shared folder"),
-    // sshfs, virtiofs, cloud drives. Local ones (ntfs-3g, mergerfs) look the same from here.
+    // sshfs, virtiofs, cloud drives. Local ones (ntfs-3g, mergerfs) cannot be distinguished from them.
     (0x6573_5546, "FUSE"),
 ];
 
-/// The name of the file system of `path`, if it is one of those; `None` for all local ones.
+/// The name of the file system of `path` if it is one of these; `None` for local ones.
 #[cfg(target_os = "linux")]
 pub(super) fn shared(path: &Path) -> Result<Option<&'static str>> {
     let found = rustix::fs::statfs(path).map_err(|error| trouble(path, "cannot be reached", error))?;
-    // Its type is signed on some machines; the numbers have 32 bits on all of them.
+    // The type is signed on some machines; the numbers have 32 bits on all.
     Ok(name(found.f_type as u64 & 0xffff_ffff))
 }
 
@@ -48,10 +47,9 @@ fn name(kind: u64) -> Option<&'static str> {
 
 pub(super) fn refusal(path: &Path, name: &str) -> Error {
     Error::conflict(format!(
-        "{} is on {name}, a network file system or one that cannot be told from it: locks and shared memory do not \
-         work there, so that revocations would go unseen and the database would be damaged. Nothing was changed. Put \
-         it on a local disk, or, if nothing but this machine ever reaches it, start with \
-         --allow-network-filesystem.",
+        "{} is on {name}, a network file system or one that looks the same: locks and shared memory do not work \
+         there, so revocations would not be seen and the database could be damaged. Nothing was changed. Move it to \
+         a local disk, or, if only this machine ever uses it, start with --allow-network-filesystem.",
         path.display()
     ))
 }

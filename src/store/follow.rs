@@ -1,5 +1,5 @@
-//! From the change feed to the index: the only way in which the index learns anything, whoever made
-//! the change. Also fills it at start, page by page, between the writer's commits.
+//! Applies the change feed to the index, which is the only way in which the index changes, whoever made the change.
+//! Also fills the index at startup, page by page, between the writer's commits.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::index::{Grant, Index, IndexedKey, IndexedOwner, Writing};
 use crate::model::{Digest, KeyId, Networks, Role, ScopeSet, UserId};
 
-/// Changes read at once while catching up; keys read at once while filling.
+/// The number of changes read at once while catching up, and of keys while filling.
 const PAGE: usize = 4096;
 
 const KEY: &str = concat!(
@@ -23,20 +23,20 @@ const KEY: &str = concat!(
 
 pub(super) struct Follower {
     index: Arc<Index>,
-    /// The revision up to which the index holds everything (as far as it is filled).
+    /// The revision up to which the index is current (as far as it is filled).
     revision: i64,
-    /// The last key id filled in; `None` when the index is full. Bytes, because a damaged id must not stop it.
+    /// The last key id that was filled in; `None` when the index is full. Bytes, because a damaged id must not stop it.
     filling: Option<Vec<u8>>,
 }
 
-/// What one transaction changed, read before its COMMIT and applied after it.
+/// The changes of one transaction, read before its COMMIT and applied after it.
 #[derive(Default)]
 pub(super) struct Delta {
     lines: usize,
     revision: Option<i64>,
     keys: Vec<(Digest, Option<IndexedKey>)>,
     owners: Vec<IndexedOwner>,
-    /// An import was completed: the keys from this id on are to be read.
+    /// An import was completed, so the keys from this id on must be read.
     from: Option<[u8; 16]>,
 }
 
@@ -58,10 +58,10 @@ impl Follower {
         self.write(|writing| writing.set_broken(broken));
     }
 
-    /// Takes in what other processes committed. To be called before this transaction writes anything.
+    /// Applies what other processes committed. Must be called before this transaction writes anything.
     pub fn follow_committed(&mut self, db: &Connection) -> Result<()> {
         if self.has_gap(db)? {
-            // Lines that we need were pruned, or the feed went back: start over.
+            // Lines that are needed were pruned, or the feed went back, so start again.
             self.revision = newest_revision(db)?;
             self.filling = Some(Vec::new());
             let revision = self.revision as u64;
@@ -81,7 +81,7 @@ impl Follower {
         }
     }
 
-    /// Changes that this transaction sees and the index does not hold, the oldest `limit` of them.
+    /// The oldest `limit` changes that this transaction sees and the index does not have.
     pub fn delta(&self, db: &Connection, limit: usize) -> Result<Delta> {
         let mut delta = Delta::default();
         let mut lines = db
@@ -91,7 +91,7 @@ impl Follower {
         while let Some(line) = rows.next().map_err(sql)? {
             delta.lines += 1;
             delta.revision = Some(line.get(0).map_err(sql)?);
-            // A digest or an id of another length is that of no key and no user that the index could hold.
+            // A digest or id of another length does not belong to a key or user that the index could hold.
             if line.get_ref(1).is_ok_and(|kind| kind.as_str() == Ok("key")) {
                 match line.get::<_, Option<[u8; 32]>>(3) {
                     Ok(Some(digest)) => {
@@ -115,7 +115,7 @@ impl Follower {
         let Some(revision) = delta.revision else { return };
         self.write(|writing| {
             if delta.from.is_some() {
-                // What it holds stays right; what it misses, SQLite knows until all is read.
+                // What the index holds remains right; SQLite answers for missing keys until all are read.
                 writing.set_incomplete();
             }
             for (digest, key) in delta.keys {
@@ -136,7 +136,7 @@ impl Follower {
         }
     }
 
-    /// One page of keys as they are now. Later changes come by the feed, earlier ones are in the rows.
+    /// Reads one page of keys as they are now. The feed reports later changes; earlier ones are in the rows.
     pub fn fill_a_page(&mut self, db: &Connection) {
         let Some(after) = &self.filling else { return };
         match page(db, after) {
@@ -150,14 +150,14 @@ impl Follower {
                     }
                 });
                 if is_full {
-                    // The pages read for filling are not needed again.
+                    // The pages that were read for filling are not needed again.
                     let _ = db.release_memory();
                     tracing::info!(keys = self.index.keys(), revision = self.revision, "the key index is full");
                 }
             }
-            // Misses go on being answered by SQLite; the next round tries again.
+            // SQLite continues to answer for missing keys; the next round tries again.
             Err(error) => {
-                tracing::error!(%error, "cannot fill the key index");
+                tracing::error!(%error, "cannot fill the key index; trying again");
                 std::thread::sleep(std::time::Duration::from_millis(200));
             }
         }
@@ -175,7 +175,7 @@ impl Follower {
     }
 }
 
-/// From the sequence, not from the table, whose old lines are pruned.
+/// The newest revision, from the sequence and not from the table, whose old lines are pruned.
 pub(super) fn newest_revision(db: &Connection) -> Result<i64> {
     let mut query = db.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").map_err(sql)?;
     Ok(query.query_row([], |row| row.get(0)).optional().map_err(sql)?.unwrap_or(0))
@@ -194,7 +194,7 @@ pub(super) fn find_by_id(db: &Connection, id: KeyId) -> Result<Option<IndexedKey
     query.query_row(named_params! {":id": id.as_bytes()}, |row| Latest::default().key(row)).optional().map_err(sql)
 }
 
-/// The keys of a page, and where the next one begins; `None`: this was the last one.
+/// The keys of a page and where the next one begins; `None` after the last page.
 fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8>>)> {
     let mut query = db.prepare_cached(&format!("{KEY} WHERE k.id > :after ORDER BY k.id LIMIT :page")).map_err(sql)?;
     let mut latest = Latest::default();
@@ -206,7 +206,7 @@ fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8
             last = row.get(0).map_err(sql)?;
         }
         if row.get("is_key").map_err(sql)? {
-            // Without a digest nobody can present it.
+            // A key without a digest cannot be presented.
             keys.extend(latest.key(row).ok());
         }
     }
@@ -218,7 +218,7 @@ fn owner(db: &Connection, id: [u8; 16]) -> Result<Option<IndexedOwner>> {
     query.query_row([id], |row| owner_at(row, 0)).optional().map_err(sql)
 }
 
-/// An unreadable role is the lesser one, and whoever may be deactivated is.
+/// An unreadable role counts as member, and an unreadable active flag as deactivated.
 fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
     let mut salvage = Salvage::of(row);
     Ok(IndexedOwner {
@@ -229,14 +229,14 @@ fn owner_at(row: &Row<'_>, first: usize) -> rusqlite::Result<IndexedOwner> {
     })
 }
 
-/// The owner and the grant of the row before. Most rows have the same, and share them then.
+/// The owner and the grant of the previous row, which most rows share.
 #[derive(Default)]
 struct Latest {
     owner: Option<Arc<IndexedOwner>>,
     grant: Option<(GrantText, Arc<Grant>)>,
 }
 
-/// A grant as it stands in a row.
+/// The columns of a grant.
 struct GrantText {
     scopes: String,
     enabled: bool,
@@ -247,7 +247,7 @@ struct GrantText {
 }
 
 impl Latest {
-    /// An error only for a digest that is none. What else breaks a rule makes a key that nobody can judge.
+    /// Fails only if the digest is invalid. Any other broken rule makes the key unreadable.
     fn key(&mut self, row: &Row<'_>) -> rusqlite::Result<IndexedKey> {
         let (id, end) = (row.get(0), time_or_null(row, 4));
         let is_sound = id.is_ok() && end.is_ok();
@@ -257,7 +257,7 @@ impl Latest {
             grant: match self.grant(row) {
                 Ok(grant) if is_sound => grant,
                 _ => Arc::new(Grant {
-                    // What is certain refuses it all the same.
+                    // A key that is known to be disabled is refused in any case.
                     enabled: flag(row, 3).unwrap_or(true),
                     scopes: ScopeSet::default(),
                     allowed_ips: Networks::default(),
@@ -275,7 +275,7 @@ impl Latest {
 
     fn owner(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<IndexedOwner>> {
         let (id, active) = (UserId::from_bytes(row.get(8).unwrap_or_default()), flag(row, 11).unwrap_or(false));
-        // None of a value of another type: no owner in memory is the same then.
+        // A value of another type is `None`, which equals no owner in memory.
         let (email, role) = (row.get_ref(9)?.as_bytes().ok(), row.get_ref(10)?.as_bytes().ok());
         let is_same = |held: &&Arc<IndexedOwner>| {
             let (held_email, held_role) = (held.email.as_str().as_bytes(), held.role.as_str().as_bytes());
@@ -291,7 +291,7 @@ impl Latest {
 
     fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
         let (enabled, is_token) = (flag(row, 3)?, flag(row, 12)?);
-        // Of a key with a limit; the others share a grant, whatever they were rotated from.
+        // Only keys with a limit have one; the others share a grant, whichever key they were rotated from.
         let bucket = limit_bucket(row, 13)?;
         let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
         let limit = row.get_ref(6)?.as_str_or_null()?;

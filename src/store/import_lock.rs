@@ -1,5 +1,5 @@
-//! One import at a time: a lock on a file beside the database, held while rows are pending that somebody means to
-//! complete.
+//! The lock that allows only one import at a time: it is on a file beside the database and is held while an import is
+//! in progress.
 
 use std::fs::{File, TryLockError};
 
@@ -7,11 +7,11 @@ use super::files::{beside, trouble};
 use super::{Store, companions};
 use crate::error::Result;
 
-/// Dropping it releases the lock.
+/// The lock, which is released when this is dropped.
 pub struct ImportLock(#[expect(dead_code, reason = "holding the file holds the lock")] File);
 
 impl Store {
-    /// `None` while another process imports.
+    /// `None` while another process is importing.
     pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
         let path = beside(&self.path, "-import");
         let file = companions::open(&self.path, &path)?;

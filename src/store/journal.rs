@@ -1,6 +1,6 @@
-//! Uses on their way into the database, in files beside it, so that a killed process loses little.
-//! `-usage` takes what was just collected; a file `-usage-folding-…` is finished and waits to be
-//! folded in. Nothing here is synced: a power cut may lose what the system had not written.
+//! Usage counts that are not in the database yet, in files beside it, so that a killed process loses little. `-usage`
+//! receives the newest counts; a file `-usage-folding-…` is finished and waits to be added to the database. Nothing
+//! here is synced, so a power cut can lose what the system has not written.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
@@ -20,7 +20,7 @@ const FOLDING: &str = "-usage-folding-";
 
 pub struct Journal {
     database: PathBuf,
-    /// The journal that is being written; `None` until there is something to write.
+    /// The current journal; `None` until there is something to write.
     current: Option<Written>,
 }
 
@@ -28,7 +28,7 @@ struct Written {
     file: File,
     number: i64,
     bytes: u64,
-    /// Of `bytes`, the sums that it was rewritten as.
+    /// How many of `bytes` are the totals with which it was rewritten.
     rewritten: u64,
 }
 
@@ -41,17 +41,17 @@ impl Journal {
         beside(&self.database, "-usage")
     }
 
-    /// Bytes of the journal that is being written.
+    /// Size of the current journal in bytes.
     pub fn bytes(&self) -> u64 {
         self.current.as_ref().map_or(0, |current| current.bytes)
     }
 
-    /// How many of them it had when it was last rewritten.
+    /// Its size when it was last rewritten.
     pub fn rewritten(&self) -> u64 {
         self.current.as_ref().map_or(0, |current| current.rewritten)
     }
 
-    /// `number` names the file for good, if a new one is begun.
+    /// Appends uses. `number` identifies the file permanently if a new one is created.
     pub fn append(&mut self, clients: &[Client], uses: &Uses, number: i64) -> Result<()> {
         let path = self.path();
         let current = match &mut self.current {
@@ -61,7 +61,7 @@ impl Journal {
         current.append(clients, uses, Counted::Singly).map_err(|error| trouble(&path, "cannot be written", error))
     }
 
-    /// Replaces the journal by the sums that stand for all of it.
+    /// Replaces the journal with its totals.
     pub fn rewrite(&mut self, sums: Sums<'_>, number: i64) -> Result<()> {
         let mut written = self.write_aside(sums, number)?;
         fs::rename(self.aside(), self.path()).map_err(|error| trouble(&self.path(), "cannot be replaced", error))?;
@@ -70,15 +70,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Finishes the journal: the sums, which stand for all of it, are what is folded in.
+    /// Finishes the journal: its totals are what is added to the database.
     pub fn finish(&mut self, sums: Sums<'_>, number: i64) -> Result<()> {
         self.write_aside(sums, number)?;
-        // In this order: a file that replaces a journal that is still there is recognised by its header.
+        // The order matters: if the old journal still exists, the header of the file that replaces it shows that.
         let finished = self.finished_path(number);
         fs::rename(self.aside(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))?;
         self.current = None;
-        // The sums are finished now, whatever becomes of the journal that they replace: it is written
-        // over by the next one, or recognised after a crash.
+        // The totals are finished now, even if the journal that they replace cannot be removed: the next one
+        // overwrites it, or it is recognised after a crash.
         let _ = fs::remove_file(self.path());
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What a crashed process left: finishes its journal, unless its sums were finished already.
+    /// Recovers after a crash: finishes the old journal, unless its totals were already finished.
     pub fn recover(&mut self) -> Result<()> {
         remove(&self.aside())?;
         let Some((number, _)) = self.numbers(&self.path())? else { return remove(&self.path()) };
@@ -106,11 +106,11 @@ impl Journal {
         fs::rename(self.path(), &finished).map_err(|error| trouble(&finished, "cannot be made", error))
     }
 
-    /// A finished file, if there is one; `None` too where its header is damaged, and then it is gone.
+    /// A finished file, if there is one. A file with a damaged header is removed, and the result is `None`.
     pub fn next_finished(&self) -> Result<Option<Finished>> {
         let Some(path) = self.finished_paths()?.pop() else { return Ok(None) };
         let Some((number, _)) = self.numbers(&path)? else {
-            tracing::warn!(file = %path.display(), "usage counts in this file cannot be read; it is left out");
+            tracing::warn!(file = %path.display(), "the usage counts in this file cannot be read and are skipped");
             remove(&path)?;
             return Ok(None);
         };
@@ -130,7 +130,7 @@ impl Journal {
         Ok(written)
     }
 
-    /// The number of the file at `path` and that of the journal which it replaces; `None` where there are none.
+    /// The numbers of the file at `path` and of the journal that it replaces; `None` if there are none.
     fn numbers(&self, path: &Path) -> Result<Option<(i64, i64)>> {
         let Some(mut file) = companions::open_existing(&self.database, path)? else { return Ok(None) };
         let mut header = [0; HEADER];
@@ -169,7 +169,7 @@ impl Journal {
     }
 }
 
-/// Batches that stand for a whole journal; an error in between gives the attempt up.
+/// The batches with the totals of a whole journal; an error aborts the attempt.
 pub type Sums<'a> = &'a mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>;
 
 impl Written {
@@ -179,7 +179,7 @@ impl Written {
             let mut header = MAGIC.to_vec();
             header.extend_from_slice(&number.to_le_bytes());
             header.extend_from_slice(&replaced.to_le_bytes());
-            // What a failed attempt left is no journal.
+            // Removes what a failed attempt left.
             file.set_len(0)?;
             file.write_all(&header)
         };
@@ -191,7 +191,7 @@ impl Written {
         let head = head(clients, uses, counted);
         let written = self.file.write_all(&head).and_then(|()| self.file.write_all(uses.as_bytes()));
         if written.is_err() {
-            // Half a batch would hide those after it.
+            // A partial batch would hide those after it.
             self.file.set_len(self.bytes)?;
         }
         written?;
@@ -203,9 +203,9 @@ impl Written {
 /// A key's uses in one hour.
 pub type Row = ((KeyId, Hour), Tally);
 
-/// A finished file on its way into the database.
+/// A finished file that is being added to the database.
 pub struct Finished {
-    /// Names it in the database.
+    /// Identifies it in the database.
     pub number: i64,
     path: PathBuf,
     reader: BufReader<File>,
@@ -223,12 +223,12 @@ impl Finished {
         Ok(Finished { number, path, reader, left })
     }
 
-    /// About how many uses are still to be read.
+    /// About how many uses remain to be read.
     pub fn left(&self) -> u64 {
         self.left / Uses::BYTES as u64
     }
 
-    /// The next batch added up, in a fixed order; `None` after the last whole one.
+    /// The totals of the next batch, in a fixed order; `None` after the last complete one.
     pub fn next_batch(&mut self) -> Result<Option<Vec<Row>>> {
         let batch = read(&mut self.reader).map_err(|error| trouble(&self.path, "cannot be read", error))?;
         let position = std::io::Seek::stream_position(&mut self.reader).map_err(Error::unavailable)?;
@@ -241,7 +241,7 @@ impl Finished {
         }))
     }
 
-    /// Everything in it is in the database.
+    /// Removes the file, once everything in it is in the database.
     pub fn remove(self) -> Result<()> {
         remove(&self.path)
     }
@@ -308,7 +308,7 @@ mod tests {
         journal.append(&clients, &uses, 1).unwrap();
         let kept = fs::read(journal.path()).unwrap();
         journal.finish(&mut std::iter::once(Ok(batch(1, 5))), 2).unwrap();
-        // As if the crash had come before the journal was removed.
+        // As if the crash had happened before the journal was removed.
         fs::write(journal.path(), kept).unwrap();
         let mut again = Journal::beside(&database);
         again.recover().unwrap();
@@ -339,7 +339,7 @@ mod tests {
         journal.append(&clients, &uses, 1).unwrap();
         fs::remove_file(journal.path()).unwrap();
         fs::create_dir(journal.path()).unwrap();
-        // Told that this failed, the caller would keep its counts, and finish them once more.
+        // If this failed, the caller would keep its counts and finish them again.
         journal.finish(&mut std::iter::once(Ok(batch(1, 5))), 2).unwrap();
         assert_eq!(counts(&mut journal.next_finished().unwrap().unwrap()), [5]);
     }

@@ -1,5 +1,5 @@
-//! One batch of uses as bytes: kind, length, CRC-32, the clients that used keys, the uses. A batch is
-//! whole or it is nothing.
+//! The format of one batch of uses: kind, length, CRC-32, the clients that used keys, the uses. An incomplete batch is
+//! ignored.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,17 +13,17 @@ const SUMS: u8 = 1;
 const NO_ADDRESS: u8 = 0;
 const KNOWN_ADDRESS: u8 = 1;
 const UNKNOWN_ADDRESS: u8 = 2;
-/// Far more than is ever collected at once; a larger length is damage.
+/// Maximum length, far more than is ever collected at once; a larger one means damage.
 const LARGEST: u32 = 1 << 30;
 
-/// Whether each of the uses is one use, or a key's uses of an hour added up.
+/// Whether each entry is one use, or the total of a key's uses in one hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
     Singly,
     InSums,
 }
 
-/// All of the batch but the uses' own bytes, which follow it.
+/// The batch without the bytes of the uses, which follow it.
 pub(super) fn head(clients: &[Client], uses: &Uses, counted: Counted) -> Vec<u8> {
     let mut body = Vec::with_capacity(4 + clients.len() * 40);
     body.extend_from_slice(&(clients.len() as u32).to_le_bytes());
@@ -50,7 +50,7 @@ pub(super) fn head(clients: &[Client], uses: &Uses, counted: Counted) -> Vec<u8>
     head
 }
 
-/// The next batch added up by key and hour; `None` at the end, and where a batch is torn or damaged.
+/// The totals of the next batch by key and hour; `None` at the end or if a batch is incomplete or damaged.
 pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Tallies>> {
     let mut fixed = [0; 9];
     match from.read_exact(&mut fixed) {

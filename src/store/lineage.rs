@@ -1,9 +1,8 @@
-//! Whether the database that stands at its path is the newest one. Each write leaves in `keybearer.db-rev`, once it
-//! is durable, how far the change feed and the audit log had come; a database that has not come so far, or has come
-//! there by another way, is an older copy or another one. A crash can only leave a line that is older than the
-//! database.
+//! Whether the database at its path is the newest one. Once a write is durable, it records in `keybearer.db-rev` the
+//! newest change and the newest event. A database that has not reached them, or has a different event there, is an
+//! older copy or another database. A crash can only leave a line that is older than the database.
 //!
-//! It also remembers a write whose outcome nobody knows (a sync failed), for the next start to take back.
+//! Also records a write whose outcome is unknown (because a sync failed), which the next start reverts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,22 +12,22 @@ use super::mark::Mark;
 use super::rows::sql;
 use crate::error::Result;
 
-/// Writes are counted where they are begun, under the write lock; each has a number of its own.
+/// Index of the count of begun writes. They are counted under the write lock, so that each has its own number.
 const BEGUN: usize = 0;
 const SUCCEEDED: usize = 1;
 const FAILED: usize = 2;
 const FAILED_MARK: usize = 3;
-/// A line takes six numbers. As several processes may write theirs at once, each write has its own of 16.
+/// Index of the first of 16 lines of six numbers. Each write has its own, because several processes can write at once.
 const LINES: usize = 8;
 const LINE: usize = 6;
 const COUNT: u64 = 16;
 
-/// How far a database has come.
+/// The newest change and event of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     pub revision: i64,
     pub event: i64,
-    /// The beginning of that event's chain, which hangs on all events before it.
+    /// The start of that event's chain value, which depends on all earlier events.
     chain: [u64; 2],
 }
 
@@ -40,13 +39,13 @@ impl State {
         Ok(State { revision, event, chain: chain_of(db, event)?.unwrap_or_default() })
     }
 
-    /// What is wrong with this database, if the one that left this line was a newer one, or another.
+    /// What is wrong with this database, if a newer or another one wrote this line.
     fn accuse(&self, db: &Connection) -> Result<Option<Accusation>> {
         let found = State::of(db)?;
         if found.revision < self.revision || found.event < self.event {
             return Ok(Some(Accusation::Older { found, expected: *self }));
         }
-        // An event that is not there any more accuses nobody.
+        // A missing event proves nothing.
         let is_other = chain_of(db, self.event)?.is_some_and(|chain| chain != self.chain);
         Ok(is_other.then_some(Accusation::Other { event: self.event }))
     }
@@ -61,7 +60,7 @@ fn chain_of(db: &Connection, event: i64) -> Result<Option<[u64; 2]>> {
     Ok(chain.optional().map_err(sql)?.flatten().map(|bytes| [half(&bytes[..8]), half(&bytes[8..])]))
 }
 
-/// Why a database is taken for another than the newest.
+/// Why a database does not seem to be the newest one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Accusation {
     Older { found: State, expected: State },
@@ -70,17 +69,17 @@ pub(super) enum Accusation {
 }
 
 impl Accusation {
-    /// After the database's path.
+    /// The message, which begins with the database's path.
     pub fn text(&self, database: &str) -> String {
         match self {
             Accusation::Older { found, expected } => format!(
-                "{database} is older than the database that was here: it ends with change {} and event {}; change {} \
-                 and event {} were saved. An older copy was put in its place, or its log ({database}-wal) was removed",
+                "{database} is older than the database that was here: its newest change is {} and its newest event {}; \
+                 change {} and event {} were saved. It was replaced by an older copy, or its log ({database}-wal) was \
+                 removed",
                 found.revision, found.event, expected.revision, expected.event
             ),
             Accusation::Other { event } => format!(
-                "{database} is not the database that was here, or continues an older copy of it: event {event} is a \
-                 different one"
+                "{database} is not the database that was here, or continues an older copy of it: event {event} differs"
             ),
             Accusation::WithoutLog => format!(
                 "{database} was copied while it was in use, and its log ({database}-wal) is missing: the newest \
@@ -89,14 +88,14 @@ impl Accusation {
         }
     }
 
-    /// For the audit log.
+    /// The short form for the audit log.
     pub fn label(&self) -> String {
         match self {
             Accusation::Older { found, expected } => format!(
                 "an older copy: change {} instead of {}, event {} instead of {}",
                 found.revision, expected.revision, found.event, expected.event
             ),
-            Accusation::Other { event } => format!("another database: event {event} is a different one"),
+            Accusation::Other { event } => format!("another database: event {event} differs"),
             Accusation::WithoutLog => "a copy without its log".to_owned(),
         }
     }
@@ -109,7 +108,7 @@ pub(super) struct Write {
     state: State,
 }
 
-/// In a write transaction, after everything else: leaves its mark.
+/// Puts the mark of the write. Must be the last action in its transaction.
 pub(super) fn begin(history: &[AtomicU64], db: &Connection) -> Result<Write> {
     let mark = Mark::put_next(db)?;
     let state = State::of(db)?;
@@ -117,7 +116,7 @@ pub(super) fn begin(history: &[AtomicU64], db: &Connection) -> Result<Write> {
     Ok(Write { number, mark, state })
 }
 
-/// It is durable.
+/// Records that the write is durable.
 pub(super) fn note_success(history: &[AtomicU64], write: &Write) {
     let State { revision, event, chain } = write.state;
     let line = [write.number, revision.cast_unsigned(), event.cast_unsigned(), chain[0], chain[1]];
@@ -125,20 +124,20 @@ pub(super) fn note_success(history: &[AtomicU64], write: &Write) {
     history[SUCCEEDED].fetch_max(write.number, Ordering::Release);
 }
 
-/// It may be in the log, and may come back with it.
+/// Records that the write failed but may be in the log, and may reappear with it.
 pub(super) fn note_failure(history: &[AtomicU64], write: &Write) {
     history[FAILED_MARK].store(u64::from(write.mark.number()), Ordering::Relaxed);
     history[FAILED].store(write.number, Ordering::Release);
 }
 
-/// The number in the mark of a write that failed, unless a later one succeeded and so took its place.
+/// The mark's number of a failed write, unless a later write succeeded and replaced it.
 pub(super) fn to_take_back(history: &[AtomicU64]) -> Option<u32> {
     let [failed, succeeded] = [FAILED, SUCCEEDED].map(|at| history[at].load(Ordering::Acquire));
     let mark = history[FAILED_MARK].load(Ordering::Relaxed);
     (failed > succeeded).then(|| u32::try_from(mark).ok()).flatten()
 }
 
-/// The newest line that is whole: one may be torn by a power cut.
+/// The newest complete line; a power cut can tear one.
 pub(super) fn newest(history: &[AtomicU64]) -> Option<State> {
     let lines = (0..COUNT).filter_map(|at| {
         let line = line_at(history, at);
@@ -150,8 +149,8 @@ pub(super) fn newest(history: &[AtomicU64]) -> Option<State> {
     Some(State { revision, event, chain: [newest[3], newest[4]] })
 }
 
-/// What is wrong with this database, if one can tell. `is_without_log`: the file itself says that it continues in its
-/// log, and the log has nothing.
+/// What is wrong with this database, if anything can be proven. `is_without_log` means that the file says that it
+/// continues in its log, but the log is empty.
 pub(super) fn accuse(history: &[AtomicU64], db: &Connection, is_without_log: bool) -> Result<Option<Accusation>> {
     if let Some(expected) = newest(history)
         && let Some(accusation) = expected.accuse(db)?
@@ -161,7 +160,7 @@ pub(super) fn accuse(history: &[AtomicU64], db: &Connection, is_without_log: boo
     Ok(is_without_log.then_some(Accusation::WithoutLog))
 }
 
-/// What was here before does not count any more.
+/// Forgets the previous database.
 pub(super) fn forget(history: &[AtomicU64]) {
     for at in 0..COUNT {
         line_at(history, at)[0].store(0, Ordering::Relaxed);
@@ -209,7 +208,7 @@ mod tests {
             note_success(&history, &write(number));
             assert_eq!(newest(&history), Some(write(number).state));
         }
-        // Late, by a process that was slow: it does not take the newest one's place.
+        // A slow process records its write late, which must not replace the newest one.
         note_success(&history, &write(39));
         assert_eq!(newest(&history), Some(write(40).state));
         line_at(&history, 40 % COUNT)[2].store(99, Ordering::Relaxed);

@@ -1,6 +1,6 @@
-//! Who has the database open. A server holds locks on the database file itself, on `-rev` and on `-lock`, so that
-//! removing a companion lets no second one in, and a command can tell whether the server hears it. Whoever opens the
-//! database holds a lock on its folder meanwhile.
+//! Who has the database open. A server holds locks on the database file itself, on `-rev` and on `-lock`, so that no
+//! second server can start even if a companion is removed, and a command can detect whether the server notices its
+//! changes. A process holds a lock on the folder while it opens the database.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -20,14 +20,14 @@ use super::place::DatabaseFile;
 use crate::error::{Error, Result};
 
 const PAUSE: Duration = Duration::from_millis(5);
-/// For the questions of others, who find the database by another path, and for a server that just ends.
+/// Wait for others that briefly test the lock or use another path, and for a server that is stopping.
 const MOMENT: Duration = Duration::from_millis(500);
-/// For all who open a database of this folder.
+/// Wait for other processes that open a database in this folder.
 const QUEUE: Duration = Duration::from_secs(30);
 /// The byte of `-shm` on which every connection holds a lock (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
 const DEADMAN: u64 = 128;
 
-/// What a server holds for as long as it runs.
+/// The locks that a server holds as long as it runs.
 pub(super) struct ServerLock {
     path: PathBuf,
     file: File,
@@ -36,14 +36,14 @@ pub(super) struct ServerLock {
 }
 
 impl ServerLock {
-    /// `database` is `None` where the file system cannot be trusted with locks on the database. `-rev` is locked before
-    /// the database: whoever meets the second lock may expect the first.
+    /// `database` is `None` if locks on this file system are not reliable. `-rev` is locked before the database, so
+    /// that a process that finds the database locked can expect `-rev` to be locked too.
     pub fn take(path: &Path, announcement: &Arc<Announcement>, database: Option<&Arc<DatabaseFile>>) -> Result<Self> {
         let (file, pid) = pid_file(path)?;
         let pid = pid.unwrap_or_else(|| announcement.pid());
         let refused = |error| match error {
             TryLockError::WouldBlock => Error::conflict(format!(
-                "Another keybearer server{} runs on {}. Stop it first, or choose another --database.",
+                "Another keybearer server{} is using {}. Stop it first, or choose another --database.",
                 in_brackets(pid),
                 path.display()
             )),
@@ -60,7 +60,7 @@ impl ServerLock {
         Ok(ServerLock { path: path.to_owned(), file, announcement, database })
     }
 
-    /// Makes the lock file again where it was removed: it names the server, and keeps out those of earlier versions.
+    /// Creates the lock file again if it was removed: it names the server, and excludes servers of earlier versions.
     pub fn keep(&mut self) {
         let there = std::fs::symlink_metadata(beside(&self.path, "-lock")).map(|found| (found.dev(), found.ino()));
         let held = self.file.metadata().map(|found| (found.dev(), found.ino()));
@@ -69,7 +69,7 @@ impl ServerLock {
         }
         let again = pid_file(&self.path).ok().filter(|(file, _)| file.try_lock().is_ok() && write_pid(file).is_ok());
         if let Some((file, _)) = again {
-            tracing::warn!(database = %self.path.display(), "the lock file was removed or replaced; made it again");
+            tracing::warn!(database = %self.path.display(), "the lock file was removed or replaced; created it again");
             self.file = file;
         }
     }
@@ -77,7 +77,7 @@ impl ServerLock {
 
 impl Drop for ServerLock {
     fn drop(&mut self) {
-        // At the end of the process the system does the same.
+        // When the process ends, the system does the same.
         let _ = self.announcement.file().unlock();
         if let Some(database) = &self.database {
             let _ = database.handle().unlock();
@@ -85,12 +85,12 @@ impl Drop for ServerLock {
     }
 }
 
-/// Nothing for 0: where `-rev` was removed, nobody knows the pid.
+/// The pid in brackets; empty for 0, because the pid is unknown if `-rev` was removed.
 fn in_brackets(pid: u64) -> String {
     if pid == 0 { String::new() } else { format!(" (pid {pid})") }
 }
 
-/// The lock file, and the pid that is in it.
+/// The lock file and the pid in it.
 fn pid_file(database: &Path) -> Result<(File, Option<u64>)> {
     let path = beside(database, "-lock");
     let mut file = companions::open(database, &path)?;
@@ -109,7 +109,7 @@ fn write_pid(mut file: &File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Tries it again while somebody else has the lock.
+/// Tries again while somebody else holds the lock.
 fn within(limit: Duration, mut lock: impl FnMut() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     let mut waited = Duration::ZERO;
     loop {
@@ -121,8 +121,8 @@ fn within(limit: Duration, mut lock: impl FnMut() -> Result<(), TryLockError>) -
     }
 }
 
-/// A lock on the database's folder, for the moment in which somebody opens the database: only one at a time reads the
-/// log past SQLite. `None` where the file system cannot be trusted with locks, or the lock is another program's.
+/// A lock on the database's folder while the database is opened, so that only one process at a time reads the log
+/// without SQLite. `None` if locks on this file system are not reliable, or another program holds the lock.
 pub(super) struct Opening(Option<File>);
 
 impl Opening {
@@ -139,18 +139,18 @@ impl Opening {
         Opening(None)
     }
 
-    /// Whether nobody else opens the database now, or has it open.
+    /// Whether nobody else is opening the database or has it open.
     pub fn is_alone(&self, path: &Path) -> bool {
         self.0.is_some() && !is_open(path)
     }
 }
 
-/// Refuses to let a command go on beside a server that uses other companions than those which stand here: neither
-/// would see what the other changes.
+/// Refuses a command if a server uses other companions than those beside the database, because neither would see the
+/// other's changes.
 pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: &DatabaseFile) -> Result<()> {
     let heard = within(MOMENT, || match database.handle().try_lock() {
         Ok(()) => {
-            let _ = database.handle().unlock(); // no server has it; it was ours for this question
+            let _ = database.handle().unlock(); // no server has it; it was locked only to find out
             Ok(())
         }
         Err(TryLockError::WouldBlock) if is_a_servers(announcement.file()) && is_open(path) => Ok(()),
@@ -159,9 +159,9 @@ pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: 
     heard.map_err(|error| match error {
         TryLockError::Error(error) => trouble(path, "cannot be locked", error),
         TryLockError::WouldBlock => Error::conflict(format!(
-            "A server{} runs on {}, but not with the files beside it: -wal, -shm or -rev were removed or \
-             replaced, or the server found the database by another path. Nothing was changed. Restart the server, \
-             then try again.",
+            "A server{} is using {}, but not the files beside it: -wal, -shm or -rev were removed or replaced, or \
+             the server opened the database by another path. Nothing was changed. Restart the server, then try \
+             again.",
             in_brackets(announcement.pid()),
             path.display()
         )),
@@ -172,18 +172,18 @@ fn is_a_servers(rev: &File) -> bool {
     match rev.try_lock_shared() {
         Err(TryLockError::WouldBlock) => true,
         Ok(()) => {
-            let _ = rev.unlock(); // it was ours for this question
+            let _ = rev.unlock(); // it was locked only to find out
             false
         }
         Err(TryLockError::Error(_)) => false,
     }
 }
 
-/// Whether another process, of any program, has the database of these companions open.
+/// Whether another process, of any program, has the database with these companions open.
 pub(super) fn is_open(path: &Path) -> bool {
     let [wal, shm] = ["-wal", "-shm"].map(|suffix| beside(path, suffix));
     let Ok(Some(shm)) = companions::open_existing(path, &shm) else { return false };
-    // Never closed, for the reason why the database's handle is not.
+    // Never closed, for the same reason as the database's handle.
     let shm = ManuallyDrop::new(shm);
     let question = Flock { start: DEADMAN, length: 1, ..Flock::from(FlockType::WriteLock) };
     wal.exists() && matches!(fcntl_getlk(&*shm, &question), Ok(Some(_)))

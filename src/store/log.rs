@@ -1,5 +1,5 @@
-//! The write-ahead log as it stands in its file (sqlite.org/fileformat2 §4), read past SQLite: which writes are in
-//! it, and where the last one begins. Only while nobody has the database open; then it also takes a write back.
+//! Reads the write-ahead log's file without SQLite (sqlite.org/fileformat2 §4): which writes are in it, and where the
+//! last one begins. Can also revert that write. Must be used only while nobody has the database open.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -10,29 +10,29 @@ use super::mark::Mark;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// Of the mark in the first page of the database.
+/// Position of the mark in the first page of the database.
 const MARK: usize = 60;
-/// Of the index's format; of another one nothing is said.
+/// Version of the index's format; nothing is concluded from other versions.
 const INDEX_VERSION: u32 = 3_007_000;
 
-/// The whole transactions of a log.
+/// The complete transactions of a log.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub transactions: usize,
-    /// The mark that was written first, and the latest of all; `None` when none was.
+    /// The first and the latest mark; `None` if there is none.
     pub marks: Option<(Mark, Mark)>,
     pub last: Option<Transaction>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transaction {
-    /// Where its first frame begins, in bytes.
+    /// The offset of its first frame in bytes.
     pub begins_at: u64,
     pub mark: Option<Mark>,
 }
 
 impl Log {
-    /// A log that is missing or has no valid beginning is an empty one, as it is for SQLite.
+    /// A log that is missing or has no valid beginning counts as empty, as in SQLite.
     pub fn read(path: &Path) -> io::Result<Self> {
         match File::open(path) {
             Ok(file) => Self::parse(BufReader::with_capacity(1 << 18, file)),
@@ -86,15 +86,15 @@ impl Log {
         }
     }
 
-    /// Whether a database file whose header has this mark may be the one that this log continues: the one that
-    /// stood there when the log was begun, or the same with a part of the log copied into it already.
+    /// Whether this log can belong to a database file whose header has this mark: the file from when the log was
+    /// started, or the same file with a part of the log copied into it.
     pub fn may_continue(&self, file: Mark) -> bool {
         self.marks.is_none_or(|(first, latest)| file.since(first) >= -1 && file.since(latest) <= 0)
     }
 }
 
-/// Whether the log in its file is the one that SQLite goes by: the log's salts and its length must fit to the index in
-/// `-shm` (sqlite.org/walformat §2.2). To be asked under the write lock, under which nobody begins another log.
+/// Whether the log file is the one that SQLite uses: its salts and length must match the index in `-shm`
+/// (sqlite.org/walformat §2.2). Must be called under the write lock, so that nobody starts another log.
 pub(super) fn fits(log: &File, index: &File) -> io::Result<bool> {
     let mut bytes = [0; 40];
     index.read_exact_at(&mut bytes, 0)?;
@@ -108,7 +108,7 @@ pub(super) fn fits(log: &File, index: &File) -> io::Result<bool> {
         size => u64::from(size),
     };
     let last_frame = HEADER as u64 + (frames - 1) * (FRAME_HEADER as u64 + page_size);
-    // Salts are in the log's header, and in that of each frame.
+    // The salts are in the header of the log and of each frame.
     for at in [16, last_frame + 8] {
         let mut salts = [0; 8];
         match log.read_exact_at(&mut salts, at) {
@@ -123,7 +123,7 @@ pub(super) fn fits(log: &File, index: &File) -> io::Result<bool> {
 }
 
 impl Transaction {
-    /// Cuts it off the log, durably.
+    /// Removes it from the log, durably.
     pub fn take_back(self, path: &Path) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(path)?;
         file.set_len(self.begins_at)?;
@@ -131,7 +131,7 @@ impl Transaction {
     }
 }
 
-/// False where the file ends.
+/// Fills `bytes`; returns false at the end of the file.
 fn fill(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     match from.read_exact(bytes) {
         Ok(()) => Ok(true),
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
     use crate::store::files::beside;
 
-    /// A database of which each write leaves its mark, and its log.
+    /// A database in which each write leaves its mark, and its log.
     fn database(folder: &Path) -> (Connection, std::path::PathBuf) {
         let path = folder.join("k.db");
         let db = Connection::open(&path).unwrap();
@@ -217,7 +217,7 @@ mod tests {
         for (number, may) in [(0, true), (1, true), (3, true), (4, false)] {
             assert_eq!(log.may_continue(Mark::from_bits(number << 8)), may, "{number}");
         }
-        // A copy that nobody has open: what stands in the log's file is all there is.
+        // Nobody has the copy open, so the log's file is complete.
         let copy = directory.path().join("copy.db");
         std::fs::copy(directory.path().join("k.db"), &copy).unwrap();
         std::fs::copy(&wal, beside(&copy, "-wal")).unwrap();

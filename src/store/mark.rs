@@ -1,6 +1,6 @@
-//! The mark that each write leaves in the database's header (`PRAGMA user_version`), where it can be read without
-//! SQLite, in the file and in its log: the number of the write in the first three bytes. The fourth says in the file
-//! alone that the file continues in its log.
+//! The mark that each write puts in the database's header (`PRAGMA user_version`), where it can be read without SQLite,
+//! in the file and in its log. The first three bytes are the number of the write. The fourth byte, which is set only in
+//! the file, means that the file continues in its log.
 
 use rusqlite::Connection;
 
@@ -8,7 +8,7 @@ use super::rows::sql;
 use crate::error::Result;
 
 const NUMBERS: u32 = 1 << 24;
-/// Where the fourth byte is in the file (sqlite.org/fileformat2 §1.3), and what it is in a file that is in use.
+/// The position of the fourth byte in the file (sqlite.org/fileformat2 §1.3), and its value in a file that is in use.
 pub(super) const IN_USE_AT: u64 = 63;
 pub(super) const IN_USE: u8 = 1;
 
@@ -24,30 +24,30 @@ impl Mark {
         self.0
     }
 
-    /// As this connection sees it.
+    /// The mark as this connection sees it.
     pub fn of(db: &Connection) -> Result<Self> {
         let mut query = db.prepare_cached("PRAGMA user_version").map_err(sql)?;
         let bits: i32 = query.query_row([], |row| row.get(0)).map_err(sql)?;
         Ok(Mark(bits.cast_unsigned()))
     }
 
-    /// The number of the last write of this program; others leave it as it is. It wraps at 2^24.
+    /// The number of this program's last write; other programs do not change it. It wraps at 2^24.
     pub fn number(self) -> u32 {
         self.0 >> 8
     }
 
-    /// Whether the file was in use when this was read from it: without its log it is not whole.
+    /// Whether the file was in use when this was read from it, so that it is incomplete without its log.
     pub fn continues_in_log(self) -> bool {
         self.0 & 0xff == u32::from(IN_USE)
     }
 
-    /// By how many writes `self` comes after `other`; negative if it comes before.
+    /// The number of writes from `other` to `self`; negative if `self` is older.
     pub fn since(self, other: Mark) -> i64 {
         let distance = self.number().wrapping_sub(other.number()) % NUMBERS;
         if distance < NUMBERS / 2 { i64::from(distance) } else { i64::from(distance) - i64::from(NUMBERS) }
     }
 
-    /// In a write transaction: the mark of this write.
+    /// Puts the mark of this write. Must be called in a write transaction.
     pub fn put_next(db: &Connection) -> Result<Self> {
         let mark = Mark(((Mark::of(db)?.number() + 1) % NUMBERS) << 8);
         db.execute_batch(&format!("PRAGMA user_version = {}", mark.0.cast_signed())).map_err(sql)?;

@@ -1,5 +1,5 @@
-//! The store: SQLite holds the truth, the key index answers. Here are the engine, the statements, the files beside the
-//! database and the change feed; no SQL, row or connection crosses this line. No rule is here: `auth` has them.
+//! The store: SQLite is the source of truth, and the key index answers look-ups. It owns the engine, the statements,
+//! the files beside the database and the change feed; no SQL, row or connection leaves it. `auth` has the rules.
 
 mod announce;
 mod check;
@@ -68,19 +68,19 @@ pub struct Store {
     watch: Arc<Watch>,
     path: PathBuf,
     installation: [u8; 16],
-    /// Why the database is not the newest one, where the operator agreed to that.
+    /// Why the database is not the newest one, if the operator has accepted that.
     accepted: Option<String>,
 }
 
-/// How far the index has followed the changes that other processes announced.
+/// Whether the index has all changes that other processes announced.
 pub(crate) struct Freshness {
     announcement: Arc<Announcement>,
-    /// The announcement up to which the index holds every change.
+    /// The announcement up to which the index has all changes.
     seen: AtomicU64,
 }
 
 impl Freshness {
-    /// One load of shared memory and one of ours: no system call.
+    /// Costs one load from shared memory and one from our own, and no system call.
     fn is_current(&self) -> bool {
         self.announcement.read() == self.seen.load(Ordering::Acquire)
     }
@@ -92,11 +92,11 @@ impl Store {
         Self::open_with(path, purpose, Consent::default())
     }
 
-    /// Opens or creates the database. As the server: takes the lock, starts filling the index and
-    /// returns at once; until it is full, misses are answered by SQLite.
+    /// Opens or creates the database. For a server it takes the lock, starts to fill the index and returns immediately;
+    /// until the index is full, SQLite answers for missing keys.
     pub fn open_with(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
         let opened = match open::open(path, purpose, consent) {
-            // On a full disk even the files that every connection needs cannot be made.
+            // On a full disk not even the files that every connection needs can be created.
             Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Revocation => {
                 let place = open::find(path, consent)?;
                 if !Reserve::beside(&place.path).give_back() {
@@ -119,17 +119,17 @@ impl Store {
         Ok(Store { writer, readers, index, freshness, watch, path, installation, accepted })
     }
 
-    /// Random, and another one in each database; copies of one share it.
+    /// The random id of the database; its copies have the same.
     pub fn installation(&self) -> &[u8; 16] {
         &self.installation
     }
 
-    /// Why the database is not the newest one, where the operator agreed to that. The first write makes it the newest.
+    /// Why the database is not the newest one, if the operator has accepted that. The first write makes it the newest.
     pub fn accepted(&self) -> Option<&str> {
         self.accepted.as_deref()
     }
 
-    /// Runs `look` on the key with this digest, in memory: no query, no lock, no system call.
+    /// Runs `look` on the key with this digest, in memory, without a query, lock or system call.
     pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {
         if !self.freshness.is_current() {
             self.writer.wake();
@@ -138,17 +138,17 @@ impl Store {
         self.index.look(digest, look)
     }
 
-    /// The key with this digest, from SQLite: for when the index is unsure.
+    /// Reads the key with this digest from SQLite, if the index is unsure.
     pub async fn find_by_digest(&self, digest: Digest) -> Result<Option<IndexedKey>> {
         self.read(move |tx| follow::find(tx.db, &digest)).await
     }
 
-    /// The key with this id, from SQLite: for what names a key without its text.
+    /// Reads the key with this id from SQLite, for callers that have only the id.
     pub async fn find_by_id(&self, id: KeyId) -> Result<Option<IndexedKey>> {
         self.read(move |tx| follow::find_by_id(tx.db, id)).await
     }
 
-    /// Whether text that is not a key of ours may still be one, imported from elsewhere.
+    /// Whether text in another form than ours may be a key, imported from another system.
     pub fn may_hold_imported(&self) -> bool {
         self.index.may_hold_imported() || !self.freshness.is_current()
     }
@@ -161,7 +161,7 @@ impl Store {
         &self.path
     }
 
-    /// Size of the write-ahead log; it is cut back to 64 MiB at most when readers let it be.
+    /// Size of the write-ahead log. It is truncated to max 64 MiB when no reader prevents that.
     pub fn wal_bytes(&self) -> u64 {
         std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
     }
@@ -174,8 +174,8 @@ impl Store {
         self.writer.state()
     }
 
-    /// Finishes what is queued, checkpoints and closes the database. The writer goes last: closing the last connection
-    /// removes the log.
+    /// Finishes queued work, checkpoints and closes the database. The writer is closed last, because closing the last
+    /// connection removes the log.
     pub fn close(&self) {
         self.readers.stop();
         self.writer.stop();
@@ -188,13 +188,13 @@ impl Store {
         let watch = Arc::clone(&self.watch);
         let read = move |db: &mut Connection| {
             let found = query(&Tx::new(db))?;
-            // Afterwards: had another process changed anything by other files, they would be here by now.
+            // Checked after the read: if another process had used other files, they would be here by now.
             watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
         };
         self.readers.run(read).await
     }
 
-    /// One transaction on the writer thread, answered after it is durable and the index knows. `act` may run twice.
+    /// Runs one transaction on the writer thread, and returns when it is durable and in the index. `act` can run twice.
     pub async fn write<T: Send + 'static>(
         &self,
         urgency: Urgency,

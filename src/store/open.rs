@@ -1,5 +1,4 @@
-//! Opening the database: in which order it is found, locked, judged and migrated.
-//! `create` makes a new one.
+//! Opens the database: finds, locks, checks and migrates it, in this order. `create` creates a new one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,9 +17,9 @@ use super::{companions, create, filesystem};
 use crate::error::{Error, Result};
 use crate::model::{Consent, Purpose};
 
-/// Older ones can corrupt a database on which two connections checkpoint at once.
+/// Older versions can corrupt a database if two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
-/// A sound database of this program's schema, open.
+/// An open, valid database with this program's schema.
 pub(super) struct Opened {
     pub place: Place,
     pub file: Arc<DatabaseFile>,
@@ -28,13 +27,13 @@ pub(super) struct Opened {
     pub lock: Option<ServerLock>,
     /// The writer's connection.
     pub db: Connection,
-    /// What tells this database from others; copies of one share it.
+    /// Id of the database; its copies have the same.
     pub installation: [u8; 16],
-    /// It is not the newest database, as far as one can tell, and the operator knows.
+    /// Why it does not seem to be the newest database, if the operator has accepted that.
     pub accepted: Option<Accusation>,
 }
 
-/// Opens or creates it. What is not ours is refused before anything is changed or created.
+/// Opens or creates the database. A file that is not ours is refused before anything is changed or created.
 pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<Opened> {
     let place = find(given, consent)?;
     let is_shared = filesystem::shared(place.folder())?.is_some();
@@ -44,7 +43,7 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
         Some(file) => file,
         None => {
             create::create(path)?;
-            let vanished = || Error::unavailable("the database file vanished while it was made");
+            let vanished = || Error::unavailable("the database file disappeared while it was created");
             DatabaseFile::open(path)?.ok_or_else(vanished)?
         }
     };
@@ -67,13 +66,13 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
         Some(accusation) if !consent.older_database => Err(refusal(path, &accusation)),
         accepted => Ok(accepted),
     });
-    // From here on SQLite's own lock tells others that somebody has it open.
+    // From here on, SQLite's own lock shows others that the database is open.
     drop(opening);
     let accepted = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
             if had_log {
-                // The log stays as it is: closing the last connection would write it into the file.
+                // Keeps the log, because closing the last connection would write it into the file.
                 keep_log(&db);
             }
             return Err(error);
@@ -86,7 +85,7 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
     Ok(Opened { place, file, announcement, lock, db, installation, accepted })
 }
 
-/// Where it is, on a file system that it can be on.
+/// Finds the database, and refuses an unsuitable file system.
 pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(Error::internal(format!(
@@ -98,7 +97,11 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     for at in [place.folder(), place.path.as_path()].into_iter().filter(|at| at.exists()) {
         match filesystem::shared(at)? {
             Some(name) if consent.network_file_system => {
-                tracing::warn!(database = %place.path.display(), file_system = name, "--allow-network-filesystem: let only this machine reach it");
+                tracing::warn!(
+                    database = %place.path.display(),
+                    file_system = name,
+                    "--allow-network-filesystem: make sure that only this machine uses the database"
+                );
             }
             Some(name) => return Err(filesystem::refusal(&place.path, name)),
             None => {}
@@ -107,8 +110,8 @@ pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
     Ok(place)
 }
 
-/// While nobody has the database open: refuses a log that does not belong to the file, and takes back a write that
-/// nobody was told of. True if the file was copied while it was in use, and has no log.
+/// Refuses a log that does not belong to the file, and reverts an unacknowledged write. Returns true if the file was
+/// copied while it was in use and has no log. Must be called while nobody has the database open.
 fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> Result<bool> {
     let wal = beside(path, "-wal");
     let unreadable = |error| trouble(&wal, "cannot be read", error);
@@ -123,7 +126,7 @@ fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> R
         && last.mark.is_some_and(|mark| mark.number() == number)
     {
         last.take_back(&wal).map_err(|error| trouble(&wal, "cannot be written", error))?;
-        tracing::warn!("a change that could not be saved for certain before the last end was taken back");
+        tracing::warn!("reverted a change that was possibly not saved when the server last stopped");
     }
     Ok(header.mark.continues_in_log() && log.transactions == 0)
 }
@@ -131,16 +134,16 @@ fn judge_log(path: &Path, file: &DatabaseFile, announcement: &Announcement) -> R
 pub(super) fn foreign_log(path: &Path) -> String {
     let path = path.display();
     format!(
-        "{path} and its log {path}-wal do not belong together: another copy of the database was put in its place. \
-         Together they would be damaged. Put the database back that was here. To go on with this one, move {path}-wal \
-         and {path}-shm away, and start once with --accept-older-database"
+        "{path} and its log {path}-wal do not belong together: the database was replaced by another copy. Together \
+         they would be damaged. Restore the database that was here. To continue with this one, move {path}-wal and \
+         {path}-shm away, and start once with --accept-older-database"
     )
 }
 
 fn refusal(path: &Path, accusation: &Accusation) -> Error {
     Error::conflict(format!(
-        "{}. Keys that were revoked meanwhile would be live again. Put the newest database back, with its -wal if \
-         there is one. To go on with this one, start once with --accept-older-database; the audit log will say so.",
+        "{}. Keys that were revoked since would be valid again. Restore the newest database, with its -wal if there \
+         is one. To continue with this one, start once with --accept-older-database; the audit log records it.",
         accusation.text(&path.display().to_string())
     ))
 }

@@ -1,5 +1,5 @@
-//! Where the database is: the path that was given, the file that it leads to, and whether that file is one of
-//! ours. Decides before anything is created or changed, from the file's own first bytes.
+//! Where the database is: the given path, the file that it leads to, and whether that file is ours. The first bytes of
+//! the file decide that before anything is created or changed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -17,20 +17,20 @@ use crate::error::{Error, Result};
 pub(super) const APPLICATION_ID: u32 = 1_262_637_649;
 
 pub(super) struct Place {
-    /// As given, from the root: may lead through symbolic links.
+    /// The given path, made absolute; it can contain symbolic links.
     pub given: PathBuf,
-    /// The file itself; everything that belongs to it is beside it.
+    /// The path of the file itself; all companions are beside it.
     pub path: PathBuf,
 }
 
 impl Place {
-    /// Follows symbolic links once. What they lead to later is another file.
+    /// Follows symbolic links once. If they change later, they lead to another file.
     pub fn find(given: &Path) -> Result<Self> {
         let given = std::path::absolute(given).map_err(|error| trouble(given, "cannot be resolved", error))?;
         let path = match fs::symlink_metadata(&given) {
             Ok(_) => fs::canonicalize(&given).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => Error::conflict(format!(
-                    "{} is a symbolic link to a file that does not exist. Put the database there, or remove the link.",
+                    "{} is a symbolic link to a file that does not exist. Restore that file, or remove the link.",
                     given.display()
                 )),
                 _ => trouble(&given, "cannot be reached", error),
@@ -41,7 +41,7 @@ impl Place {
         Ok(Place { given, path })
     }
 
-    /// The folder of the database and of all that belongs to it.
+    /// The folder of the database and its companions.
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
@@ -49,11 +49,11 @@ impl Place {
 
 fn in_its_folder(given: &Path) -> Result<PathBuf> {
     let (Some(folder), Some(name)) = (given.parent(), given.file_name()) else {
-        return Err(Error::conflict(format!("{} is no file. Choose another --database.", given.display())));
+        return Err(Error::conflict(format!("{} is not a file. Choose another --database.", given.display())));
     };
     let folder = fs::canonicalize(folder).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::conflict(format!(
-            "The folder {} does not exist. Make it, or choose another --database.",
+            "The folder {} does not exist. Create it, or choose another --database.",
             folder.display()
         )),
         _ => trouble(folder, "cannot be reached", error),
@@ -61,22 +61,21 @@ fn in_its_folder(given: &Path) -> Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-/// The database file by a handle beside SQLite's, to read its header and to hold a lock on it. The handle is never
-/// closed: closing one of a process's handles drops all of its POSIX locks on the file, SQLite's too
+/// A second handle of the database file, besides SQLite's, to read its header and to lock it. It is never closed,
+/// because closing any of a process's handles drops all of its POSIX locks on the file, including SQLite's
 /// (sqlite.org/howtocorrupt §2.2).
 #[derive(Debug)]
 pub(super) struct DatabaseFile(ManuallyDrop<File>);
 
-/// What the first bytes of the file itself say, without what is in its log
-/// (sqlite.org/fileformat2 §1.3).
+/// The header in the file itself, without changes that are only in the log (sqlite.org/fileformat2 §1.3).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
     pub mark: Mark,
 }
 
 impl DatabaseFile {
-    /// `None`: there is no such file. An error: there is something that is not a database of ours; nothing is
-    /// changed about it, and a device or a pipe is not even opened.
+    /// Opens the file; `None` if there is none. It is an error if it is not a database of ours. Such a file is not
+    /// changed, and a device or a pipe is not even opened.
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let kind = match fs::symlink_metadata(path) {
             Ok(metadata) => metadata.file_type(),
@@ -88,12 +87,12 @@ impl DatabaseFile {
         }
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         let open = |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
-        // To be looked at, it need not be writable.
+        // A file need not be writable to be inspected.
         let opened = open(true).or_else(|_| open(false));
         let file = DatabaseFile(ManuallyDrop::new(opened.map_err(|error| trouble(path, "cannot be opened", error))?));
         match file.header() {
             Ok(Some(_)) => Ok(Some(file)),
-            Ok(None) => Err(not_ours(path, "not a keybearer database, or damaged at its beginning")),
+            Ok(None) => Err(not_ours(path, "not a keybearer database, or its beginning is damaged")),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Err(not_ours(path, "empty or cut short, not a keybearer database"))
             }
@@ -101,7 +100,7 @@ impl DatabaseFile {
         }
     }
 
-    /// `None`: these are not the first bytes of a database of ours.
+    /// Reads the header; `None` if it is not that of a database of ours.
     pub fn header(&self) -> io::Result<Option<Header>> {
         let mut bytes = [0; 100];
         self.0.read_exact_at(&mut bytes, 0)?;
@@ -110,8 +109,8 @@ impl DatabaseFile {
         Ok(is_ours.then(|| Header { mark: Mark::from_bits(four(60)) }))
     }
 
-    /// Makes the file itself say that it continues in its log. Past SQLite: only while the first page in the log is a
-    /// newer one and no checkpoint can bring it into the file at this moment.
+    /// Marks the file itself as continuing in its log. This bypasses SQLite, so it is allowed only while the log has a
+    /// newer first page and no checkpoint can copy that into the file.
     pub fn say_in_use(&self) -> io::Result<()> {
         self.0.write_all_at(&[IN_USE], IN_USE_AT)
     }
@@ -127,7 +126,7 @@ fn kind_of(kind: fs::FileType) -> &'static str {
     } else if kind.is_block_device() || kind.is_char_device() {
         "a device, not a keybearer database"
     } else {
-        "no plain file, so not a keybearer database"
+        "not a plain file, so not a keybearer database"
     }
 }
 

@@ -1,4 +1,4 @@
-//! Space kept beside the database, so that a revocation still succeeds when the disk is full.
+//! Reserved space beside the database, so that a revocation succeeds even if the disk is full.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use super::files::{beside, trouble};
 use crate::error::{Error, Result};
 
 const BYTES: usize = 2 << 20;
-/// Quiet rounds of the writer (200 ms each) between two attempts to get the space back.
+/// Idle rounds of the writer (200 ms each) between two attempts to reserve the space again.
 const ROUNDS: u32 = 50;
 
 pub(super) struct Reserve {
@@ -23,7 +23,7 @@ impl Reserve {
         Reserve { database: database.to_owned(), path: beside(database, "-reserve"), rounds_to_wait: 0 }
     }
 
-    /// A file that stands there must be one that was filled as below: it is written over.
+    /// An existing file must have been filled as below, because it is overwritten.
     pub fn must_be_ours(&self) -> Result<()> {
         let Some(file) = companions::open_existing(&self.database, &self.path)? else { return Ok(()) };
         let mut content = Vec::new();
@@ -35,15 +35,14 @@ impl Reserve {
         Ok(())
     }
 
-    /// Frees the space for the next write: a server's, or a command's beside it or alone. False when there is none
-    /// to give.
+    /// Frees the space for the next write, of a server or a command. Returns false if there is none to free.
     pub fn give_back(&mut self) -> bool {
         self.rounds_to_wait = ROUNDS;
         self.must_be_ours().is_ok() && fs::remove_file(&self.path).is_ok()
     }
 
-    /// In a quiet moment of the server: takes the space again that it, or a command, has given back. On a full disk it
-    /// tries again later.
+    /// Reserves the space again after the server or a command has freed it. On a full disk it tries again later. Called
+    /// while the server is idle.
     pub fn top_up(&mut self) {
         if self.rounds_to_wait > 0 {
             self.rounds_to_wait -= 1;
@@ -53,17 +52,17 @@ impl Reserve {
         self.fill();
     }
 
-    /// Does nothing if it is filled, or if what stands there is another's.
+    /// Fills the reserve, unless it is full or the file belongs to another program.
     pub fn fill(&self) {
         let is_full = fs::symlink_metadata(&self.path).is_ok_and(|found| found.len() == BYTES as u64);
         if is_full || self.must_be_ours().is_err() {
             return;
         }
-        // Real bytes: a file of holes would reserve nothing.
+        // Real bytes, because a sparse file would reserve nothing.
         let filled = companions::open(&self.database, &self.path)
             .and_then(|mut file| file.write_all(&vec![0; BYTES]).map_err(Error::unavailable));
         if filled.is_err() {
-            let _ = fs::remove_file(&self.path); // half a reserve would only take space from the rest
+            let _ = fs::remove_file(&self.path); // a partial reserve would only use space that others need
         }
     }
 }

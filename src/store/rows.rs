@@ -1,5 +1,5 @@
-//! From rows to types and back. A stored value that breaks a rule of the model is damage: told as such, never
-//! guessed at, and in the way of nobody. A record says what of it is unreadable; a verdict is not given.
+//! Converts between rows and types. A stored value that breaks a rule of the model is damage. It is reported, never
+//! guessed, and affects nothing else: a record lists its unreadable fields, and its key gets no verdict.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rusqlite::types::{Type, ValueRef};
 use crate::error::Error;
 use crate::model::{Email, KeyId, Networks, RateLimit, ScopeSet, Time};
 
-/// Every failure of SQLite while serving is "unavailable": it says nothing about a key.
+/// Every failure of SQLite while serving is "unavailable", because it proves nothing about a key.
 pub(super) fn sql(error: rusqlite::Error) -> Error {
     Error::unavailable(format!("SQLite: {error}"))
 }
@@ -19,12 +19,12 @@ pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
         if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-/// What a verdict needs and a column does not hold.
+/// The error for a damaged value that a verdict needs.
 pub(super) fn damage(column: usize) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "breaks a rule of its type".into())
 }
 
-/// The time; an error for anything else, and for a number outside the years that are ever stored.
+/// A time; an error for any other value, and for a number outside the years that are ever stored.
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
     time_or_null(row, column)?.ok_or_else(|| damage(column))
 }
@@ -34,7 +34,7 @@ pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Opt
     millis.map(|millis| Time::stored(millis).ok_or_else(|| damage(column))).transpose()
 }
 
-/// Yes or no; SQLite itself takes every number but zero for yes.
+/// A boolean; in SQLite every number except zero is true.
 pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
     match row.get_ref(column)? {
         ValueRef::Integer(0) => Ok(false),
@@ -56,12 +56,12 @@ pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Optio
     text.map(|text| RateLimit::parse(text).map_err(|_| damage(column))).transpose()
 }
 
-/// The key whose allowance is used up, where it is another's.
+/// The key whose rate limit this one shares, if it has none of its own.
 pub(super) fn limit_bucket(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeyId>> {
     Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(KeyId::from_bytes))
 }
 
-/// Seconds, of a key's whole life.
+/// A key's total lifetime, stored in seconds.
 pub(super) fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
     let seconds: Option<i64> = row.get(column)?;
     let longest = Time::from_millis(i64::MAX).seconds();
@@ -69,8 +69,8 @@ pub(super) fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<
     seconds.map(|seconds| read(seconds).ok_or_else(|| damage(column))).transpose()
 }
 
-/// A row read column by column: what breaks a rule is left out and its field named, so that one damaged value
-/// keeps neither its own row nor its neighbours from being shown, refused or deleted.
+/// Reads a row column by column. A value that breaks a rule is left out and its field reported, so that a damaged value
+/// never prevents its own row or others from being listed, refused or deleted.
 pub(super) struct Salvage<'a, 'row> {
     row: &'a Row<'row>,
     pub unreadable: Vec<&'static str>,
@@ -81,7 +81,7 @@ impl<'a, 'row> Salvage<'a, 'row> {
         Salvage { row, unreadable: Vec::new() }
     }
 
-    /// The value, or else what stands in for it.
+    /// The value, or `instead` if it is unreadable.
     pub fn or<T>(&mut self, field: &'static str, value: Option<T>, instead: T) -> T {
         value.unwrap_or_else(|| {
             self.note(field);
@@ -89,7 +89,7 @@ impl<'a, 'row> Salvage<'a, 'row> {
         })
     }
 
-    /// Bytes that are not UTF-8 are replaced.
+    /// A text; bytes that are not UTF-8 are replaced.
     pub fn text(&mut self, field: &'static str, column: usize) -> rusqlite::Result<String> {
         let text = self.text_or_null(field, column)?;
         Ok(self.or(field, text, String::new()))
@@ -118,12 +118,12 @@ impl<'a, 'row> Salvage<'a, 'row> {
         Ok(email)
     }
 
-    /// Sixteen bytes; all zero, an id of nothing, where there are others.
+    /// An id of sixteen bytes; all zero, which is no valid id, for any other value.
     pub fn id(&mut self, field: &'static str, column: usize) -> [u8; 16] {
         self.or(field, self.row.get(column).ok(), [0; 16])
     }
 
-    /// The time nearest to the stored one; the beginning of time where none is stored.
+    /// The valid time closest to the stored one; the earliest time if none is stored.
     pub fn time(&mut self, field: &'static str, column: usize) -> Time {
         let nearest = Time::from_millis(self.row.get(column).unwrap_or(i64::MIN));
         self.or(field, time(self.row, column).ok(), nearest)
@@ -144,7 +144,7 @@ impl<'a, 'row> Salvage<'a, 'row> {
     }
 }
 
-/// `%` and `_` of a search text stand for themselves.
+/// The pattern for LIKE; `%` and `_` in the search text are literal.
 pub(super) fn like_pattern(search: &str) -> String {
     let mut pattern = String::from("%");
     for c in search.chars() {

@@ -1,4 +1,4 @@
-//! The schema of the database: its migrations, each of which runs once, in order.
+//! The database schema: migrations, each of which runs once, in order.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// Refuses, before anything is written, what this program cannot serve from. False for an earlier version's schema.
+/// Refuses a schema that this version does not know, before anything is written. Returns false for an older schema.
 pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
     let found: u32 = db
         .query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
@@ -21,7 +21,8 @@ pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
         embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0);
     if found > known as u32 {
         return Err(Error::conflict(format!(
-            "{} was written by a newer keybearer (schema {found}; this one knows {known}). Install that version or a later one; nothing was changed.",
+            "{} was written by a newer keybearer (schema {found}; this version knows {known}). Nothing was changed. \
+             Install that version or a later one.",
             path.display()
         )));
     }
@@ -32,7 +33,7 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<()> {
     embedded::migrations::runner()
         .run(db)
         .map(drop)
-        .map_err(|error| trouble(path, "cannot be brought to this version's schema", error))
+        .map_err(|error| trouble(path, "cannot be migrated to this version's schema", error))
 }
 
 #[cfg(test)]

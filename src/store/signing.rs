@@ -1,5 +1,5 @@
-//! The file of the server's signing keys, `keybearer.db-signing`: beside the database and never in
-//! it, so that a stolen database alone cannot sign. Replaced whole, so that nobody reads half of one.
+//! The file with the server's signing keys, `keybearer.db-signing`. It is beside the database, so that a stolen
+//! database alone cannot sign, and is replaced atomically, so that no reader sees a partial file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,12 +15,12 @@ impl Store {
         beside(&self.path, "-signing")
     }
 
-    /// The ring that the file holds; `None` if there is no file.
+    /// The keyring in the file; `None` if there is no file.
     pub fn signing_keys(&self) -> Result<Option<Keyring>> {
         read(&self.path)
     }
 
-    /// Puts the first ring in its place, unless another process was first. What stands there then.
+    /// Creates the file with the first keyring, unless another process was first, and returns what it contains.
     pub fn begin_signing_keys(&self, ring: &Keyring) -> Result<Keyring> {
         let path = self.signing_file();
         let draft = draft(&self.path, ring)?;
@@ -32,10 +32,10 @@ impl Store {
             }
             _ => sync_directory_of(&path)?,
         }
-        read(&self.path)?.ok_or_else(|| Error::unavailable("the signing keys vanished while they were made"))
+        read(&self.path)?.ok_or_else(|| Error::unavailable("the signing keys disappeared while they were created"))
     }
 
-    /// Replaces the file whole, durably.
+    /// Replaces the file atomically and durably.
     pub fn replace_signing_keys(&self, ring: &Keyring) -> Result<()> {
         let path = self.signing_file();
         let draft = draft(&self.path, ring)?;
@@ -50,14 +50,14 @@ fn read(database: &Path) -> Result<Option<Keyring>> {
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| trouble(&path, "cannot be read", error))?;
     let ring = Keyring::parse(&text).map_err(|error| {
-        let way_out = "Put it back from a copy, or remove it: new keys are made then, and tokens that are out can no \
-                       longer be checked.";
+        let way_out = "Restore the file from a copy, or remove it: the server then creates new keys, and tokens already \
+                       issued can no longer be verified.";
         Error::conflict(format!("The signing keys in {} cannot be used: {}. {way_out}", path.display(), error.message))
     })?;
     Ok(Some(ring))
 }
 
-/// The ring in a file of its own beside the one that it will replace, durable.
+/// Writes the keyring durably to a separate file beside the one that it will replace.
 fn draft(database: &Path, ring: &Keyring) -> Result<PathBuf> {
     let draft = beside(database, &format!("-signing-new-{}", std::process::id()));
     let mut file = companions::open(database, &draft)?;

@@ -1,12 +1,12 @@
-//! One transaction, or one read. What can be done in it stands in `tables`: one method per statement.
+//! One transaction or one read. `tables` has its methods, one per statement.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::rows::sql;
 use crate::error::Result;
 
-/// Handed to the closures of [`Store::read`](super::Store::read) and [`Store::write`](super::Store::write). Whatever a
-/// rule reads through it is as it is when the rule writes: a write transaction excludes every other writer.
+/// The argument of the closures of [`Store::read`](super::Store::read) and [`Store::write`](super::Store::write). What
+/// a rule reads cannot change before it writes, because a write transaction excludes all other writers.
 pub struct Tx<'a> {
     pub(super) db: &'a Connection,
 }
@@ -32,7 +32,7 @@ impl<'a> Tx<'a> {
         query.query_row(values, read).optional().map_err(sql)
     }
 
-    /// The row of a query that always has one.
+    /// The row of a query that always returns one.
     pub(super) fn one<T>(
         &self,
         text: &str,
@@ -53,7 +53,7 @@ impl<'a> Tx<'a> {
         query.query_map(values, read).and_then(Iterator::collect).map_err(sql)
     }
 
-    /// How many pages of the database stay in memory while it is written to: 1 GiB of them, or the usual 8 MiB.
+    /// Whether to cache up to 1 GiB of the database's pages while writing, instead of the usual 8 MiB.
     pub fn keep_many_pages(&self, many: bool) -> Result<()> {
         self.db.pragma_update(None, "cache_size", if many { "-1048576" } else { "-8192" }).map_err(sql)
     }

@@ -1,5 +1,4 @@
-//! Whether the files that are open are still the ones at their paths: SQLite in WAL mode does not notice when they
-//! are moved, removed or replaced, nor does a mapping.
+//! Detects when the open files are moved, removed or replaced, which neither SQLite in WAL mode nor a mapping notices.
 
 use std::fs::File;
 use std::mem::ManuallyDrop;
@@ -14,21 +13,21 @@ use super::place::{DatabaseFile, Place};
 use super::{companions, log};
 
 pub(super) struct Watch {
-    /// The database: by its own path and by the one that was given, which may lead elsewhere by now.
+    /// The database by its own path and by the given one, which may lead to another file by now.
     database: Vec<Spot>,
-    /// What SQLite and we have mapped or open beside it.
+    /// The companions that are mapped or open.
     companions: Vec<(Spot, &'static str)>,
     file: Arc<DatabaseFile>,
     wal: File,
-    /// Never closed: that would drop SQLite's locks on it, as it would for the database.
+    /// Never closed, because that would drop SQLite's locks on it, as for the database.
     shm: ManuallyDrop<File>,
-    /// The bits of the newest mark that was seen in the file itself.
+    /// The newest mark that was seen in the file itself, as bits.
     mark: AtomicU32,
-    /// What happened after which what we have open can never be trusted.
+    /// Why the open files can no longer be trusted, permanently.
     lost: OnceLock<String>,
 }
 
-/// A path, and the file that was there.
+/// A path and the file that was there.
 struct Spot {
     path: PathBuf,
     place: (u64, u64),
@@ -46,7 +45,7 @@ impl Spot {
 }
 
 impl Watch {
-    /// `None` if a file is missing, or another database stands there by now.
+    /// `None` if a file is missing or the database was replaced.
     pub fn begin(at: &Place, file: &Arc<DatabaseFile>) -> Option<Self> {
         let mut database = vec![Spot::of(at.path.clone())?];
         let own = file.handle().metadata().ok()?;
@@ -70,7 +69,7 @@ impl Watch {
         })
     }
 
-    /// Why nothing can be answered now, if that is so.
+    /// Why no key can be checked now, if so.
     pub fn trouble(&self) -> Option<String> {
         if let Some(why) = self.lost.get() {
             return Some(why.clone());
@@ -80,7 +79,7 @@ impl Watch {
         }
         if let Some((_, suffix)) = self.companions.iter().find(|(spot, _)| !spot.is_kept()) {
             let why = format!("the database's {suffix} file was moved, deleted or replaced: restart the server");
-            // Others may have gone on with a new one meanwhile. That of `-rev` they cannot have used.
+            // Others may have continued with a new file meanwhile, except with a new `-rev`.
             return Some(if *suffix == "-rev" { why } else { self.lost.get_or_init(|| why).clone() });
         }
         if !self.has_kept_its_content() {
@@ -90,16 +89,16 @@ impl Watch {
         None
     }
 
-    /// Under the write lock: why nothing may be written, if that is so.
+    /// Why nothing must be written, if so. Must be called under the write lock.
     pub fn log_trouble(&self) -> Option<String> {
         if matches!(log::fits(&self.wal, &self.shm), Ok(true)) {
             return None;
         }
-        let why = || "the database's -wal file was cut or overwritten: restart the server".to_owned();
+        let why = || "the database's -wal file was truncated or overwritten: restart the server".to_owned();
         Some(self.lost.get_or_init(why).clone())
     }
 
-    /// The database itself, through SQLite, is an older one by now.
+    /// Records that the database was replaced by an older one through SQLite.
     pub fn lose(&self, why: String) -> String {
         self.lost.get_or_init(|| why).clone()
     }
@@ -108,14 +107,14 @@ impl Watch {
         self.file.say_in_use()
     }
 
-    /// Whether the file itself says that it continues in its log.
+    /// Whether the file itself is marked as continuing in its log.
     pub fn is_file_marked(&self) -> bool {
         matches!(self.file.header(), Ok(Some(header)) if header.mark.continues_in_log())
     }
 
-    /// A checkpoint brings a newer mark into the file; an older one comes by overwriting it alone.
+    /// A checkpoint writes a newer mark into the file; an older mark means that the file was overwritten.
     fn has_kept_its_content(&self) -> bool {
-        // In this order: another thread may see a checkpoint, and note its mark, in between.
+        // The order matters, because another thread can see a checkpoint and record its mark in between.
         let newest = Mark::from_bits(self.mark.load(Ordering::Acquire));
         let Ok(Some(header)) = self.file.header() else { return false };
         if header.mark != newest && header.mark.since(newest) >= 0 {
@@ -125,8 +124,8 @@ impl Watch {
     }
 }
 
-/// Device and inode. Nothing but these is asked for: whoever asks for a file's times makes Linux note a
-/// finer one at the next write, and a sync then writes the inode besides, which costs a commit half its time.
+/// Device and inode. Nothing else is requested: requesting timestamps makes Linux record a finer mtime at the next
+/// write, and a sync then also writes the inode, which doubles the time of a commit.
 #[cfg(target_os = "linux")]
 fn place(file: &Path) -> Option<(u64, u64)> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};

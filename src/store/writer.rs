@@ -1,5 +1,5 @@
-//! The one writer thread: it groups waiting verbs into one durable commit, then brings the index to
-//! what was committed, then answers. So an answered change is on disk and in force.
+//! The writer thread. It groups waiting verbs into one durable commit, updates the index, and then replies. So an
+//! acknowledged change is on disk and in force.
 
 mod counters;
 mod transaction;
@@ -30,37 +30,37 @@ pub use counters::WriterState;
 pub use verb::Urgency;
 use verb::{Job, Verb};
 
-/// How often the writer looks for changes that nobody announced, and for a moved database.
+/// How often the writer checks for unannounced changes and for a moved database.
 const POLL: Duration = Duration::from_millis(200);
-/// When it tries again to mark the file as in use, after a failure.
+/// The wait after a failure to mark the file as in use.
 const MARK_AGAIN: Duration = Duration::from_secs(1);
 const QUEUE: usize = 1024;
 const BATCH: usize = 256;
-/// While several write at once, but few, a commit waits this long for more of them: half as many commits
-/// do the same work, and between them the core is verification's. One that writes alone never waits.
+/// While a few verbs arrive at once, a commit waits this long for more: half as many commits do the same work, and
+/// between them the core is free for verifications. A single verb never waits.
 const GATHER: Duration = Duration::from_millis(1);
 const ENOUGH: usize = 12;
-/// How long, in all and at a time, another process that asked for the write lock has to take it.
+/// How long another process that requested the write lock has to take it, and how often to check.
 const TURN: Duration = Duration::from_millis(200);
 const MOMENT: Duration = Duration::from_millis(1);
 
 enum Message {
     Write(Box<dyn Job>),
-    /// Somebody announced a change.
+    /// A change was announced.
     Wake,
     Stop,
 }
 
 pub(super) struct Writer {
     queue: SyncSender<Message>,
-    /// One wake-up at a time in the queue, however many requests notice.
+    /// Whether a wake-up is in the queue: one is enough, however many requests notice a change.
     woken: Arc<AtomicBool>,
     counters: Arc<Counters>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
-    /// The server's writer is the one that has its lock: it keeps the index, and the reserve filled.
+    /// The server's writer is the one with the server lock. It updates the index and keeps the reserve filled.
     pub fn start(opened: Opened, index: Arc<Index>, freshness: Arc<Freshness>, watch: Arc<Watch>) -> Result<Self> {
         let Opened { place, lock, db, accepted, .. } = opened;
         let follower = lock.is_some().then(|| Follower::new(&db, index)).transpose()?;
@@ -90,14 +90,14 @@ impl Writer {
             lock,
         };
         if loop_.lock.is_some() && !loop_.is_replacing {
-            // Before anybody is answered.
+            // Before any reply.
             let renewed = loop_.renew_file();
             loop_.note_marking(renewed);
         }
         let run = move || {
-            // Half-written bookkeeping must not go on serving: the supervisor starts us anew.
+            // The server must not continue with half-updated bookkeeping; the supervisor restarts it.
             if catch_unwind(AssertUnwindSafe(|| loop_.run())).is_err() {
-                tracing::error!("the writer thread panicked; ending the process");
+                tracing::error!("the writer thread panicked; stopping the process");
                 log::flush(Duration::from_millis(500));
                 std::process::abort();
             }
@@ -117,7 +117,7 @@ impl Writer {
             TrySendError::Full(_) => Error::unavailable("the write queue is full"),
             TrySendError::Disconnected(_) => Error::unavailable("the writer has stopped"),
         })?;
-        answer.await.map_err(|_| Error::unavailable("the writer stopped before it answered"))?
+        answer.await.map_err(|_| Error::unavailable("the writer stopped before it replied"))?
     }
 
     pub fn wake(&self) {
@@ -133,7 +133,7 @@ impl Writer {
     pub fn stop(&self) {
         let _ = self.queue.send(Message::Stop); // it has stopped already
         if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
-            let _ = thread.join(); // its panic would have ended the process
+            let _ = thread.join(); // its panic would have stopped the process
         }
     }
 }
@@ -149,24 +149,24 @@ struct WriterLoop {
     db: Connection,
     watch: Arc<Watch>,
     messages: Receiver<Message>,
-    /// In the server alone: keeps the index.
+    /// Updates the index; only in the server.
     follower: Option<Follower>,
     freshness: Arc<Freshness>,
     woken: Arc<AtomicBool>,
     counters: Arc<Counters>,
     data_version: i64,
-    /// The same, when the database was last found to be the newest one. The index may not have followed yet: a mark
-    /// alone brings it nothing.
+    /// The data version at which the database was last found to be the newest one. The index may be behind, because a
+    /// mark alone does not change it.
     judged_version: Option<i64>,
     stopwatch: Instant,
-    /// How many verbs shared the last commit.
+    /// The number of verbs in the last commit.
     last_batch: usize,
-    /// Where the file could not be marked as in use: when to try again, on the stopwatch.
+    /// When to try again to mark the file as in use, on the stopwatch, if that failed.
     mark_again: Option<Duration>,
-    /// Until a verb has written: whether the database that was here before is to be forgotten then.
+    /// Whether the first write must forget the previous database.
     is_replacing: bool,
     reserve: Reserve,
-    /// In the server alone. Let go of after the connection, which is declared before it.
+    /// Only in the server. Released after the connection, which is declared before it.
     lock: Option<ServerLock>,
 }
 
@@ -190,17 +190,17 @@ impl WriterLoop {
         self.leave();
     }
 
-    /// Nobody writes any more: leaves a file that is whole by itself, and a small WAL.
+    /// After the last write, leaves a file that is complete without its log, and a small WAL.
     fn leave(&mut self) {
         if self.watch.trouble().is_some() {
-            // What is open here must not be written over what stands there now.
+            // The open log must not be written over another file.
             return connection::keep_log(&self.db);
         }
-        // A busy checkpoint loses nothing.
+        // Nothing is lost if the checkpoint is busy.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
-    /// The next verbs, all that wait; or none, after a wake-up or a quiet while.
+    /// All waiting verbs, or none after a wake-up or an idle period.
     fn gather(&mut self) -> (Vec<Box<dyn Job>>, bool) {
         let is_filling = self.follower.as_ref().is_some_and(Follower::is_filling);
         let wait = if is_filling { Duration::ZERO } else { POLL };
@@ -228,7 +228,7 @@ impl WriterLoop {
         (jobs, false)
     }
 
-    /// Sees changes that nobody announced (the sqlite3 shell), a moved file, and a mended one.
+    /// Detects unannounced changes (the sqlite3 shell), and whether the file was moved or put back.
     fn look_around(&mut self) {
         if self.follower.is_none() {
             return;
@@ -248,14 +248,14 @@ impl WriterLoop {
             self.catch_up();
             self.data_version = version.unwrap_or(0);
         }
-        // After a failure only a write that succeeds shows that writes do: a transaction without one
-        // commits on a full disk, too.
+        // After a failure only a successful write shows that writes work, because an empty transaction commits even on
+        // a full disk.
         if self.counters.failing.load(Ordering::Relaxed) && !self.is_replacing && self.mark().is_ok() {
             self.note_success();
         }
     }
 
-    /// A checkpoint, whoever made it, removes from the file that it is in use; then it is marked again.
+    /// Marks the file as in use again after a checkpoint, by any process, has removed the mark.
     fn keep_file_marked(&mut self) {
         let is_time = self.mark_again.is_none_or(|at| self.stopwatch.elapsed() >= at);
         if self.lock.is_some() && !self.is_replacing && is_time && !self.watch.is_file_marked() {
@@ -271,7 +271,7 @@ impl WriterLoop {
         self.mark_again = outcome.is_err().then(|| self.stopwatch.elapsed() + MARK_AGAIN);
     }
 
-    /// Between two commits: lets another process that waits for the write lock have it first.
+    /// Between two commits, lets another process that waits for the write lock take it first.
     fn give_way(&self) {
         let announcement = &self.freshness.announcement;
         let Some(id) = announcement.asked_by() else { return };
@@ -291,7 +291,7 @@ impl WriterLoop {
         }
     }
 
-    /// Brings the index to the newest commit, whoever made it.
+    /// Updates the index to the newest commit, whoever made it.
     fn catch_up(&mut self) {
         self.woken.store(false, Ordering::Release);
         self.commit(Vec::new());
@@ -303,12 +303,12 @@ impl WriterLoop {
 
     fn break_down(&mut self, why: &str) {
         if self.set_broken(true) {
-            tracing::error!(database = %self.path.display(), "{why}. Nothing is answered until then");
+            tracing::error!(database = %self.path.display(), "{why}. No key is checked until then");
         }
         self.counters.failing.store(true, Ordering::Relaxed);
     }
 
-    /// True if this changed anything.
+    /// Returns whether this changed anything.
     fn set_broken(&mut self, is_broken: bool) -> bool {
         let Some(follower) = self.follower.as_mut().filter(|follower| follower.is_broken() != is_broken) else {
             return false;
@@ -318,7 +318,7 @@ impl WriterLoop {
     }
 }
 
-/// How long commits take, for the metrics alone: no decision hangs on it.
+/// How long commits take, for the metrics only; no decision depends on it.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch, not a time")]
 fn stopwatch() -> Instant {
     Instant::now()
@@ -342,7 +342,7 @@ mod tests {
     async fn a_verb_that_fails_half_way_is_undone_and_its_neighbours_are_not() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
-        // While the first one takes its time, the others gather behind it.
+        // While the first one runs, the others gather behind it.
         let slow = store.write(Urgency::Ordinary, |_| {
             thread::sleep(Duration::from_millis(300));
             Ok(())

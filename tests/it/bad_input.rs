@@ -306,7 +306,7 @@ async fn forms_queries_and_lists_of_any_length_are_refused_before_they_are_read(
         let answer = verify(length).await;
         assert_eq!(answer.problem(), (422, "invalid_field".to_owned()));
         assert_eq!(answer.json()["field"], "scopes");
-        assert!(answer.body.contains("at most 50 members") && answer.body.len() < 1000, "{answer:?}");
+        assert!(answer.body.contains("more than 50 members") && answer.body.len() < 1000, "{answer:?}");
     }
     server.user(crate::harness::ADMIN, keybearer::model::Role::Admin).await;
     let manager = server.key_of(crate::harness::ADMIN, &["keybearer:keys"], |_| {}).await.1;

@@ -289,7 +289,7 @@ async fn modes_of_all_files_are_narrowed_and_an_open_folder_is_warned_of() {
             "{file}: {log}"
         );
     }
-    assert!(log.contains("others may write to the database's folder"), "{log}");
+    assert!(log.contains("other users can write to the database's folder"), "{log}");
 }
 
 fn mode(file: &Path) -> u32 {

@@ -299,7 +299,7 @@ async fn rows_that_lost_their_owner_or_their_shape_hold_up_nothing() {
     assert_eq!(marked["unreadable"], json!(["owner"]));
     let found = server.home.keybearer(&["check"]).output().unwrap();
     let found = String::from_utf8(found.stdout).unwrap();
-    assert!(found.contains(&orphan) && found.contains("an id that is none") && found.contains("audit log"), "{found}");
+    assert!(found.contains(&orphan) && found.contains("an invalid id") && found.contains("audit log"), "{found}");
     assert_eq!(manager.call("DELETE", &format!("/api/v1/keys/{orphan}")).await.status, 204);
     let text = format!("{orphan_key} {odd_key}");
     server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
@@ -457,7 +457,7 @@ async fn no_column_of_a_user_can_hold_what_keeps_the_others_from_being_shown_and
     assert_eq!(admin.get("/users").await.status, 200);
     let found = server.home.keybearer(&["check"]).output().unwrap();
     let found = String::from_utf8(found.stdout).unwrap();
-    assert!(found.contains("a user has an id that is none"), "{found}");
+    assert!(found.contains("a user has an invalid id"), "{found}");
     for (column, value, owner) in damaged {
         if column == "id" {
             continue;

@@ -117,7 +117,7 @@ async fn a_copy_that_went_on_by_itself_is_another_database() {
         run(&home, &["--database", &name, "keys", "create", "--owner", ADMIN, "--name", &format!("n{number}")]);
     }
     fs::copy(home.path("old.db"), home.database()).unwrap();
-    assert_refused(&home, &id, &["event", "different"]);
+    assert_refused(&home, &id, &["event", "differs"]);
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn a_client_proves_itself_once_and_whole() {
         let told = anon.send(request).await;
         assert_eq!(told.status, 401, "{path}");
         assert!(told.json()["error_description"].as_str().unwrap().starts_with(match path {
-            TOKEN => "Send the key's id and the key",
+            TOKEN => "Send the key's ID and the key",
             _ => "No key can be read in this request. Send it as",
         }));
         for twice in

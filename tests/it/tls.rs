@@ -115,9 +115,9 @@ async fn a_new_certificate_is_used_without_a_restart() {
     assert!(open.is_answered(), "who is connected stays connected");
 
     // One file after the other, in place.
-    let is_refused = async || server.log().contains("--tls-cert and --tls-key do not fit");
+    let is_refused = async || server.log().contains("--tls-cert and --tls-key do not match");
     std::fs::copy(home.path("c/cert.pem"), home.path("b/cert.pem")).unwrap();
-    eventually(SOON, "it says that they do not fit", is_refused).await;
+    eventually(SOON, "it says that they do not match", is_refused).await;
     assert!(presents(&home, &server, "b"));
     std::fs::copy(home.path("c/key.pem"), home.path("b/key.pem")).unwrap();
     eventually(SOON, "the pair is whole", async || presents(&home, &server, "c")).await;

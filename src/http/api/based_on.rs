@@ -1,4 +1,4 @@
-//! `ETag` and `If-Match` (RFC 9110 §8.8.3, §13.1.1): a change based on what is no longer there is 412.
+//! `ETag` and `If-Match` (RFC 9110 §8.8.3, §13.1.1): a change based on an outdated record is refused with 412.
 
 use std::future::{Ready, ready};
 
@@ -9,12 +9,12 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::http::problem::Problem;
 use crate::model::{Basis, Version};
 
-/// For the answer's head.
+/// The `ETag` header of a response.
 pub fn etag(version: Version) -> (header::HeaderName, String) {
     (header::ETAG, format!("\"{version}\""))
 }
 
-/// What the request's `If-Match` says.
+/// The condition in the request's `If-Match`.
 pub struct BasedOn(pub Basis);
 
 impl FromRequest for BasedOn {
@@ -33,7 +33,7 @@ fn basis(lines: &[&str]) -> Basis {
     if lines.is_empty() || tags().any(|tag| tag == "*") {
         return Basis::Anything;
     }
-    // A weak tag (W/"…") never matches, nor does anything that we did not write.
+    // Weak tags (W/"…") and tags that we did not issue never match.
     Basis::OneOf(tags().filter_map(|tag| Version::parse(tag.strip_prefix('"')?.strip_suffix('"')?)).collect())
 }
 

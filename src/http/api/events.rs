@@ -16,17 +16,17 @@ pub struct EventPage {
     /// Newest first.
     #[schema(value_type = Vec<EventSchema>)]
     events: Vec<Event>,
-    /// For the next page; null on the last one.
+    /// The cursor of the next page; `null` on the last page.
     #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
 
-/// A line of the audit log.
+/// An entry in the audit log.
 #[derive(ToSchema)]
 #[schema(as = Event)]
-#[expect(dead_code, reason = "the shape of the model's Event, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's Event, which must not depend on OpenAPI")]
 struct EventSchema {
-    /// Its number: 1, 2, 3 and so on.
+    /// Sequence number: 1, 2, 3 and so on.
     seq: i64,
     #[schema(value_type = field::Moment)]
     at: String,
@@ -34,10 +34,10 @@ struct EventSchema {
     actor_kind: String,
     #[schema(value_type = Option<field::Id>, required = true)]
     actor_id: String,
-    /// What a person recognises the actor by: an e-mail, a hint.
+    /// The actor's email or, for a key, its hint.
     actor: String,
     action: String,
-    /// Of the key, user or session that it is about.
+    /// The ID of the key, user or session that the event is about.
     #[schema(value_type = Option<field::Id>, required = true)]
     object_id: String,
     object: String,
@@ -65,9 +65,9 @@ pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// Of a key, a user or a session: all are written alike.
+/// Parses the ID of a key, a user or a session; all have the same form.
 fn id(field: &'static str, text: &str) -> Outcome<[u8; 16]> {
-    let wrong = |_| Error::invalid(field, "An id is written as 01890a5d-ac96-774b-bcce-b302099a8057.");
+    let wrong = |_| Error::invalid(field, "Write an ID as 01890a5d-ac96-774b-bcce-b302099a8057.");
     KeyId::parse(text).map(|id| *id.as_bytes()).map_err(wrong)
 }
 

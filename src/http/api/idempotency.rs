@@ -1,5 +1,5 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that may be sent again
-//! without having its effect again.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a client can repeat such a request safely, because
+//! it takes effect only once.
 
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderName;
@@ -14,16 +14,16 @@ use crate::model::{Digest, KeyId, Submission};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LONGEST: usize = 255;
 
-/// A JSON body, and the name that its sender gave to the request.
+/// A JSON body and the request's idempotency key.
 pub struct Repeatable<T> {
     pub body: T,
     name: Option<String>,
-    /// Of method, path and body: what must be the same when it is sent again.
+    /// The digest of method, path and body, which must be the same in a repeated request.
     content: Digest,
 }
 
 impl<T> Repeatable<T> {
-    /// Names the request among those of this key.
+    /// Identifies the request among those of this key.
     pub fn submission(&self, by: KeyId) -> Option<Submission> {
         let name = self.name.as_ref()?;
         let token = Digest::of(format!("idempotency\0{by}\0{name}").as_bytes());
@@ -31,9 +31,9 @@ impl<T> Repeatable<T> {
     }
 }
 
-/// A body of such a request.
+/// The body of a repeatable request.
 pub trait RepeatableBody: DeserializeOwned + 'static {
-    /// What it means to send none; `None`: it is missing.
+    /// The value of an absent body; `None` if the body is required.
     fn if_empty() -> Option<Self> {
         None
     }

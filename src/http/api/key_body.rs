@@ -1,4 +1,4 @@
-//! A key's settings as programs send them: for a new key, and for a change.
+//! The settings that programs send to create or change a key.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,60 +15,60 @@ use crate::model::{
     UserId,
 };
 
-/// `null` is as good as absent: generated clients send it for what is not set.
+/// A new key. `null` means the same as an absent field, because generated clients send it for fields that are not set.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub struct NewKeyBody {
-    /// What it is for.
+    /// The purpose of the key.
     #[schema(value_type = field::Name)]
     name: String,
-    /// E-mail or id; the caller's owner without it.
+    /// The owner's email or ID. Default: the owner of the calling key.
     #[schema(value_type = Option<String>, required = false)]
     pub owner: Option<String>,
-    /// One of the server's. Without it the first of them, or that of the key that asks.
+    /// One of the server's prefixes. Default: the first of them, or the prefix of the calling key.
     #[schema(value_type = Option<field::Prefix>, required = false)]
     prefix: Option<String>,
-    /// What it may do; only what the caller may pass on.
+    /// What the key can do. The caller can grant only what it has itself.
     #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<List<{ ScopeSet::MAX }>>,
-    /// In the future, at most 100 years. One of `expires_at`, `expires_in` and `expires`; 90 days without any.
+    /// Must be in the future, max 100 years. Send one of `expires_at`, `expires_in` and `expires`. Default: 90 days.
     #[schema(value_type = Option<field::Moment>, required = false)]
     expires_at: Option<String>,
-    /// Such as `90d`, `12h`, `15m`, `30s`.
+    /// A duration such as `90d`, `12h`, `15m` or `30s`.
     #[schema(value_type = Option<field::Span>, required = false)]
     expires_in: Option<String>,
-    /// Either, or `never`: what the dashboard and the command line take.
+    /// A time, a duration or `never`, as in the command line.
     #[schema(value_type = Option<field::Expiry>, required = false)]
     expires: Option<String>,
-    /// Where it may be used from; empty: anywhere. Without it, where the key that asks may be used from.
+    /// The addresses that can use the key; empty means any address. Default: those of the calling key.
     #[schema(value_type = Option<field::Ranges>, required = false)]
     allowed_ips: Option<List<{ Networks::MAX }>>,
-    /// Without it, that of the key that asks.
+    /// Default: the rate limit of the calling key.
     #[schema(value_type = Option<RateLimitBody>, required = false)]
     rate_limit: Option<Fields<RateLimitBody>>,
     #[schema(value_type = Option<field::Metadata>, required = false)]
     metadata: Option<Box<RawValue>>,
 }
 
-/// So many requests in a window of seconds.
+/// A rate limit: requests per window, and the maximum at once.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRateLimit)]
 pub struct RateLimitBody {
     #[schema(minimum = 1, maximum = 10_000_000)]
     requests: u32,
-    /// In seconds.
+    /// The window in seconds.
     #[schema(minimum = 1, maximum = 86_400)]
     window: u32,
-    /// So many at once; as many as a window holds without it.
+    /// The number of requests allowed at once. Default: `requests`.
     #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 10_000_000)]
     burst: Option<u32>,
 }
 
 impl RepeatableBody for NewKeyBody {}
 
-/// When a new key ends, as it was sent: in one of three ways.
+/// The expiry of a new key, sent in one of three ways.
 pub struct End<'a> {
     pub expires_at: Option<&'a str>,
     pub expires_in: Option<&'a str>,
@@ -82,11 +82,11 @@ impl End<'_> {
             (Some(time), None, None) => expires_at(Some(time), now).map(Some),
             (None, Some(span), None) => expires_in(span, now).map(Some),
             (None, None, Some(text)) => Expiry::parse(text, now).map(Some),
-            _ => Err(Error::invalid("expires", "Send one of expires_at, expires_in and expires.")),
+            _ => Err(Error::invalid("expires", "Send only one of expires_at, expires_in and expires.")),
         }
     }
 
-    /// The error, at the field that was sent.
+    /// Attributes the error to the field that was sent.
     pub fn name(&self, error: Error) -> Error {
         let field = match (self.expires_at, self.expires_in) {
             (Some(_), _) => "expires_at",
@@ -123,7 +123,7 @@ impl NewKeyBody {
     }
 }
 
-/// An absent field stays as it is, `null` clears it.
+/// A change to a key. An absent field is unchanged; `null` clears it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = KeyChange)]
@@ -134,7 +134,7 @@ pub struct KeyChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<Option<List<{ ScopeSet::MAX }>>>,
-    /// In the future, at most 100 years; `null`: never.
+    /// Must be in the future, max 100 years; `null` means it never expires.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Moment>, required = false)]
     expires_at: Option<Option<String>>,
@@ -182,7 +182,7 @@ fn expires_at(time: Option<&str>, now: Time) -> Result<Expiry> {
 }
 
 fn expires_in(span: &str, now: Time) -> Result<Expiry> {
-    let wrong = || Error::invalid("expires_in", "Write a span of time as 90d, 12h, 15m or 30s.");
+    let wrong = || Error::invalid("expires_in", "Write a duration as 90d, 12h, 15m or 30s.");
     let expiry = parse_span(span).ok_or_else(wrong).and_then(|span| Expiry::after(span, now));
     expiry.map_err(|error| Error { field: Some("expires_in"), ..error })
 }

@@ -18,7 +18,7 @@ use crate::http::problem::{Problem, rate_limit_headers};
 use crate::model::verdict::Demand;
 use crate::model::{ClientAddress, Refusal, Scope, ScopeSet};
 
-/// The bearer's own record.
+/// Returns the calling key's record.
 pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
     match site.auth.verified_record(bearer.id()).await {
         Ok(record) => {
@@ -32,7 +32,7 @@ pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Probl
     }
 }
 
-/// The bearer revokes itself.
+/// Revokes the calling key.
 pub async fn revoke_current(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
     let bearer = match holder {
         Holder::Bearer(bearer) => bearer,
@@ -47,7 +47,7 @@ pub async fn revoke_current(site: Shared, holder: Holder) -> Result<HttpResponse
     }
 }
 
-/// Revoked between the verdict and the record: an invalid key, not a missing page.
+/// A key revoked between the verdict and the read of its record is an invalid key, not a missing page.
 fn gone_or(error: Error) -> Problem {
     match error.kind {
         Kind::NotFound => Problem::refused(Refusal::NotFound, &[]),
@@ -59,26 +59,26 @@ fn gone_or(error: Error) -> Problem {
 #[serde(deny_unknown_fields)]
 #[schema(as = Question)]
 pub struct VerifyBody {
-    /// Any text that somebody presented as a key.
+    /// The text that was presented as a key.
     #[schema(value_type = String)]
     key: SecretText,
-    /// What it must be able to do, all of it.
+    /// The scopes that the key must have.
     #[schema(value_type = Option<field::Needs>, required = false)]
     scopes: Option<List<{ ScopeSet::MAX }>>,
-    /// The address that the key is used from, for keys with address ranges.
+    /// The address that the key is used from; needed for keys with address ranges.
     #[schema(value_type = Option<field::Address>, required = false)]
     ip: Option<String>,
 }
 
-/// Whether a key is good, and if not, why.
+/// Whether a key is valid, and if not, why.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Verdict)]
 pub struct VerdictJson {
     valid: bool,
-    /// `valid`, or why it is not.
+    /// `valid`, or why the key is refused.
     #[schema(value_type = VerdictCode)]
     code: &'static str,
-    /// Of a good key.
+    /// The record of a valid key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = KeyJson, required = false)]
     key: Option<KeyJson>,
@@ -98,7 +98,7 @@ impl utoipa::PartialSchema for VerdictCode {
 
 impl ToSchema for VerdictCode {}
 
-/// Judges another key. The answer is 200 either way; only this caller learns the reason.
+/// Verifies any key. The response is always 200; only this caller learns why a key is refused.
 pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
     verifier.asking().await?;
     let (site, Json(asked)) = (verifier.site, body);
@@ -108,7 +108,7 @@ pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpRe
     let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {
         None => None,
         Some(Ok(address)) => Some(ClientAddress::from(address)),
-        Some(Err(_)) => return Err(Error::invalid("ip", "An address is written as 203.0.113.7 or 2001:db8::1.").into()),
+        Some(Err(_)) => return Err(Error::invalid("ip", "Write an address as 203.0.113.7 or 2001:db8::1.").into()),
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
     let verdict = site.auth.verify(asked.key.expose().as_bytes(), &demand, |key| key.id).await?;

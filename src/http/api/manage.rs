@@ -1,4 +1,4 @@
-//! `/api/v1/keys` and `/api/v1/keys/{id}`: keys, managed by a key with `keybearer:keys`.
+//! `/api/v1/keys` and `/api/v1/keys/{id}`: managing keys with a key that has the scope `keybearer:keys`.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -23,12 +23,12 @@ use crate::model::{Cursor, KeyFilter, KeyId, KeyRecord, PlainKey};
 #[derive(Serialize, ToSchema)]
 pub struct KeyPage {
     keys: Vec<KeyJson>,
-    /// For the next page; null on the last one.
+    /// The cursor of the next page; `null` on the last page.
     #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
 
-/// A new key: its record and, this once, its text.
+/// A new key: its record and, only in this response, the key itself.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeKey)]
 pub struct MadeKeyJson {
@@ -62,7 +62,7 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
     Ok(HttpResponse::Ok().json(KeyPage { keys, next_cursor: page.next.map(|cursor| cursor.text()) }))
 }
 
-/// The one answer that holds the key's text; the same request once more gets the record alone.
+/// Creates a key. Only this response contains the key itself; a repeated request gets only the record.
 pub async fn create(manager: KeysManager, request: Repeatable<NewKeyBody>) -> Result<HttpResponse, Problem> {
     let (auth, asking) = (&manager.site.auth, manager.asking().await?);
     let submission = request.submission(manager.id());
@@ -106,7 +106,7 @@ pub(super) async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<
         Made::Before(id) => match site.auth.key(&asking.caller, id).await {
             Ok(record) => Ok(answer(StatusCode::OK, record)),
             Err(error) if error.kind == Kind::NotFound => {
-                Err(Error::conflict("This request made a key before, and that key has been revoked since.").into())
+                Err(Error::conflict("The key that this request created was revoked. Use a new Idempotency-Key.").into())
             }
             Err(error) => Err(error.into()),
         },

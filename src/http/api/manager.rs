@@ -1,5 +1,5 @@
-//! The extractors for routes of management: `KeysManager` in a handler's signature is the proof that a
-//! live key with `keybearer:keys` came with the request.
+//! The extractors for management routes. `KeysManager` in a handler's signature proves that the request came with a
+//! live key that has the scope `keybearer:keys`.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::model::verdict::Demand;
 use crate::model::{KeyId, Origin, Scope};
 
-/// The scope that a family of routes needs.
+/// The scope that a group of routes requires.
 pub trait Need {
     const SCOPE: &'static str;
 }
@@ -53,7 +53,7 @@ pub struct Manager<N> {
 }
 
 impl<N: Need> Manager<N> {
-    /// Who asks, by what is stored at this moment: to be called when the request is here as a whole.
+    /// The caller as stored at this moment. Must be called after the whole request has arrived.
     pub async fn asking(&self) -> Result<Asking, Problem> {
         let demand = Demand { scopes: &[N::SCOPE], address: Some(self.bearer.address), user_agent: b"" };
         let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), &demand).await?;
@@ -80,7 +80,7 @@ impl<N: Need + 'static> FromRequest for Manager<N> {
             bearer.needs(&[N::SCOPE])?;
             let proof = match credential(request.headers()) {
                 Credential::Key(key) => Some(Proof::of(key)),
-                _ => None, // no bearer comes of it
+                _ => None, // no `Bearer` has this
             };
             Ok(Manager { site: site?, bearer, proof, need: PhantomData })
         })

@@ -1,4 +1,4 @@
-//! The API scope: JSON, opened by a key, never by a cookie.
+//! The JSON API, authenticated by a key, never by a cookie.
 
 mod based_on;
 pub mod events;

@@ -1,4 +1,4 @@
-//! The query of a list: every parameter known, none twice, none guessed at.
+//! The query of a list. Unknown and repeated parameters are refused, and nothing is guessed.
 
 use std::future::{Ready, ready};
 
@@ -14,11 +14,11 @@ use crate::model::Page;
 const LONGEST_SEARCH: usize = 200;
 const USUAL: usize = 50;
 
-/// As sent.
+/// The parameters as sent.
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// These and no others.
+    /// Refuses parameters that are unknown or repeated.
     pub fn only(self, known: &[&'static str]) -> std::result::Result<Given, Problem> {
         let refuse = |name: &str, detail: String| {
             let name: String = name.chars().take(100).collect();
@@ -29,10 +29,10 @@ impl Parameters {
         };
         for (at, (name, _)) in self.0.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                return refuse(name, format!("There is no such parameter. Known: {}.", known.join(", ")));
+                return refuse(name, format!("Unknown parameter. Use one of: {}.", known.join(", ")));
             }
             if self.0[..at].iter().any(|(earlier, _)| earlier == name) {
-                return refuse(name, "Send this parameter once.".to_owned());
+                return refuse(name, "Send this parameter only once.".to_owned());
             }
         }
         Ok(Given(self.0))
@@ -52,16 +52,16 @@ impl FromRequest for Parameters {
     }
 }
 
-/// Parameters that were all known.
+/// Parameters that have been checked.
 pub struct Given(Vec<(String, String)>);
 
 impl Given {
-    /// As sent, perhaps empty.
+    /// The value as sent, which can be empty.
     pub fn text(&self, name: &'static str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// An empty value is as good as none: an empty search field, the cursor of the first page.
+    /// The value, or `None` if it is empty: an empty search field, or the cursor of the first page.
     pub fn filled(&self, name: &'static str) -> Option<&str> {
         self.text(name).map(str::trim).filter(|value| !value.is_empty())
     }
@@ -78,18 +78,18 @@ impl Given {
     pub fn search(&self) -> Result<Option<String>> {
         match self.filled("search") {
             Some(text) if text.chars().count() > LONGEST_SEARCH => {
-                Err(Error::invalid("search", "A search text has at most 200 characters."))
+                Err(Error::invalid("search", "A search text must not exceed 200 characters."))
             }
             text => Ok(text.map(str::to_owned)),
         }
     }
 
-    /// How many rows on a page.
+    /// The number of rows per page.
     pub fn limit(&self) -> Result<usize> {
         match self.text("limit").map(str::parse) {
             None => Ok(USUAL),
             Some(Ok(limit)) if (1..=Page::<()>::MAX).contains(&limit) => Ok(limit),
-            Some(_) => Err(Error::invalid("limit", "A page has 1 to 100 rows.")),
+            Some(_) => Err(Error::invalid("limit", "The limit must be a number from 1 to 100.")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A key's record as the API shows it. Never its digest, never its text.
+//! A key's record as the API returns it, without the key and its digest.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,60 +6,60 @@ use utoipa::ToSchema;
 use crate::http::openapi::field;
 use crate::model::{KeyId, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit, ScopeSet, Time};
 
-/// A key, without its text.
+/// A key's record, without the key itself.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
 pub struct KeyJson {
     #[schema(value_type = field::Id)]
     id: KeyId,
     name: String,
-    /// What the key begins with; null for one of another system.
+    /// The prefix of the key; `null` for an imported key.
     #[schema(value_type = Option<String>, required = true)]
     prefix: Option<String>,
-    /// Enough to recognise the key, useless as one.
+    /// Parts of the key, enough to recognise it but not to use it.
     hint: String,
     #[schema(value_type = OwnerSchema)]
     owner: Owner,
-    /// What it may do.
+    /// What the key can do.
     #[schema(value_type = Vec<String>)]
     scopes: ScopeSet,
     enabled: bool,
     #[schema(value_type = field::Moment)]
     created_at: Time,
-    /// null: never.
+    /// `null` means it never expires.
     #[schema(value_type = Option<field::Moment>, required = true)]
     expires_at: Option<Time>,
-    /// null: never yet.
+    /// `null` means it has not been used yet.
     #[schema(value_type = Option<field::Moment>, required = true)]
     last_used_at: Option<Time>,
-    /// Where it may be used from; empty: anywhere.
+    /// The addresses that can use the key; empty means any address.
     #[schema(value_type = Vec<String>)]
     allowed_ips: Networks,
     #[schema(value_type = Option<RateLimitSchema>, required = true)]
     rate_limit: Option<RateLimit>,
-    /// As it was sent, numbers too.
+    /// The metadata as sent, including how its numbers are written.
     #[schema(value_type = Object)]
     metadata: Metadata,
-    /// Only in a record that is damaged: the fields whose stored value cannot be read. They are empty here.
+    /// Only in a damaged record: the fields whose stored values cannot be read. They are empty here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>, required = false)]
     unreadable: Vec<&'static str>,
 }
 
-/// Whose key it is.
+/// The owner of the key.
 #[derive(ToSchema)]
 #[schema(as = Owner)]
-#[expect(dead_code, reason = "the shape of the model's Owner, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's Owner, which must not depend on OpenAPI")]
 struct OwnerSchema {
     #[schema(value_type = field::Id)]
     id: String,
     email: String,
 }
 
-/// So many requests in a window of seconds, so many at once.
+/// A rate limit: requests per window of seconds, and the maximum at once.
 #[derive(ToSchema)]
 #[schema(as = RateLimit)]
-#[expect(dead_code, reason = "the shape of the model's RateLimit, which knows no OpenAPI")]
+#[expect(dead_code, reason = "the schema of the model's RateLimit, which must not depend on OpenAPI")]
 struct RateLimitSchema {
     requests: u32,
     window: u32,

@@ -20,17 +20,17 @@ use crate::model::{Handover, KeyId, Overlap};
 #[serde(deny_unknown_fields)]
 #[schema(as = Rotation)]
 pub struct RotateBody {
-    /// How long the old key goes on, such as `24h`; at most 90 days. Without it, it is revoked at once.
+    /// How long the old key keeps working, such as `24h`; max 90 days. Default: it is revoked at once.
     #[schema(value_type = Option<field::Overlap>, required = false)]
     overlap: Option<String>,
-    /// When the new key ends: one of `expires_at`, `expires_in` and `expires`. Without any, it gets the lifetime
-    /// that the old one was created with.
+    /// The expiry of the new key. Send one of `expires_at`, `expires_in` and `expires`. Default: the lifetime that the
+    /// old key was created with.
     #[schema(value_type = Option<field::Moment>, required = false)]
     expires_at: Option<String>,
-    /// Such as `90d`, `12h`, `15m`, `30s`.
+    /// A duration such as `90d`, `12h`, `15m` or `30s`.
     #[schema(value_type = Option<field::Span>, required = false)]
     expires_in: Option<String>,
-    /// Either, or `never`.
+    /// A time, a duration or `never`.
     #[schema(value_type = Option<field::Expiry>, required = false)]
     expires: Option<String>,
 }
@@ -52,7 +52,7 @@ impl RotateBody {
     }
 }
 
-/// The one answer that holds the new key's text; the same request once more gets the record alone.
+/// Rotates a key. Only this response contains the new key itself; a repeated request gets only the record.
 pub async fn rotate(
     manager: KeysManager,
     id: Path<String>,

@@ -1,5 +1,4 @@
-//! `/api/v1/tokens`: short tokens for people's programs, against e-mail and password or a refresh
-//! token.
+//! `/api/v1/tokens`: short-lived tokens for people's programs, in exchange for email and password or a refresh token.
 
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use crate::http::problem::Problem;
 use crate::model::ScopeSet;
 use crate::model::token::must_be_token;
 
-/// E-mail and password here or by HTTP Basic, or a refresh token.
+/// Email and password, here or by HTTP Basic, or a refresh token.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TokenRequest)]
@@ -26,25 +25,25 @@ pub struct TokenBody {
     email: Option<String>,
     #[schema(value_type = Option<String>, format = Password, required = false)]
     password: Option<SecretText>,
-    /// What the token shall be able to do; without it, all that it may.
+    /// The scopes of the token. Default: all that the user can grant.
     #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<List<{ ScopeSet::MAX }>>,
-    /// Alone.
+    /// The refresh token. Must be the only field.
     #[schema(value_type = Option<String>, required = false)]
     refresh_token: Option<SecretText>,
 }
 
-/// The members of RFC 6749 §5.1 where it has them.
+/// A token, with the members of RFC 6749 §5.1 where they apply.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Token)]
 pub struct TokenJson {
     token: String,
-    /// `Bearer`.
+    /// Always `Bearer`.
     token_type: &'static str,
-    /// In seconds.
+    /// The lifetime of the token in seconds.
     expires_in: u64,
     refresh_token: String,
-    /// In seconds: until the password is needed again.
+    /// The time until the password is needed again, in seconds.
     refresh_expires_in: u64,
 }
 
@@ -65,15 +64,15 @@ pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -
         (None, TokenBody { email: None, password: None, refresh_token: None, .. }) => {
             return Err(Problem::missing_password());
         }
-        (Some(_), _) => return Err(two_ways("E-mail and password come by HTTP Basic or in the body, not both.")),
+        (Some(_), _) => return Err(two_ways("Send email and password by HTTP Basic or in the body, not both.")),
         (None, TokenBody { refresh_token: Some(_), scopes: Some(_), .. }) => {
-            return Err(Error::invalid("scopes", "A refreshed token has the scopes of the one before.").into());
+            return Err(Error::invalid("scopes", "A refreshed token keeps its scopes. Omit them.").into());
         }
         (None, TokenBody { refresh_token: Some(_), .. }) => {
-            return Err(two_ways("Send e-mail and password or a refresh token, not both."));
+            return Err(two_ways("Send email and password or a refresh token, not both."));
         }
-        (None, TokenBody { email: None, .. }) => return Err(Error::invalid("email", "Send the e-mail, too.").into()),
-        (None, _) => return Err(Error::invalid("password", "Send the password, too.").into()),
+        (None, TokenBody { email: None, .. }) => return Err(Error::invalid("email", "Send the email as well.").into()),
+        (None, _) => return Err(Error::invalid("password", "Send the password as well.").into()),
     };
     match issued {
         Ok(issued) => Ok(HttpResponse::Ok().json(TokenJson::from(issued))),
@@ -99,7 +98,7 @@ fn two_ways(detail: &'static str) -> Problem {
     Problem::bad_header(detail)
 }
 
-/// The bearer gives its token back.
+/// Revokes the calling token.
 pub async fn revoke(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
     let bearer = match holder {
         Holder::Bearer(bearer) => bearer,
@@ -110,7 +109,7 @@ pub async fn revoke(site: Shared, holder: Holder) -> Result<HttpResponse, Proble
     };
     match site.auth.end_token(bearer.id(), bearer.origin()).await {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        // Gone between the verdict and the act.
+        // It was revoked after the verdict.
         Err(error) if error.kind == Kind::NotFound => Err(Problem::refused(crate::model::Refusal::NotFound, &[])),
         Err(error) => Err(error.into()),
     }

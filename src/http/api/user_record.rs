@@ -1,4 +1,4 @@
-//! A person's record as the API and the command line show it. Never a password or its hash.
+//! A user's record as the API and the command line show it, without the password and its hash.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::http::openapi::field;
 use crate::model::{Email, Role, Time, User, UserId};
 
-/// A person.
+/// A user's record.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
 pub struct UserJson {
@@ -16,16 +16,16 @@ pub struct UserJson {
     email: Email,
     #[schema(value_type = field::Role)]
     role: Role,
-    /// Whether the user and the user's keys are accepted.
+    /// Whether the user can sign in and their keys are accepted.
     active: bool,
-    /// How many there are.
+    /// The number of the user's keys.
     keys: u64,
     #[schema(value_type = field::Moment)]
     created_at: Time,
-    /// null: never yet.
+    /// `null` means the user has not signed in yet.
     #[schema(value_type = Option<field::Moment>, required = true)]
     last_login_at: Option<Time>,
-    /// Only in a record that is damaged: the fields whose stored value cannot be read.
+    /// Only in a damaged record: the fields whose stored values cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>, required = false)]
     unreadable: Vec<&'static str>,

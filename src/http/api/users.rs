@@ -1,4 +1,4 @@
-//! `/api/v1/users` and `/api/v1/users/{id}`: people, managed by an admin's key with `keybearer:users`.
+//! `/api/v1/users` and `/api/v1/users/{id}`: managing users with an admin's key that has the scope `keybearer:users`.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
@@ -19,7 +19,7 @@ use crate::model::{Cursor, Role, User, UserChange, UserFilter, UserId};
 #[derive(Serialize, ToSchema)]
 pub struct UserPage {
     users: Vec<UserJson>,
-    /// For the next page; null on the last one.
+    /// The cursor of the next page; `null` on the last page.
     #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
 }
@@ -45,10 +45,10 @@ pub async fn list(manager: UsersManager, query: Parameters) -> Result<HttpRespon
 pub struct NewUserBody {
     #[schema(value_type = field::EmailAddress)]
     email: String,
-    /// `member` without it.
+    /// Default: `member`.
     #[schema(value_type = Option<field::Role>, required = false)]
     role: Option<String>,
-    /// Not one that a word list finds. Without it the user cannot log in yet.
+    /// Must not be on a list of common passwords. Without a password the user cannot sign in yet.
     #[schema(value_type = Option<field::NewPassword>, required = false)]
     password: Option<String>,
 }
@@ -68,7 +68,7 @@ pub async fn show(manager: UsersManager, id: Path<String>) -> Result<HttpRespons
     Ok(answer(manager.site.auth.user(&asking, UserId::parse(&id)?).await?))
 }
 
-/// An absent field stays as it is.
+/// A change to a user. An absent field is unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = UserChange)]
@@ -76,11 +76,11 @@ pub struct UserChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = field::Role, required = false)]
     role: Option<String>,
-    /// `false` ends the user's sessions and tokens, and refuses the keys until it is `true` again.
+    /// `false` ends the user's sessions and tokens, and refuses the user's keys until it is `true` again.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = bool, required = false)]
     active: Option<bool>,
-    /// A new one; ends the user's sessions and tokens.
+    /// A new password. It ends the user's sessions and tokens.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = field::NewPassword, required = false)]
     password: Option<String>,

@@ -40,7 +40,7 @@ impl Incoming {
 struct Followed {
     body: Payload,
     state: Rc<ConnState>,
-    /// Where the last piece ended in memory.
+    /// The address at which the last piece ended.
     end: usize,
 }
 

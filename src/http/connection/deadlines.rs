@@ -12,12 +12,12 @@ pub const SLOWEST: u64 = 240;
 /// How long a peer may keep a connection waiting. Each can be exceeded by one tick: a second or less.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// From a response to the first byte of the next request.
+    /// Time from a response to the first byte of the next request.
     pub idle: Duration,
-    /// From a request's first byte to its head's last.
+    /// Time from a request's first byte to the last byte of its head.
     pub head: Duration,
-    /// From one part of a response that the peer reads to the next; over this time it must read `SLOWEST` bytes per
-    /// second.
+    /// Time from one part of a response that the peer reads to the next; over this time it must read `SLOWEST` bytes
+    /// per second.
     pub unread: Duration,
 }
 

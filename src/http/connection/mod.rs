@@ -104,7 +104,7 @@ impl<T: Socket> AsyncWrite for Connection<T> {
                 break Pin::new(&mut this.stream).poll_write(context, bytes);
             };
             match Pin::new(&mut this.stream).poll_write(context, instead) {
-                // The library is told that its own response was written.
+                // The library must see its own response as written.
                 Poll::Ready(Ok(written @ 1..)) => {
                     if this.refused.has_written(written) {
                         break Poll::Ready(Ok(bytes.len()));

@@ -45,7 +45,7 @@ pub struct ConnState {
     body: Cell<Body>,
     /// The last four bytes that were read; the newest is the lowest.
     tail: Cell<u32>,
-    /// Where those bytes end in memory.
+    /// The address at which those bytes end.
     tail_end: Cell<usize>,
     /// Whether the bytes that were read end where the body ends.
     ends_with_body: Cell<bool>,
@@ -171,7 +171,7 @@ impl ConnState {
         // The first tick may have come at once.
         if ticks > most || is_too_slow {
             if is_too_slow || self.phase.get() == Phase::Unread {
-                // What waits for the peer is thrown away; otherwise the peer could go on reading as slowly as it likes.
+                // Unread data is discarded; otherwise the peer could keep reading as slowly as it likes.
                 self.socket.ask(socket::reset_when_closed);
             }
             self.ended.set(true);

@@ -1,4 +1,4 @@
-//! The answer that lets a request pass: 200, no body, every identity header.
+//! The response that lets a request pass: 200 without a body, with all identity headers.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ use crate::auth::Allowance;
 use crate::auth::KeyView;
 use crate::http::problem::rate_limit_headers;
 
-/// What the identity headers of one allowed key say: id, owner, owner's id and scopes one after the
-/// other in one text, and the signed identity. Small, for it is handed on often.
+/// The values of the identity headers for one allowed key: id, owner, owner's id and scopes in one text, and the
+/// signed identity. It is small, because it is passed on often.
 #[derive(Clone)]
 pub struct Allowed {
     text: Bytes,
@@ -40,14 +40,14 @@ impl Allowed {
         Allowed { text: text.freeze(), ends, identity: NOTHING }
     }
 
-    /// A request that a policy lets pass without a key: every header is there, and empty.
+    /// The values for a request that a policy lets pass without a key: all headers are present and empty.
     pub fn nobody() -> Self {
         Allowed { text: Bytes::new(), ends: [0; 4], identity: NOTHING }
     }
 
-    /// In the order of [`IDENTITY`].
+    /// All values, in the order of [`IDENTITY`].
     pub fn values(&self) -> [HeaderValue; 5] {
-        // Ids, e-mails and scopes are ASCII without control characters by their types.
+        // The types of ids, emails and scopes guarantee ASCII without control characters.
         let value = |range| HeaderValue::from_maybe_shared(self.text.slice(range)).unwrap_or(NOTHING);
         let [id, owner, owner_id, scopes] = self.ranges();
         [value(id), value(owner), value(owner_id), value(scopes), self.identity.clone()]
@@ -63,7 +63,7 @@ impl Allowed {
         [0..id, id..owner, owner..owner_id, owner_id..scopes]
     }
 
-    /// Whether both say the same, their signed identities aside.
+    /// Whether both have the same content, apart from their signed identities.
     pub fn says_what(&self, other: &Allowed) -> bool {
         self.ends == other.ends && self.text == other.text
     }

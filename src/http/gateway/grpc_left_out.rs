@@ -1,4 +1,4 @@
-//! In place of `grpc/` in a build without that feature: `--grpc-listen` is refused, not ignored.
+//! Replaces `grpc/` in a build without that feature: `--grpc-listen` is refused, not ignored.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use crate::error::{Error, Kind, Result};
 use crate::http::Shared;
 
-/// Never there.
+/// Cannot exist.
 pub struct Grpc(Infallible);
 
 impl Grpc {

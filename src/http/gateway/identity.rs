@@ -1,5 +1,5 @@
-//! `X-Auth-Identity`, where it is asked for: a signed copy of the other identity headers. Signed once
-//! for a key and half its life, and again whenever it would say something else.
+//! `X-Auth-Identity`, a signed copy of the other identity headers, if it is asked for. It is signed once per key for
+//! half its lifetime, and again whenever its content changes.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,19 +15,19 @@ use crate::http::Site;
 use crate::model::{KeyId, Time};
 
 const SHARDS: usize = 64;
-/// Identities that a shard keeps at most; more are signed for each request.
+/// Maximum number of identities per shard; further ones are signed for each request.
 const MOST: usize = 1024;
 const FRESH: Duration = LIFETIME.checked_div(2).expect("two is not zero");
 
 type Shard = Mutex<HashMap<KeyId, Signed>>;
 
-/// What was signed lately.
+/// Recently signed identities.
 pub struct Identities(Box<[Shard]>);
 
 struct Signed {
     says: Allowed,
     expires_at: Option<Time>,
-    /// Of the key that signed it.
+    /// Id of the signing key.
     kid: String,
     at: Time,
     value: HeaderValue,
@@ -39,7 +39,7 @@ impl Default for Identities {
     }
 }
 
-/// A key that passes, with what its signed identity needs beside its headers.
+/// A key that passes, with the data that its signed identity needs besides its headers.
 pub struct Bearing {
     allowed: Allowed,
     id: KeyId,
@@ -51,8 +51,8 @@ impl Bearing {
         Bearing { allowed: Allowed::of(key), id: key.id, expires_at: key.expires_at }
     }
 
-    /// The lock is held while it is signed, so that one key is signed for once. EdDSA takes some
-    /// twenty microseconds, RS256 more than a millisecond.
+    /// The lock is held while signing, so that each key is signed for only once. EdDSA takes about twenty microseconds,
+    /// RS256 more than a millisecond.
     pub fn signed(self, site: &Site) -> Result<Allowed> {
         let ring = site.auth.signing().ring()?;
         let (kid, now) = (site.auth.identity_kid(&ring)?, site.auth.now());
@@ -90,7 +90,7 @@ impl Signed {
             && self.says.says_what(&bearing.allowed)
     }
 
-    /// A clock that was set back makes nothing fresh.
+    /// Whether it is fresh. If the clock was set back, it is not.
     fn is_fresh(&self, now: Time) -> bool {
         now >= self.at && now.since(self.at) < FRESH
     }

@@ -1,15 +1,15 @@
-//! Paths below `/auth` that somebody meant as one of ours and wrote otherwise. Read as plain `/auth` they
-//! would require less than their author wants, so they are refused.
+//! Misspelt paths below `/auth`. Read as plain `/auth`, they would require less than their author intended, so they are
+//! refused.
 
 use std::borrow::Cow;
 
 pub const NGINX: &str = "nginx";
 pub const ENVOY: &str = "envoy";
-/// Percent-encoding that is encoded itself is undone so often.
+/// How many layers of percent-encoding are decoded.
 const ROUNDS: usize = 4;
 
-/// Whether this is `/auth/{name}…` for one of `names`, but for case, slashes, dots, encoding, what stands
-/// beside the name or one typing slip in it. Also true of these paths themselves.
+/// Whether this is `/auth/{name}…` for one of `names`, apart from case, slashes, dots, encoding, text beside the name
+/// or one typo in it. Also true for these paths themselves.
 pub fn resembles(path: &str, names: &[&str]) -> bool {
     let path = read_liberally(path);
     let (mut walked, mut written) = (Vec::new(), Vec::new());
@@ -22,7 +22,7 @@ pub fn resembles(path: &str, names: &[&str]) -> bool {
             walked.pop();
         }
     }
-    // Dot segments are resolved by some and passed over by others.
+    // Some programs resolve dot segments, others ignore them.
     [walked, written].iter().any(|segments| begin_with(segments, names))
 }
 
@@ -33,7 +33,7 @@ fn begin_with(segments: &[String], names: &[&str]) -> bool {
     names.iter().any(|name| rest.starts_with(name) || is_one_slip(second, name))
 }
 
-/// Decoded until nothing is left to decode, in small letters.
+/// The path in lower case, decoded until nothing is left to decode.
 fn read_liberally(path: &str) -> String {
     let mut path = path.to_ascii_lowercase();
     for _ in 0..ROUNDS {
@@ -45,7 +45,7 @@ fn read_liberally(path: &str) -> String {
     path
 }
 
-/// One letter too many, missing or wrong, or two that changed places.
+/// Whether one letter is added, missing or wrong, or two are swapped.
 fn is_one_slip(text: &str, name: &str) -> bool {
     let (text, name) = (text.as_bytes(), name.as_bytes());
     let same = text.iter().zip(name).take_while(|(a, b)| a == b).count();

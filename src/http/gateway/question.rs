@@ -1,5 +1,5 @@
-//! What a gateway asks: which door, which scopes, whether nobody may pass. Only the URL that the
-//! gateway's operator wrote counts; no header does, and a client's path or query never.
+//! What a gateway asks for: the endpoint, the scopes, and whether anonymous requests can pass. Only the URL that the
+//! gateway's operator wrote counts, never a header or the client's path or query.
 
 use actix_web::http::Uri;
 
@@ -8,27 +8,27 @@ use super::path::{ENVOY, NGINX, resembles};
 use crate::http::problem::Problem;
 use crate::model::{Policies, Policy, Scope};
 
-/// How the asking gateway wants its answer, and where it puts the name of the policy.
+/// The form of the response that the gateway needs, and where the policy's name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door<'a> {
-    /// `/auth` and any suffix: the query is the operator's.
+    /// `/auth` and any suffix; the operator writes the query.
     Plain,
-    /// `/auth/nginx` and any suffix: the same, for a gateway that knows 200, 401 and 403 alone.
+    /// `/auth/nginx` and any suffix: the same for a gateway that understands only 200, 401 and 403.
     Nginx,
-    /// `/auth/envoy/{policy}` and any suffix: suffix and query are the client's, and are not read.
+    /// `/auth/envoy/{policy}` and any suffix; the suffix and the query come from the client and are not read.
     Envoy { policy: &'a str },
-    /// Not quite one of the others: what it requires is unclear.
+    /// A path similar to the others, so that it is unclear what it requires.
     Misspelt,
 }
 
 impl<'a> Door<'a> {
-    /// The path as sent: nothing in it is decoded or resolved, so there is one way to write a door.
+    /// Parses the path as sent. Nothing in it is decoded or resolved, so each endpoint has only one spelling.
     pub fn of(path: &'a str) -> Self {
         let Some(rest) = path.strip_prefix("/auth/") else { return Door::Plain };
         let (first, suffix) = rest.split_once('/').unwrap_or((rest, ""));
         match first {
             ENVOY => Door::Envoy { policy: suffix.split('/').next().unwrap_or_default() },
-            // A suffix may lead elsewhere (`/auth/nginx/../envoy/orders`).
+            // A suffix can refer to another endpoint (`/auth/nginx/../envoy/orders`).
             NGINX if suffix.is_empty() || !resembles(path, &[ENVOY]) => Door::Nginx,
             _ if resembles(path, &[NGINX, ENVOY]) => Door::Misspelt,
             _ => Door::Plain,
@@ -36,19 +36,19 @@ impl<'a> Door<'a> {
     }
 }
 
-/// Whether an allow carries a signed identity.
+/// Whether an allow includes a signed identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {
     None,
     Wanted,
 }
 
-/// Empty, as most are, it costs no allocation.
+/// The requirements of one check. If it is empty, as most are, it needs no allocation.
 #[derive(Debug)]
 pub struct Question<'a> {
     policy: Option<&'a Policy>,
     scopes: Vec<Scope>,
-    /// Asked for in the URL itself.
+    /// Whether the URL asks for a signed identity.
     identity: bool,
 }
 
@@ -62,14 +62,14 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// What this policy requires, and nothing beside it.
+    /// The requirements of this policy only.
     pub fn of_policy(name: &str, policies: &'a Policies) -> Result<Self, Problem> {
         Ok(Question { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
     }
 
-    /// `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
-    /// query here; a doubled or unknown parameter shows that it does, and is refused. A value that is missing
-    /// shows an unset variable of the operator's: it asks for something, and nobody knows for what.
+    /// Parses `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
+    /// query here. A repeated or unknown parameter shows that it does, and is refused. A missing value, which suggests
+    /// an unset variable, is refused too, because it is unclear what it should require.
     fn parse_query(query: &str, policies: &'a Policies) -> Result<Self, Problem> {
         let (mut policy, mut scopes, mut identity) = (None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -80,13 +80,13 @@ impl<'a> Question<'a> {
                 _ => return Err(Problem::invalid_request(UNKNOWN_PARAMETER)),
             };
             if slot.replace(value).is_some() {
-                return Err(Problem::invalid_request("A parameter of /auth is given twice."));
+                return Err(Problem::invalid_request("A parameter of /auth is repeated. Send each only once."));
             }
         }
         let identity = match identity.as_deref() {
             None => false,
             Some("1") => true,
-            Some(_) => return Err(Problem::invalid_request("The parameter identity of /auth is 1 or absent.")),
+            Some(_) => return Err(Problem::invalid_request("The parameter identity of /auth must be 1 or absent.")),
         };
         if policy.is_none() && scopes.is_none() && !identity {
             return Err(Mistake::BlankQuery.problem(policies));
@@ -98,7 +98,7 @@ impl<'a> Question<'a> {
         let needs = scopes.as_deref().into_iter().flat_map(listed).map(need);
         let scopes = needs.take(Policy::MAX_SCOPES + 1).collect::<Result<Vec<_>, Problem>>()?;
         if scopes.len() > Policy::MAX_SCOPES {
-            return Err(Problem::invalid_request("The parameter scope of /auth has at most 50 scopes."));
+            return Err(Problem::invalid_request("The parameter scope of /auth must not have more than 50 scopes."));
         }
         Ok(Question { policy: policy.map(|name| find(policies, &name)).transpose()?, scopes, identity })
     }
@@ -115,8 +115,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Whether a request without any credential passes, as nobody. A scope beside the policy asks for
-    /// somebody, but not of a preflight, which never has a credential.
+    /// Whether a request without any credential passes anonymously. A scope beside the policy requires a key, except
+    /// for a preflight, which never has a credential.
     pub fn passes_nobody(&self, is_preflight: impl FnOnce() -> bool) -> bool {
         let allows_anonymous = self.scopes.is_empty() && self.policy.is_some_and(Policy::allows_anonymous);
         allows_anonymous || self.policy.is_some_and(Policy::allows_preflight) && is_preflight()
@@ -124,14 +124,14 @@ impl<'a> Question<'a> {
 }
 
 const UNKNOWN_PARAMETER: &str =
-    "The parameters of /auth are policy, scope and identity. A key is sent in a header, never in a URL.";
+    "Unknown parameter of /auth. Use policy, scope or identity; send a key in a header, never in a URL.";
 
-/// A policy that is not there is the operator's mistake: nobody passes, and no key is called bad.
+/// An unknown policy is the operator's mistake: no request passes, and no key is reported as bad.
 fn find<'a>(policies: &'a Policies, name: &str) -> Result<&'a Policy, Problem> {
     policies.find(name).ok_or_else(|| Mistake::UnknownPolicy.problem(policies))
 }
 
-/// What is listed between blanks or commas (`a b`, `a,b`, `a, b`).
+/// The elements of a list separated by spaces or commas (`a b`, `a,b`, `a, b`).
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split(',').enumerate();
     let parts = parts.map(|(number, part)| if number > 0 { part.strip_prefix(' ').unwrap_or(part) } else { part });
@@ -152,7 +152,7 @@ mod tests {
         Policies::parse(named.map(|(name, policy)| (name.to_owned(), policy))).unwrap()
     }
 
-    /// The scopes that this URL asks for, `anonymous` where nobody may pass, or the problem's code.
+    /// The scopes that this URL asks for, `anonymous` if requests without a key pass, or the problem's code.
     fn asked(url: &str) -> String {
         let uri: Uri = url.parse().unwrap();
         match Question::parse(Door::of(uri.path()), &uri, &policies()) {
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// What a slip makes of a path: another case, more slashes or dots, a trailing character.
+    /// A path with a typo: another case, more slashes or dots, a trailing character.
     fn slipped(path: &str, kind: u8, at: usize) -> String {
         let at = 1 + at % (path.len() - 1);
         let (before, after) = path.split_at(at);
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// With one character percent-encoded so many times.
+    /// A path with one character percent-encoded `times` times.
     fn encoded(path: &str, at: usize, times: u8) -> String {
         let at = 1 + at % (path.len() - 1);
         let character = format!("{:02x}", path.as_bytes()[at]);
@@ -289,13 +289,13 @@ mod tests {
         ) {
             let (path, query) =
                 if is_envoy { ("/auth/envoy/orders-read", of_client) } else { ("/auth/nginx", "?policy=orders-read") };
-            // Those within a segment first, or they would take the next ones apart.
+            // Typos within a segment come first, because others would change the segments.
             slips.sort_unstable();
             let path = slips.iter().fold(path.to_owned(), |path, (kind, at)| slipped(&path, *kind, *at));
             let path = escape.map_or(path.clone(), |(at, times)| encoded(&path, at, times));
             let Ok(uri) = format!("{path}{query}").parse::<Uri>() else { return Ok(()) };
             let asked = asked(&uri.to_string());
-            // Outside of /auth nobody passes at all.
+            // Outside /auth no request passes.
             let is_outside = !crate::http::gateway::is_for_gateways(uri.path());
             prop_assert!(is_outside || asked == "orders:read" || asked.starts_with("500 "), "{uri}: {asked}");
         }

@@ -1,4 +1,4 @@
-//! The answer that lets no request pass, in a form that the asking gateway can hand on.
+//! The response that refuses a request, in a form that the gateway can pass on.
 
 use actix_http::Response;
 use actix_web::body::BoxBody;
@@ -9,7 +9,7 @@ use super::Door;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
-/// What the status would be, for a gateway that knows two.
+/// The actual status, for a gateway that understands only 401 and 403.
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 /// The problem's code: `rate_limited`.
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
@@ -17,7 +17,7 @@ const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 pub fn refuse(answer: Response<()>, door: Door<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
     let mut response = problem.complete(answer, id);
     if door == Door::Nginx {
-        // nginx makes a 500 of anything else, and the reason would be lost.
+        // nginx turns anything else into a 500, and the reason would be lost.
         if problem.status != StatusCode::UNAUTHORIZED {
             response.head_mut().status = StatusCode::FORBIDDEN;
         }

@@ -1,5 +1,5 @@
-//! The formats of `/metrics`, and which of them a request wants (RFC 9110 §12.5.1, as Prometheus asks:
-//! `application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1`).
+//! The formats of `/metrics`, and the choice between them (RFC 9110 §12.5.1). Prometheus sends
+//! `application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1`.
 
 use actix_web::http::header::{self, HeaderMap};
 
@@ -8,14 +8,14 @@ pub enum Format {
     OpenMetrics {
         version: &'static str,
     },
-    /// Prometheus' own text format.
+    /// The Prometheus text format.
     Text {
         version: &'static str,
     },
 }
 
 impl Format {
-    /// Where several are wanted alike, the first.
+    /// All formats; if several are equally acceptable, the first is used.
     const ALL: [Format; 4] = [
         Format::OpenMetrics { version: "1.0.0" },
         Format::Text { version: "0.0.4" },
@@ -23,8 +23,8 @@ impl Format {
         Format::Text { version: "1.0.0" },
     ];
 
-    /// OpenMetrics where nothing is said. Who wants none of them gets the format that all tools read: the
-    /// figures help more than a 406.
+    /// The format to send; OpenMetrics if the request has no `Accept`. If none is acceptable, the format that all tools
+    /// read is used: the figures help more than a 406.
     pub fn wanted(headers: &HeaderMap) -> Self {
         let lines = || headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
         if lines().all(|line| line.trim().is_empty()) {
@@ -54,11 +54,11 @@ impl Format {
     }
 }
 
-/// One of the media ranges of `Accept`.
+/// A media range of `Accept`.
 struct Range<'a> {
     kind: &'a str,
     version: Option<&'a str>,
-    /// In thousandths.
+    /// The quality in thousandths.
     quality: u32,
 }
 
@@ -72,14 +72,14 @@ impl<'a> Range<'a> {
             match name.trim() {
                 name if name.eq_ignore_ascii_case("version") => range.version = Some(value),
                 name if name.eq_ignore_ascii_case("q") => range.quality = quality(value),
-                // `charset`, `escaping`: all our formats have the one, and need not the other.
+                // `charset` is the same for all our formats, and they do not need `escaping`.
                 _ => {}
             }
         }
         range
     }
 
-    /// How specifically this range means the format, if it does.
+    /// How specifically this range matches the format, if it does.
     fn fit(&self, format: Format) -> Option<u8> {
         let (kind, version) = format.parts();
         match self.version {
@@ -95,7 +95,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// RFC 9110 §12.4.2; what is malformed counts as nothing.
+/// Parses a quality (RFC 9110 §12.4.2); a malformed one counts as 0.
 fn quality(text: &str) -> u32 {
     match text.parse::<f64>() {
         Ok(quality) if (0.0..=1.0).contains(&quality) => (quality * 1000.0).round() as u32,

@@ -1,5 +1,5 @@
-//! `/metrics` for Prometheus, in the format that it asks for. Every label has few values, fixed here:
-//! nothing that a stranger sends becomes one.
+//! `/metrics` for Prometheus, in the format that it asks for. Every label has a few values that are fixed here; no
+//! input becomes a label.
 
 mod format;
 mod text;
@@ -22,13 +22,13 @@ use crate::error::Error;
 use crate::model::{Scope, Time};
 use format::Format;
 
-/// On the main listener: for a key that may verify.
+/// `/metrics` on the main listener, for a key that can verify keys.
 pub async fn protected(site: Shared, bearer: Bearer, request: HttpRequest) -> Result<HttpResponse, Problem> {
     bearer.needs(&[Scope::VERIFY])?;
     scrape(site, request).await
 }
 
-/// On the metrics listener: for whoever reaches it.
+/// `/metrics` on the metrics listener, for anybody who can reach it.
 pub async fn scrape(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let figures = Figures::take(&site).await?;
     let mut registry = Registry::with_prefix("keybearer");
@@ -45,7 +45,7 @@ pub async fn scrape(site: Shared, request: HttpRequest) -> Result<HttpResponse, 
         .body(text))
 }
 
-/// All figures at one moment.
+/// All metrics at one moment.
 #[derive(Debug)]
 struct Figures {
     verdicts: Vec<(&'static str, u64)>,
@@ -54,7 +54,7 @@ struct Figures {
     batches: Snapshot,
     index: [(&'static str, &'static str, u64); 8],
     log_lines_dropped: u64,
-    /// Seconds since 1970, where TLS is spoken.
+    /// When the certificate expires, in seconds since 1970, if the server uses TLS.
     certificate_expires: Option<i64>,
 }
 

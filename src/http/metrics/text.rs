@@ -1,15 +1,15 @@
-//! Prometheus' text format (its "exposition formats", 0.0.4) out of OpenMetrics. Samples are written
-//! alike; what differs is the names and types of counters and infos, and that there is no unit and no end.
+//! Converts OpenMetrics to the Prometheus text format ("exposition formats", 0.0.4). Samples are the same. The names
+//! and types of counters and infos differ, and there are no units and no end marker.
 
 use std::fmt::Write;
 
-/// `metrics` as prometheus-client writes it: of each metric `HELP`, `TYPE`, perhaps `UNIT`, samples.
+/// `metrics` is the output of prometheus-client: for each metric `HELP`, `TYPE`, an optional `UNIT`, and samples.
 pub fn from_openmetrics(metrics: &str) -> String {
     let mut text = String::with_capacity(metrics.len() + 256);
     let mut help = "";
     for line in metrics.lines() {
         let Some(said) = line.strip_prefix("# ") else {
-            let _ = writeln!(text, "{line}"); // a String takes all
+            let _ = writeln!(text, "{line}"); // writing to a String cannot fail
             continue;
         };
         if let Some(described) = said.strip_prefix("HELP ") {

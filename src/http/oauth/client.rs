@@ -1,5 +1,5 @@
-//! Who asks: `Asked` in a handler's signature is the proof that a live key came with the request, in
-//! one of the ways that its door takes (RFC 6749 §2.3.1, RFC 6750 §2.1), and in one way only.
+//! The OAuth client: `Asked` in a handler's signature proves that a live key came with the request, in exactly one of
+//! the ways that its endpoint accepts (RFC 6749 §2.3.1, RFC 6750 §2.1).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -22,11 +22,11 @@ use crate::http::{Shared, client};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, Origin, Refusal};
 
-const AS_A_CLIENT: &str = "Send the key's id and the key: HTTP Basic, or client_id and client_secret.";
+const AS_A_CLIENT: &str = "Send the key's ID and the key, by HTTP Basic or as client_id and client_secret.";
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
 pub trait Door {
-    /// A key as such, in a header, beside the ways of a client.
+    /// Whether the endpoint also accepts a key in a header, besides client credentials.
     const TAKES_BEARER: bool;
 }
 
@@ -36,7 +36,7 @@ impl Door for Tokens {
     const TAKES_BEARER: bool = true;
 }
 
-/// `/oauth/token`: a client is who it says by id and secret.
+/// `/oauth/token`, where a client authenticates by ID and secret only.
 pub struct Grants;
 impl Door for Grants {
     const TAKES_BEARER: bool = false;
@@ -52,7 +52,7 @@ pub struct Asked<D> {
 }
 
 impl<D> Asked<D> {
-    /// For acts of the key on itself.
+    /// The origin of what the key does to itself.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.client.id(), hint: String::new() };
         let authority = Authority::Key(self.client.identity.judged_for_itself());
@@ -70,10 +70,10 @@ impl<D: Door + 'static> FromRequest for Asked<D> {
     }
 }
 
-/// Who asks to revoke a token.
+/// The client that asks to revoke a token.
 pub enum Revoker {
     Asked(Box<Asked<Tokens>>),
-    /// A client that nobody can judge, because its record is damaged, and whose own key was the token.
+    /// A client that cannot be judged because its record is damaged, and whose own key was the token.
     Revoked,
 }
 
@@ -102,7 +102,7 @@ impl FromRequest for Revoker {
     }
 }
 
-/// A request that has been read, from a client that has not been judged.
+/// A request from a client that has not been judged yet.
 struct Unjudged {
     site: Shared,
     form: Form,
@@ -130,19 +130,19 @@ impl Unjudged {
     }
 }
 
-/// What a client shows, not yet believed.
+/// The unverified credential of a client.
 enum Proof {
     Bearer(Zeroizing<Vec<u8>>),
-    /// Key id and key, in each reading that a client may have meant.
+    /// Key id and key, once for each way in which they can be decoded.
     Pairs(Vec<(String, Zeroizing<Vec<u8>>)>),
 }
 
 impl Proof {
     fn of(request: &HttpRequest, form: &Form, takes_bearer: bool) -> Result<Self, Problem> {
         let in_header = match credential(request.headers()) {
-            // Basic is a credential here.
+            // Basic is also a credential here.
             Credential::Key(_) if encoded(request).is_some() => return Err(one_credential()),
-            // What is garbled is then an empty X-API-Key, which is none.
+            // The garbled credential is then an empty X-API-Key, which does not count.
             Credential::Garbled(_) if encoded(request).is_some() => basic(request)?,
             Credential::Key(_) | Credential::Garbled(_) if !takes_bearer => {
                 return Err(Problem { detail: Cow::Borrowed(AS_A_CLIENT), ..unknown_client() });
@@ -156,12 +156,12 @@ impl Proof {
         };
         match (in_header, form.text("client_secret")) {
             (Some(_), Some(_)) => {
-                Err(bad_request("invalid_request", "Send one credential: in a header or in the form, not in both."))
+                Err(bad_request("invalid_request", "Send only one credential, in a header or in the form."))
             }
             (Some(Proof::Pairs(readings)), None)
                 if form.text("client_id").is_some_and(|id| readings.iter().all(|(own, _)| own != id)) =>
             {
-                Err(bad_request("invalid_request", "The form's client_id is another than the header's."))
+                Err(bad_request("invalid_request", "The client_id differs between form and header. Send it once."))
             }
             (Some(proof), None) => Ok(proof),
             (None, Some(secret)) => {
@@ -178,7 +178,7 @@ impl Proof {
         }
     }
 
-    /// Whether this very text is the key that is shown.
+    /// Whether this text is the presented key.
     fn shows(&self, token: &[u8]) -> bool {
         match self {
             Proof::Bearer(key) => **key == token,
@@ -206,8 +206,8 @@ impl Proof {
     }
 }
 
-/// `Authorization: Basic`. RFC 6749 §2.3.1 wants both parts form-encoded first; many clients send
-/// them as they are. A key of ours reads the same either way, an imported one may not.
+/// Reads `Authorization: Basic`. RFC 6749 §2.3.1 requires both parts to be form-encoded, but many clients do not
+/// encode them. Our keys are the same either way; imported ones can differ.
 fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
     let Some(encoded) = encoded(request) else { return Ok(None) };
     let pair = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).map_err(|_| unknown_client())?);
@@ -218,13 +218,13 @@ fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
     Ok(Some(Proof::Pairs(readings)))
 }
 
-/// What stands after the scheme.
+/// The text after the scheme.
 fn encoded(request: &HttpRequest) -> Option<&[u8]> {
     let (scheme, rest) = request.headers().get(header::AUTHORIZATION)?.as_bytes().split_at_checked(6)?;
     scheme.eq_ignore_ascii_case(b"basic ").then_some(rest)
 }
 
-/// As a form's value; what is no escape stays as it is.
+/// Decodes a form value; anything that is not an escape is unchanged.
 fn decoded(part: &[u8]) -> Zeroizing<Vec<u8>> {
     let blank = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
     let part = Zeroizing::new(part.iter().map(blank).collect::<Vec<u8>>());
@@ -238,15 +238,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn one_credential() -> Problem {
-    bad_request("invalid_request", "Send one credential, in one header.")
+    bad_request("invalid_request", "Send only one credential, in one header.")
 }
 
 pub(super) fn unknown_client() -> Problem {
     as_oauth(Problem::refused(Refusal::NotFound, &[]), false)
 }
 
-/// The RFC's name for what is wrong with a credential; of a limit there is none. A client is challenged
-/// in its own way (RFC 6749 §5.2).
+/// Adds the RFC's error code for a bad credential; it has none for rate limits. A client gets the challenge of
+/// RFC 6749 §5.2.
 fn as_oauth(problem: Problem, is_bearer: bool) -> Problem {
     match problem.status.as_u16() {
         401 if is_bearer => Problem { oauth: Some("invalid_token"), ..problem },

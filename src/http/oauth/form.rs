@@ -1,5 +1,5 @@
-//! The parameters of an OAuth request: a form in the body, each parameter at most once (RFC 6749
-//! §3.2), unknown ones ignored, one without a value as good as none. The query is never read.
+//! The parameters of an OAuth request: a form in the body. No parameter can be repeated (RFC 6749 §3.2); unknown and
+//! empty ones are ignored. The query is never read.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -9,7 +9,7 @@ use super::bad_request;
 use crate::http::body;
 use crate::http::problem::Problem;
 
-/// A value may be a key: its memory is wiped when it is dropped.
+/// The parameters. A value can be a key, so values are wiped when they are dropped.
 pub struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
@@ -26,7 +26,7 @@ impl Form {
         let fields = body::fields(body).map_err(|problem| bad_request("invalid_request", problem.detail))?;
         for (name, value) in fields {
             if parameters.iter().any(|(own, _)| *own == name) {
-                return Err(bad_request("invalid_request", "A parameter is there twice. Send each once."));
+                return Err(bad_request("invalid_request", "A parameter is repeated. Send each only once."));
             }
             parameters.push((name.into_owned(), Zeroizing::new(value.into_owned())));
         }
@@ -39,7 +39,9 @@ impl Form {
     }
 
     pub fn must(&self, name: &'static str) -> Result<&str, Problem> {
-        self.text(name).ok_or_else(|| bad_request("invalid_request", format!("The parameter {name} is missing.")))
+        self.text(name).ok_or_else(|| {
+            bad_request("invalid_request", format!("The parameter {name} is missing. Send it in the form."))
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /oauth/introspect` (RFC 7662): is this token good, and whose is it?
+//! `POST /oauth/introspect` (RFC 7662): whether a token is valid, and whose it is.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::auth::Introspection;
 use crate::http::problem::Problem;
 use crate::model::{ClientAddress, Refusal, Scope};
 
-/// RFC 7662 §2.2. Of a token that is not good only the first is told.
+/// The state of a token (RFC 7662 §2.2). For a token that is not valid, only the first field is sent.
 #[derive(Serialize)]
 struct Answer<'a> {
     active: bool,
@@ -37,12 +37,12 @@ struct Told<'a> {
 
 pub async fn introspect(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
     let token = asked.form.must("token")?;
-    // RFC 7662 §2.1 leaves room for the context of the request that brought the token.
+    // RFC 7662 §2.1 allows parameters for the context in which the token was presented.
     let address = match asked.form.text("ip").map(str::parse::<IpAddr>) {
         None => None,
         Some(Ok(address)) => Some(ClientAddress::from(address)),
         Some(Err(_)) => {
-            return Err(bad_request("invalid_request", "An ip is written as 203.0.113.7 or 2001:db8::1."));
+            return Err(bad_request("invalid_request", "Write ip as 203.0.113.7 or 2001:db8::1."));
         }
     };
     let found = asked.site.auth.introspect(&asked.client, token.as_bytes(), address).await?;

@@ -1,4 +1,4 @@
-//! What clients read before they ask: the server's metadata (RFC 8414) and its public keys (RFC 7517).
+//! The server's metadata (RFC 8414) and public keys (RFC 7517), which clients read before other requests.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 
-/// Neither holds a secret. A key is published long before it signs, so a copy of five minutes is good.
+/// Both are public. A key is published long before it signs, so a copy can be cached for five minutes.
 const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
 pub async fn server(site: Shared) -> HttpResponse {

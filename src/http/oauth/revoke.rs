@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke` (RFC 7009): a client revokes its own key, for good and at once.
+//! `POST /oauth/revoke` (RFC 7009): a client permanently revokes its own key, immediately.
 
 use actix_web::HttpResponse;
 
@@ -16,19 +16,19 @@ pub async fn revoke(revoker: Revoker) -> Result<HttpResponse, Problem> {
     let token = asked.form.must("token")?;
     match asked.site.auth.ownership(&asked.client, token.as_bytes()).await? {
         Ownership::Own => match asked.site.auth.revoke_own(asked.client.id(), asked.origin()).await {
-            // Somebody was quicker; the token is as dead as was asked.
+            // Somebody else revoked it first, so the result is the same.
             Err(error) if error.kind != Kind::NotFound => Err(error.into()),
             _ => Ok(HttpResponse::Ok().finish()),
         },
-        // RFC 7009 §2.2: what was good for nothing needs no revoking.
+        // RFC 7009 §2.2: an invalid token needs no revocation.
         Ownership::Unusable => Ok(HttpResponse::Ok().finish()),
         Ownership::Foreign => Err(bad_request(
             "unauthorized_client",
-            "This token is not the client's own. Revoke it in the dashboard, or with that token itself.",
+            "This token is not the client's own key. Revoke it in the dashboard or with that key itself.",
         )),
         Ownership::Jwt => Err(bad_request(
             "unsupported_token_type",
-            "A JWT ends by itself within the hour; revoke the key that it was made for, and it is inactive at once.",
+            "A JWT cannot be revoked. Revoke its key to make it inactive immediately; it expires within an hour.",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /oauth/token`, client credentials (RFC 6749 §4.4): a key gets a short JWT for itself (RFC 9068).
+//! `POST /oauth/token`, client credentials (RFC 6749 §4.4): exchanges a key for a short-lived JWT (RFC 9068).
 
 use actix_web::HttpResponse;
 use actix_web::http::Uri;
@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::http::problem::Problem;
 use crate::model::ScopeSet;
 
-/// RFC 6749 §5.1. There is no refresh token: the key is there to ask again.
+/// The response (RFC 6749 §5.1). It has no refresh token, because the client can use its key again.
 #[derive(Serialize)]
 struct Answer<'a> {
     access_token: &'a str,
@@ -24,7 +24,7 @@ struct Answer<'a> {
 pub async fn token(asked: Asked<Grants>) -> Result<HttpResponse, Problem> {
     let form = &asked.form;
     if form.must("grant_type")? != "client_credentials" {
-        return Err(bad_request("unsupported_grant_type", "The grant_type here is client_credentials."));
+        return Err(bad_request("unsupported_grant_type", "Use the grant_type client_credentials."));
     }
     let (scopes, audience) = (scopes(form)?, resource(form)?);
     let issued =
@@ -52,15 +52,15 @@ fn invalid_scope(error: Error) -> Problem {
     bad_request("invalid_scope", error.message)
 }
 
-/// RFC 8707 §2: an absolute URI without a fragment. One, since a token for several could be carried
-/// from one of them to the other.
+/// An absolute URI without a fragment (RFC 8707 §2). Only one is allowed, because each of several audiences could use
+/// the token at the others.
 fn resource(form: &Form) -> Result<Option<String>, Problem> {
     let Some(text) = form.text("resource") else { return Ok(None) };
-    let wrong = || bad_request("invalid_target", "A resource is one absolute URI without a fragment.");
+    let wrong = || bad_request("invalid_target", "The resource must be one absolute URI without a fragment.");
     is_resource(text).then(|| Some(text.to_owned())).ok_or_else(wrong)
 }
 
-/// Whether a token may be for it: `https://…`, or a name such as `urn:example:orders` (RFC 8141).
+/// Whether it can be the audience of a token: `https://…`, or a name such as `urn:example:orders` (RFC 8141).
 pub fn is_resource(text: &str) -> bool {
     let is_name =
         |text: &str| text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:")) && text.len() > 4;

@@ -1,4 +1,4 @@
-//! What operations share: the problem, one answer for each status that is a problem, headers.
+//! Parts that all operations share: the error body, a response for each error status, and headers.
 
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
@@ -12,10 +12,10 @@ use super::operation::to_json;
 struct Problem {
     #[schema(rename = "type")]
     r#type: String,
-    /// The status in words.
+    /// The name of the status.
     title: String,
     status: u16,
-    /// What is wrong and what to do about it, for people.
+    /// What is wrong and what to do next, for people.
     detail: String,
     /// What is wrong, for programs.
     code: String,
@@ -25,7 +25,7 @@ struct Problem {
     request_id: String,
 }
 
-/// A problem with the RFC's own members beside ours (RFC 6749 §5.2).
+/// An error with the members of RFC 6749 §5.2 and ours.
 #[derive(ToSchema)]
 #[schema(as = OAuthError)]
 #[expect(dead_code, reason = "the shape of `http::problem`'s body, which borrows")]
@@ -45,7 +45,7 @@ pub fn schemas() -> Vec<(String, Value)> {
     ]
 }
 
-/// Status, what it means, and its header.
+/// Each status, its meaning and its header.
 const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
     (400, "The request is malformed: `invalid_request`, `invalid_json`, `invalid_body`.", None),
     (
@@ -88,7 +88,7 @@ pub fn responses() -> Value {
     Value::Object(PROBLEMS.iter().map(answer).collect())
 }
 
-/// Name and meaning. None is promised on every answer: which ones come depends on what happened.
+/// The name and meaning of each header. None is required, because not every response has all of them.
 const HEADERS: [(&str, &str); 15] = [
     ("X-Request-Id", "Identifies the request in the log and the audit log."),
     ("Cache-Control", "`no-store`: must not be cached."),

@@ -1,5 +1,4 @@
-//! Schemas of single values: the grammars of `model`, once more and in JSON Schema's words.
-//! schemathesis holds the two against each other.
+//! Schemas of single values: the rules of `model` in JSON Schema. schemathesis checks that the two agree.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
@@ -10,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet};
 
-/// Names a schema in the document, so that fields can refer to it and say what they are beside it.
+/// Defines a named schema, so that a field can refer to it and still have its own description.
 macro_rules! named {
     ($($name:ident = $function:ident;)*) => {$(
         pub struct $name;
@@ -92,13 +91,13 @@ pub fn any_text() -> Object {
     text().build()
 }
 
-/// A grant: it may end in `*`.
+/// Scopes to grant, which can end in `*`.
 fn grants() -> Array {
     let pattern = r"^([A-Za-z0-9][A-Za-z0-9._:/-]{0,63}|[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}\*|\*)$";
     list(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build(), ScopeSet::MAX)
 }
 
-/// Plain scopes.
+/// Scopes without `*`.
 fn needs() -> Array {
     let need = text().max_length(Some(Scope::MAX)).pattern(Some(r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"));
     list(need.build(), ScopeSet::MAX)
@@ -109,12 +108,12 @@ fn address() -> Schema {
     AnyOfBuilder::new().item(known("ipv4")).item(known("ipv6")).build().into()
 }
 
-/// In a form: empty is as good as not there.
+/// An address in a form; an empty value means the same as an absent field.
 pub fn address_or_empty() -> Schema {
     AnyOfBuilder::new().item(address()).item(one_of([""])).build().into()
 }
 
-/// CIDR, or one address.
+/// Address ranges (CIDR) or single addresses.
 fn ranges() -> Array {
     let v4 = format!("^{V4}(/(3[0-2]|[12]?[0-9]))?$");
     let v6 = SchemaFormat::Custom("ipv6".to_owned());
@@ -126,12 +125,12 @@ fn ranges() -> Array {
     list(Schema::from(range), Networks::MAX)
 }
 
-/// `90d`, `12h`, `15m`, `30s`.
+/// A duration: `90d`, `12h`, `15m`, `30s`.
 fn span() -> Object {
     text().pattern(Some("^[1-9][0-9]{0,3}[smhd]$")).build()
 }
 
-/// At most 90 days.
+/// A duration of max 90 days.
 fn overlap() -> Object {
     let hours = "[1-9][0-9]{0,2}|1[0-9]{3}|20[0-9]{2}|21[0-5][0-9]|2160";
     let days = "[1-9]|[1-8][0-9]|90";
@@ -145,17 +144,15 @@ fn expiry() -> Schema {
 }
 
 fn metadata() -> Object {
-    let description = format!(
-        "At most {} bytes as compact JSON, and 32 levels deep; kept as it is sent.",
-        crate::model::Metadata::MAX
-    );
+    let description =
+        format!("Max {} bytes as compact JSON and 32 levels deep; stored as sent.", crate::model::Metadata::MAX);
     ObjectBuilder::new()
         .description(Some(description))
         .additional_properties(Some(AdditionalProperties::FreeForm(true)))
         .build()
 }
 
-/// Empty for the first page.
+/// A cursor; empty for the first page.
 pub fn cursor() -> Object {
     text().pattern(Some("^([A-Za-z0-9_-]{21}[AQgw])?$")).build()
 }

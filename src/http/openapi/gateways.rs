@@ -1,4 +1,4 @@
-//! `/auth…`: any method, any suffix. OpenAPI has no word for that, so each door is told of once.
+//! `/auth…`: any method and any suffix. OpenAPI cannot express that, so each endpoint is listed once.
 
 use super::field;
 use super::operation::Operation;

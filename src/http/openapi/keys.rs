@@ -11,9 +11,9 @@ use crate::model::Scope;
 
 const OWN: &str = "The key itself";
 const KEYS: &str = "Keys";
-/// Said in the same words in README.
-const SEARCHED: &str = "Any part of a name, a hint or the owner's e-mail among the newest 10,000 keys; among older ones \
-    names and e-mails that begin with it, a whole hint or a whole id. Letters beyond ASCII are told apart by case.";
+/// docs/reference.md describes the same search.
+const SEARCHED: &str = "Any part of a name, hint or owner's email among the newest 10,000 keys; older keys are matched \
+    by the start of the name or email, or by the whole hint or ID. Letters outside ASCII are case-sensitive.";
 const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
 
 fn repeatable(operation: Operation) -> Operation {
@@ -21,7 +21,7 @@ fn repeatable(operation: Operation) -> Operation {
         second key and returns 200 with the record, without the key.";
     let name = utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)
-        // Blanks around a field value are not part of it (RFC 9110 §5.5).
+        // White space around a field value is not part of it (RFC 9110 §5.5).
         .pattern(Some(r"^[ \t]*[!-~]([ -~]{0,253}[!-~])?[ \t]*$"))
         .build();
     operation.header("Idempotency-Key", name, description).refuses(&[409])

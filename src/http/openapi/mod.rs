@@ -1,6 +1,5 @@
-//! The OpenAPI 3.1 document: what programs can call, generated from the types that handlers read and
-//! write. A test holds it against the routing table. It takes any live key to read it: to strangers a
-//! server says nothing about itself.
+//! The OpenAPI 3.1 document: what programs can call, generated from the types that handlers read and write. A test
+//! compares it with the routing table. Any live key can read it; the document is not public.
 
 mod answers;
 pub mod field;
@@ -19,7 +18,7 @@ use super::Shared;
 use super::bearer::Bearer;
 use operation::Operation;
 
-/// One list a family of routes; a new family is one more line here.
+/// One list per group of routes; a new group is one more line here.
 fn operations() -> Vec<Operation> {
     let families = [
         keys::operations(),
@@ -32,7 +31,7 @@ fn operations() -> Vec<Operation> {
     families.into_iter().flatten().collect()
 }
 
-/// Families in the order in which they are shown.
+/// The groups in display order.
 const GROUPS: [(&str, &str); 7] = [
     ("The key itself", "What any key can do with itself: read its record and revoke itself."),
     ("Keys", "Managing keys with a key. A key can grant only the scopes it has."),

@@ -1,4 +1,4 @@
-//! `/oauth/…` and what clients discover: the shapes of RFC 6749, 7009, 7662 and 8414.
+//! `/oauth/…` and the metadata for clients: the schemas of RFC 6749, 7009, 7662 and 8414.
 
 use utoipa::ToSchema;
 use utoipa::openapi::ObjectBuilder;
@@ -9,19 +9,19 @@ use crate::model::Scope;
 
 const OAUTH: &str = "OAuth";
 
-/// A token to look at (RFC 7662 §2.1).
+/// A token to introspect (RFC 7662 §2.1).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
 struct IntrospectionRequest {
     #[schema(min_length = 1)]
     token: String,
-    /// Only a hint: every kind is tried.
+    /// Only a hint: all kinds of token are tried.
     #[schema(required = false)]
     token_type_hint: String,
-    /// The address that the token is used from, for keys with address ranges.
+    /// The address that the token is used from; needed for keys with address ranges.
     #[schema(schema_with = field::address_or_empty, required = false)]
     ip: String,
-    /// With `client_secret`, instead of a header: the key's id and the key.
+    /// The key's ID, with the key as `client_secret`, instead of a header.
     #[schema(required = false)]
     client_id: String,
     #[schema(required = false)]
@@ -42,16 +42,16 @@ struct RevocationRequest {
     client_secret: String,
 }
 
-/// A key asks for a short JWT (RFC 6749 §4.4.2).
+/// A request for a short-lived JWT (RFC 6749 §4.4.2).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
 struct GrantRequest {
     #[schema(schema_with = grant_type)]
     grant_type: String,
-    /// Separated by blanks; all that the key may do without it.
+    /// The scopes of the JWT, separated by spaces. Default: all scopes of the key.
     #[schema(required = false)]
     scope: String,
-    /// For whom the token is: one absolute URI (RFC 8707).
+    /// The audience of the token: one absolute URI (RFC 8707).
     #[schema(required = false)]
     resource: String,
     #[schema(required = false)]
@@ -60,18 +60,18 @@ struct GrantRequest {
     client_secret: String,
 }
 
-/// RFC 7662 §2.2; of a token that is not good only `active`.
+/// The state of a token (RFC 7662 §2.2); only `active` if the token is not valid.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of `http::oauth::introspect`'s answer, which borrows")]
 struct Introspection {
     active: bool,
-    /// Separated by blanks.
+    /// The scopes, separated by spaces.
     #[schema(required = false)]
     scope: String,
-    /// The key's id.
+    /// The key's ID.
     #[schema(required = false)]
     client_id: String,
-    /// The owner's e-mail.
+    /// The owner's email.
     #[schema(required = false)]
     username: String,
     #[schema(required = false)]
@@ -91,7 +91,7 @@ struct Introspection {
     jti: String,
 }
 
-/// RFC 6749 §5.1.
+/// The JWT (RFC 6749 §5.1).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of `http::oauth::token`'s answer, which borrows")]
 struct Grant {

@@ -1,5 +1,5 @@
-//! One method of one path, said in a few words; what follows from them (which refusals, which
-//! headers) is added here, so that no operation forgets it.
+//! One method of one path, described briefly. What follows from the description (error responses, headers) is added
+//! here, so that no operation forgets it.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use utoipa::openapi::schema::Schema;
 
 pub struct Operation {
     pub path: &'static str,
-    /// In lower case.
+    /// The method in lower case.
     pub method: &'static str,
-    /// Everything that its parameters, body and answers refer to.
+    /// All schemas that the parameters, body and responses refer to.
     pub schemas: Vec<(String, Value)>,
     id: &'static str,
     group: &'static str,
@@ -48,7 +48,7 @@ impl Operation {
         let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
         let operation = named
             .filter(|name| *name == "id")
-            .fold(operation, |operation, name| operation.parameter("path", name, super::field::id(), "The id."));
+            .fold(operation, |operation, name| operation.parameter("path", name, super::field::id(), "The ID."));
         operation.refuses(&[400, 414, 431, 500, 503])
     }
 
@@ -60,27 +60,27 @@ impl Operation {
         self
     }
 
-    /// Any live key opens it.
+    /// Any live key can call it.
     pub fn for_any_key(mut self) -> Self {
         self.security = json!([{ "bearer": [] }, { "apiKey": [] }]);
         self.refuses(&[401, 403, 429])
     }
 
-    /// A live key with this scope opens it.
+    /// A live key with this scope can call it.
     pub fn for_scope(mut self, scope: &'static str) -> Self {
         self = self.told(&format!("Needs a key with the scope `{scope}`.")).for_any_key();
         self.security = json!([{ "bearer": [scope] }, { "apiKey": [scope] }]);
         self
     }
 
-    /// E-mail and password open it, in the head or in the body.
+    /// Email and password authenticate the caller, in a header or in the body.
     pub fn for_password(mut self) -> Self {
         self.security = json!([{ "password": [] }, {}]);
         self.refuses(&[401, 403, 429])
     }
 
-    /// A key opens it as an OAuth client: its id and itself, in the head or in the form; at some doors
-    /// as it opens the rest of the API, too.
+    /// A key can call it as an OAuth client, with its ID and itself, in a header or in the form. Some endpoints also
+    /// accept a key as the rest of the API does.
     pub fn for_client(mut self, takes_bearer: bool) -> Self {
         let headers = [json!({ "bearer": [] }), json!({ "apiKey": [] })].into_iter().filter(|_| takes_bearer);
         self.security = headers.chain([json!({ "client": [] }), json!({})]).collect();
@@ -97,7 +97,7 @@ impl Operation {
 
     pub fn takes_form<T: ToSchema>(mut self) -> Self {
         let form = json!({ "application/x-www-form-urlencoded": { "schema": self.refer::<T>() } });
-        // Parameters that nobody knows are ignored, and none may come twice (RFC 6749 §3.2): no lists.
+        // Unknown parameters are ignored, and none can be repeated (RFC 6749 §3.2), so there are no lists.
         if let Some((_, schema)) = self.schemas.last_mut() {
             schema["additionalProperties"] = json!({ "type": "string" });
         }
@@ -123,12 +123,12 @@ impl Operation {
         self.parameter("query", name, schema, description).refuses(&[422])
     }
 
-    /// A page of a list.
+    /// The operation returns one page of a list.
     pub fn paged(self) -> Self {
-        self.query("limit", super::field::count(1, 100), "Rows on a page; 50 without it.").query(
+        self.query("limit", super::field::count(1, 100), "Rows per page. Default: 50.").query(
             "cursor",
             super::field::cursor(),
-            "`next_cursor` of the page before.",
+            "`next_cursor` of the previous page.",
         )
     }
 
@@ -136,7 +136,7 @@ impl Operation {
         self.parameter("header", name, schema, description)
     }
 
-    /// A change that may be made to depend on the record's state.
+    /// The change can be made conditional on the record's state.
     pub fn if_match(self) -> Self {
         let schema = super::field::any_text();
         self.header("If-Match", schema, "The `ETag` of the record that the change is based on.").refuses(&[412])
@@ -163,7 +163,7 @@ impl Operation {
         self.answer(status, description, headers, None)
     }
 
-    /// In the first of these media types, or another that the request's `Accept` prefers.
+    /// Responds with the first of these media types, or another that the request's `Accept` prefers.
     pub fn answers_as(self, status: u16, description: &str, kinds: &[&str], schema: impl Into<Schema>) -> Self {
         let schema: Schema = schema.into();
         let content = kinds.iter().map(|kind| ((*kind).to_owned(), json!({ "schema": to_json(&schema) })));
@@ -182,7 +182,7 @@ impl Operation {
         self
     }
 
-    /// The id in this answer's body is one that these operations take.
+    /// These operations accept the ID in this response's body.
     pub fn leads_to(mut self, status: u16, operations: &[&str]) -> Self {
         if let Some(answer) = self.answers.get_mut(&status) {
             for operation in operations {
@@ -193,7 +193,7 @@ impl Operation {
         self
     }
 
-    /// Problems, by their status.
+    /// Adds error responses by status.
     pub fn refuses(mut self, statuses: &[u16]) -> Self {
         for status in statuses {
             let shared = json!({ "$ref": format!("#/components/responses/{status}") });

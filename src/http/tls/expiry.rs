@@ -1,5 +1,4 @@
-//! When a certificate expires: the one date of X.509 that is needed here, read from its DER
-//! (RFC 5280 §4.1, X.690 §8).
+//! Reads from a certificate's DER when it expires, the only X.509 field that is needed (RFC 5280 §4.1, X.690 §8).
 
 use rustls::sign::CertifiedKey;
 
@@ -11,13 +10,13 @@ const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// `notAfter` of the server's own certificate.
+/// `notAfter` of the server's certificate.
 pub fn of(pair: &CertifiedKey) -> Option<Time> {
     not_after(pair.cert.first()?)
 }
 
-/// Certificate, tbsCertificate: version (optional), serialNumber, signature, issuer, validity: notBefore,
-/// notAfter.
+/// The path to `notAfter`: Certificate, tbsCertificate (version (optional), serialNumber, signature, issuer),
+/// validity (notBefore, notAfter).
 fn not_after(der: &[u8]) -> Option<Time> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (mut rest, _) = element(certificate, SEQUENCE)?;
@@ -32,7 +31,7 @@ fn not_after(der: &[u8]) -> Option<Time> {
     time(end)?.0
 }
 
-/// A UTCTime or GeneralizedTime, and what follows it. Years of two digits are from 1950 to 2049.
+/// A UTCTime or GeneralizedTime and the bytes after it. Two-digit years are from 1950 to 2049.
 fn time(der: &[u8]) -> Option<(Option<Time>, &[u8])> {
     if let Some((text, rest)) = element(der, UTC_TIME) {
         let century = if text < &b"50"[..] { "20" } else { "19" };
@@ -42,7 +41,7 @@ fn time(der: &[u8]) -> Option<(Option<Time>, &[u8])> {
     Some((date(text), rest))
 }
 
-/// `20491231235958Z`.
+/// A date such as `20491231235958Z`.
 fn date(text: &[u8]) -> Option<Time> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() == 15 && text.is_ascii())?;
     let (date, time) = text.split_at(8);
@@ -51,13 +50,13 @@ fn date(text: &[u8]) -> Option<Time> {
     Time::parse(&iso).ok()
 }
 
-/// The content of the element that begins here, if it is of this kind, and what follows it.
+/// The content of the first element, if it has this tag, and the bytes after it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&length, rest) = rest.split_first()?;
     let (length, rest) = match length {
         0..=0x7f => (usize::from(length), rest),
-        // The length's own bytes; a certificate of more than 4 GiB is none.
+        // The number of bytes of the length; no certificate exceeds 4 GiB.
         0x81..=0x84 => {
             let (bytes, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
             (bytes.iter().fold(0, |sum: usize, byte| sum << 8 | usize::from(*byte)), rest)

@@ -1,4 +1,4 @@
-//! `devices`: what shows that somebody has signed in to an account before.
+//! `devices`: evidence of earlier sign-ins to an account.
 
 use crate::error::Result;
 use crate::model::{Digest, Email, Time, UserId};

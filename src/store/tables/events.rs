@@ -11,12 +11,12 @@ use crate::store::rows::{Salvage, like_pattern, sql};
 const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
 
 impl Tx<'_> {
-    /// The number and the chain of the newest line.
+    /// The number and the chain of the newest event.
     pub fn last_event(&self) -> Result<Option<(i64, Vec<u8>)>> {
         self.row("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
-    /// `line` is what `event` says, with its number.
+    /// `line` is `event` with its number.
     pub fn put_event(&self, event: &NewEvent, line: &Event, chain: &[u8; 32]) -> Result<()> {
         self.execute(
             "INSERT INTO events (seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain)
@@ -40,7 +40,7 @@ impl Tx<'_> {
 
     /// Newest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
-        // An id is looked up in its index; else the log is walked from its end.
+        // An id is looked up in its index; otherwise the log is read from its end.
         let about = if filter.object.is_some() { "object_id = :object" } else { ":object IS NULL" };
         let text = format!(
             "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (:actor IS NULL OR actor_id = :actor)
@@ -62,7 +62,7 @@ impl Tx<'_> {
         Ok(Page::cut(rows, filter.limit, |event| EventFilter::cursor(event.seq).0))
     }
 
-    /// Walks the whole log, oldest line first.
+    /// Verifies the whole log, oldest event first.
     pub fn verify_events(&self) -> Result<ChainReport> {
         let mut query = self.db.prepare(&format!("SELECT {EVENT} FROM events ORDER BY seq")).map_err(sql)?;
         let mut rows = query.query([]).map_err(sql)?;
@@ -77,7 +77,7 @@ impl Tx<'_> {
     }
 }
 
-/// Whatever was done to the line, it is shown; verification of the chain finds it.
+/// Reads an event even if it was tampered with; verification of the chain detects that.
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut salvage = Salvage::of(row);
     let id = |column| -> rusqlite::Result<Option<String>> { Ok(row.get_ref(column)?.as_bytes().ok().map(shown)) };

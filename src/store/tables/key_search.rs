@@ -1,6 +1,5 @@
-//! Lists of keys and the search through them, in a time that hardly grows with their number: any
-//! part of a text is looked for among the newest only, further back an index has to lead to it.
-//! Who may search what is decided by the caller, in `reach`.
+//! Lists and searches keys in a time that hardly grows with their number. Any part of a text is matched among the
+//! newest keys only; older keys must be found by an index. The caller decides who can search what, in `reach`.
 
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params};
 
@@ -11,7 +10,7 @@ use crate::model::{Cursor, KeyFilter, KeyId, KeyRecord, Page, Reach, UserId};
 use crate::store::Tx;
 use crate::store::rows::{like_pattern, sql};
 
-/// What a list asks for, and whose keys it may hold.
+/// The filters of a list, and whose keys it can contain.
 struct Wanted {
     reach: Reach,
     enabled: Option<bool>,
@@ -37,23 +36,23 @@ impl Tx<'_> {
 
 type Id = [u8; 16];
 
-/// How far a search goes.
+/// The bounds of a search.
 struct Bounds {
-    /// So many of the newest keys are looked at for any part of the text.
+    /// How many of the newest keys are searched for any part of the text.
     window: usize,
-    /// Up to so many names that begin with the text are sorted by age, in 10 ms; more of them are
-    /// come across sooner by walking.
+    /// Max number of names beginning with the text that are sorted by age, in 10 ms; if there are more, walking the
+    /// keys finds them sooner.
     few: usize,
-    /// So many keys are walked for them, in 20 ms. Of ten million a page is full after a fifth of it,
-    /// unless such names are all old.
+    /// Max number of keys that are walked, in 20 ms. With ten million keys a page is full after a fifth of that, unless
+    /// all such names are old.
     walk: usize,
-    /// Of so many people whose e-mail begins with the text the keys are found.
+    /// How many matching owners to expand.
     people: usize,
 }
 
 const BOUNDS: Bounds = Bounds { window: 10_000, few: 50_000, walk: 50_000, people: 50 };
 
-/// The text as the bounds of an index: what begins with it lies between them.
+/// The index bounds of everything that begins with the text.
 struct Prefix {
     from: String,
     to: String,
@@ -61,12 +60,12 @@ struct Prefix {
 
 impl Prefix {
     fn new(text: String) -> Self {
-        // No assigned character sorts behind it, in UTF-8 as in Unicode.
+        // No assigned character sorts after it, in UTF-8 or in Unicode.
         Prefix { to: format!("{text}\u{10ffff}"), from: text }
     }
 }
 
-/// What a walk asks of each key, of the values `?5` and `?6`.
+/// The condition that a walk checks for each key, with the values `?5` and `?6`.
 struct Question<'a> {
     sql: &'static str,
     values: [&'a dyn ToSql; 2],
@@ -76,7 +75,7 @@ const PART: &str =
     "(k.name LIKE ?5 ESCAPE '\\' OR k.hint LIKE ?5 ESCAPE '\\' OR u.email LIKE ?5 ESCAPE '\\' OR k.id IS ?6)";
 const BEGINS: &str = "(k.name COLLATE NOCASE >= ?5 AND k.name COLLATE NOCASE < ?6)";
 
-/// The keys with the answer yes, newest first, and how far it came.
+/// The matching keys, newest first, and how far the walk got.
 struct Walk {
     found: Vec<Id>,
     floor: Id,
@@ -124,9 +123,9 @@ fn list(db: &Connection, filter: &Wanted) -> Result<Vec<KeyRecord>> {
     Ok(found)
 }
 
-/// What is in the window is newer than all else: only where it leaves room do the indexes fill it.
+/// Keys in the window are newer than all others, so the indexes are used only if the page still has room.
 fn search(db: &Connection, filter: &Wanted, text: &str, bounds: &Bounds) -> Result<Vec<KeyRecord>> {
-    // One state of the database: a key revoked in between is found whole or not at all.
+    // A single transaction, so that a key that is revoked meanwhile is found completely or not at all.
     let db = &*db.unchecked_transaction().map_err(sql)?;
     let text = text.trim();
     let id = KeyId::parse(text).ok().map(|id| *id.as_bytes());
@@ -147,7 +146,7 @@ fn search(db: &Connection, filter: &Wanted, text: &str, bounds: &Bounds) -> Resu
     rows.take(wanted(filter)).collect()
 }
 
-/// Asks each of up to `rows` keys below an id, until `wanted` are found.
+/// Checks up to `rows` keys below an id, until `wanted` are found.
 fn walk(
     db: &Connection,
     filter: &Wanted,
@@ -177,8 +176,7 @@ fn walk(
     Ok(walk)
 }
 
-/// The question stands among the columns, so that SQLite looks for nothing but the next key. A cross
-/// join is one whose order it keeps.
+/// The condition is one of the columns, so that SQLite only steps to the next key. It does not reorder a cross join.
 fn walk_sql(filter: &Wanted, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \
@@ -187,7 +185,7 @@ fn walk_sql(filter: &Wanted, question: &str) -> String {
     )
 }
 
-/// The newest keys whose name begins so.
+/// The newest keys whose name begins with this prefix.
 fn named(db: &Connection, filter: &Wanted, name: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
     let wanted = wanted(filter);
     let mut walked = Walk { found: Vec::new(), floor: below, is_over: false };
@@ -196,7 +194,7 @@ fn named(db: &Connection, filter: &Wanted, name: &Prefix, below: Id, bounds: &Bo
         walked = walk(db, filter, &begins, below, bounds.walk, wanted)?;
     }
     let Walk { mut found, mut floor, mut is_over } = walked;
-    // Each round goes through all such names. The index holds ids, so most need no look at the key.
+    // Each round reads all such names. The index contains ids, so most need no access to the key's row.
     let mut many = wanted;
     while found.len() < wanted && !is_over {
         let newest = ids(db, NEWEST_NAMED, &[&name.from, &name.to, &floor, &(many as i64)])?;
@@ -218,7 +216,7 @@ fn are_more_than(db: &Connection, few: usize, name: &Prefix) -> Result<bool> {
     Ok(count > few as i64)
 }
 
-/// The newest keys of each of those whose e-mail begins so.
+/// The newest keys of each user whose email begins with this prefix.
 fn of_people(db: &Connection, filter: &Wanted, email: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
     let people = ids(db, PEOPLE, &[&email.from, &email.to, &filter.reach.owner(), &(bounds.people as i64)])?;
     let mut found = Vec::new();
@@ -233,7 +231,7 @@ fn hinted(db: &Connection, filter: &Wanted, hint: &str, below: Id) -> Result<Vec
     ids(db, HINTED, &[&hint, &below, &filter.reach.owner(), &filter.enabled, &(wanted(filter) as i64)])
 }
 
-/// The record, if it is within reach and no filter speaks against it.
+/// The record, if it is within reach and matches the filters.
 fn kept(db: &Connection, filter: &Wanted, id: &Id) -> Result<Option<KeyRecord>> {
     let mut query = db
         .prepare_cached(&format!(
@@ -249,7 +247,7 @@ fn ids(db: &Connection, query: &str, values: &[&dyn ToSql]) -> Result<Vec<Id>> {
     Ok(found.collect::<rusqlite::Result<Vec<_>>>().map_err(sql)?.into_iter().flatten().collect())
 }
 
-/// An owner is looked for by index, everybody without one.
+/// The condition on the owner, which uses an index unless all owners are searched.
 fn owned(filter: &Wanted, owner: &str) -> String {
     match filter.reach {
         Reach::Own(_) => format!("k.owner_id = {owner}"),
@@ -261,7 +259,7 @@ fn after(filter: &Wanted) -> Id {
     filter.after.map_or([0xff; 16], |cursor| cursor.0)
 }
 
-/// One more than fit on the page.
+/// One more key than fits on the page.
 fn wanted(filter: &Wanted) -> usize {
     filter.limit + 1
 }

@@ -1,4 +1,4 @@
-//! `keys` and `users`, as far as a key that manages is judged by them.
+//! The columns of `keys` and `users` that decide what a management key can do.
 
 use rusqlite::Row;
 
@@ -19,7 +19,7 @@ impl Tx<'_> {
     }
 }
 
-/// What a key may do must be read; what it and its owner are called need not.
+/// Permissions must be readable; the names of the key and its owner need not be.
 fn status(row: &Row<'_>) -> rusqlite::Result<KeyStatus> {
     let mut salvage = Salvage::of(row);
     Ok(KeyStatus {

@@ -1,5 +1,5 @@
-//! `keys`, with the owner and the last use of each. A key whose owner's row is gone is a key all the same: it is
-//! shown, and can be revoked.
+//! `keys`, with the owner and the last use of each. A key whose owner's row is missing is still a key: it is listed and
+//! can be revoked.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::model::{
 use crate::store::Tx;
 use crate::store::rows::{Salvage, is_unique_violation, lifetime, limit_bucket, networks, rate_limit, scopes, sql};
 
-/// A new row: the key's digest and hint, never its text.
+/// A new row: the key's digest and hint, never the key itself.
 #[derive(Debug, Clone)]
 pub struct KeyRow {
     pub id: KeyId,
@@ -27,18 +27,18 @@ pub struct KeyRow {
     pub settings: KeySettings,
     pub enabled: bool,
     pub created_at: Time,
-    /// `None`: unlimited.
+    /// `None` means unlimited.
     pub lifetime: Option<Duration>,
-    /// The key whose rate limit this one shares; `None`: its own.
+    /// The key whose rate limit this one shares; `None` if it has its own.
     pub limit_bucket: Option<KeyId>,
     pub is_token: bool,
 }
 
-/// Whatever stands in the column of digests, so that a damaged row can be found again.
+/// The raw content of the digest column, so that a damaged row can be found again.
 #[derive(Debug, Clone)]
 pub struct StoredDigest(Value);
 
-/// Ends with a condition; others are added with AND.
+/// Selects keys. It ends with a condition, to which others can be added with AND.
 pub(in crate::store) const KEY: &str = concat!(
     "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
      k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
@@ -119,13 +119,13 @@ impl Tx<'_> {
         self.one(text, [digest.as_bytes()], |row| row.get(0))
     }
 
-    /// The heads of the digests of all imported keys, unsorted. Reads every key.
+    /// The first 8 bytes of the digests of all imported keys, unsorted. Reads every key.
     pub fn imported_heads(&self) -> Result<Vec<u64>> {
         let read = |row: &Row<'_>| Ok(row.get(0).ok().map(|bytes| Digest::from_bytes(bytes).head()));
         Ok(self.rows("SELECT digest FROM keys WHERE prefix IS NULL", [], read)?.into_iter().flatten().collect())
     }
 
-    /// False if a key with this id or digest is there already.
+    /// Returns false if a key with this id or digest already exists.
     pub fn put_key(&self, key: &KeyRow) -> Result<bool> {
         let settings = &key.settings;
         let mut statement = self
@@ -186,9 +186,9 @@ impl Tx<'_> {
         self.execute("UPDATE keys SET expires_at = ?2 WHERE id = ?1", (id.as_bytes(), end.millis())).map(drop)
     }
 
-    /// Touches nothing else, so that it works on a damaged row. SQLite writes no row that holds a value of another
-    /// type than its column's, whichever column is written: then such values give way to others that nobody can read
-    /// either, so that the row grants no more than before.
+    /// Changes nothing else, so that it works on a damaged row. SQLite refuses to update any column of a row with a
+    /// value that does not have its column's type. Such values are then replaced by others that are unreadable too, so
+    /// that the row grants no more than before.
     pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
         let write = |text| self.db.prepare_cached(text)?.execute((id.as_bytes(), enabled)).map(drop);
         let written = match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {
@@ -217,7 +217,7 @@ impl Tx<'_> {
         written.map_err(sql)
     }
 
-    /// Triggers delete the family of a token, and leave a tombstone for a key.
+    /// Deletes a key. Triggers delete a token's family, and leave a tombstone for a key.
     pub fn delete_key(&self, id: KeyId) -> Result<()> {
         self.execute("DELETE FROM keys WHERE id = ?1", [id.as_bytes()]).map(drop)
     }
@@ -231,7 +231,7 @@ impl Tx<'_> {
     }
 }
 
-/// Whatever a column holds, there is a record.
+/// Returns a record whatever the columns contain.
 pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let mut salvage = Salvage::of(row);
     let last_use = match salvage.time_or_null("last_use", 14) {
@@ -244,7 +244,7 @@ pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let metadata = Metadata::stored(&salvage.text("metadata", 13)?);
     let bucket = limit_bucket(row, 20);
     let limit = rate_limit(row, 12).ok().filter(|_| bucket.is_ok());
-    // In the order in which unreadable fields are named.
+    // This order is the order in which unreadable fields are reported.
     let id = KeyId::from_bytes(salvage.id("id", 0));
     let digest = Digest::from_bytes(salvage.or("digest", row.get(17).ok(), [0; 32]));
     let name = KeyName::stored(salvage.text("name", 1)?);
@@ -252,7 +252,7 @@ pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let owner = Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? };
     let owner_active = salvage.flag("owner", 6, false);
     let scopes = salvage.or("scopes", scopes(row, 7).ok(), ScopeSet::default());
-    // So that disabling it is a change, and is written.
+    // Unreadable counts as enabled, so that disabling the key is a change and is written.
     let enabled = salvage.flag("enabled", 8, true);
     let (created_at, expires_at) = (salvage.time("created_at", 9), salvage.time_or_null("expires_at", 10));
     let allowed_ips = salvage.or("allowed_ips", networks(row, 11).ok(), Networks::default());

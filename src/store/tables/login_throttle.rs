@@ -1,5 +1,4 @@
-//! `login_throttle`: failed sign-ins in a row, by bucket. What a bucket stands for, and how long one waits, `auth`
-//! knows.
+//! `login_throttle`: consecutive failed sign-ins per bucket. `auth` decides what a bucket is and how long the wait is.
 
 use crate::error::Result;
 use crate::model::{Digest, Time};
@@ -33,7 +32,7 @@ impl Tx<'_> {
         self.execute("DELETE FROM login_throttle WHERE bucket = ?1", [bucket.as_bytes()]).map(drop)
     }
 
-    /// Not below zero.
+    /// Subtracts failures, but not below zero.
     pub fn subtract_failures(&self, bucket: &Digest, count: u32) -> Result<()> {
         let text = "UPDATE login_throttle SET failures = max(failures - ?2, 0) WHERE bucket = ?1";
         self.execute(text, (bucket.as_bytes(), count)).map(drop)

@@ -1,5 +1,5 @@
-//! The statements, grouped by table: each is one method of [`Tx`](super::Tx), and each table's columns are written
-//! once. No rule is here; `auth` decides what is read and written together.
+//! The SQL statements, grouped by table. Each is one method of [`Tx`](super::Tx), and each table's columns are listed
+//! once. Must not contain rules; `auth` decides what is read and written together.
 
 mod devices;
 mod events;

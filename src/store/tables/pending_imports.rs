@@ -1,12 +1,12 @@
-//! Keys of an import that is not complete: rows among the keys that are not keys yet. They are written in
-//! many small transactions, hidden by the range of their ids, and one row removed from `pending_imports`
-//! makes all of them keys at once. Whoever reads keys leaves them out, with [`is_key`] or [`Tx::spans`].
+//! The rows of an import that is not complete, which are not keys yet. They are written in many small transactions and
+//! hidden by the range of their ids. Removing one row from `pending_imports` makes all of them keys at once. All reads
+//! of keys must exclude them, with [`is_key`] or [`Tx::spans`].
 
 use crate::error::Result;
 use crate::model::{KeyId, Time};
 use crate::store::Tx;
 
-/// SQL for a row `k` of `keys`: whether it is a key. A macro, so that it can be part of a constant.
+/// SQL condition for a row `k` of `keys`: whether it is a key. A macro, so that it can be part of a constant.
 macro_rules! is_key {
     () => {
         "NOT EXISTS (SELECT 1 FROM pending_imports WHERE k.id BETWEEN first_id AND last_id)"
@@ -16,7 +16,7 @@ pub(in crate::store) use is_key;
 
 type Id = [u8; 16];
 
-/// The ids that one import gives to its keys, and nobody else.
+/// The ids reserved for the keys of one import.
 #[derive(Debug, Clone, Copy)]
 pub struct PendingImport {
     at: Time,
@@ -25,7 +25,7 @@ pub struct PendingImport {
 }
 
 impl PendingImport {
-    /// Keys in one import.
+    /// Maximum number of keys in one import.
     const MAX: u64 = 1 << 41;
 
     fn at(at: Time) -> Self {
@@ -43,7 +43,7 @@ impl PendingImport {
 }
 
 impl Tx<'_> {
-    /// Takes ids that no key has, as near to `now` as possible.
+    /// Reserves ids that no key has, as close to `now` as possible.
     pub fn begin_import(&self, now: Time) -> Result<PendingImport> {
         let mut pending = PendingImport::at(now);
         let taken = "SELECT EXISTS (SELECT 1 FROM keys WHERE id BETWEEN ?1 AND ?2)";
@@ -55,14 +55,14 @@ impl Tx<'_> {
         Ok(pending)
     }
 
-    /// How many rows of this import were deleted by others; `None` if it is not pending any more.
+    /// How many rows of this import others have deleted; `None` if it is no longer pending.
     pub fn lost_rows(&self, import: &PendingImport) -> Result<Option<i64>> {
         let text = "SELECT lost FROM pending_imports WHERE first_id = ?1";
         self.row(text, [import.first.as_bytes()], |row| row.get(0))
     }
 
-    /// Turns the rows of this import into keys. A line of the feed without a digest tells followers to read the keys
-    /// from this id on.
+    /// Turns the rows of this import into keys. A line of the feed without a digest makes followers read the keys from
+    /// this id on.
     pub fn complete_import(&self, import: &PendingImport) -> Result<()> {
         self.execute("DELETE FROM pending_imports WHERE first_id = ?1", [import.first.as_bytes()])?;
         self.execute("INSERT INTO changes (kind, id) VALUES ('key', ?1)", [import.first.as_bytes()]).map(drop)
@@ -72,7 +72,7 @@ impl Tx<'_> {
         Ok(self.first_pending()?.is_some())
     }
 
-    /// Removes up to `limit` rows of an import that nobody completes. Returns whether there may be more.
+    /// Removes up to `limit` rows of an abandoned import. Returns whether there may be more.
     pub fn remove_pending_rows(&self, limit: i64) -> Result<bool> {
         let Some((first, last)) = self.first_pending()? else { return Ok(false) };
         let text = "DELETE FROM keys WHERE id IN (SELECT id FROM keys WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)";
@@ -82,8 +82,8 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// The ids below `below`, newest first, as bounds between which there is no pending row: above the first of
-    /// a pair and below the second. So a list does not walk through a million hidden rows.
+    /// The ids below `below`, newest first, as exclusive bounds (lower, upper) between which there is no pending row,
+    /// so that a list does not read a million hidden rows.
     pub(in crate::store) fn spans(&self, below: Id) -> Result<Vec<(Id, Id)>> {
         let text = "SELECT first_id, last_id FROM pending_imports ORDER BY first_id DESC";
         let (mut spans, mut below) = (Vec::new(), below);

@@ -1,4 +1,4 @@
-//! `refresh_tokens`, each with its family.
+//! `refresh_tokens`, each with its token family.
 
 use super::keys::{KEY, record};
 use crate::error::Result;
@@ -7,23 +7,23 @@ use crate::model::{Digest, FamilyId, KeyId, KeyRecord, Time};
 use crate::store::Tx;
 use crate::store::rows::{Salvage, flag, time, time_or_null};
 
-/// What cannot be read makes it worth less: expired, used, unknown to its client.
+/// A refresh token. An unreadable value counts against it: as expired, used, or unknown to its client.
 #[derive(Debug)]
 pub struct RefreshTokenRow {
     pub family: FamilyId,
-    /// The token that the family has now.
+    /// The family's current token.
     pub token: KeyId,
     pub family_created_at: Time,
     pub family_expires_at: Time,
     pub is_used: bool,
     pub used_at: Option<Time>,
     pub seed: Option<NextSeed>,
-    /// The network and the user agent of the client that used it.
+    /// Network and user agent of the client that used it.
     pub used_from: Option<String>,
     pub used_with: Option<String>,
 }
 
-/// The first use of a refresh token. What follows `at` is kept only while the token may come again.
+/// The first use of a refresh token. The fields after `at` are kept only while a repeated use is allowed.
 #[derive(Debug)]
 pub struct RefreshUse<'a> {
     pub at: Time,

@@ -1,10 +1,10 @@
-//! `refused_logins`: failed sign-ins of one hour, by account and address: how many have an event of their own, and
-//! how many more there were.
+//! `refused_logins`: failed sign-ins per hour, account and address: how many have their own event, and how many more
+//! there were.
 
 use crate::error::Result;
 use crate::store::Tx;
 
-/// Whose failures a row counts: `hour` is its beginning in milliseconds since 1970.
+/// Key of a row. `hour` is the start of the hour in milliseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusedLoginsOf<'a> {
     pub hour: i64,
@@ -12,7 +12,7 @@ pub struct RefusedLoginsOf<'a> {
     pub address: &'a str,
 }
 
-/// Failures of one hour without an event of their own.
+/// Failures of one hour without their own event.
 #[derive(Debug)]
 pub struct RefusedLogins {
     pub hour: i64,
@@ -22,13 +22,13 @@ pub struct RefusedLogins {
 }
 
 impl Tx<'_> {
-    /// How many of these failures have an event of their own; `None` if there is no such row.
+    /// How many of these failures have their own event; `None` if there is no such row.
     pub fn refused_login_events(&self, of: RefusedLoginsOf<'_>) -> Result<Option<i64>> {
         let text = "SELECT events FROM refused_logins WHERE hour = ?1 AND account = ?2 AND address = ?3";
         self.row(text, (of.hour, of.account, of.address), |row| row.get(0))
     }
 
-    /// The number of rows of this hour, of accounts that exist or of the others.
+    /// The number of rows of this hour, either for existing accounts or for the others.
     pub fn count_refused_logins(&self, hour: i64, at_users: bool) -> Result<i64> {
         let text = "SELECT count(*) FROM refused_logins WHERE hour = ?1 AND (account <> '') = ?2";
         self.one(text, (hour, at_users), |row| row.get(0))
@@ -43,7 +43,7 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// Of every hour but `present`, in order.
+    /// The failures of every hour except `present`, in order.
     pub fn refused_logins_of_other_hours(&self, present: i64) -> Result<Vec<RefusedLogins>> {
         let text = "SELECT hour, account, address, more FROM refused_logins WHERE hour <> ?1 AND more > 0 ORDER BY hour, account, address";
         self.rows(text, [present], |row| {

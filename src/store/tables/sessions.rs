@@ -20,12 +20,12 @@ pub struct SessionRow {
     pub user_agent: String,
 }
 
-/// Whatever stands in the column of ids, so that a damaged row can be found again.
+/// The raw content of the id column, so that a damaged row can be found again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSessionId(Value);
 
 impl StoredSessionId {
-    /// All zero, an id of nothing, where the row is damaged.
+    /// The id; all zero, which no session has, if the row is damaged.
     pub fn id(&self) -> SessionId {
         SessionId::from_bytes(FromSql::column_result(ValueRef::from(&self.0)).unwrap_or_default())
     }
@@ -41,7 +41,7 @@ const SESSION: &str = "s.id, s.created_at, s.last_seen_at, s.address, s.user_age
 
 impl Tx<'_> {
     /// The session with this cookie digest, with its user as of now; `None` if there is none or its user is
-    /// deactivated. The caller judges whether it is over.
+    /// deactivated. The caller must check whether it has expired.
     pub fn session(&self, digest: &Digest) -> Result<Option<Session>> {
         let text = format!(
             "SELECT {SESSION}, {USER} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.digest = ?1 AND u.active = 1"
@@ -61,7 +61,7 @@ impl Tx<'_> {
         Ok(found.flatten())
     }
 
-    /// Up to 100, the last seen first.
+    /// Up to 100 sessions of this user, most recently seen first.
     pub fn sessions_of(&self, user: UserId) -> Result<Vec<Session>> {
         let text = format!(
             "SELECT {SESSION}, {USER} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.user_id = ?1 ORDER BY s.last_seen_at DESC LIMIT 100"
@@ -94,13 +94,13 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// Never back to an earlier time.
+    /// Sets when the session was last seen, but never to an earlier time.
     pub fn set_session_seen(&self, id: SessionId, at: Time) -> Result<()> {
         let text = "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2";
         self.execute(text, (id.as_bytes(), at.millis())).map(drop)
     }
 
-    /// False if this user has no such session.
+    /// Returns false if this user has no such session.
     pub fn delete_session(&self, id: SessionId, user: UserId) -> Result<bool> {
         let text = "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2";
         self.execute(text, (id.as_bytes(), user.as_bytes())).map(|rows| rows > 0)
@@ -130,7 +130,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
         id: SessionId::from_bytes(salvage.id("id", 0)),
         created_at: salvage.time("created_at", 1),
-        // One whose times cannot be read is over.
+        // A session with unreadable times has expired.
         last_seen_at: time(row, 2).unwrap_or(Time::from_millis(i64::MIN)),
         address: salvage.text_or_null("address", 3)?.map(|text| ClientAddress::read(text.as_bytes())),
         user_agent: salvage.text("user_agent", 4)?,

@@ -1,10 +1,10 @@
-//! `submissions`: requests that have had their effect. They are kept as digests, never with the key that was shown.
+//! `submissions`: completed requests that can be repeated. They are stored as digests, never with the key.
 
 use crate::error::Result;
 use crate::model::{Digest, KeyId, Submission, Time};
 use crate::store::Tx;
 
-/// What is stored of an earlier request with the same token.
+/// An earlier request with the same token.
 #[derive(Debug)]
 pub struct Remembered {
     pub body: Digest,

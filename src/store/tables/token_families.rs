@@ -1,4 +1,4 @@
-//! `token_families`: what follows from one sign-in of a program. Its token's row is in `keys`.
+//! `token_families`: all tokens that result from one sign-in of a program. The row of the current token is in `keys`.
 
 use crate::error::Result;
 use crate::model::{FamilyId, KeyId, Time, UserId};

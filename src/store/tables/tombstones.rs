@@ -13,7 +13,7 @@ impl Tx<'_> {
     /// When the key with this digest was revoked; `None` if it was not.
     pub fn revoked_at(&self, digest: &Digest) -> Result<Option<Time>> {
         let text = "SELECT revoked_at FROM tombstones WHERE digest = ?1";
-        // A time that cannot be read is a revocation all the same.
+        // An unreadable time is still a revocation.
         self.row(text, [digest.as_bytes()], |row| Ok(Salvage::of(row).time("revoked_at", 0)))
     }
 

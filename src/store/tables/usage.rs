@@ -1,4 +1,4 @@
-//! `key_last_use`, `key_hourly_use` and `usage_folds`: counts of use, and how far a journal of them is in.
+//! `key_last_use`, `key_hourly_use` and `usage_folds`: usage counts, and how much of a journal is in the database.
 
 use crate::error::Result;
 use crate::model::usage::{Hour, Tally};
@@ -20,7 +20,7 @@ impl Tx<'_> {
         self.execute("DELETE FROM usage_folds WHERE journal <> ?1", [journal]).map(drop)
     }
 
-    /// False if there is no such key.
+    /// Returns false if there is no such key.
     pub fn note_last_use(&self, key: KeyId, tally: &Tally) -> Result<bool> {
         let client = &tally.last_client;
         let user_agent = foreign_text::user_agent(&client.user_agent);

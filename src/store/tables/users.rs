@@ -1,4 +1,4 @@
-//! `users`.
+//! The table `users`.
 
 use rusqlite::{Row, named_params};
 
@@ -12,7 +12,7 @@ pub struct UserRow {
     pub id: UserId,
     pub email: Email,
     pub role: Role,
-    /// PHC string; `None` for somebody who cannot sign in yet.
+    /// PHC string; `None` for a user who cannot sign in yet.
     pub password_hash: Option<String>,
     pub created_at: Time,
 }
@@ -21,10 +21,10 @@ pub(in crate::store) const USER: &str = "u.id, u.email, u.role, u.active, u.crea
     (SELECT count(*) FROM keys WHERE owner_id = u.id) - (SELECT count(*) FROM token_families WHERE user_id = u.id) - \
     (SELECT count(*) FROM pending_imports JOIN keys k ON k.owner_id = u.id AND k.id BETWEEN first_id AND last_id)";
 
-/// [`USER`] without the count of keys, which takes a second for ten million of them.
+/// [`USER`] without the count of keys, which takes a second for ten million keys.
 const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
 
-/// From the columns of [`USER`], the first of them at `first`.
+/// Reads a user from the columns of [`USER`], which begin at `first`.
 pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
     let mut salvage = Salvage::of(row);
     Ok(User {
@@ -107,7 +107,7 @@ impl Tx<'_> {
         self.one(text, [id.as_bytes()], |row| row.get(0))
     }
 
-    /// False if a user with this email or id is there already.
+    /// Returns false if a user with this email or id already exists.
     pub fn put_user(&self, new: &UserRow) -> Result<bool> {
         let text =
             "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)";
@@ -132,7 +132,7 @@ impl Tx<'_> {
         self.execute("UPDATE users SET password_hash = ?2 WHERE id = ?1", (id.as_bytes(), hash)).map(drop)
     }
 
-    /// False if `old` is not the user's hash any more.
+    /// Returns false if `old` is no longer the user's hash.
     pub fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<bool> {
         let text = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
         self.execute(text, (id.as_bytes(), old, new)).map(|rows| rows == 1)

@@ -1,4 +1,4 @@
-//! What `/readyz` and the metrics tell of the writer.
+//! The writer's state for `/readyz` and the metrics.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,9 +7,9 @@ use crate::ambient::histogram::Snapshot;
 
 #[derive(Debug, Clone)]
 pub struct WriterState {
-    /// How long commits took, begin to durable, in microseconds.
+    /// Time from BEGIN until a commit is durable, in microseconds.
     pub commit_micros: Snapshot,
-    /// How many verbs shared a commit.
+    /// The number of verbs per commit.
     pub batch_sizes: Snapshot,
     /// Whether the last commit failed.
     pub failing: bool,

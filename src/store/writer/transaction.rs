@@ -1,4 +1,4 @@
-//! One durable commit for all verbs that wait, and what becomes of them when it fails.
+//! One durable commit for all waiting verbs, and what happens to them if it fails.
 
 use std::sync::atomic::Ordering;
 
@@ -11,11 +11,11 @@ use crate::store::mark::Mark;
 use crate::store::rows::sql;
 use crate::store::{Tx, connection, follow, lineage};
 
-/// Why a transaction did not succeed.
+/// Why a transaction failed.
 #[derive(Clone)]
 pub(super) struct Failure {
     error: Error,
-    /// Whether it may be in the log all the same, and come back with it after a crash.
+    /// Whether it may still be in the log, and reappear after a crash.
     is_unknown: bool,
 }
 
@@ -32,12 +32,12 @@ impl WriterLoop {
             && jobs.iter().any(|job| job.urgency() == Urgency::Revocation)
             && self.reserve.give_back()
         {
-            // Most likely the disk is full. What takes something away must not wait for space.
+            // The disk is probably full. Revocations must not wait for space.
             let (mut revocations, others): (Vec<_>, Vec<_>) =
                 jobs.into_iter().partition(|job| job.urgency() == Urgency::Revocation);
             let first = failure.clone();
             outcome = self.transact_and_judge(&mut revocations);
-            // One that succeeds has taken the place of the first in the log.
+            // A successful one has replaced the first in the log.
             let first = Failure { is_unknown: first.is_unknown && outcome.is_err(), ..first };
             finish(others, &Err(first));
             jobs = revocations;
@@ -65,11 +65,11 @@ impl WriterLoop {
         }
     }
 
-    /// One transaction for all jobs, each in a savepoint of its own. Tells whether it wrote anything.
+    /// Runs one transaction for all jobs, each in its own savepoint. Returns whether it wrote anything.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         self.must_be_in_place()?;
         self.begin()?;
-        // Under the write lock: whatever was announced is committed by now, or never will be.
+        // Under the write lock, every announced change is either committed by now or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
             follower.follow_committed(&self.db)?;
@@ -79,7 +79,7 @@ impl WriterLoop {
         for job in jobs.iter_mut() {
             self.exec("SAVEPOINT verb")?;
             let is_ok = job.run(&self.db);
-            // A full disk or an I/O error may have ended the whole transaction.
+            // A full disk or an I/O error may have rolled back the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back").into());
             }
@@ -92,7 +92,7 @@ impl WriterLoop {
         let delta = match &self.follower {
             Some(follower) => follower.delta(&self.db, usize::MAX)?,
             None => {
-                // What leaves no line in the feed alters no verdict, and need not send each look-up to SQLite.
+                // A write without a line in the feed changes no verdict, so look-ups need not go to SQLite.
                 if follow::newest_revision(&self.db)? != revision {
                     self.freshness.announcement.raise();
                 }
@@ -102,7 +102,7 @@ impl WriterLoop {
         if wrote {
             self.commit_marked()?;
             if std::mem::take(&mut self.is_replacing) {
-                // Else a power cut could bring back what is to be forgotten.
+                // Otherwise a power cut could restore what must be forgotten.
                 self.freshness.announcement.sync()?;
             }
         } else {
@@ -116,7 +116,7 @@ impl WriterLoop {
         Ok(wrote)
     }
 
-    /// Commits what this transaction wrote, with its mark. Returns when it is durable, and in the right file.
+    /// Commits this transaction with its mark. Returns when it is durable and in the right file.
     fn commit_marked(&self) -> Result<(), Failure> {
         let history = self.freshness.announcement.history();
         let write = lineage::begin(history, &self.db)?;
@@ -138,9 +138,9 @@ impl WriterLoop {
         outcome
     }
 
-    /// Under the write lock: if others have written, that this is still the database whose newest line stands in
-    /// `-rev`. A copy that is written over it page by page, by the backup interface of SQLite, is a transaction like
-    /// any other; and the next line would hide it.
+    /// Under the write lock, checks that this is still the database whose newest line is in `-rev`, if others have
+    /// written. A copy written over it with SQLite's backup interface is a transaction like any other, and the next
+    /// line would hide it.
     fn must_be_newest(&mut self) -> Result<()> {
         let version = self.data_version()?;
         if self.is_replacing || self.judged_version == Some(version) {
@@ -149,19 +149,19 @@ impl WriterLoop {
         let accusation = lineage::accuse(self.freshness.announcement.history(), &self.db, false)?;
         if let Some(accusation) = accusation {
             let text = accusation.text(&self.path.display().to_string());
-            return Err(Error::unavailable(self.watch.lose(format!("{text}: put the newest database back"))));
+            return Err(Error::unavailable(self.watch.lose(format!("{text}: restore the newest database"))));
         }
         self.judged_version = Some(version);
         Ok(())
     }
 
-    /// Changes whenever another connection has committed.
+    /// A number that changes whenever another connection has committed.
     pub(super) fn data_version(&self) -> Result<i64> {
         let mut query = self.db.prepare_cached("PRAGMA data_version").map_err(sql)?;
         query.query_row([], |row| row.get(0)).map_err(sql)
     }
 
-    /// A transaction that only leaves its mark. It takes the place in the log of one that failed.
+    /// Commits a transaction with nothing but its mark, which replaces a failed one in the log.
     pub(super) fn mark(&mut self) -> Result<()> {
         let marked = self.must_be_in_place().map_err(Failure::from).and_then(|()| {
             self.begin()?;
@@ -173,12 +173,12 @@ impl WriterLoop {
         })
     }
 
-    /// Makes the file itself say that it continues in its log, so that a copy of it alone can be recognised. First the
-    /// log gets a newer first page, which every reader reads from then on; then the older page in the file gets the
-    /// byte, past SQLite. The checkpoint that brings the newer page into the file removes it. So the byte is in no
-    /// snapshot, and never in a file that is whole without its log, wherever this is interrupted.
+    /// Marks the file itself as continuing in its log, so that a copy without the log can be recognised. First the log
+    /// gets a newer first page, which all readers use from then on. Then the byte is set in the older page in the file,
+    /// bypassing SQLite. The checkpoint that copies the newer page into the file removes it. So the byte is in no
+    /// snapshot, and never in a file that is complete without its log, wherever this is interrupted.
     pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
-        // As long as this reader is there, no checkpoint goes beyond what it sees.
+        // As long as this reader exists, no checkpoint goes beyond what it sees.
         let reader = connection::reader(&self.path)?;
         reader.execute_batch("BEGIN").map_err(sql)?;
         Mark::of(&reader)?;
@@ -186,14 +186,14 @@ impl WriterLoop {
         self.watch.say_in_use().map_err(|error| Error::unavailable(format!("the file cannot be marked: {error}")))
     }
 
-    /// The same, with a newer first page in the file too: to this file, no older copy of its log belongs.
+    /// The same with a newer first page in the file too, so that no older copy of its log matches this file.
     pub(super) fn renew_file(&mut self) -> Result<()> {
         self.mark()?;
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(sql)?;
         self.mark_file_in_use()
     }
 
-    /// Takes the write lock, in turn with other processes, on files that may be written to.
+    /// Takes the write lock in turn with other processes, if the files may be written to.
     fn begin(&mut self) -> Result<()> {
         self.freshness.announcement.ask_for_turn();
         let begun = self.exec("BEGIN IMMEDIATE");
@@ -203,38 +203,38 @@ impl WriterLoop {
         self.must_be_newest()
     }
 
-    /// A statement that is parsed once, not for each transaction.
+    /// Executes a cached statement, so that it is not parsed again for each transaction.
     fn exec(&self, statement: &str) -> Result<()> {
         Tx::new(&self.db).execute(statement, []).map(drop)
     }
 
     fn roll_back(&self) {
         if !self.db.is_autocommit() {
-            let _ = self.db.execute_batch("ROLLBACK"); // the connection is replaced, or was told the reason
+            let _ = self.db.execute_batch("ROLLBACK"); // the connection is replaced, or the error was reported before
         }
     }
 
-    /// After a failed transaction: goes back, looks again, believes only the disk. Where the failed one may come back
-    /// with the log, it is overwritten there at once: then it is known that it did not happen.
+    /// Recovers after a failed transaction: rolls back, and reads the state from the disk again. If the failed one may
+    /// reappear with the log, it is overwritten there immediately, so that it certainly did not happen.
     fn recover(&mut self, failure: Failure) -> Failure {
         if !self.counters.failing.swap(true, Ordering::Relaxed) {
-            tracing::error!(error = %failure.error, "a write failed; nothing of it is acknowledged");
+            tracing::error!(error = %failure.error, "a write failed and was not acknowledged");
         }
         self.roll_back();
         if let Some(why) = self.watch.trouble() {
             self.break_down(&why);
         } else {
-            // Until the next successful transaction every look-up goes to SQLite.
+            // All look-ups go to SQLite until the next successful transaction.
             self.freshness.seen.store(u64::MAX, Ordering::Release);
             match connection::writer(&self.path) {
                 Ok(db) => {
                     self.db = db;
-                    self.judged_version = None; // a new connection counts from the start
+                    self.judged_version = None; // a new connection starts a new count
                 }
                 Err(error) => tracing::error!(%error, "cannot reopen the database"),
             }
             if failure.is_unknown && self.mark().is_ok() {
-                tracing::warn!("the write that failed was taken back");
+                tracing::warn!("the failed write was reverted");
                 return Failure { is_unknown: false, ..failure };
             }
         }
@@ -251,8 +251,8 @@ fn finish(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Failure>) {
     }
 }
 
-/// Whether a COMMIT that failed so has written all of its frames. A disk that is full or cannot be written stops it
-/// before the last one, which alone makes it valid; a failed sync, or what comes after it, does not.
+/// Whether a COMMIT with this error may have written all of its frames. A full or unwritable disk stops it before the
+/// last one, without which it is not valid; a failed sync, or a later failure, does not.
 fn may_be_in_log(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
     let stops_before = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy))

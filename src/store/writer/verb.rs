@@ -1,4 +1,4 @@
-//! One verb on its way through the writer, and the answer to its caller.
+//! A verb in the writer's queue, and the reply to its caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,11 +11,11 @@ use crate::store::Tx;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     Ordinary,
-    /// Takes something away: also when the disk is full.
+    /// Removes access, so it must succeed even if the disk is full.
     Revocation,
 }
 
-/// A verb on its way through the writer: run (perhaps twice), then told how the commit went.
+/// A queued verb. It is run, perhaps twice, and then gets the result of the commit.
 pub(super) trait Job: Send {
     fn run(&mut self, db: &Connection) -> bool;
     fn finish(self: Box<Self>, commit: Result<()>);
@@ -49,9 +49,9 @@ impl<T: Send, F: Fn(&Tx<'_>) -> Result<T> + Send> Job for Verb<T, F> {
             (Some(result), Ok(())) => result,
             (Some(Err(own)), Err(_)) if own.kind != Kind::Unavailable => Err(own),
             (_, Err(error)) => Err(error),
-            (None, Ok(())) => Err(Error::internal("a write was committed without having run")),
+            (None, Ok(())) => Err(Error::internal("a write was committed but never ran")),
         };
-        // A caller that went away does not want the answer; what was done is done.
+        // The caller may have gone away; the write has happened anyway.
         let _ = self.reply.send(result);
     }
 

@@ -1,4 +1,4 @@
-//! Verdicts in Envoy's words: pass with an identity, or this very answer for the client.
+//! Verdicts as Envoy's messages: pass with an identity, or a response for the client.
 
 use actix_web::http::StatusCode;
 use tonic::Code;
@@ -16,12 +16,12 @@ use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::request_id::RequestId;
 use crate::http::security_headers::lean;
 
-/// The credential stays here, with the headers that are `spent`: an API needs no keys.
+/// The request passes. The headers in `spent` are removed from it, because an API does not need keys.
 pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>, spent: &[&str]) -> CheckResponse {
     let headers = IDENTITY.into_iter().zip(allowed.values());
     let told = allowance.map(rate_limit_headers).into_iter().flatten();
     let ok = OkHttpResponse {
-        // All of them, empty ones too: each replaces what the client wrote.
+        // All of them are set, even empty ones, because each replaces the client's own header.
         headers: headers.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
         headers_to_remove: spent.iter().map(|name| (*name).to_owned()).collect(),
         response_headers_to_add: told.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
@@ -47,7 +47,7 @@ pub fn deny(problem: &Problem, id: &RequestId) -> CheckResponse {
     }
 }
 
-/// Never [`Code::Ok`]. Envoy takes the status of the HTTP answer; this one is for its statistics.
+/// A code that is never [`Code::Ok`]. Envoy uses the status of the HTTP response; this code is for its statistics.
 fn code(status: StatusCode) -> Code {
     match status {
         StatusCode::BAD_REQUEST => Code::InvalidArgument,
@@ -67,7 +67,7 @@ fn set(name: &str, value: &[u8]) -> HeaderValueOption {
     }
 }
 
-/// For filters behind this one (`envoy.filters.http.ext_authz`): none for nobody.
+/// Metadata for later filters (`envoy.filters.http.ext_authz`); none for an anonymous request.
 fn metadata(allowed: &Allowed) -> Option<Struct> {
     let [id, owner, owner_id, scopes] = allowed.facts();
     let text = |text: &str| Value { kind: Some(ValueKind::Text(text.to_owned())) };

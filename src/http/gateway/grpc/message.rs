@@ -53,7 +53,7 @@ pub struct Request {
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 pub struct HttpRequest {
-    /// As the API receives it.
+    /// The method as the API receives it.
     #[prost(string, tag = "2")]
     pub method: String,
     /// Lower-case names; the lines of a repeated header are joined with commas.
@@ -101,7 +101,7 @@ pub struct CheckResponse {
     pub status: Option<RpcStatus>,
     #[prost(oneof = "HttpResponse", tags = "2, 3")]
     pub http_response: Option<HttpResponse>,
-    /// For filters after this one, under `envoy.filters.http.ext_authz`.
+    /// Metadata for later filters, under `envoy.filters.http.ext_authz`.
     #[prost(message, optional, tag = "4")]
     pub dynamic_metadata: Option<Struct>,
 }

@@ -1,4 +1,4 @@
-//! The search on a database of a few dozen keys, with bounds so small that each way to a key is gone.
+//! The search on a database of a few dozen keys, with bounds so small that every path to a key is used.
 
 use super::*;
 use crate::store::{connection, create};
@@ -42,7 +42,7 @@ impl Keys {
         self
     }
 
-    /// All pages, of one and of two rows, which must say the same: each key once, newest first.
+    /// Reads all pages, of one and of two rows, which must have the same content: each key once, newest first.
     fn find(&self, reach: Reach, enabled: Option<bool>, text: &str) -> Vec<u8> {
         let [by_one, by_two] = [1, 2].map(|limit| {
             let mut filter = Wanted { reach, enabled, after: None, limit };
@@ -77,7 +77,7 @@ fn own(user: u8) -> Reach {
     Reach::Own(UserId::from_bytes(id(user)))
 }
 
-/// Keys 1 to 20, of which those in `named` are bob's and bear the name; the others are ada's.
+/// Keys 1 to 20. Those in `named` have the name and belong to bob; the others belong to ada.
 fn twenty(name: &'static str, named: &[u8]) -> Keys {
     let keys: Vec<_> = (1..=20).map(|n| if named.contains(&n) { (n, 2, name) } else { (n, 1, "other") }).collect();
     Keys::new(&keys)
@@ -198,7 +198,7 @@ fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
         "SEARCH keys USING COVERING INDEX keys_by_name (name>? AND name<?); USE TEMP B-TREE FOR ORDER BY"
     );
     assert_eq!(plan(PEOPLE), "SEARCH users USING INDEX sqlite_autoindex_users_2 (email>? AND email<?)");
-    // Of imports that are not complete there is hardly ever one.
+    // There is rarely more than one incomplete import.
     let pending = "CORRELATED SCALAR SUBQUERY 1; SEARCH pending_imports USING PRIMARY KEY (first_id<?)";
     assert_eq!(plan(OWNED), format!("SEARCH k USING INDEX keys_by_owner (owner_id=? AND id<?); {pending}"));
     assert_eq!(plan(HINTED), format!("SEARCH k USING INDEX keys_by_hint (hint=? AND id<?); {pending}"));

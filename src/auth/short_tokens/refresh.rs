@@ -59,7 +59,7 @@ enum Pair {
 
 /// The next token of a family, in place of the last one. Committed even if it is refused for reuse, which deletes the
 /// family.
-fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &Client) -> Result<Refreshed> {
+fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &RefreshingClient) -> Result<Refreshed> {
     prune(tx, by.at)?;
     // Seeds are kept no longer than they can be requested.
     tx.forget_seeds(by.at.minus(client.reuse), by.at.plus(SKEW))?;
@@ -130,7 +130,7 @@ fn recent_seed(found: &RefreshTokenRow, reuse: Duration, now: Time) -> Option<Ne
 }
 
 /// A client may change its network or its version between two attempts, but hardly both.
-fn seed_for(found: &RefreshTokenRow, client: &Client, now: Time) -> Option<NextSeed> {
+fn seed_for(found: &RefreshTokenRow, client: &RefreshingClient, now: Time) -> Option<NextSeed> {
     let is_there = found.used_from.is_some() && found.used_from == client.from;
     let is_same_client = is_there || found.used_with.as_ref() == Some(&client.with);
     recent_seed(found, client.reuse, now).filter(|_| is_same_client && is_current(found, now))

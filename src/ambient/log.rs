@@ -17,12 +17,12 @@ const MOST_BYTES: usize = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The queue; there is only one stderr and one log.
-static LOG: OnceLock<Arc<Queue>> = OnceLock::new();
+static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
 
 /// Starts the queue; all lines then go through it.
 pub fn start() -> Result<()> {
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::unavailable)?;
-    let queue = Queue::start(std::fs::File::from(stderr), MOST_BYTES, told)?;
+    let queue = LogQueue::start(std::fs::File::from(stderr), MOST_BYTES, told)?;
     let _ = LOG.set(queue); // a second start keeps the first
     Ok(())
 }
@@ -57,9 +57,9 @@ fn told(lines: u64) -> Vec<u8> {
 }
 
 /// A writer for one line. Each write must be a whole line and does not block.
-pub struct Line;
+pub struct LogLine;
 
-impl Write for Line {
+impl Write for LogLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let is_own = OWN.with_borrow_mut(|own| own.as_mut().map(|own| own.extend_from_slice(line)).is_some());
         if let Some(log) = LOG.get().filter(|_| !is_own) {
@@ -73,25 +73,25 @@ impl Write for Line {
     }
 }
 
-struct Queue {
+struct LogQueue {
     most: usize,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingLines>,
     filled: Condvar,
     written: Condvar,
     dropped: AtomicU64,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingLines {
     bytes: Vec<u8>,
     /// Whether the writing thread has nothing left to do.
     is_idle: bool,
 }
 
-impl Queue {
+impl LogQueue {
     /// `tell` returns the line that reports how many are missing.
     fn start(out: impl Write + Send + 'static, most: usize, tell: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
-        let queue = Arc::new(Queue {
+        let queue = Arc::new(LogQueue {
             most,
             waiting: Mutex::default(),
             filled: Condvar::new(),
@@ -117,7 +117,7 @@ impl Queue {
     }
 
     fn flush(&self, within: Duration) {
-        let waits = |waiting: &mut Waiting| !waiting.is_idle;
+        let waits = |waiting: &mut WaitingLines| !waiting.is_idle;
         // The caller does not need to know whether all lines were written in time.
         let _ = self.written.wait_timeout_while(self.lock(), within, waits);
     }
@@ -149,7 +149,7 @@ impl Queue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -175,12 +175,12 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     /// Accepts one write per permission, and passes on what was written.
-    struct Reader {
+    struct LogReader {
         permissions: Receiver<io::Result<()>>,
         taken: Sender<Vec<u8>>,
     }
 
-    impl Write for Reader {
+    impl Write for LogReader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.permissions.recv().unwrap_or(Err(io::ErrorKind::BrokenPipe.into()))?;
             let _ = self.taken.send(bytes.to_vec());
@@ -192,10 +192,11 @@ mod tests {
         }
     }
 
-    fn queue(most: usize) -> (Arc<Queue>, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
+    fn queue(most: usize) -> (Arc<LogQueue>, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
         let ((permit, permissions), (taken, took)) = (channel(), channel());
         (
-            Queue::start(Reader { permissions, taken }, most, |lines| format!("{lines} missing\n").into()).unwrap(),
+            LogQueue::start(LogReader { permissions, taken }, most, |lines| format!("{lines} missing\n").into())
+                .unwrap(),
             permit,
             took,
         )

@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use crate::error::{Error, Result};
 
 /// `None` stops the thread that receives it.
-type Job<S> = Option<Box<dyn FnOnce(&mut S) + Send>>;
+type PoolJob<S> = Option<Box<dyn FnOnce(&mut S) + Send>>;
 
 pub struct Pool<S> {
-    queue: SyncSender<Job<S>>,
+    queue: SyncSender<PoolJob<S>>,
     name: &'static str,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -22,7 +22,7 @@ pub struct Pool<S> {
 impl<S: Send + 'static> Pool<S> {
     /// Starts one thread per state, with a queue of max `waiting` jobs.
     pub fn start(name: &'static str, waiting: usize, states: Vec<S>) -> Result<Self> {
-        let (queue, jobs) = sync_channel::<Job<S>>(waiting);
+        let (queue, jobs) = sync_channel::<PoolJob<S>>(waiting);
         let jobs = Arc::new(Mutex::new(jobs));
         let mut threads = Vec::new();
         for (number, state) in states.into_iter().enumerate() {
@@ -60,7 +60,7 @@ impl<S: Send + 'static> Pool<S> {
     }
 }
 
-fn work<S>(jobs: &Mutex<Receiver<Job<S>>>, mut state: S) {
+fn work<S>(jobs: &Mutex<Receiver<PoolJob<S>>>, mut state: S) {
     loop {
         let next = match jobs.lock() {
             Ok(jobs) => jobs.recv(),

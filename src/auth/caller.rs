@@ -21,16 +21,16 @@ pub enum Caller {
 }
 
 /// The key that a request presented, kept so that it can be checked again.
-pub struct Proof {
+pub struct PresentedKey {
     digest: Digest,
     /// The hint of a key that has our format.
     hint: Option<String>,
     prefix: Option<KeyPrefix>,
 }
 
-impl Proof {
+impl PresentedKey {
     pub fn of(presented: &[u8]) -> Self {
-        Proof {
+        PresentedKey {
             digest: Digest::of(presented),
             hint: PlainKey::hint_of(presented),
             prefix: PlainKey::prefix_of(presented),
@@ -126,7 +126,7 @@ impl Auth {
     pub async fn manager(
         &self,
         key: KeyId,
-        proof: Option<&Proof>,
+        proof: Option<&PresentedKey>,
         demand: &Demand<'_>,
     ) -> Result<std::result::Result<Caller, Refusal>> {
         if let Some(caller) = proof.and_then(|proof| self.manager_in_memory(proof, demand)) {
@@ -148,7 +148,11 @@ impl Auth {
     }
 
     /// `None` if memory cannot decide, or does not know the key's name for the log.
-    fn manager_in_memory(&self, proof: &Proof, demand: &Demand<'_>) -> Option<std::result::Result<Caller, Refusal>> {
+    fn manager_in_memory(
+        &self,
+        proof: &PresentedKey,
+        demand: &Demand<'_>,
+    ) -> Option<std::result::Result<Caller, Refusal>> {
         let hint = proof.hint.as_ref()?;
         let now = self.now();
         let judged = self.store.look(&proof.digest, |key| {

@@ -16,14 +16,14 @@ const ACCESS_TOKEN: &str = "at+jwt";
 
 /// A program that proved its identity with a live key.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct KeyClient {
     pub identity: Identity,
     expires_at: Option<Time>,
     /// The digest of the key as presented.
     digest: Digest,
 }
 
-impl Client {
+impl KeyClient {
     pub fn id(&self) -> KeyId {
         self.identity.id
     }
@@ -68,7 +68,7 @@ struct AccessClaims {
 
 /// A new access token.
 #[derive(Debug)]
-pub struct Issued {
+pub struct IssuedJwt {
     pub token: String,
     pub expires_in: i64,
     pub scopes: ScopeSet,
@@ -76,7 +76,7 @@ pub struct Issued {
 
 /// The description of a valid token (RFC 7662 §2.2). Times are in seconds since 1970.
 #[derive(Debug)]
-pub struct Introspection {
+pub struct TokenFacts {
     pub scopes: ScopeSet,
     pub client: KeyId,
     pub owner: Owner,
@@ -102,19 +102,19 @@ pub enum Ownership {
 
 impl Auth {
     /// The client behind this key, which must be live and used from an allowed address.
-    pub async fn client(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Client>> {
+    pub async fn client(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<KeyClient>> {
         let digest = Digest::of(presented);
-        let tell = |key: &KeyView<'_>| Client { identity: Identity::of(key), expires_at: key.expires_at, digest };
-        self.verify(presented, demand, tell).await
+        let view_of = |key: &KeyView<'_>| KeyClient { identity: Identity::of(key), expires_at: key.expires_at, digest };
+        self.verify(presented, demand, view_of).await
     }
 
     /// A short-lived JWT for the client; it expires no later than the key.
     pub async fn issue_access_token(
         &self,
-        client: &Client,
+        client: &KeyClient,
         scopes: Option<ScopeSet>,
         audience: Option<String>,
-    ) -> Result<Issued> {
+    ) -> Result<IssuedJwt> {
         let (ring, running) = (self.signing.ring()?, self.signing.running()?);
         let settings = &running.settings;
         let scopes = client.narrowed(scopes)?;
@@ -138,12 +138,12 @@ impl Auth {
         let algorithm = settings.token_algorithm;
         let token = running.signers.run(move |()| ring.sign(algorithm, ACCESS_TOKEN, &claims)).await?;
         self.must_still_hold(client, &scopes).await?;
-        Ok(Issued { token, expires_in: end.seconds() - now.seconds(), scopes })
+        Ok(IssuedJwt { token, expires_in: end.seconds() - now.seconds(), scopes })
     }
 
     /// Checks the key again, because the signers may have been busy: a key that was revoked or narrowed meanwhile gets
     /// no token.
-    async fn must_still_hold(&self, client: &Client, scopes: &ScopeSet) -> Result<()> {
+    async fn must_still_hold(&self, client: &KeyClient, scopes: &ScopeSet) -> Result<()> {
         let (now, anywhere) = (self.now(), Networks::default());
         let demand = Demand { scopes: &[], address: None, user_agent: b"" };
         match self
@@ -165,10 +165,10 @@ impl Auth {
     /// its own tokens only, which is checked before any look-up.
     pub async fn introspect(
         &self,
-        client: &Client,
+        client: &KeyClient,
         token: Presented<'_>,
         address: Option<ClientAddress>,
-    ) -> Result<std::result::Result<Option<Introspection>, Refusal>> {
+    ) -> Result<std::result::Result<Option<TokenFacts>, Refusal>> {
         let claims = self.own_jwt(token);
         let is_own = match &claims {
             Some(claims) => claims.client_id == client.id().to_string(),
@@ -183,13 +183,9 @@ impl Auth {
         }
     }
 
-    async fn introspect_key(
-        &self,
-        token: Presented<'_>,
-        address: Option<ClientAddress>,
-    ) -> Result<Option<Introspection>> {
+    async fn introspect_key(&self, token: Presented<'_>, address: Option<ClientAddress>) -> Result<Option<TokenFacts>> {
         let demand = Demand { scopes: &[], address, user_agent: b"" };
-        let tell = |key: &KeyView<'_>| Introspection {
+        let view_of = |key: &KeyView<'_>| TokenFacts {
             scopes: key.grant.scopes.clone(),
             client: key.id,
             owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
@@ -199,16 +195,12 @@ impl Auth {
             id: key.id.to_string(),
             audience: None,
         };
-        Ok(self.verify(token, &demand, tell).await?.ok().map(|good| good.told))
+        Ok(self.verify(token, &demand, view_of).await?.ok().map(|good| good.view))
     }
 
     /// Based on the current verdict on the token's key, which counts as a use of the key: whatever refuses the key
     /// (revoked, disabled, wrong address, over its limit) refuses its tokens too.
-    async fn introspect_jwt(
-        &self,
-        claims: AccessClaims,
-        address: Option<ClientAddress>,
-    ) -> Result<Option<Introspection>> {
+    async fn introspect_jwt(&self, claims: AccessClaims, address: Option<ClientAddress>) -> Result<Option<TokenFacts>> {
         let Ok(client) = KeyId::parse(&claims.client_id) else { return Ok(None) };
         let (now, issued) = (self.now(), Time::from_millis(claims.iat.saturating_mul(1000)));
         if now.seconds() >= claims.exp || issued.is_ahead_of(now) {
@@ -217,7 +209,7 @@ impl Auth {
         let wrong = || Error::internal("a token that we signed contains an invalid scope");
         let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
         let demand = Demand { scopes: &[], address, user_agent: b"" };
-        let tell = |key: &KeyView<'_>| Introspection {
+        let view_of = |key: &KeyView<'_>| TokenFacts {
             scopes: said.only(|scope| key.grant.scopes.covers(scope.as_str())),
             client: key.id,
             owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
@@ -227,11 +219,11 @@ impl Auth {
             id: claims.jti.clone(),
             audience: Some(claims.aud.clone()),
         };
-        Ok(self.verify_by_id(client, &demand, tell).await?.ok().map(|good| good.told))
+        Ok(self.verify_by_id(client, &demand, view_of).await?.ok().map(|good| good.view))
     }
 
     /// The owner of this token, for a client that wants to revoke it.
-    pub async fn ownership(&self, client: &Client, token: Presented<'_>) -> Result<Ownership> {
+    pub async fn ownership(&self, client: &KeyClient, token: Presented<'_>) -> Result<Ownership> {
         if Digest::of(token) == client.digest {
             return Ok(Ownership::Own);
         }

@@ -4,6 +4,7 @@
 mod act;
 mod audit;
 mod authority;
+mod bad_keys;
 mod bounds;
 mod by;
 pub mod caller;
@@ -20,7 +21,6 @@ pub mod short_tokens;
 mod signing_keys;
 mod state;
 mod step_up;
-mod strangers;
 mod upkeep;
 pub mod users;
 pub mod verdict_counts;
@@ -41,13 +41,13 @@ use crate::usage::{Collector, Usage, UsageState};
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, engine, examine};
 pub use caller::Caller;
-pub use jwt::{Client, Introspection, Issued as IssuedJwt, Ownership};
+pub use jwt::{IssuedJwt, KeyClient, Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use settings::{AuthSettings, BAD_KEY_LIMIT};
 pub use state::DatabaseState;
 pub use step_up::SensitiveAct;
-pub use verify::{Bad, Good, Identity, Presented, Sought, Verdict};
+pub use verify::{Accepted, Identity, Presented, Refused, Sought, Verdict};
 
 /// Everything a decision needs. There is one per process, shared by all workers.
 pub struct Auth {
@@ -59,7 +59,7 @@ pub struct Auth {
     /// The first is the default for new keys.
     prefixes: Vec<KeyPrefix>,
     limits: limits::Limits,
-    strangers: strangers::Strangers,
+    bad_keys: bad_keys::BadKeyLimiter,
     tally: verdict_counts::VerdictCounts,
     usage: Usage,
     signing: Arc<Signing>,
@@ -88,7 +88,7 @@ impl Auth {
         Ok(Auth {
             store: Arc::new(store),
             limits: limits::Limits::new(Arc::clone(&clock)),
-            strangers: strangers::Strangers::new(BAD_KEY_LIMIT),
+            bad_keys: bad_keys::BadKeyLimiter::new(BAD_KEY_LIMIT),
             tally: verdict_counts::VerdictCounts::default(),
             usage: Usage::default(),
             signing: Arc::default(),
@@ -106,7 +106,7 @@ impl Auth {
 
     /// Maximum distinct bad keys per minute from one address; 0 means no limit.
     pub fn with_bad_key_limit(self, limit: u32) -> Self {
-        Auth { strangers: strangers::Strangers::new(limit), ..self }
+        Auth { bad_keys: bad_keys::BadKeyLimiter::new(limit), ..self }
     }
 
     /// Lifetime of the tokens that programs get by signing in.

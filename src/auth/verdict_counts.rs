@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::verify::{Bad, Verdict};
+use super::verify::{Refused, Verdict};
 use crate::ambient::PerThread;
 use crate::error::Result;
 use crate::model::Refusal;
@@ -34,7 +34,7 @@ impl VerdictCounts {
     pub fn count<T>(&self, verdict: &Result<Verdict<T>>) {
         let code = match verdict {
             Ok(Ok(_)) => 0,
-            Ok(Err(Bad { held_back: Some(_), .. })) => 9,
+            Ok(Err(Refused { held_back: Some(_), .. })) => 9,
             Ok(Err(bad)) => place(bad.refusal),
             Err(_) => 10,
         };
@@ -69,7 +69,7 @@ mod tests {
     fn each_refusal_is_counted_under_its_own_code() {
         let tally = VerdictCounts::default();
         for refusal in Refusal::ALL {
-            tally.count::<()>(&Ok(Err(Bad { refusal, allowance: None, held_back: None })));
+            tally.count::<()>(&Ok(Err(Refused { refusal, allowance: None, held_back: None })));
             assert_eq!(CODES[place(refusal)], refusal.code());
         }
         assert!(tally.totals()[1..9].iter().all(|(_, count)| *count == 1));

@@ -17,21 +17,21 @@ pub type Presented<'a> = &'a [u8];
 /// A presented text, with the look-up that it needs.
 pub struct Sought<'a> {
     presented: Presented<'a>,
-    candidate: Option<Candidate>,
+    candidate: Option<LookupKey>,
 }
 
 /// `Ok` means the key is valid; it contains what the caller asked for.
-pub type Verdict<T> = std::result::Result<Good<T>, Bad>;
+pub type Verdict<T> = std::result::Result<Accepted<T>, Refused>;
 
 #[derive(Debug)]
-pub struct Good<T> {
-    pub told: T,
+pub struct Accepted<T> {
+    pub view: T,
     /// The remaining allowance of a key with a rate limit.
     pub allowance: Option<Allowance>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bad {
+pub struct Refused {
     pub refusal: Refusal,
     pub allowance: Option<Allowance>,
     /// How long this address should wait, because it tried too many different bad keys.
@@ -80,15 +80,15 @@ impl Auth {
         }
     }
 
-    /// The verdict, if memory can decide; `None` means call [`Auth::verify`]. `tell` runs on a valid key and may run
+    /// The verdict, if memory can decide; `None` means call [`Auth::verify`]. `view_of` runs on a valid key and may run
     /// twice.
     pub fn verify_in_memory<T>(
         &self,
         sought: &Sought<'_>,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
-        let verdict = self.look(sought, demand, tell)?;
+        let verdict = self.look(sought, demand, view_of)?;
         self.tally.count(&verdict);
         Some(verdict)
     }
@@ -98,12 +98,12 @@ impl Auth {
         &self,
         presented: Presented<'_>,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
-        if let Some(verdict) = self.verify_in_memory(&self.seek(presented), demand, &tell) {
+        if let Some(verdict) = self.verify_in_memory(&self.seek(presented), demand, &view_of) {
             return verdict;
         }
-        let verdict = self.ask_the_store(presented, demand, tell).await;
+        let verdict = self.ask_the_store(presented, demand, view_of).await;
         self.tally.count(&verdict);
         verdict
     }
@@ -113,14 +113,14 @@ impl Auth {
         &self,
         id: KeyId,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         if self.store.index().is_broken() {
             return Err(Error::unavailable("the database file is missing or was replaced"));
         }
         let verdict = match self.store.find_by_id(id).await? {
-            Some(key) => self.judge_stored(&key, demand, tell),
-            None => Ok(Err(Bad { refusal: Refusal::NotFound, allowance: None, held_back: None })),
+            Some(key) => self.judge_stored(&key, demand, view_of),
+            None => Ok(Err(Refused { refusal: Refusal::NotFound, allowance: None, held_back: None })),
         };
         self.tally.count(&verdict);
         verdict
@@ -130,13 +130,13 @@ impl Auth {
         &self,
         sought: &Sought<'_>,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Option<Result<Verdict<T>>> {
         let now = self.clock.now();
         let Some(candidate) = &sought.candidate else {
             return Some(Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(sought.presented), demand))));
         };
-        match self.store.look(&candidate.digest, |key| judge(key, now, demand, &tell)) {
+        match self.store.look(&candidate.digest, |key| judge(key, now, demand, &view_of)) {
             Lookup::Found(judged) => Some(Ok(self.settle(judged, candidate.digest, demand, now))),
             Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)))),
             Lookup::Unsure => None,
@@ -148,7 +148,7 @@ impl Auth {
         &self,
         presented: Presented<'_>,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         let Some(candidate) = self.candidate(presented) else {
             return Ok(Err(self.refuse(Refusal::Malformed, || Digest::of(presented), demand)));
@@ -156,14 +156,14 @@ impl Auth {
         let Some(key) = self.store.find_by_digest(candidate.digest).await? else {
             return Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)));
         };
-        self.judge_stored(&key, demand, tell)
+        self.judge_stored(&key, demand, view_of)
     }
 
     fn judge_stored<T>(
         &self,
         key: &IndexedKey,
         demand: &Demand<'_>,
-        tell: impl Fn(&KeyView<'_>) -> T,
+        view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         let now = self.clock.now();
         let view =
@@ -176,7 +176,7 @@ impl Auth {
                 Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; run keybearer check", key.id))),
             };
         }
-        Ok(self.settle(judge(&view, now, demand, &tell), key.digest, demand, now))
+        Ok(self.settle(judge(&view, now, demand, &view_of), key.digest, demand, now))
     }
 
     /// Decides on the key's facts; counts its rate limit and the use.
@@ -189,20 +189,20 @@ impl Auth {
     ) -> Verdict<T> {
         let judged = judged.map_err(|refusal| self.refuse(refusal, || digest, demand))?;
         let allowance = judged.limit.map(|limit| self.limits.take(judged.bucket, limit)).transpose();
-        let allowance = allowance.map_err(|allowance| Bad {
+        let allowance = allowance.map_err(|allowance| Refused {
             refusal: Refusal::RateLimited,
             allowance: Some(allowance),
             held_back: None,
         })?;
         self.usage.record(judged.id, judged.number, now, demand.address, demand.user_agent);
-        Ok(Good { told: judged.told, allowance })
+        Ok(Accepted { view: judged.view, allowance })
     }
 
-    fn refuse(&self, refusal: Refusal, digest: impl FnOnce() -> Digest, demand: &Demand<'_>) -> Bad {
+    fn refuse(&self, refusal: Refusal, digest: impl FnOnce() -> Digest, demand: &Demand<'_>) -> Refused {
         let is_guess = matches!(refusal, Refusal::Malformed | Refusal::NotFound);
         let held_back =
-            if is_guess { self.strangers.note(demand.address, digest, || self.clock.steady()) } else { None };
-        Bad { refusal, allowance: None, held_back }
+            if is_guess { self.bad_keys.note(demand.address, digest, || self.clock.steady()) } else { None };
+        Refused { refusal, allowance: None, held_back }
     }
 
     /// The identity of this key.
@@ -212,13 +212,13 @@ impl Auth {
 
     /// A text that is worth a look-up. Our keys must have the right shape and checksum; any other text counts only if
     /// imported keys, which may have any text, exist (or may exist).
-    fn candidate(&self, presented: Presented<'_>) -> Option<Candidate> {
+    fn candidate(&self, presented: Presented<'_>) -> Option<LookupKey> {
         if PlainKey::is_well_formed(presented) {
-            return Some(Candidate { digest: Digest::of(presented), if_absent: Refusal::NotFound });
+            return Some(LookupKey { digest: Digest::of(presented), if_absent: Refusal::NotFound });
         }
         let plausible = (1..=Self::LONGEST_KEY).contains(&presented.len()) && !self.begins_like_ours(presented);
         let may_be_imported = plausible && self.store.may_hold_imported();
-        may_be_imported.then(|| Candidate { digest: Digest::of(presented), if_absent: Refusal::Malformed })
+        may_be_imported.then(|| LookupKey { digest: Digest::of(presented), if_absent: Refusal::Malformed })
     }
 
     /// The text has one of our prefixes and our length, so it claims to be ours although its checksum is wrong.
@@ -237,14 +237,14 @@ struct Judged<T> {
     limit: Option<RateLimit>,
     /// The key whose allowance a limited key uses up.
     bucket: KeyId,
-    told: T,
+    view: T,
 }
 
 fn judge<T>(
     key: &KeyView<'_>,
     now: Time,
     demand: &Demand<'_>,
-    tell: impl Fn(&KeyView<'_>) -> T,
+    view_of: impl Fn(&KeyView<'_>) -> T,
 ) -> std::result::Result<Judged<T>, Refusal> {
     key.facts().judge(now, demand)?;
     Ok(Judged {
@@ -252,11 +252,11 @@ fn judge<T>(
         number: key.number,
         limit: key.grant.rate_limit,
         bucket: key.grant.limit_bucket.unwrap_or(key.id),
-        told: tell(key),
+        view: view_of(key),
     })
 }
 
-struct Candidate {
+struct LookupKey {
     digest: Digest,
     if_absent: Refusal,
 }

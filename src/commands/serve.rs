@@ -12,7 +12,7 @@ use crate::ambient::log;
 use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
 use crate::http::Site;
-use crate::http::server::{self, Bound, Running};
+use crate::http::server::{self, Bound, RunningServer};
 use crate::model::Purpose;
 pub use settings::ServeSettings;
 use signals::{Hangups, StopSignals};
@@ -57,7 +57,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
 }
 
 /// Starts `auth` and `http`, each with its settings; the listening sockets are open when this returns.
-pub fn start(auth: Auth, settings: ServeSettings) -> Result<Running> {
+pub fn start(auth: Auth, settings: ServeSettings) -> Result<RunningServer> {
     let ServeSettings { auth: chosen, http } = settings;
     let auth = auth
         .with_bad_key_limit(chosen.bad_key_limit)
@@ -80,7 +80,7 @@ fn keep_memory_to_ourselves() -> Result<()> {
 }
 
 /// Logs the addresses, prints the setup link while there is no user, and warns about plain HTTP.
-async fn greet(running: &Running) -> Result<()> {
+async fn greet(running: &RunningServer) -> Result<()> {
     let settings = &running.site.settings;
     let public_url = settings.public_url.as_str();
     let listen = shown(&running.addresses);
@@ -121,7 +121,7 @@ async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
     }
 }
 
-fn warn_about_plain_http(running: &Running) {
+fn warn_about_plain_http(running: &RunningServer) {
     let settings = &running.site.settings;
     let is_reachable = |addresses: &[SocketAddr]| addresses.iter().any(|address| !address.ip().is_loopback());
     if settings.tls.is_none() && is_reachable(&running.addresses) && settings.trusted_proxies.is_empty() {

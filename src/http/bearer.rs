@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::{Shared, Site, client};
+use super::{Site, SiteRef, client};
 use crate::auth::{Allowance, Identity};
 use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
@@ -59,7 +59,7 @@ impl FromRequest for Bearer {
             match site.auth.identify(presented, &demand).await? {
                 Ok(good) => {
                     let allowance = good.allowance;
-                    Ok(Bearer { identity: good.told, address, request_id: request_id(&request), allowance })
+                    Ok(Bearer { identity: good.view, address, request_id: request_id(&request), allowance })
                 }
                 Err(bad) => Err(Problem::of(&bad, &[], presented)),
             }
@@ -113,9 +113,9 @@ impl FromRequest for Holder {
     }
 }
 
-pub fn site(request: &HttpRequest) -> Result<Shared, Problem> {
+pub fn site(request: &HttpRequest) -> Result<SiteRef, Problem> {
     request
-        .app_data::<Shared>()
+        .app_data::<SiteRef>()
         .cloned()
         .ok_or_else(|| crate::error::Error::internal("a route without the site").into())
 }

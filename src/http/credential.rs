@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn nothing_garbled_and_ambiguous_are_told_apart() {
-        type Lines = &'static [(&'static str, &'static [u8])];
-        let table: [(Lines, Credential<'static>); 10] = [
+        type HeaderLines = &'static [(&'static str, &'static [u8])];
+        let table: [(HeaderLines, Credential<'static>); 10] = [
             (&[], Credential::None),
             (&[("authorization", b"")], Credential::None),
             (&[("authorization", b"Basic YTpi")], Credential::None),

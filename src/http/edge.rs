@@ -19,11 +19,11 @@ use super::connection::state::ConnState;
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
-use super::{Shared, bounds, client, dashboard, gateway, security_headers};
+use super::{SiteRef, bounds, client, dashboard, gateway, security_headers};
 
 pub struct Edge<A> {
     app: A,
-    site: Shared,
+    site: SiteRef,
     serves: Serves,
 }
 
@@ -37,7 +37,7 @@ enum Serves {
 }
 
 impl<A> Edge<A> {
-    pub fn around<F, B>(app: F, site: Shared) -> Self
+    pub fn around<F, B>(app: F, site: SiteRef) -> Self
     where
         F: IntoServiceFactory<A, Request>,
         A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError>,
@@ -46,7 +46,7 @@ impl<A> Edge<A> {
     }
 
     /// Wraps the metrics listener, which serves only `app`.
-    pub fn around_metrics<F, B>(app: F, site: Shared) -> Self
+    pub fn around_metrics<F, B>(app: F, site: SiteRef) -> Self
     where
         F: IntoServiceFactory<A, Request>,
         A: ServiceFactory<Request, Config = AppConfig, Response = ServiceResponse<B>, Error = ActixError>,
@@ -83,7 +83,7 @@ where
 
 pub struct EdgeService<S> {
     app: Rc<S>,
-    site: Shared,
+    site: SiteRef,
     serves: Serves,
     ids: RequestIds,
 }
@@ -114,7 +114,7 @@ where
 }
 
 /// Turns a panic while serving a gateway into a 500, as for any other request.
-fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
+fn guarded(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering {
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
     answer.unwrap_or_else(|_| {
         let problem = Problem::from(crate::error::Error::internal("the gateway lane panicked"));
@@ -124,7 +124,7 @@ fn guarded(site: &Shared, request: Request, id: RequestId) -> gateway::Answering
 
 /// A request that counts as sixteen in the latency histogram.
 #[expect(clippy::disallowed_methods, reason = "how long a request took, for the metrics alone")]
-fn timed(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
+fn timed(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering {
     let started = Instant::now();
     let answer = guarded(site, request, id);
     site.latency.own().observe(started.elapsed().as_nanos() as u64);
@@ -134,7 +134,7 @@ fn timed(site: &Shared, request: Request, id: RequestId) -> gateway::Answering {
 #[expect(clippy::disallowed_methods, reason = "how long a request took, for the log alone")]
 async fn dispatch<S, B>(
     app: Rc<S>,
-    site: Shared,
+    site: SiteRef,
     serves: Serves,
     request: Request,
     id: RequestId,
@@ -145,7 +145,7 @@ where
 {
     let _answering = ConnState::answering(&request);
     let started = Instant::now();
-    let seen = Seen::of(&request, &site, serves);
+    let seen = RequestSummary::of(&request, &site, serves);
     let cors = match serves {
         Serves::All => Cors::of(&request, &site.settings.cors_origins),
         Serves::Metrics => Cors::Off,
@@ -181,7 +181,7 @@ where
 /// What the log and an error page need to know about a request that has been consumed by then. It has no path, only
 /// whether the path is for programs, and only methods of RFC 9110: anything else is a stranger's text and may contain a
 /// key.
-struct Seen {
+struct RequestSummary {
     method: Option<Method>,
     is_for_programs: bool,
     address: String,
@@ -199,9 +199,9 @@ const STANDARD: [Method; 9] = [
     Method::PATCH,
 ];
 
-impl Seen {
-    fn of(request: &Request, site: &Shared, serves: Serves) -> Self {
-        Seen {
+impl RequestSummary {
+    fn of(request: &Request, site: &SiteRef, serves: Serves) -> Self {
+        RequestSummary {
             method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
             is_for_programs: serves == Serves::Metrics || is_for_programs(request.path()),
             address: client::address(&site.settings, request.headers(), request.peer_addr()).to_string(),
@@ -239,7 +239,7 @@ fn by_status(status: StatusCode) -> Problem {
     }
 }
 
-fn render(site: &Shared, seen: &Seen, problem: &Problem, id: &RequestId) -> HttpResponse {
+fn render(site: &SiteRef, seen: &RequestSummary, problem: &Problem, id: &RequestId) -> HttpResponse {
     if let Some(cause) = &problem.cause {
         tracing::error!(request_id = id.as_str(), status = problem.status.as_u16(), cause, "a request failed");
     }
@@ -277,7 +277,7 @@ mod tests {
         }
     }
 
-    fn site(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Shared {
+    fn site(directory: &std::path::Path, clock: Arc<dyn Clock>) -> SiteRef {
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings::new(([127, 0, 0, 1], 0), public_url);
         let auth = Auth::open(

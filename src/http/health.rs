@@ -8,7 +8,7 @@ use actix_web::http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Shared, Site};
+use super::{Site, SiteRef};
 
 #[derive(Serialize, ToSchema)]
 pub struct Liveness {
@@ -46,7 +46,7 @@ impl Site {
 
 /// The server is ready if it can check keys and writes succeed. It is ready while the index is filling, because SQLite
 /// answers.
-pub async fn readyz(site: Shared) -> HttpResponse {
+pub async fn readyz(site: SiteRef) -> HttpResponse {
     let is_failing = site.auth.writes_are_failing();
     let problem = site.cannot_judge().or(is_failing.then_some("writes_failing"));
     let mut response = match problem {

@@ -88,4 +88,4 @@ impl Site {
 }
 
 /// The site as an argument of handlers.
-pub(crate) type Shared = actix_web::web::Data<Site>;
+pub(crate) type SiteRef = actix_web::web::Data<Site>;

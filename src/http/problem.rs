@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use super::credential::{Credential, has_more_than_a_key};
 use super::request_id::RequestId;
-use crate::auth::{Allowance, Bad};
+use crate::auth::{Allowance, Refused};
 use crate::error::{Error, Kind};
 use crate::model::foreign_text::message_without_keys;
 use crate::model::{PlainKey, Refusal};
@@ -158,7 +158,7 @@ impl Problem {
     }
 
     /// The verdict on a presented key, as the bearer sees it.
-    pub fn of(bad: &Bad, scopes: &[&str], presented: &[u8]) -> Self {
+    pub fn of(bad: &Refused, scopes: &[&str], presented: &[u8]) -> Self {
         match (bad.held_back, bad.allowance) {
             (Some(wait), _) => Problem::held_back(wait),
             (None, None) if bad.refusal == Refusal::Malformed && has_more_than_a_key(presented) => {
@@ -248,7 +248,7 @@ impl Problem {
         // Both can repeat input.
         let detail = message_without_keys(&self.detail);
         let field = self.field.as_deref().map(message_without_keys);
-        let body = Body {
+        let body = ProblemBody {
             kind: "about:blank",
             title,
             status: self.status.as_u16(),
@@ -296,7 +296,7 @@ impl Problem {
 
 /// The members of RFC 9457 §3.1 and ours.
 #[derive(serde::Serialize)]
-struct Body<'a> {
+struct ProblemBody<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     title: &'a str,

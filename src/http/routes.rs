@@ -10,7 +10,7 @@ use super::dashboard::assets::asset;
 use super::dashboard::{account, events, keys, login, reference, setup, users};
 use super::health::{livez, readyz};
 use super::problem::{Problem, unknown_route};
-use super::{Shared, api, gateway, metrics, oauth, openapi};
+use super::{SiteRef, api, gateway, metrics, oauth, openapi};
 
 #[rustfmt::skip]
 pub fn configure(app: &mut ServiceConfig) {
@@ -74,7 +74,7 @@ pub fn configure(app: &mut ServiceConfig) {
 }
 
 /// The handler for all other paths. For a misspelt gateway path, the response explains the mistake as JSON.
-async fn elsewhere(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn elsewhere(site: SiteRef, request: HttpRequest) -> Result<HttpResponse, Problem> {
     match gateway::misspelt(&site, request.path()) {
         Some(problem) => Ok(problem.respond(&request_id(&request)).into()),
         None => Err(Problem::not_found()),

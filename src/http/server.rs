@@ -10,12 +10,12 @@ use actix_web::{App, web};
 
 use super::dashboard::CookieNames;
 use super::edge::Edge;
-use super::gateway::grpc::Grpc;
+use super::gateway::grpc::GrpcListener;
 use super::listen::{self, ServerLimits};
 use super::public_url::PublicUrl;
 use super::seats::Seats;
 use super::tls::{self, Certificates};
-use super::{HttpSettings, Shared, Site, routes};
+use super::{HttpSettings, Site, SiteRef, routes};
 use crate::ambient::Background;
 use crate::auth::Auth;
 use crate::error::{Error, Result};
@@ -24,19 +24,19 @@ use crate::model::Time;
 /// How long requests in flight can take to finish after the signal to stop.
 const STOP_SECONDS: u64 = 8;
 
-pub struct Running {
+pub struct RunningServer {
     pub server: Server,
     /// The metrics listener, if there is one; it ends with the process.
     pub metrics: Option<Server>,
     /// The gRPC listener, if there is one; it ends when this is dropped.
-    pub grpc: Option<Grpc>,
+    pub grpc: Option<GrpcListener>,
     /// The first of `addresses`.
     pub address: SocketAddr,
     /// The main listener's addresses: several if its name resolves to several.
     pub addresses: Vec<SocketAddr>,
     /// Whether no public URL was given, and the addresses do not tell which one people can open.
     pub is_url_a_guess: bool,
-    pub site: Shared,
+    pub site: SiteRef,
     /// Watches the certificate's files, if there are any, until this is dropped.
     pub watch: Option<Background>,
 }
@@ -79,7 +79,7 @@ impl Bound {
     }
 
     /// Accepts connections from now on.
-    pub fn serve(self, auth: Auth) -> Result<Running> {
+    pub fn serve(self, auth: Auth) -> Result<RunningServer> {
         let Bound { settings, certificates, addresses, is_url_a_guess, .. } = self;
         let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
         // Named after the settings, so that a session outlives a restart on another free port.
@@ -98,14 +98,14 @@ impl Bound {
             Edge::around(App::new().app_data(shared.clone()).configure(routes::configure), shared.clone())
         })?;
         let metrics = self.metrics.map(|listeners| serve_metrics(listeners, site.clone())).transpose()?;
-        let grpc = self.grpc.map(|listeners| Grpc::start(listeners, site.clone())).transpose()?;
+        let grpc = self.grpc.map(|listeners| GrpcListener::start(listeners, site.clone())).transpose()?;
         let address = addresses[0];
-        Ok(Running { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch })
+        Ok(RunningServer { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch })
     }
 }
 
 /// Serves `/metrics` on separate listeners, without a key.
-fn serve_metrics(listeners: Vec<TcpListener>, site: Shared) -> Result<Server> {
+fn serve_metrics(listeners: Vec<TcpListener>, site: SiteRef) -> Result<Server> {
     let (connections, deadlines) = (64, site.settings.deadlines);
     let seats = Seats::new("--metrics-listen", &site.settings, connections);
     let limits =
@@ -116,13 +116,13 @@ fn serve_metrics(listeners: Vec<TcpListener>, site: Shared) -> Result<Server> {
 }
 
 /// The start of a worker's request ids. Without randomness, ids of different workers can collide.
-fn ids(site: &Shared) -> Arc<dyn Fn() -> [u8; 8] + Send + Sync> {
+fn ids(site: &SiteRef) -> Arc<dyn Fn() -> [u8; 8] + Send + Sync> {
     let site = site.clone();
     Arc::new(move || site.auth.entropy().bytes().unwrap_or_default())
 }
 
 /// Stops in this order: `/readyz` reports not ready, no new connections, requests in flight finish, the store closes.
-pub async fn stop(site: &Site, handle: &ServerHandle, grpc: Option<Grpc>) {
+pub async fn stop(site: &Site, handle: &ServerHandle, grpc: Option<GrpcListener>) {
     site.stopping.store(true, Ordering::Release);
     // First, because the process ends with the main server.
     if let Some(grpc) = grpc {

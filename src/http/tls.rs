@@ -35,10 +35,10 @@ pub struct Certificates {
     pair: ArcSwap<CertifiedKey>,
     /// The sessions that were started with this pair, so that a resumed session never uses an older certificate.
     sessions: ArcSwap<ServerSessionMemoryCache>,
-    seen: Mutex<Seen>,
+    seen: Mutex<FilesSeen>,
 }
 
-struct Seen {
+struct FilesSeen {
     /// The state of the files when they were last read.
     stamps: [Option<FileStamp>; 2],
     /// Why they could not be used, if so.
@@ -62,7 +62,7 @@ impl Certificates {
             provider,
             pair: ArcSwap::new(pair),
             sessions: ArcSwap::new(ServerSessionMemoryCache::new(SESSIONS)),
-            seen: Mutex::new(Seen { stamps, failure: None }),
+            seen: Mutex::new(FilesSeen { stamps, failure: None }),
         }))
     }
 
@@ -145,7 +145,7 @@ impl Certificates {
         error.message.to_string()
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, FilesSeen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
 //! The entries: 64 bytes per key, which is one cache line, in safe atomics, each entry with its own sequence lock. A
-//! reader that meets a change in progress gets [`Reading::Moving`]; it never waits and never sees a mix of versions.
+//! reader that meets a change in progress gets [`EntryReading::Moving`]; it never waits and never sees a mix of versions.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, OnceLock};
@@ -31,7 +31,7 @@ pub(super) struct Content {
     pub imported: bool,
 }
 
-pub(super) enum Reading<T> {
+pub(super) enum EntryReading<T> {
     /// The entry holds this digest, and `read` saw a consistent version of it.
     Same(T),
     Other,
@@ -66,7 +66,7 @@ impl Entries {
 
     /// Runs `read` between two reads of the version. If the version did not change, the owner and grant that `read`
     /// followed belonged to this entry the whole time.
-    pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> Reading<T> {
+    pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> EntryReading<T> {
         let words = self.entry(number);
         let before = words[7].load(Ordering::Acquire);
         let found: [u64; 4] = std::array::from_fn(|i| words[i].load(Ordering::Relaxed));
@@ -78,9 +78,9 @@ impl Entries {
         fence(Ordering::Acquire);
         let after = words[7].load(Ordering::Relaxed);
         match result {
-            _ if is_moving || before != after => Reading::Moving,
-            Some(result) => Reading::Same(result),
-            None => Reading::Other,
+            _ if is_moving || before != after => EntryReading::Moving,
+            Some(result) => EntryReading::Same(result),
+            None => EntryReading::Other,
         }
     }
 

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex};
 
 use crate::model::{Bounds, Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
-use entry::{Content, Entries, Reading};
+use entry::{Content, Entries, EntryReading};
 use interned::Interned;
 use memory::Blocks;
-use shard::{Place, Shard};
+use shard::{Shard, SlotPlace};
 
 const SHARDS: usize = 256;
 /// How many keys ahead a place is prefetched.
@@ -144,13 +144,13 @@ impl Index {
 
     /// Prefetches what a look-up of this digest reads first. It changes nothing else.
     pub fn fetch_place(&self, digest: &Digest) {
-        let place = Place::of(digest);
+        let place = SlotPlace::of(digest);
         self.shards[place.shard].table().fetch(place);
     }
 
     /// Prefetches what the look-up reads next.
     pub fn fetch_entry(&self, digest: &Digest) {
-        let place = Place::of(digest);
+        let place = SlotPlace::of(digest);
         if let Some(number) = self.shards[place.shard].table().candidates(place).next() {
             self.entries.fetch(number);
         }
@@ -164,7 +164,7 @@ impl Index {
         }
         // A miss is certain only if the index was full before the look-up and has not been reset since.
         let filled = self.filled.load(Ordering::Acquire);
-        let place = Place::of(digest);
+        let place = SlotPlace::of(digest);
         let table = self.shards[place.shard].table();
         for number in table.candidates(place) {
             let reading = self.entries.read(number, digest, |content| {
@@ -176,10 +176,10 @@ impl Index {
                 Some(look(&view))
             });
             match reading {
-                Reading::Same(Some(seen)) => return Lookup::Found(seen),
+                EntryReading::Same(Some(seen)) => return Lookup::Found(seen),
                 // The key is being changed at this moment, or is damaged, so the store must be asked.
-                Reading::Same(None) | Reading::Moving => return Lookup::Unsure,
-                Reading::Other => {}
+                EntryReading::Same(None) | EntryReading::Moving => return Lookup::Unsure,
+                EntryReading::Other => {}
             }
         }
         if !filled.is_multiple_of(2) && self.has_stayed(filled) { Lookup::Absent } else { Lookup::Unsure }
@@ -220,7 +220,7 @@ impl Index {
 
     /// The entry number of the key with this digest, if the index holds it.
     pub fn number(&self, digest: &Digest) -> Option<u32> {
-        let place = Place::of(digest);
+        let place = SlotPlace::of(digest);
         let table = self.shards[place.shard].table();
         table.candidates(place).find(|number| self.entries.digest(*number) == *digest)
     }
@@ -268,7 +268,7 @@ impl Writing<'_> {
         let owner = self.owner_number(&key.owner);
         let grant = self.grant_number(&key.grant);
         let content = Content { id: key.id, owner, grant, expires_at: key.expires_at, imported: key.imported };
-        let place = Place::of(&key.digest);
+        let place = SlotPlace::of(&key.digest);
         match self.index.number(&key.digest) {
             Some(number) => {
                 if key.imported {
@@ -292,7 +292,7 @@ impl Writing<'_> {
     }
 
     pub fn remove(&mut self, digest: &Digest) {
-        let place = Place::of(digest);
+        let place = SlotPlace::of(digest);
         let Some(number) = self.index.number(digest) else { return };
         self.index.recycled.fetch_add(1, Ordering::AcqRel);
         let old = self.index.entries.clear(number);

@@ -18,15 +18,15 @@ const SMALLEST: usize = 16;
 /// The place of a digest: its shard (first byte) and its mark, 32 more bits. The higher bits of the mark determine the
 /// first slot; all of them distinguish it from its neighbours.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct SlotPlace {
     pub shard: usize,
     mark: u32,
 }
 
-impl Place {
+impl SlotPlace {
     pub fn of(digest: &Digest) -> Self {
         let [shard, a, b, c, d, ..] = *digest.as_bytes();
-        Place { shard: shard as usize, mark: u32::from_le_bytes([a, b, c, d]) }
+        SlotPlace { shard: shard as usize, mark: u32::from_le_bytes([a, b, c, d]) }
     }
 }
 
@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// The entries with this mark; the caller must compare the digest.
-    pub fn candidates(&self, place: Place) -> impl Iterator<Item = u32> + '_ {
+    pub fn candidates(&self, place: SlotPlace) -> impl Iterator<Item = u32> + '_ {
         self.probe(place.mark)
             .map(|slot| slot.load(Ordering::Acquire))
             .take_while(|value| *value != EMPTY)
@@ -54,7 +54,7 @@ impl Table {
             .map(|value| value as u32 - 1)
     }
 
-    pub fn fetch(&self, place: Place) {
+    pub fn fetch(&self, place: SlotPlace) {
         let slots = self.slots();
         prefetch(&slots[start(place.mark, slots.len())]);
     }
@@ -104,7 +104,7 @@ impl Shard {
         self.table.load()
     }
 
-    pub fn insert(&self, place: Place, number: u32, blocks: &mut Blocks) {
+    pub fn insert(&self, place: SlotPlace, number: u32, blocks: &mut Blocks) {
         let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
         let slots = self.table.load().slots().len();
         if (self.used.load(Ordering::Relaxed) as usize + 1) * 4 > slots * 3 {
@@ -115,7 +115,7 @@ impl Shard {
         }
     }
 
-    pub fn remove(&self, place: Place, number: u32) {
+    pub fn remove(&self, place: SlotPlace, number: u32) {
         let value = slot_value(place, number);
         let table = self.table.load();
         if let Some(slot) = table.probe(place.mark).find(|slot| slot.load(Ordering::Relaxed) == value) {
@@ -151,7 +151,7 @@ fn start(mark: u32, count: usize) -> usize {
     ((u64::from(mark) * count as u64) >> 32) as usize
 }
 
-fn slot_value(place: Place, number: u32) -> u64 {
+fn slot_value(place: SlotPlace, number: u32) -> u64 {
     u64::from(place.mark) << 32 | u64::from(number + 1)
 }
 

@@ -46,9 +46,9 @@ fn key(number: u8, owner: IndexedOwner, grant_number: u8, imported: bool) -> Ind
 }
 
 /// Everything that a look-up can return.
-type Seen = (KeyId, IndexedOwner, Grant, Option<Time>);
+type Sighting = (KeyId, IndexedOwner, Grant, Option<Time>);
 
-fn look(index: &Index, digest: &Digest) -> Lookup<Seen> {
+fn look(index: &Index, digest: &Digest) -> Lookup<Sighting> {
     index.look(digest, |key| (key.id, key.owner.clone(), key.grant.clone(), key.expires_at))
 }
 
@@ -113,7 +113,7 @@ impl Model {
         }
     }
 
-    fn expected(&self, number: u8) -> Lookup<Seen> {
+    fn expected(&self, number: u8) -> Lookup<Sighting> {
         match self.keys.get(&number) {
             Some(key) => Lookup::Found((key.id, (*key.owner).clone(), (*key.grant).clone(), key.expires_at)),
             None if self.full => Lookup::Absent,

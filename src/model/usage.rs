@@ -17,7 +17,7 @@ impl Hour {
 
 /// Who used a key, as far as it is recorded: up to 200 bytes of user agent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Client {
+pub struct UseOrigin {
     pub address: Option<ClientAddress>,
     pub user_agent: Arc<[u8]>,
 }
@@ -27,7 +27,7 @@ pub struct Client {
 pub struct Tally {
     pub count: u64,
     pub last_at: Time,
-    pub last_client: Client,
+    pub last_client: UseOrigin,
 }
 
 impl Tally {

@@ -69,10 +69,10 @@ impl Default for SigningSettings {
 pub struct Signing {
     /// `None` until the first keys exist.
     ring: ArcSwapOption<Ring>,
-    running: OnceLock<Running>,
+    running: OnceLock<SigningService>,
 }
 
-pub struct Running {
+pub struct SigningService {
     pub settings: SigningSettings,
     pub issuer: String,
     pub signers: Pool<()>,
@@ -85,7 +85,7 @@ impl Signing {
         self.ring.load_full().ok_or_else(|| Error::unavailable("the signing keys do not exist yet"))
     }
 
-    pub fn running(&self) -> Result<&Running> {
+    pub fn running(&self) -> Result<&SigningService> {
         self.running.get().ok_or_else(|| Error::internal("signing was not started"))
     }
 
@@ -133,7 +133,7 @@ impl Signing {
         let keeper = Keeper::start(Arc::clone(self), keyrings, clock, &settings)?;
         let signers = Pool::start("signer", WAITING_SIGNATURES, vec![()])?;
         // A second call finds the first call's thread running and stops its own.
-        let _ = self.running.set(Running { settings, issuer: issuer.to_owned(), signers, keeper });
+        let _ = self.running.set(SigningService { settings, issuer: issuer.to_owned(), signers, keeper });
         Ok(())
     }
 

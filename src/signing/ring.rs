@@ -14,7 +14,7 @@ use crate::model::{SigningAlgorithm, Time};
 
 pub struct Ring {
     signers: HashMap<SigningAlgorithm, Signer>,
-    checkers: HashMap<String, Checker>,
+    checkers: HashMap<String, JwtChecker>,
     jwks: String,
 }
 
@@ -23,7 +23,7 @@ struct Signer {
     key: EncodingKey,
 }
 
-struct Checker {
+struct JwtChecker {
     algorithm: SigningAlgorithm,
     key: DecodingKey,
     ends_at: Option<Time>,
@@ -37,7 +37,7 @@ impl Ring {
             let key = make::signer(stored.algorithm, &stored.private)?;
             let jwk = make::public(stored.algorithm, &key)?;
             let kid = jwk.common.key_id.clone().unwrap_or_default();
-            let checker = Checker {
+            let checker = JwtChecker {
                 algorithm: stored.algorithm,
                 key: DecodingKey::from_jwk(&jwk).map_err(Error::internal)?,
                 ends_at: stored.ends_at,

@@ -12,7 +12,7 @@ pub use super::journal_batch::Counted;
 use super::journal_batch::{head, read};
 use crate::error::{Error, Result};
 use crate::model::KeyId;
-use crate::model::usage::{Client, Hour, Tally, Uses};
+use crate::model::usage::{Hour, Tally, UseOrigin, Uses};
 
 const MAGIC: [u8; 8] = *b"kbusage2";
 const HEADER: usize = 24;
@@ -52,7 +52,7 @@ impl Journal {
     }
 
     /// Appends uses. `number` identifies the file permanently if a new one is created.
-    pub fn append(&mut self, clients: &[Client], uses: &Uses, number: i64) -> Result<()> {
+    pub fn append(&mut self, clients: &[UseOrigin], uses: &Uses, number: i64) -> Result<()> {
         let path = self.path();
         let current = match &mut self.current {
             Some(current) => current,
@@ -170,7 +170,7 @@ impl Journal {
 }
 
 /// The batches with the totals of a whole journal; an error aborts the attempt.
-pub type Sums<'a> = &'a mut dyn Iterator<Item = Result<(Vec<Client>, Uses)>>;
+pub type Sums<'a> = &'a mut dyn Iterator<Item = Result<(Vec<UseOrigin>, Uses)>>;
 
 impl Written {
     fn begin(database: &Path, path: &Path, number: i64, replaced: i64) -> Result<Self> {
@@ -187,7 +187,7 @@ impl Written {
         Ok(Written { file, number, bytes: HEADER as u64, rewritten: 0 })
     }
 
-    fn append(&mut self, clients: &[Client], uses: &Uses, counted: Counted) -> io::Result<()> {
+    fn append(&mut self, clients: &[UseOrigin], uses: &Uses, counted: Counted) -> io::Result<()> {
         let head = head(clients, uses, counted);
         let written = self.file.write_all(&head).and_then(|()| self.file.write_all(uses.as_bytes()));
         if written.is_err() {
@@ -260,9 +260,9 @@ mod tests {
     use crate::model::usage::Use;
     use crate::model::{ClientAddress, Time};
 
-    fn batch(count: u32, number: u32) -> (Vec<Client>, Uses) {
+    fn batch(count: u32, number: u32) -> (Vec<UseOrigin>, Uses) {
         let address = Some(ClientAddress::Known([10, 0, 0, 1].into()));
-        let clients = vec![Client::default(), Client { address, user_agent: (*b"curl/8").into() }];
+        let clients = vec![UseOrigin::default(), UseOrigin { address, user_agent: (*b"curl/8").into() }];
         let mut uses = Uses::default();
         for _ in 0..count {
             let used = Use { key: KeyId::from_bytes([7; 16]), at: Time::from_millis(5_000_000), client: 1, number };

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::model::ClientAddress;
-use crate::model::usage::{Client, Hour, Tallies, Tally, Uses, merge};
+use crate::model::usage::{Hour, Tallies, Tally, UseOrigin, Uses, merge};
 
 const LONGEST_USER_AGENT: usize = 200;
 const SINGLE: u8 = 0;
@@ -24,7 +24,7 @@ pub enum Counted {
 }
 
 /// The batch without the bytes of the uses, which follow it.
-pub(super) fn head(clients: &[Client], uses: &Uses, counted: Counted) -> Vec<u8> {
+pub(super) fn head(clients: &[UseOrigin], uses: &Uses, counted: Counted) -> Vec<u8> {
     let mut body = Vec::with_capacity(4 + clients.len() * 40);
     body.extend_from_slice(&(clients.len() as u32).to_le_bytes());
     for client in clients {
@@ -83,7 +83,7 @@ fn decode(body: &[u8], are_sums: bool) -> Option<Tallies> {
             UNKNOWN_ADDRESS => Some(ClientAddress::Unknown),
             _ => None,
         };
-        clients.push(Client { address, user_agent: user_agent.into() });
+        clients.push(UseOrigin { address, user_agent: user_agent.into() });
         rest = after;
     }
     let mut tallies = Tallies::default();

@@ -69,7 +69,7 @@ pub(super) struct DatabaseFile(ManuallyDrop<File>);
 
 /// The header in the file itself, without changes that are only in the log (sqlite.org/fileformat2 §1.3).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
+pub(super) struct FileHeader {
     pub mark: Mark,
 }
 
@@ -101,12 +101,12 @@ impl DatabaseFile {
     }
 
     /// Reads the header; `None` if it is not that of a database of ours.
-    pub fn header(&self) -> io::Result<Option<Header>> {
+    pub fn header(&self) -> io::Result<Option<FileHeader>> {
         let mut bytes = [0; 100];
         self.0.read_exact_at(&mut bytes, 0)?;
         let four = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let is_ours = bytes.starts_with(b"SQLite format 3\0") && four(68) == APPLICATION_ID;
-        Ok(is_ours.then(|| Header { mark: Mark::from_bits(four(60)) }))
+        Ok(is_ours.then(|| FileHeader { mark: Mark::from_bits(four(60)) }))
     }
 
     /// Marks the file itself as continuing in its log. This bypasses SQLite, so it is allowed only while the log has a

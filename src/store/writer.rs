@@ -71,7 +71,7 @@ impl Writer {
         let (queue, messages) = sync_channel(QUEUE);
         let woken = Arc::new(AtomicBool::new(false));
         let counters = Arc::new(Counters::new());
-        let mut loop_ = WriterLoop {
+        let mut worker = WriterLoop {
             path: place.path,
             db,
             watch,
@@ -89,14 +89,14 @@ impl Writer {
             reserve,
             lock,
         };
-        if loop_.lock.is_some() && !loop_.is_replacing {
+        if worker.lock.is_some() && !worker.is_replacing {
             // Before any reply.
-            let renewed = loop_.renew_file();
-            loop_.note_marking(renewed);
+            let renewed = worker.renew_file();
+            worker.note_marking(renewed);
         }
         let run = move || {
             // The server must not continue with half-updated bookkeeping; the supervisor restarts it.
-            if catch_unwind(AssertUnwindSafe(|| loop_.run())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
                 tracing::error!("the writer thread panicked; stopping the process");
                 log::flush(Duration::from_millis(500));
                 std::process::abort();

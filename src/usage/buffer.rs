@@ -1,9 +1,9 @@
 //! The uses that one thread has recorded since the last collection. Two buffers take turns, so that a collection costs
 //! the thread only a swap.
 
-use super::clients::Clients;
+use super::clients::UseOrigins;
 use super::counts::UNNUMBERED;
-use crate::model::usage::{Client, Use, Uses};
+use crate::model::usage::{Use, UseOrigin, Uses};
 use crate::model::{ClientAddress, KeyId, Time};
 
 /// Maximum uses that a thread records between two collections.
@@ -15,16 +15,16 @@ const SEARCHED: usize = 512;
 
 #[derive(Default)]
 pub struct Buffer {
-    pub noted: Noted,
-    spare: Option<Noted>,
+    pub noted: UseBatch,
+    spare: Option<UseBatch>,
     /// Uses dropped because the buffer was full.
     pub lost: u64,
 }
 
 #[derive(Default)]
-pub struct Noted {
+pub struct UseBatch {
     pub uses: Uses,
-    pub clients: Clients,
+    pub clients: UseOrigins,
 }
 
 impl Buffer {
@@ -44,19 +44,19 @@ impl Buffer {
         self.noted.uses.push(Use { key, at, client, number: number.unwrap_or(UNNUMBERED) });
     }
 
-    pub fn take(&mut self) -> Noted {
+    pub fn take(&mut self) -> UseBatch {
         let spare = self.spare.take().unwrap_or_default();
         std::mem::replace(&mut self.noted, spare)
     }
 
     /// Returns the buffer for the next turn, with no more capacity than usual.
-    pub fn give_back(&mut self, mut noted: Noted) {
+    pub fn give_back(&mut self, mut noted: UseBatch) {
         noted.uses.clear(ROOM);
         noted.clients.clear();
         self.spare = Some(noted);
     }
 
-    pub fn last_use(&self, key: &KeyId) -> Option<(Time, Client)> {
+    pub fn last_use(&self, key: &KeyId) -> Option<(Time, UseOrigin)> {
         let newest = self.noted.uses.iter().rev().take(SEARCHED);
         let found = newest.into_iter().find(|used| used.key == *key)?;
         Some((found.at, self.noted.clients.get(found.client).clone()))

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::model::ClientAddress;
 use crate::model::foreign_text::without_keys;
-use crate::model::usage::Client;
+use crate::model::usage::UseOrigin;
 
 /// Maximum distinct clients recorded at a time; for others, only the time of use is known.
 const MOST: usize = 1 << 16;
@@ -14,19 +14,19 @@ const RECENT: usize = 64;
 
 pub const NOBODY: u32 = 0;
 
-pub struct Clients {
-    list: Vec<Client>,
-    numbers: HashMap<Client, u32>,
+pub struct UseOrigins {
+    list: Vec<UseOrigin>,
+    numbers: HashMap<UseOrigin, u32>,
     recent: [u32; RECENT],
 }
 
-impl Default for Clients {
+impl Default for UseOrigins {
     fn default() -> Self {
-        Clients { list: vec![Client::default()], numbers: HashMap::new(), recent: [NOBODY; RECENT] }
+        UseOrigins { list: vec![UseOrigin::default()], numbers: HashMap::new(), recent: [NOBODY; RECENT] }
     }
 }
 
-impl Clients {
+impl UseOrigins {
     /// The client's number; new clients get a new one.
     pub fn number(&mut self, address: Option<ClientAddress>, user_agent: &[u8]) -> u32 {
         let place = place(address, user_agent);
@@ -35,12 +35,12 @@ impl Clients {
         if held.address == address && *held.user_agent == *user_agent {
             return recent;
         }
-        let number = self.add(&Client { address, user_agent: without_keys(user_agent).into() });
+        let number = self.add(&UseOrigin { address, user_agent: without_keys(user_agent).into() });
         self.recent[place] = number;
         number
     }
 
-    pub fn add(&mut self, client: &Client) -> u32 {
+    pub fn add(&mut self, client: &UseOrigin) -> u32 {
         if let Some(number) = self.numbers.get(client) {
             return *number;
         }
@@ -53,11 +53,11 @@ impl Clients {
         number
     }
 
-    pub fn get(&self, number: u32) -> &Client {
+    pub fn get(&self, number: u32) -> &UseOrigin {
         self.list.get(number as usize).unwrap_or(&self.list[0])
     }
 
-    pub fn list(&self) -> &[Client] {
+    pub fn list(&self) -> &[UseOrigin] {
         &self.list
     }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_client_has_one_number_and_too_many_have_none() {
-        let mut clients = Clients::default();
+        let mut clients = UseOrigins::default();
         let at = |address: [u8; 4]| Some(ClientAddress::Known(address.into()));
         let one = clients.number(at([10, 0, 0, 1]), b"curl/8");
         let other = clients.number(at([10, 0, 0, 65]), b"curl/8");

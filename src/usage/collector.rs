@@ -68,7 +68,7 @@ impl Collector {
         };
         let run = move |orders: Orders| {
             give_way();
-            work.told("usage counts left by a crash", |work| work.journal.recover());
+            work.attempt("usage counts left by a crash", |work| work.journal.recover());
             while !orders.to_stop_within(work.pause) {
                 work.turn();
             }
@@ -108,10 +108,10 @@ impl CollectorLoop {
         let since = self.pause;
         self.collect();
         if self.is_due() {
-            self.told("usage counts", CollectorLoop::finish);
+            self.attempt("usage counts", CollectorLoop::finish);
         }
         self.prune_if_due();
-        if self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
+        if self.attempt("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             match self.fold.due(since) {
                 Some(steps) => self.fold_some(steps, SMALL_CHUNK),
                 None => self.fold_some(u32::MAX, CHUNK),
@@ -122,8 +122,8 @@ impl CollectorLoop {
 
     fn finish_up(&mut self) {
         self.collect();
-        self.told("usage counts", CollectorLoop::finish);
-        while self.told("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
+        self.attempt("usage counts", CollectorLoop::finish);
+        while self.attempt("finished usage counts", |work| work.fold.open(&work.journal)) == Some(true) {
             if !self.fold_some(u32::MAX, CHUNK) {
                 return;
             }
@@ -133,7 +133,7 @@ impl CollectorLoop {
     /// Returns false if it failed.
     fn fold_some(&mut self, steps: u32, rows: usize) -> bool {
         for _ in 0..steps {
-            match self.told("usage counts in the database", |work| work.fold.step(rows)) {
+            match self.attempt("usage counts in the database", |work| work.fold.step(rows)) {
                 None => return false,
                 Some(false) => break,
                 Some(true) => {}
@@ -151,7 +151,7 @@ impl CollectorLoop {
             let noted = lock(buffer).take();
             collected += noted.uses.len();
             if !noted.uses.is_empty() {
-                self.told("usage counts", |work| {
+                self.attempt("usage counts", |work| {
                     // The journal's permanent number, under which its folded rows are recorded.
                     let number = work.number()?;
                     work.journal.append(noted.clients.list(), &noted.uses, number)
@@ -165,14 +165,14 @@ impl CollectorLoop {
         self.pause = self.pause.div_f64(handfuls).clamp(COLLECT_SOONEST, COLLECT);
         let sums = lock(&usage.0.counts).rows() * Uses::BYTES as u64;
         if self.journal.bytes() > LARGE.max(4 * sums).max(2 * self.journal.rewritten()) {
-            self.told("the usage journal", |work| {
+            self.attempt("the usage journal", |work| {
                 let number = work.number()?;
                 work.with_sums(|journal, sums| journal.rewrite(sums, number))
             });
         }
     }
 
-    fn count(&self, uses: &Uses, clients: &super::clients::Clients) {
+    fn count(&self, uses: &Uses, clients: &super::clients::UseOrigins) {
         let index = self.store.index();
         let clients = lock(&self.usage.0.counts).translate(clients);
         // If the index has released no entry since the last turn began, entry ownership needs no check.
@@ -243,7 +243,7 @@ impl CollectorLoop {
     }
 
     /// Logs a failure; its data is kept and tried again.
-    fn told<T>(&mut self, what: &str, act: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
+    fn attempt<T>(&mut self, what: &str, act: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
         let outcome = act(self);
         if let Err(error) = &outcome {
             let now = self.clock.steady();

@@ -3,9 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::clients::{Clients, NOBODY};
+use super::clients::{NOBODY, UseOrigins};
 use crate::index::memory::{LARGE_PAGE, Words, prefetch};
-use crate::model::usage::{Client, Hour, Tallies, Tally, Use, Uses, merge};
+use crate::model::usage::{Hour, Tallies, Tally, Use, UseOrigin, Uses, merge};
 use crate::model::{KeyId, Time};
 
 /// Keys per chunk; a chunk is allocated when the first of its keys is used.
@@ -20,7 +20,7 @@ pub const UNNUMBERED: u32 = u32::MAX;
 #[derive(Default)]
 pub struct Counts {
     chunks: Vec<Option<Words>>,
-    clients: Clients,
+    clients: UseOrigins,
     /// The hour that the slots count; uses in other hours are strays.
     hour: Option<Hour>,
     strays: Tallies,
@@ -72,7 +72,7 @@ impl Counts {
     }
 
     /// Takes over a thread's clients; returns our number for each of its numbers.
-    pub fn translate(&mut self, clients: &Clients) -> Vec<u32> {
+    pub fn translate(&mut self, clients: &UseOrigins) -> Vec<u32> {
         clients.list().iter().map(|client| self.clients.add(client)).collect()
     }
 
@@ -135,7 +135,7 @@ impl Counts {
     }
 
     /// A key's last use, as far as it is known here.
-    pub fn last_use(&self, number: Option<u32>, key: &KeyId, now: Time) -> Option<(Time, Client)> {
+    pub fn last_use(&self, number: Option<u32>, key: &KeyId, now: Time) -> Option<(Time, UseOrigin)> {
         let counted = number.and_then(|number| {
             let slot = Slot::read(self.held(number)?);
             let is_known = slot.tail == tail(key) && slot.at > 0 && slot.client != NOBODY;
@@ -149,8 +149,8 @@ impl Counts {
     }
 
     /// The totals of one piece, with the clients that they name. `key_at` returns the key at a number.
-    pub fn sums(&self, piece: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<Client>, Uses) {
-        let (mut clients, mut uses) = (Clients::default(), Uses::default());
+    pub fn sums(&self, piece: usize, key_at: impl Fn(u32) -> Option<KeyId>) -> (Vec<UseOrigin>, Uses) {
+        let (mut clients, mut uses) = (UseOrigins::default(), Uses::default());
         let (chunk, start) = (piece * PIECE / CHUNK, piece * PIECE % CHUNK);
         let slots = self.chunks.get(chunk).and_then(Option::as_ref).map_or(&[][..], slots);
         let piece = slots.iter().enumerate().skip(start).take(PIECE).map(|(at, slot)| (at, Slot::read(slot)));
@@ -165,8 +165,8 @@ impl Counts {
     }
 
     /// The totals of the strays.
-    pub fn stray_sums(&self) -> (Vec<Client>, Uses) {
-        let (mut clients, mut uses) = (Clients::default(), Uses::default());
+    pub fn stray_sums(&self) -> (Vec<UseOrigin>, Uses) {
+        let (mut clients, mut uses) = (UseOrigins::default(), Uses::default());
         for ((key, _), tally) in &self.strays {
             let client = clients.add(&tally.last_client);
             let number = u32::try_from(tally.count).unwrap_or(u32::MAX);
@@ -178,7 +178,7 @@ impl Counts {
     /// Starts counting again after all totals were taken. The last client is kept for keys that were used since the
     /// previous call.
     pub fn start_over(&mut self) {
-        let mut kept = Clients::default();
+        let mut kept = UseOrigins::default();
         for place in self.chunks.iter().flatten().flat_map(slots) {
             let slot = Slot::read(place);
             if slot.tail == 0 && slot.at == 0 {
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn who_was_last_stays_known_until_a_whole_turn_without_use() {
         let mut counts = Counts::default();
-        let mut clients = Clients::default();
+        let mut clients = UseOrigins::default();
         let number = clients.number(Some(ClientAddress::Known([10, 0, 0, 9].into())), b"curl/8");
         let client = counts.translate(&clients)[number as usize];
         counts.add(&used(1, 5, HOUR), client, |_, _| true);

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::ambient::PerThread;
 use crate::model::key::LastUse;
-use crate::model::usage::Client;
+use crate::model::usage::UseOrigin;
 use crate::model::{ClientAddress, KeyId, KeyRecord, Time, foreign_text};
 use crate::store::Store;
 use buffer::Buffer;
@@ -20,7 +20,7 @@ pub use collector::Collector;
 use counts::Counts;
 
 #[derive(Clone, Default)]
-pub struct Usage(Arc<Shared>);
+pub struct Usage(Arc<UsageBuffers>);
 
 /// The usage figures for the metrics.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub struct UsageState {
     pub lost: u64,
 }
 
-struct Shared {
+struct UsageBuffers {
     /// A thread's own buffer is uncontended, except while it is swapped.
     buffers: PerThread<Mutex<Buffer>>,
     counts: Mutex<Counts>,
@@ -39,10 +39,10 @@ struct Shared {
     folding: AtomicU64,
 }
 
-impl Default for Shared {
+impl Default for UsageBuffers {
     fn default() -> Self {
         let buffers = PerThread::new(|| Mutex::new(Buffer::default()));
-        Shared { buffers, counts: Mutex::default(), folding: AtomicU64::new(0) }
+        UsageBuffers { buffers, counts: Mutex::default(), folding: AtomicU64::new(0) }
     }
 }
 
@@ -74,7 +74,7 @@ impl Usage {
     }
 }
 
-fn shown(at: Time, client: &Client) -> LastUse {
+fn shown(at: Time, client: &UseOrigin) -> LastUse {
     let user_agent = foreign_text::user_agent(&client.user_agent);
     LastUse {
         at,

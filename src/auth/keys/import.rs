@@ -102,13 +102,13 @@ impl Auth {
             if done == batch.len() {
                 let next = rows.by_ref().take(MAX_ROWS).zip(number..);
                 let next = next.map(|(row, number)| Ok((pending.id(number, self.entropy.bytes()?), row?)));
-                (batch, done) = (Arc::new(next.collect::<Result<Vec<Row>>>()?), 0);
+                (batch, done) = (Arc::new(next.collect::<Result<Vec<ImportRow>>>()?), 0);
             }
             if batch.is_empty() {
                 break;
             }
             match self.write_some(Arc::clone(&batch), done, pending, revoked, now).await? {
-                Ok(Step { written, revived: some }) => {
+                Ok(ImportStep { written, revived: some }) => {
                     (number, done) = (number + written as u64, done + written);
                     revived.extend(some);
                 }
@@ -136,12 +136,12 @@ impl Auth {
     /// Writes as many of `rows`, starting at `done`, as fit into one transaction.
     async fn write_some(
         &self,
-        rows: Arc<Vec<Row>>,
+        rows: Arc<Vec<ImportRow>>,
         done: usize,
         pending: PendingImport,
         revoked: RevokedLines,
         now: Time,
-    ) -> Result<Result<Step, Refusal>> {
+    ) -> Result<Result<ImportStep, RefusedLine>> {
         let (clock, store): (Arc<dyn Clock>, Arc<Store>) = (Arc::clone(&self.clock), Arc::clone(&self.store));
         let step = move |tx: &Tx<'_>| {
             let began = clock.steady();
@@ -154,7 +154,7 @@ impl Auth {
     /// Names the first refused line, and refused lines within a limited distance after it.
     async fn refuse_lines(
         &self,
-        first: Refusal,
+        first: RefusedLine,
         later: impl Iterator<Item = Result<(u64, ImportedKey)>>,
         revoked: RevokedLines,
     ) -> Result<Error> {
@@ -166,7 +166,7 @@ impl Auth {
             }
             refusals.extend(self.store.read(move |tx| refusals_among(tx, &some, revoked)).await?);
         }
-        let lines: Vec<String> = refusals.iter().take(MAX_REFUSED).map(Refusal::text).collect();
+        let lines: Vec<String> = refusals.iter().take(MAX_REFUSED).map(RefusedLine::text).collect();
         Ok(Error::conflict(format!("{}\nNothing was imported.", lines.join("\n"))))
     }
 
@@ -190,7 +190,7 @@ pub(in crate::auth) async fn remove_abandoned(store: &Store) -> Result<bool> {
 }
 
 /// Why a line cannot be imported.
-struct Refusal {
+struct RefusedLine {
     line: u64,
     why: Why,
 }
@@ -201,7 +201,7 @@ enum Why {
     Revoked(Time),
 }
 
-impl Refusal {
+impl RefusedLine {
     fn text(&self) -> String {
         let line = self.line;
         match &self.why {
@@ -218,10 +218,10 @@ impl Refusal {
 }
 
 /// A row with its line number.
-type Row = (KeyId, (u64, ImportedKey));
+type ImportRow = (KeyId, (u64, ImportedKey));
 
 /// The result of one transaction: the number of rows, and the restored keys among them.
-struct Step {
+struct ImportStep {
     written: usize,
     revived: Vec<KeyId>,
 }
@@ -230,18 +230,18 @@ struct Step {
 fn insert(
     tx: &Tx<'_>,
     pending: &PendingImport,
-    rows: &[Row],
+    rows: &[ImportRow],
     revoked: RevokedLines,
     now: Time,
     is_time: impl Fn() -> bool,
-) -> Result<Result<Step, Refusal>> {
+) -> Result<Result<ImportStep, RefusedLine>> {
     lost_rows(tx, pending)?;
     let (mut owners, mut revived) = (HashMap::new(), Vec::new());
     for (written, (id, (line, key))) in rows.iter().enumerate() {
         if written >= MIN_ROWS && written.is_multiple_of(64) && is_time() {
-            return Ok(Ok(Step { written, revived }));
+            return Ok(Ok(ImportStep { written, revived }));
         }
-        let refused = |why| Ok(Err(Refusal { line: *line, why }));
+        let refused = |why| Ok(Err(RefusedLine { line: *line, why }));
         let Some(owner) = owner(tx, &mut owners, &key.owner)? else { return refused(Why::NoOwner(key.owner.clone())) };
         if let Some(at) = tx.revoked_at(&key.digest)? {
             if revoked == RevokedLines::Refuse {
@@ -253,7 +253,7 @@ fn insert(
             return refused(Why::Here);
         }
     }
-    Ok(Ok(Step { written: rows.len(), revived }))
+    Ok(Ok(ImportStep { written: rows.len(), revived }))
 }
 
 fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {
@@ -273,7 +273,7 @@ fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {
 }
 
 /// The rows that [`insert`] would refuse; of two lines with the same key, neither.
-fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLines) -> Result<Vec<Refusal>> {
+fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLines) -> Result<Vec<RefusedLine>> {
     let mut owners = HashMap::new();
     let mut refusals = Vec::new();
     for (line, key) in rows {
@@ -286,7 +286,7 @@ fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLine
         } else {
             None
         };
-        refusals.extend(why.map(|why| Refusal { line: *line, why }));
+        refusals.extend(why.map(|why| RefusedLine { line: *line, why }));
     }
     Ok(refusals)
 }

@@ -12,7 +12,7 @@ use std::thread;
 pub use hasher::{Hasher, Match};
 pub use queue::Lane;
 
-use self::queue::Queue;
+use self::queue::PasswordQueue;
 use crate::ambient::Entropy;
 use crate::error::Result;
 use crate::model::Password;
@@ -21,7 +21,7 @@ use crate::model::Password;
 const MAX_THREADS: usize = 4;
 
 pub struct Passwords {
-    queue: Queue,
+    queue: PasswordQueue,
     /// The hash (PHC string) of a random password. Unknown emails are checked against it, so that they take as long.
     nobody: Arc<str>,
 }
@@ -30,7 +30,7 @@ impl Passwords {
     pub fn start(entropy: &dyn Entropy) -> Result<Self> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
         let nobody = Hasher::default().hash(&entropy.bytes::<32>()?, &entropy.bytes()?)?;
-        Ok(Passwords { queue: Queue::start(threads)?, nobody: nobody.into() })
+        Ok(Passwords { queue: PasswordQueue::start(threads)?, nobody: nobody.into() })
     }
 
     /// The PHC string for a new password, with this salt, which must be fresh.

@@ -14,9 +14,9 @@ use crate::model::Digest;
 use crate::model::client_address::Neighbourhood;
 
 /// A waiting job has a password (up to 12 KiB in NFKC) and a hash, so full queues need up to 4 MiB.
-const STRANGERS: Bounds = Bounds { line: 32, all: 192 };
-const TRUSTED: Bounds = Bounds { line: 64, all: 128 };
-const KNOWN: Bounds = Bounds { line: 4, ..TRUSTED };
+const STRANGERS: QueueBounds = QueueBounds { line: 32, all: 192 };
+const TRUSTED: QueueBounds = QueueBounds { line: 64, all: 128 };
+const KNOWN: QueueBounds = QueueBounds { line: 4, ..TRUSTED };
 
 /// The line in which a job waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,27 +28,27 @@ pub enum Lane {
     Stranger(Neighbourhood),
 }
 
-type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
+type PasswordJob = Box<dyn FnOnce(&mut Hasher) + Send>;
 
-pub(super) struct Queue(Arc<Shared>);
+pub(super) struct PasswordQueue(Arc<QueueState>);
 
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct QueueState {
+    waiting: Mutex<WaitingAttempts>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
-    known: Lines<Option<Digest>, Job>,
-    strangers: Lines<Neighbourhood, Job>,
+struct WaitingAttempts {
+    known: FairLines<Option<Digest>, PasswordJob>,
+    strangers: FairLines<Neighbourhood, PasswordJob>,
     /// Whose turn it is if both wait.
     is_strangers_turn: bool,
     is_closed: bool,
 }
 
-impl Queue {
+impl PasswordQueue {
     pub fn start(threads: usize) -> Result<Self> {
-        let queue = Queue(Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() }));
+        let queue = PasswordQueue(Arc::new(QueueState { waiting: Mutex::default(), changed: Condvar::new() }));
         for number in 0..threads {
             let shared = Arc::clone(&queue.0);
             thread::Builder::new()
@@ -65,7 +65,7 @@ impl Queue {
         job: impl FnOnce(&mut Hasher) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |hasher| {
+        let job: PasswordJob = Box::new(move |hasher| {
             if reply.is_closed() {
                 return;
             }
@@ -90,16 +90,16 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for PasswordQueue {
     fn drop(&mut self) {
         self.0.lock().is_closed = true;
         self.0.changed.notify_all();
     }
 }
 
-impl Shared {
+impl QueueState {
     /// No job runs under the lock, so a panic leaves the guarded data intact.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingAttempts> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// Waits for the next job; memory is kept only between consecutive jobs. `None` means stop.
-    fn next(&self, hasher: &mut Hasher) -> Option<Job> {
+    fn next(&self, hasher: &mut Hasher) -> Option<PasswordJob> {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = waiting.next() {
@@ -135,9 +135,9 @@ impl Shared {
     }
 }
 
-impl Waiting {
+impl WaitingAttempts {
     /// Known visitors go first, but not twice in a row before an unknown one.
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<PasswordJob> {
         let job = if self.is_strangers_turn {
             self.strangers.pop().or_else(|| self.known.pop())
         } else {
@@ -149,30 +149,30 @@ impl Waiting {
 }
 
 #[derive(Clone, Copy)]
-struct Bounds {
+struct QueueBounds {
     line: usize,
     all: usize,
 }
 
-/// Lines that are served in turn.
-struct Lines<K, J> {
+/// FairLines that are served in turn.
+struct FairLines<K, J> {
     lines: VecDeque<(K, VecDeque<J>)>,
     count: usize,
 }
 
-impl<K, J> Default for Lines<K, J> {
+impl<K, J> Default for FairLines<K, J> {
     fn default() -> Self {
-        Lines { lines: VecDeque::new(), count: 0 }
+        FairLines { lines: VecDeque::new(), count: 0 }
     }
 }
 
-impl<K: PartialEq, J> Lines<K, J> {
+impl<K: PartialEq, J> FairLines<K, J> {
     fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Returns the job that gave up its place, if one had to, or the new job if there is no room for it.
-    fn push(&mut self, key: K, job: J, bounds: Bounds) -> std::result::Result<Option<J>, J> {
+    fn push(&mut self, key: K, job: J, bounds: QueueBounds) -> std::result::Result<Option<J>, J> {
         let own = self.lines.iter().position(|(other, _)| *other == key);
         let length = own.map_or(0, |own| self.lines[own].1.len());
         if length >= bounds.line {
@@ -211,11 +211,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SMALL: Bounds = Bounds { line: 3, all: 5 };
+    const SMALL: QueueBounds = QueueBounds { line: 3, all: 5 };
 
     #[test]
     fn lines_are_served_in_turn() {
-        let mut lines = Lines::default();
+        let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4)] {
             assert!(lines.push(key, job, SMALL).unwrap().is_none());
         }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_longest_line_makes_room_for_a_newcomer() {
-        let mut lines = Lines::default();
+        let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('b', 5)] {
             assert_eq!(lines.push(key, job, SMALL), Ok(None));
         }
@@ -236,14 +236,14 @@ mod tests {
 
     #[test]
     fn who_is_known_goes_first_and_does_not_shut_out_strangers() {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingAttempts::default();
         let (told, order) = std::sync::mpsc::channel();
         let from = crate::model::ClientAddress::Unknown.neighbourhood();
         for number in 0..3 {
             let (known, stranger) = (told.clone(), told.clone());
-            let job: Job = Box::new(move |_| stranger.send(("stranger", number)).unwrap());
+            let job: PasswordJob = Box::new(move |_| stranger.send(("stranger", number)).unwrap());
             assert!(waiting.strangers.push(from, job, STRANGERS).is_ok_and(|none| none.is_none()));
-            let job: Job = Box::new(move |_| known.send(("known", number)).unwrap());
+            let job: PasswordJob = Box::new(move |_| known.send(("known", number)).unwrap());
             assert!(waiting.known.push(None, job, KNOWN).is_ok_and(|none| none.is_none()));
         }
         let mut hasher = Hasher::default();
@@ -255,7 +255,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_job_is_lost_and_no_bound_is_broken(steps in proptest::collection::vec(proptest::option::of(0_u8..4), 0..200)) {
-            let (mut lines, mut held) = (Lines::default(), std::collections::BTreeSet::new());
+            let (mut lines, mut held) = (FairLines::default(), std::collections::BTreeSet::new());
             for (job, step) in steps.into_iter().enumerate() {
                 match step {
                     Some(key) => {

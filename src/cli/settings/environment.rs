@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, Command};
 
-use super::given::{Given, Origin};
+use super::given::{Given, GivenBy};
 use super::known::{known, nearest, variable};
 use super::layer::Layer;
 use crate::error::{Error, Result};
@@ -59,7 +59,7 @@ impl Environment {
             if name == CONFIG {
                 environment.config = Some(PathBuf::from(text));
             } else {
-                environment.settings.insert(setting, Given::new(Origin::Variable(name.to_owned()), text));
+                environment.settings.insert(setting, Given::new(GivenBy::Variable(name.to_owned()), text));
             }
         }
         Ok(environment)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction};
 use toml::{Table, Value};
 
-use super::given::{Given, Origin};
+use super::given::{Given, GivenBy};
 use super::known::{name, nearest};
 use super::layer::Layer;
 use super::policy::{POLICY, PolicySection};
@@ -65,7 +65,7 @@ impl SettingsFile {
             let Some(value) = plain(&value, setting) else {
                 return Err(Error::invalid("usage", format!("{key} in {shown}: write a text or a number.")));
             };
-            settings.insert(setting, Given::new(Origin::File(key, shown.clone()), value));
+            settings.insert(setting, Given::new(GivenBy::File(key, shown.clone()), value));
         }
         let policy = toml::from_str(&text).map_err(wrong)?;
         Ok(SettingsFile { shown, settings, policy })

@@ -17,13 +17,13 @@ use crate::model::expiry::parse_span;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
-    origin: Origin,
+    origin: GivenBy,
     /// Flags can be any bytes: a path need not be UTF-8.
     text: OsString,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Origin {
+pub enum GivenBy {
     /// `--workers`
     Flag(String),
     /// `KEYBEARER_WORKERS`
@@ -32,19 +32,19 @@ pub enum Origin {
     File(String, String),
 }
 
-impl Origin {
+impl GivenBy {
     fn name(&self) -> String {
         match self {
-            Origin::Flag(name) | Origin::Variable(name) => name.clone(),
-            Origin::File(name, path) => format!("{name} in {path}"),
+            GivenBy::Flag(name) | GivenBy::Variable(name) => name.clone(),
+            GivenBy::File(name, path) => format!("{name} in {path}"),
         }
     }
 
     fn with(&self, text: &str) -> String {
         match self {
-            Origin::Flag(name) => format!("{name} {text}"),
-            Origin::Variable(name) => format!("{name}={text}"),
-            Origin::File(name, path) => format!("{name} = {text:?} in {path}"),
+            GivenBy::Flag(name) => format!("{name} {text}"),
+            GivenBy::Variable(name) => format!("{name}={text}"),
+            GivenBy::File(name, path) => format!("{name} = {text:?} in {path}"),
         }
     }
 }
@@ -58,7 +58,7 @@ pub fn set<T>(target: &mut T, given: &Option<Given>, parse: impl Fn(&Given) -> R
 }
 
 impl Given {
-    pub fn new(origin: Origin, text: impl Into<OsString>) -> Self {
+    pub fn new(origin: GivenBy, text: impl Into<OsString>) -> Self {
         Given { origin, text: text.into() }
     }
 
@@ -137,6 +137,6 @@ impl TypedValueParser for FlagParser {
 
     fn parse_ref(&self, _: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<Given, clap::Error> {
         let name = arg.and_then(Arg::get_long).unwrap_or_default();
-        Ok(Given::new(Origin::Flag(format!("--{name}")), value))
+        Ok(Given::new(GivenBy::Flag(format!("--{name}")), value))
     }
 }

@@ -72,13 +72,13 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::settings::given::Origin;
+    use crate::cli::settings::given::GivenBy;
     use proptest::prelude::*;
 
     /// `listen` in the environment, `workers` in the file.
     fn layer() -> Layer {
-        let listen = Origin::Variable("KEYBEARER_LISTEN".to_owned());
-        let workers = Origin::File("workers".to_owned(), "a.toml".to_owned());
+        let listen = GivenBy::Variable("KEYBEARER_LISTEN".to_owned());
+        let workers = GivenBy::File("workers".to_owned(), "a.toml".to_owned());
         let given = [("listen", listen), ("workers", workers)];
         Layer(given.map(|(name, origin)| (name.to_owned(), Given::new(origin, "x"))).into())
     }

@@ -40,12 +40,12 @@ struct Leaks<'a> {
     seen: HashSet<Digest>,
     /// How many there were.
     shaped: u64,
-    words: Words,
+    words: LeakedWords,
     has_text: bool,
 }
 
-/// Words that were seen, by a hash of each: logs repeat themselves.
-struct Words {
+/// LeakedWords that were seen, by a hash of each: logs repeat themselves.
+struct LeakedWords {
     hasher: RandomState,
     met: Vec<u64>,
     looked_up: u64,
@@ -53,7 +53,7 @@ struct Words {
     imported: Option<Vec<u64>>,
 }
 
-impl Words {
+impl LeakedWords {
     /// The word's digest, if it can be that of an imported key.
     fn worth_a_look(&mut self, word: &[u8]) -> Option<Digest> {
         let hash = self.hasher.hash_one(word);
@@ -74,7 +74,7 @@ impl Words {
 
 impl<'a> Leaks<'a> {
     fn new(auth: &'a Auth, asking: &'a Asking) -> Self {
-        let words = Words { hasher: RandomState::new(), met: vec![0; REMEMBERED], looked_up: 0, imported: None };
+        let words = LeakedWords { hasher: RandomState::new(), met: vec![0; REMEMBERED], looked_up: 0, imported: None };
         Leaks { auth, asking, revoked: Vec::new(), seen: HashSet::new(), shaped: 0, words, has_text: false }
     }
 

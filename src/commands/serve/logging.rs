@@ -33,7 +33,7 @@ pub fn start() -> Result<()> {
         line.target() == ALWAYS || is_wished && (is_ours(line.target()) || *line.level() <= CEILING)
     };
     let filter = filter_fn(is_printed);
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| log::Line);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| log::LogLine);
     // A second initialisation (a test in one process) keeps the first.
     let _ = if io::stderr().is_terminal() {
         let lines = lines.with_target(false);

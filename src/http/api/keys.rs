@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::KeyJson;
 use super::manager::Verifier;
 use crate::error::{Error, Kind};
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::bearer::{Bearer, Holder};
 use crate::http::body::{Json, SecretText};
 use crate::http::json_value::List;
@@ -19,7 +19,7 @@ use crate::model::verdict::Demand;
 use crate::model::{ClientAddress, Refusal, Scope, ScopeSet};
 
 /// Returns the calling key's record.
-pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Problem> {
+pub async fn current(site: SiteRef, bearer: Bearer) -> Result<HttpResponse, Problem> {
     match site.auth.verified_record(bearer.id()).await {
         Ok(record) => {
             let mut response = HttpResponse::Ok();
@@ -33,7 +33,7 @@ pub async fn current(site: Shared, bearer: Bearer) -> Result<HttpResponse, Probl
 }
 
 /// Revokes the calling key.
-pub async fn revoke_current(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
+pub async fn revoke_current(site: SiteRef, holder: Holder) -> Result<HttpResponse, Problem> {
     let bearer = match holder {
         Holder::Bearer(bearer) => bearer,
         Holder::OfDamaged(held) => {
@@ -113,7 +113,7 @@ pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpRe
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
     let verdict = site.auth.verify(asked.key.expose().as_bytes(), &demand, |key| key.id).await?;
     let refusal = match verdict {
-        Ok(good) => match site.auth.verified_record(good.told).await {
+        Ok(good) => match site.auth.verified_record(good.view).await {
             Ok(record) => {
                 let good = VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(record)) };
                 return Ok(HttpResponse::Ok().json(good));

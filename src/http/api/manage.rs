@@ -15,7 +15,7 @@ use super::parameters::Parameters;
 use crate::auth::Made;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Kind};
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::body::Json;
 use crate::http::problem::Problem;
 use crate::model::{Cursor, KeyFilter, KeyId, KeyRecord, PlainKey};
@@ -95,7 +95,7 @@ pub async fn revoke(manager: KeysManager, id: Path<String>, based_on: BasedOn) -
     Ok(HttpResponse::NoContent().finish())
 }
 
-pub(super) async fn shown(site: &Shared, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
+pub(super) async fn shown(site: &SiteRef, asking: &Asking, made: Made) -> Result<HttpResponse, Problem> {
     match made {
         Made::Now { key, record } => {
             let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));

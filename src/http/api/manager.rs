@@ -7,8 +7,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use crate::auth::caller::{Asking, Proof};
-use crate::http::Shared;
+use crate::auth::caller::{Asking, PresentedKey};
+use crate::http::SiteRef;
 use crate::http::bearer::{Bearer, site};
 use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
@@ -46,9 +46,9 @@ pub type EventsManager = Manager<Events>;
 pub type Verifier = Manager<Verify>;
 
 pub struct Manager<N> {
-    pub site: Shared,
+    pub site: SiteRef,
     bearer: Bearer,
-    proof: Option<Proof>,
+    proof: Option<PresentedKey>,
     need: PhantomData<N>,
 }
 
@@ -79,7 +79,7 @@ impl<N: Need + 'static> FromRequest for Manager<N> {
             let bearer = bearer.await?;
             bearer.needs(&[N::SCOPE])?;
             let proof = match credential(request.headers()) {
-                Credential::Key(key) => Some(Proof::of(key)),
+                Credential::Key(key) => Some(PresentedKey::of(key)),
                 _ => None, // no `Bearer` has this
             };
             Ok(Manager { site: site?, bearer, proof, need: PhantomData })

@@ -19,7 +19,7 @@ pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Refuses parameters that are unknown or repeated.
-    pub fn only(self, known: &[&'static str]) -> std::result::Result<Given, Problem> {
+    pub fn only(self, known: &[&'static str]) -> std::result::Result<GivenParameters, Problem> {
         let refuse = |name: &str, detail: String| {
             let name: String = name.chars().take(100).collect();
             Err(Problem {
@@ -35,7 +35,7 @@ impl Parameters {
                 return refuse(name, "Send this parameter only once.".to_owned());
             }
         }
-        Ok(Given(self.0))
+        Ok(GivenParameters(self.0))
     }
 }
 
@@ -53,9 +53,9 @@ impl FromRequest for Parameters {
 }
 
 /// Parameters that have been checked.
-pub struct Given(Vec<(String, String)>);
+pub struct GivenParameters(Vec<(String, String)>);
 
-impl Given {
+impl GivenParameters {
     /// The value as sent, which can be empty.
     pub fn text(&self, name: &'static str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::auth::short_tokens::{Issued, TokenRequest};
 use crate::error::{Error, Kind, Result as Outcome};
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::basic::{Basic, Visitor};
 use crate::http::bearer::Holder;
 use crate::http::body::{MaybeJson, SecretText};
@@ -47,7 +47,7 @@ pub struct TokenJson {
     refresh_expires_in: u64,
 }
 
-pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -> Result<HttpResponse, Problem> {
+pub async fn issue(site: SiteRef, visitor: Visitor, body: MaybeJson<TokenBody>) -> Result<HttpResponse, Problem> {
     let MaybeJson(body) = body;
     let issued = match (visitor.basic.as_ref(), body) {
         (Some(Basic { email, password }), TokenBody { email: None, password: None, refresh_token: None, scopes }) => {
@@ -84,7 +84,7 @@ pub async fn issue(site: Shared, visitor: Visitor, body: MaybeJson<TokenBody>) -
 }
 
 async fn by_password(
-    site: &Shared,
+    site: &SiteRef,
     visitor: &Visitor,
     email: &str,
     password: &str,
@@ -99,7 +99,7 @@ fn two_ways(detail: &'static str) -> Problem {
 }
 
 /// Revokes the calling token.
-pub async fn revoke(site: Shared, holder: Holder) -> Result<HttpResponse, Problem> {
+pub async fn revoke(site: SiteRef, holder: Holder) -> Result<HttpResponse, Problem> {
     let bearer = match holder {
         Holder::Bearer(bearer) => bearer,
         Holder::OfDamaged(held) => {

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub use deadlines::Deadlines;
 pub(super) use deadlines::LINGER;
 pub(super) use reaper::ConnReaper;
-use refused::Refused;
+use refused::RefusedRequest;
 pub(super) use socket::{Seated, Socket};
 pub(super) use state::ConnState;
 
@@ -31,7 +31,7 @@ pub(super) struct Connection<T: Socket> {
     stream: T,
     state: Rc<ConnState>,
     reaper: Rc<ConnReaper>,
-    refused: Refused,
+    refused: RefusedRequest,
 }
 
 impl<T: Socket> Connection<T> {
@@ -39,7 +39,7 @@ impl<T: Socket> Connection<T> {
     pub fn over(stream: T, reaper: &Rc<ConnReaper>) -> Self {
         let state = ConnState::of(stream.seated().as_fd());
         reaper.add(&state);
-        Connection { stream, state, reaper: Rc::clone(reaper), refused: Refused::default() }
+        Connection { stream, state, reaper: Rc::clone(reaper), refused: RefusedRequest::default() }
     }
 
     pub fn state(&self) -> Rc<ConnState> {

@@ -14,7 +14,7 @@ const START: usize = 32;
 
 /// The start of one connection's request, and the response of ours that is being written.
 #[derive(Default)]
-pub struct Refused {
+pub struct RefusedRequest {
     /// How the current request begins.
     start: [u8; START],
     /// Our response; empty while there is none.
@@ -22,7 +22,7 @@ pub struct Refused {
     written: usize,
 }
 
-impl Refused {
+impl RefusedRequest {
     /// Records the start of a request.
     pub fn begin(&mut self, bytes: &[u8]) {
         match bytes.first_chunk() {
@@ -100,7 +100,7 @@ mod tests {
     fn only_bare_answers_of_the_library_are_replaced_and_each_once() {
         let ids = RequestIds::new([7; 8]);
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: D\r\n\r\n";
-        let mut refused = Refused::default();
+        let mut refused = RefusedRequest::default();
         for begun in [&b"GET /auth/nginx?policy=a HTTP/1.1\r\n"[..], b"GET /auth/nginx HTTP/1.1\r\n"] {
             refused.begin(begun);
             let instead = refused.instead_of(bare, &ids).unwrap().to_vec();
@@ -114,7 +114,7 @@ mod tests {
         }
         refused.begin(b"GET");
         assert!(refused.instead_of(bare, &ids).unwrap().starts_with(b"HTTP/1.1 431 "));
-        let mut fresh = Refused::default();
+        let mut fresh = RefusedRequest::default();
         for other in [
             &b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"[..],
             b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nx-request-id: a\r\n\r\n",

@@ -29,7 +29,7 @@ enum Phase {
 
 /// The body of the current request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Body {
+enum BodyState {
     #[default]
     None,
     Unread,
@@ -42,7 +42,7 @@ pub struct ConnState {
     phase: Cell<Phase>,
     /// Ticks since the phase began.
     ticks: Cell<u32>,
-    body: Cell<Body>,
+    body: Cell<BodyState>,
     /// The last four bytes that were read; the newest is the lowest.
     tail: Cell<u32>,
     /// The address at which those bytes end.
@@ -84,17 +84,17 @@ impl ConnState {
     }
 
     pub fn expects_body(&self) {
-        self.body.set(Body::Unread);
+        self.body.set(BodyState::Unread);
     }
 
     /// Records that the whole body has been read; it ends before `end` in memory.
     pub fn has_body(&self, end: usize) {
-        self.body.set(Body::Read);
+        self.body.set(BodyState::Read);
         self.ends_with_body.set(end == self.tail_end.get());
     }
 
     pub fn has_unread_body(&self) -> bool {
-        self.body.get() == Body::Unread
+        self.body.get() == BodyState::Unread
     }
 
     /// Records that the next response is the last one.

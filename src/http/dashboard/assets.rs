@@ -5,7 +5,7 @@ use actix_web::http::header;
 use actix_web::web::Path;
 use sha2::{Digest, Sha256};
 
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::problem::Problem;
 
 const CSS: &str = include_str!("../../../static/app.css");
@@ -29,7 +29,7 @@ impl Assets {
     }
 }
 
-pub async fn asset(site: Shared, name: Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn asset(site: SiteRef, name: Path<String>) -> Result<HttpResponse, Problem> {
     let url = format!("/assets/{name}");
     let (kind, content) = if url == site.assets.css {
         ("text/css; charset=utf-8", CSS)

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::frame::Shell;
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
@@ -46,7 +46,7 @@ impl ErrorPage {
 }
 
 /// Does not read who is signed in, so that it always works.
-pub fn error_page(site: &Shared, problem: &Problem, id: &RequestId) -> HttpResponse {
+pub fn error_page(site: &SiteRef, problem: &Problem, id: &RequestId) -> HttpResponse {
     let status = problem.status.as_u16();
     let (title, general) = match problem.code {
         "wrong_address" => ("Open the server’s own address", ""),

@@ -4,13 +4,13 @@ use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 
 use crate::error::{Error, Kind, Result};
-use crate::http::Shared;
+use crate::http::SiteRef;
 
 /// Cannot exist.
-pub struct Grpc(Infallible);
+pub struct GrpcListener(Infallible);
 
-impl Grpc {
-    pub fn start(_: Vec<TcpListener>, _: Shared) -> Result<Self> {
+impl GrpcListener {
+    pub fn start(_: Vec<TcpListener>, _: SiteRef) -> Result<Self> {
         Err(Error::new(
             Kind::Invalid,
             "--grpc-listen: this build has no gRPC. Build it with the cargo feature grpc, which is on by default.",

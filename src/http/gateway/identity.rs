@@ -19,10 +19,10 @@ const SHARDS: usize = 64;
 const MOST: usize = 1024;
 const FRESH: Duration = LIFETIME.checked_div(2).expect("two is not zero");
 
-type Shard = Mutex<HashMap<KeyId, Signed>>;
+type IdentityShard = Mutex<HashMap<KeyId, Signed>>;
 
 /// Recently signed identities.
-pub struct Identities(Box<[Shard]>);
+pub struct Identities(Box<[IdentityShard]>);
 
 struct Signed {
     says: Allowed,
@@ -40,15 +40,15 @@ impl Default for Identities {
 }
 
 /// A key that passes, with the data that its signed identity needs besides its headers.
-pub struct Bearing {
+pub struct SignedIdentityInput {
     allowed: Allowed,
     id: KeyId,
     expires_at: Option<Time>,
 }
 
-impl Bearing {
+impl SignedIdentityInput {
     pub fn of(key: &KeyView<'_>) -> Self {
-        Bearing { allowed: Allowed::of(key), id: key.id, expires_at: key.expires_at }
+        SignedIdentityInput { allowed: Allowed::of(key), id: key.id, expires_at: key.expires_at }
     }
 
     /// The lock is held while signing, so that each key is signed for only once. EdDSA takes about twenty microseconds,
@@ -83,7 +83,7 @@ impl Bearing {
 }
 
 impl Signed {
-    fn holds(&self, bearing: &Bearing, kid: &str, now: Time) -> bool {
+    fn holds(&self, bearing: &SignedIdentityInput, kid: &str, now: Time) -> bool {
         self.is_fresh(now)
             && self.kid == kid
             && self.expires_at == bearing.expires_at

@@ -20,7 +20,7 @@ pub enum Mistake {
 impl Mistake {
     /// The response does not contain the URL, which can include the client's path or query.
     pub fn problem(self, policies: &Policies) -> Problem {
-        let (told, code, detail) = match self {
+        let (was_logged, code, detail) = match self {
             Mistake::UnknownPolicy => {
                 static TOLD: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway asks for a policy that this server does not have. Its operator must name \
@@ -47,7 +47,7 @@ impl Mistake {
             }
         };
         // It is logged only once, because every request of that route has the mistake.
-        if !told.swap(true, Ordering::Relaxed) {
+        if !was_logged.swap(true, Ordering::Relaxed) {
             tracing::error!(code, policies = policies.names(), "{detail}");
         }
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)

@@ -31,14 +31,14 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::security_headers::lean;
-use super::{Shared, Site, bounds, client};
-use crate::auth::{Good, Sought, Verdict};
+use super::{Site, SiteRef, bounds, client};
+use crate::auth::{Accepted, Sought, Verdict};
 use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
 use allow::Allowed;
-use identity::Bearing;
 pub use identity::Identities;
-use question::{Door, Question, Signature};
+use identity::SignedIdentityInput;
+use question::{AuthQuery, GatewayKind, Signature};
 use refusal::refuse;
 
 /// A response that is ready, or that comes later; a ready one costs no allocation.
@@ -88,7 +88,7 @@ pub fn is_for_gateways(path: &str) -> bool {
     path.strip_prefix("/auth").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
+pub fn answer(site: &SiteRef, request: Request, id: RequestId) -> Answering {
     let credential = credential(request.headers());
     // First, so that the memory access overlaps with the work that follows.
     let sought = match credential {
@@ -96,7 +96,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         _ => None,
     };
     let begun = lean(&id);
-    let door = Door::of(request.path());
+    let door = GatewayKind::of(request.path());
     let now = |begun, problem: Problem| Answering::Now(Some(refuse(begun, door, &problem, &id)));
     if let Some(problem) = bounds::refuse(&request) {
         return now(begun, problem);
@@ -104,7 +104,7 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
     if let Some(sought) = &sought {
         site.auth.approach(sought);
     }
-    let question = match Question::parse(door, request.uri(), &site.settings.policies) {
+    let question = match AuthQuery::parse(door, request.uri(), &site.settings.policies) {
         Ok(question) => question,
         Err(problem) => return now(begun, problem),
     };
@@ -131,12 +131,12 @@ pub fn answer(site: &Shared, request: Request, id: RequestId) -> Answering {
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let demand = Demand { scopes: &needs, address, user_agent: &user_agent };
         let verdict = judge(&site, &presented, &demand, signature).await;
-        Ok(respond(begun, Door::of(request.path()), verdict, &needs, &presented, &id))
+        Ok(respond(begun, GatewayKind::of(request.path()), verdict, &needs, &presented, &id))
     }))
 }
 
 fn judge_in_memory(
-    site: &Shared,
+    site: &SiteRef,
     sought: &Sought<'_>,
     demand: &Demand<'_>,
     signature: Signature,
@@ -144,40 +144,40 @@ fn judge_in_memory(
     match signature {
         Signature::None => site.auth.verify_in_memory(sought, demand, Allowed::of),
         Signature::Wanted => {
-            site.auth.verify_in_memory(sought, demand, Bearing::of).map(|verdict| signed(site, verdict?))
+            site.auth.verify_in_memory(sought, demand, SignedIdentityInput::of).map(|verdict| signed(site, verdict?))
         }
     }
 }
 
 async fn judge(
-    site: &Shared,
+    site: &SiteRef,
     presented: &[u8],
     demand: &Demand<'_>,
     signature: Signature,
 ) -> Outcome<Verdict<Allowed>> {
     match signature {
         Signature::None => site.auth.verify(presented, demand, Allowed::of).await,
-        Signature::Wanted => signed(site, site.auth.verify(presented, demand, Bearing::of).await?),
+        Signature::Wanted => signed(site, site.auth.verify(presented, demand, SignedIdentityInput::of).await?),
     }
 }
 
-fn signed(site: &Shared, verdict: Verdict<Bearing>) -> Outcome<Verdict<Allowed>> {
+fn signed(site: &SiteRef, verdict: Verdict<SignedIdentityInput>) -> Outcome<Verdict<Allowed>> {
     Ok(match verdict {
-        Ok(Good { told, allowance }) => Ok(Good { told: told.signed(site)?, allowance }),
+        Ok(Accepted { view, allowance }) => Ok(Accepted { view: view.signed(site)?, allowance }),
         Err(bad) => Err(bad),
     })
 }
 
 fn respond(
     begun: Response<()>,
-    door: Door<'_>,
+    door: GatewayKind<'_>,
     verdict: Outcome<Verdict<Allowed>>,
     needs: &[&str],
     presented: &[u8],
     id: &RequestId,
 ) -> Response<BoxBody> {
     match verdict {
-        Ok(Ok(good)) => good.told.complete(begun, good.allowance.as_ref()),
+        Ok(Ok(good)) => good.view.complete(begun, good.allowance.as_ref()),
         Ok(Err(bad)) => refuse(begun, door, &Problem::of(&bad, needs, presented), id),
         Err(error) => {
             let problem = Problem::from(error);
@@ -195,7 +195,7 @@ pub fn misspelt(site: &Site, path: &str) -> Option<Problem> {
 
 /// The response to a request that was refused before it was read, in the form of the gateway that uses this path.
 pub fn refuse_unread(path: &str, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
-    refuse(lean(id), Door::of(path), problem, id)
+    refuse(lean(id), GatewayKind::of(path), problem, id)
 }
 
 /// Headers that gateways copy upstream. Every one is set whenever a request passes, so that a client's own never does.

@@ -5,7 +5,7 @@
 use actix_http::{HttpMessage, Request};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
-use super::question::Door;
+use super::question::GatewayKind;
 
 /// Set by Caddy, Traefik and APISIX, which replace the client's value.
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -19,12 +19,12 @@ pub const OVERRIDES: [HeaderName; 3] = [
 ];
 
 /// The method of the request that the gateway asks about; `None` unless it is set exactly once.
-pub fn method<'a>(door: Door<'_>, request: &'a Request) -> Option<&'a [u8]> {
+pub fn method<'a>(door: GatewayKind<'_>, request: &'a Request) -> Option<&'a [u8]> {
     match door {
-        Door::Envoy { .. } => Some(request.method().as_str().as_bytes()),
-        Door::Nginx => only(request.headers(), &X_ORIGINAL_METHOD),
-        Door::Plain => only(request.headers(), &X_FORWARDED_METHOD),
-        Door::Misspelt => None,
+        GatewayKind::Envoy { .. } => Some(request.method().as_str().as_bytes()),
+        GatewayKind::Nginx => only(request.headers(), &X_ORIGINAL_METHOD),
+        GatewayKind::Plain => only(request.headers(), &X_FORWARDED_METHOD),
+        GatewayKind::Misspelt => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::{Policies, Policy, Scope};
 
 /// The form of the response that the gateway needs, and where the policy's name is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door<'a> {
+pub enum GatewayKind<'a> {
     /// `/auth` and any suffix; the operator writes the query.
     Plain,
     /// `/auth/nginx` and any suffix: the same for a gateway that understands only 200, 401 and 403.
@@ -21,17 +21,17 @@ pub enum Door<'a> {
     Misspelt,
 }
 
-impl<'a> Door<'a> {
+impl<'a> GatewayKind<'a> {
     /// Parses the path as sent. Nothing in it is decoded or resolved, so each endpoint has only one spelling.
     pub fn of(path: &'a str) -> Self {
-        let Some(rest) = path.strip_prefix("/auth/") else { return Door::Plain };
+        let Some(rest) = path.strip_prefix("/auth/") else { return GatewayKind::Plain };
         let (first, suffix) = rest.split_once('/').unwrap_or((rest, ""));
         match first {
-            ENVOY => Door::Envoy { policy: suffix.split('/').next().unwrap_or_default() },
+            ENVOY => GatewayKind::Envoy { policy: suffix.split('/').next().unwrap_or_default() },
             // A suffix can refer to another endpoint (`/auth/nginx/../envoy/orders`).
-            NGINX if suffix.is_empty() || !resembles(path, &[ENVOY]) => Door::Nginx,
-            _ if resembles(path, &[NGINX, ENVOY]) => Door::Misspelt,
-            _ => Door::Plain,
+            NGINX if suffix.is_empty() || !resembles(path, &[ENVOY]) => GatewayKind::Nginx,
+            _ if resembles(path, &[NGINX, ENVOY]) => GatewayKind::Misspelt,
+            _ => GatewayKind::Plain,
         }
     }
 }
@@ -45,26 +45,28 @@ pub enum Signature {
 
 /// The requirements of one check. If it is empty, as most are, it needs no allocation.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub struct AuthQuery<'a> {
     policy: Option<&'a Policy>,
     scopes: Vec<Scope>,
     /// Whether the URL asks for a signed identity.
     identity: bool,
 }
 
-impl<'a> Question<'a> {
-    pub fn parse(door: Door<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
+impl<'a> AuthQuery<'a> {
+    pub fn parse(door: GatewayKind<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
         match (door, uri.query()) {
-            (Door::Envoy { policy }, _) => Self::of_policy(policy, policies),
-            (Door::Misspelt, _) => Err(Mistake::MisspeltPath.problem(policies)),
-            (Door::Plain | Door::Nginx, None) => Ok(Question { policy: None, scopes: Vec::new(), identity: false }),
-            (Door::Plain | Door::Nginx, Some(query)) => Self::parse_query(query, policies),
+            (GatewayKind::Envoy { policy }, _) => Self::of_policy(policy, policies),
+            (GatewayKind::Misspelt, _) => Err(Mistake::MisspeltPath.problem(policies)),
+            (GatewayKind::Plain | GatewayKind::Nginx, None) => {
+                Ok(AuthQuery { policy: None, scopes: Vec::new(), identity: false })
+            }
+            (GatewayKind::Plain | GatewayKind::Nginx, Some(query)) => Self::parse_query(query, policies),
         }
     }
 
     /// The requirements of this policy only.
     pub fn of_policy(name: &str, policies: &'a Policies) -> Result<Self, Problem> {
-        Ok(Question { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
+        Ok(AuthQuery { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
     }
 
     /// Parses `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
@@ -100,7 +102,7 @@ impl<'a> Question<'a> {
         if scopes.len() > Policy::MAX_SCOPES {
             return Err(Problem::invalid_request("The parameter scope of /auth must not have more than 50 scopes."));
         }
-        Ok(Question { policy: policy.map(|name| find(policies, &name)).transpose()?, scopes, identity })
+        Ok(AuthQuery { policy: policy.map(|name| find(policies, &name)).transpose()?, scopes, identity })
     }
 
     pub fn needs(&self) -> Vec<&str> {
@@ -155,7 +157,7 @@ mod tests {
     /// The scopes that this URL asks for, `anonymous` if requests without a key pass, or the problem's code.
     fn asked(url: &str) -> String {
         let uri: Uri = url.parse().unwrap();
-        match Question::parse(Door::of(uri.path()), &uri, &policies()) {
+        match AuthQuery::parse(GatewayKind::of(uri.path()), &uri, &policies()) {
             Err(problem) => format!("{} {}", problem.status.as_u16(), problem.code),
             Ok(question) if question.passes_nobody(|| false) => "anonymous".to_owned(),
             Ok(question) if question.passes_nobody(|| true) => format!("{} or preflight", question.needs().join(" ")),

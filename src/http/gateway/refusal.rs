@@ -5,7 +5,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-use super::Door;
+use super::GatewayKind;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
@@ -14,9 +14,9 @@ const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 /// The problem's code: `rate_limited`.
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
-pub fn refuse(answer: Response<()>, door: Door<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
+pub fn refuse(answer: Response<()>, door: GatewayKind<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
     let mut response = problem.complete(answer, id);
-    if door == Door::Nginx {
+    if door == GatewayKind::Nginx {
         // nginx turns anything else into a 500, and the reason would be lost.
         if problem.status != StatusCode::UNAUTHORIZED {
             response.head_mut().status = StatusCode::FORBIDDEN;

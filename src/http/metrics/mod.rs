@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Shared;
+use super::SiteRef;
 use super::bearer::Bearer;
 use super::problem::Problem;
 use crate::ambient::histogram::Snapshot;
@@ -23,13 +23,13 @@ use crate::model::{Scope, Time};
 use format::Format;
 
 /// `/metrics` on the main listener, for a key that can verify keys.
-pub async fn protected(site: Shared, bearer: Bearer, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn protected(site: SiteRef, bearer: Bearer, request: HttpRequest) -> Result<HttpResponse, Problem> {
     bearer.needs(&[Scope::VERIFY])?;
     scrape(site, request).await
 }
 
 /// `/metrics` on the metrics listener, for anybody who can reach it.
-pub async fn scrape(site: Shared, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn scrape(site: SiteRef, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let figures = Figures::take(&site).await?;
     let mut registry = Registry::with_prefix("keybearer");
     registry.register_collector(Box::new(figures));
@@ -59,7 +59,7 @@ struct Figures {
 }
 
 impl Figures {
-    async fn take(site: &Shared) -> Result<Self, Problem> {
+    async fn take(site: &SiteRef) -> Result<Self, Problem> {
         let (database, usage) = (site.auth.database_state().await?, site.auth.usage_state());
         Ok(Figures {
             verdicts: site.auth.verdicts(),

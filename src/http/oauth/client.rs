@@ -1,4 +1,4 @@
-//! The OAuth client: `Asked` in a handler's signature proves that a live key came with the request, in exactly one of
+//! The OAuth client: `OAuthClient` in a handler's signature proves that a live key came with the request, in exactly one of
 //! the ways that its endpoint accepts (RFC 6749 §2.3.1, RFC 6750 §2.1).
 
 use std::borrow::Cow;
@@ -14,44 +14,44 @@ use zeroize::Zeroizing;
 
 use super::bad_request;
 use super::form::Form;
-use crate::auth::Client;
+use crate::auth::KeyClient;
 use crate::http::bearer::{request_id, site};
 use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
-use crate::http::{Shared, client};
+use crate::http::{SiteRef, client};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, Origin, Refusal};
 
 const AS_A_CLIENT: &str = "Send the key's ID and the key, by HTTP Basic or as client_id and client_secret.";
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"keybearer\"");
 
-pub trait Door {
+pub trait Endpoint {
     /// Whether the endpoint also accepts a key in a header, besides client credentials.
     const TAKES_BEARER: bool;
 }
 
 /// `/oauth/introspect` and `/oauth/revoke`.
 pub struct Tokens;
-impl Door for Tokens {
+impl Endpoint for Tokens {
     const TAKES_BEARER: bool = true;
 }
 
 /// `/oauth/token`, where a client authenticates by ID and secret only.
 pub struct Grants;
-impl Door for Grants {
+impl Endpoint for Grants {
     const TAKES_BEARER: bool = false;
 }
 
-pub struct Asked<D> {
-    pub site: Shared,
-    pub client: Client,
+pub struct OAuthClient<D> {
+    pub site: SiteRef,
+    pub client: KeyClient,
     pub form: Form,
     address: ClientAddress,
     request_id: String,
     door: PhantomData<D>,
 }
 
-impl<D> Asked<D> {
+impl<D> OAuthClient<D> {
     /// The origin of what the key does to itself.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.client.id(), hint: String::new() };
@@ -60,7 +60,7 @@ impl<D> Asked<D> {
     }
 }
 
-impl<D: Door + 'static> FromRequest for Asked<D> {
+impl<D: Endpoint + 'static> FromRequest for OAuthClient<D> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -72,7 +72,7 @@ impl<D: Door + 'static> FromRequest for Asked<D> {
 
 /// The client that asks to revoke a token.
 pub enum Revoker {
-    Asked(Box<Asked<Tokens>>),
+    OAuthClient(Box<OAuthClient<Tokens>>),
     /// A client that cannot be judged because its record is damaged, and whose own key was the token.
     Revoked,
 }
@@ -88,9 +88,9 @@ impl FromRequest for Revoker {
             let token = unjudged.form.text("token").map(|token| Zeroizing::new(token.as_bytes().to_vec()));
             let own = token.filter(|token| unjudged.proof.shows(token));
             let origin = Origin::anonymous(unjudged.address, unjudged.request_id.clone());
-            let site = Shared::clone(&unjudged.site);
+            let site = SiteRef::clone(&unjudged.site);
             let problem = match unjudged.judged(&request).await {
-                Ok(asked) => return Ok(Revoker::Asked(Box::new(asked))),
+                Ok(asked) => return Ok(Revoker::OAuthClient(Box::new(asked))),
                 Err(problem) => problem,
             };
             let Some(own) = own.filter(|_| problem.status == StatusCode::SERVICE_UNAVAILABLE) else {
@@ -104,40 +104,40 @@ impl FromRequest for Revoker {
 
 /// A request from a client that has not been judged yet.
 struct Unjudged {
-    site: Shared,
+    site: SiteRef,
     form: Form,
-    proof: Proof,
+    proof: ClientCredential,
     address: ClientAddress,
     request_id: String,
 }
 
 impl Unjudged {
-    async fn read<D: Door>(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
+    async fn read<D: Endpoint>(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
         let site = site(request)?;
         let form = Form::read(request, payload).await?;
         let address = client::address(&site.settings, request.headers(), request.peer_addr());
-        let proof = Proof::of(request, &form, D::TAKES_BEARER)?;
+        let proof = ClientCredential::of(request, &form, D::TAKES_BEARER)?;
         let request_id = request_id(request).as_str().to_owned();
         Ok(Unjudged { site, form, proof, address, request_id })
     }
 
-    async fn judged<D>(self, request: &HttpRequest) -> Result<Asked<D>, Problem> {
+    async fn judged<D>(self, request: &HttpRequest) -> Result<OAuthClient<D>, Problem> {
         let user_agent = client::user_agent(request.headers());
         let demand = Demand { scopes: &[], address: Some(self.address), user_agent };
         let client = self.proof.judge(&self.site, &demand).await?;
         let Unjudged { site, form, address, request_id, .. } = self;
-        Ok(Asked { site, client, form, address, request_id, door: PhantomData })
+        Ok(OAuthClient { site, client, form, address, request_id, door: PhantomData })
     }
 }
 
 /// The unverified credential of a client.
-enum Proof {
+enum ClientCredential {
     Bearer(Zeroizing<Vec<u8>>),
     /// Key id and key, once for each way in which they can be decoded.
     Pairs(Vec<(String, Zeroizing<Vec<u8>>)>),
 }
 
-impl Proof {
+impl ClientCredential {
     fn of(request: &HttpRequest, form: &Form, takes_bearer: bool) -> Result<Self, Problem> {
         let in_header = match credential(request.headers()) {
             // Basic is also a credential here.
@@ -150,7 +150,7 @@ impl Proof {
             Credential::Ambiguous => return Err(one_credential()),
             credential @ (Credential::Key(_) | Credential::Garbled(_)) => {
                 let key = credential.key().map_err(|problem| as_oauth(problem, true))?;
-                Some(Proof::Bearer(Zeroizing::new(key.to_vec())))
+                Some(ClientCredential::Bearer(Zeroizing::new(key.to_vec())))
             }
             Credential::None => basic(request)?,
         };
@@ -158,7 +158,7 @@ impl Proof {
             (Some(_), Some(_)) => {
                 Err(bad_request("invalid_request", "Send only one credential, in a header or in the form."))
             }
-            (Some(Proof::Pairs(readings)), None)
+            (Some(ClientCredential::Pairs(readings)), None)
                 if form.text("client_id").is_some_and(|id| readings.iter().all(|(own, _)| own != id)) =>
             {
                 Err(bad_request("invalid_request", "The client_id differs between form and header. Send it once."))
@@ -166,7 +166,7 @@ impl Proof {
             (Some(proof), None) => Ok(proof),
             (None, Some(secret)) => {
                 let id = form.must("client_id")?.to_owned();
-                Ok(Proof::Pairs(vec![(id, Zeroizing::new(secret.into()))]))
+                Ok(ClientCredential::Pairs(vec![(id, Zeroizing::new(secret.into()))]))
             }
             (None, None) if takes_bearer => Err(Problem { oauth: Some("invalid_client"), ..Problem::missing_key() }),
             (None, None) => Err(Problem {
@@ -181,23 +181,23 @@ impl Proof {
     /// Whether this text is the presented key.
     fn shows(&self, token: &[u8]) -> bool {
         match self {
-            Proof::Bearer(key) => **key == token,
-            Proof::Pairs(readings) => readings.iter().any(|(_, key)| **key == token),
+            ClientCredential::Bearer(key) => **key == token,
+            ClientCredential::Pairs(readings) => readings.iter().any(|(_, key)| **key == token),
         }
     }
 
-    async fn judge(&self, site: &Shared, demand: &Demand<'_>) -> Result<Client, Problem> {
+    async fn judge(&self, site: &SiteRef, demand: &Demand<'_>) -> Result<KeyClient, Problem> {
         let readings = match self {
-            Proof::Bearer(key) => {
+            ClientCredential::Bearer(key) => {
                 let verdict = site.auth.client(key, demand).await?;
-                return verdict.map(|good| good.told).map_err(|bad| as_oauth(Problem::of(&bad, &[], key), true));
+                return verdict.map(|good| good.view).map_err(|bad| as_oauth(Problem::of(&bad, &[], key), true));
             }
-            Proof::Pairs(readings) => readings,
+            ClientCredential::Pairs(readings) => readings,
         };
         let mut refused = unknown_client();
         for (id, key) in readings {
             match site.auth.client(key, demand).await? {
-                Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.told.id()) => return Ok(good.told),
+                Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.view.id()) => return Ok(good.view),
                 Ok(_) => {}
                 Err(bad) => refused = as_oauth(Problem::of(&bad, &[], key), false),
             }
@@ -208,14 +208,14 @@ impl Proof {
 
 /// Reads `Authorization: Basic`. RFC 6749 §2.3.1 requires both parts to be form-encoded, but many clients do not
 /// encode them. Our keys are the same either way; imported ones can differ.
-fn basic(request: &HttpRequest) -> Result<Option<Proof>, Problem> {
+fn basic(request: &HttpRequest) -> Result<Option<ClientCredential>, Problem> {
     let Some(encoded) = encoded(request) else { return Ok(None) };
     let pair = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).map_err(|_| unknown_client())?);
     let colon = pair.iter().position(|byte| *byte == b':').ok_or_else(unknown_client)?;
     let (id, key) = (&pair[..colon], &pair[colon + 1..]);
     let mut readings = vec![(text(&decoded(id)), decoded(key)), (text(id), Zeroizing::new(key.to_vec()))];
     readings.dedup();
-    Ok(Some(Proof::Pairs(readings)))
+    Ok(Some(ClientCredential::Pairs(readings)))
 }
 
 /// The text after the scheme.

@@ -6,21 +6,21 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 
 use super::bad_request;
-use super::client::{Asked, Tokens};
-use crate::auth::Introspection;
+use super::client::{OAuthClient, Tokens};
+use crate::auth::TokenFacts;
 use crate::http::problem::Problem;
 use crate::model::{ClientAddress, Refusal, Scope};
 
 /// The state of a token (RFC 7662 §2.2). For a token that is not valid, only the first field is sent.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct IntrospectionResponse<'a> {
     active: bool,
     #[serde(flatten)]
-    told: Option<Told<'a>>,
+    facts: Option<FactsJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct FactsJson<'a> {
     scope: String,
     client_id: String,
     username: &'a str,
@@ -35,7 +35,7 @@ struct Told<'a> {
     jti: &'a str,
 }
 
-pub async fn introspect(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
+pub async fn introspect(asked: OAuthClient<Tokens>) -> Result<HttpResponse, Problem> {
     let token = asked.form.must("token")?;
     // RFC 7662 §2.1 allows parameters for the context in which the token was presented.
     let address = match asked.form.text("ip").map(str::parse::<IpAddr>) {
@@ -48,12 +48,14 @@ pub async fn introspect(asked: Asked<Tokens>) -> Result<HttpResponse, Problem> {
     let found = asked.site.auth.introspect(&asked.client, token.as_bytes(), address).await?;
     let found = found.map_err(lacking)?;
     let issuer = asked.site.settings.public_url.as_str();
-    Ok(HttpResponse::Ok()
-        .json(Answer { active: found.is_some(), told: found.as_ref().map(|found| told(found, issuer)) }))
+    Ok(HttpResponse::Ok().json(IntrospectionResponse {
+        active: found.is_some(),
+        facts: found.as_ref().map(|found| facts(found, issuer)),
+    }))
 }
 
-fn told<'a>(found: &'a Introspection, issuer: &'a str) -> Told<'a> {
-    Told {
+fn facts<'a>(found: &'a TokenFacts, issuer: &'a str) -> FactsJson<'a> {
+    FactsJson {
         scope: found.scopes.joined(),
         client_id: found.client.to_string(),
         username: found.owner.email.as_str(),

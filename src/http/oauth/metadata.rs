@@ -4,13 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::json;
 
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::problem::Problem;
 
 /// Both are public. A key is published long before it signs, so a copy can be cached for five minutes.
 const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
-pub async fn server(site: Shared) -> HttpResponse {
+pub async fn server(site: SiteRef) -> HttpResponse {
     let issuer = site.settings.public_url.as_str();
     let clients = ["client_secret_basic", "client_secret_post"];
     let callers = ["client_secret_basic", "client_secret_post", "Bearer"];
@@ -28,7 +28,7 @@ pub async fn server(site: Shared) -> HttpResponse {
     }))
 }
 
-pub async fn jwks(site: Shared) -> Result<HttpResponse, Problem> {
+pub async fn jwks(site: SiteRef) -> Result<HttpResponse, Problem> {
     let ring = site.auth.signing().ring()?;
     let kind = (header::CONTENT_TYPE, "application/json");
     Ok(HttpResponse::Ok().insert_header(KEPT).insert_header(kind).body(ring.jwks().to_owned()))

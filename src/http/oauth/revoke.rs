@@ -10,7 +10,7 @@ use crate::http::problem::Problem;
 
 pub async fn revoke(revoker: Revoker) -> Result<HttpResponse, Problem> {
     let asked = match revoker {
-        Revoker::Asked(asked) => asked,
+        Revoker::OAuthClient(asked) => asked,
         Revoker::Revoked => return Ok(HttpResponse::Ok().finish()),
     };
     let token = asked.form.must("token")?;

@@ -5,7 +5,7 @@ use actix_web::http::Uri;
 use serde::Serialize;
 
 use super::bad_request;
-use super::client::{Asked, Grants, unknown_client};
+use super::client::{Grants, OAuthClient, unknown_client};
 use super::form::Form;
 use crate::error::{Error, Kind};
 use crate::http::problem::Problem;
@@ -13,7 +13,7 @@ use crate::model::ScopeSet;
 
 /// The response (RFC 6749 §5.1). It has no refresh token, because the client can use its key again.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct TokenResponse<'a> {
     access_token: &'a str,
     token_type: &'static str,
     expires_in: i64,
@@ -21,7 +21,7 @@ struct Answer<'a> {
     scope: String,
 }
 
-pub async fn token(asked: Asked<Grants>) -> Result<HttpResponse, Problem> {
+pub async fn token(asked: OAuthClient<Grants>) -> Result<HttpResponse, Problem> {
     let form = &asked.form;
     if form.must("grant_type")? != "client_credentials" {
         return Err(bad_request("unsupported_grant_type", "Use the grant_type client_credentials."));
@@ -35,7 +35,7 @@ pub async fn token(asked: Asked<Grants>) -> Result<HttpResponse, Problem> {
                 _ => error.into(),
             }
         })?;
-    Ok(HttpResponse::Ok().json(Answer {
+    Ok(HttpResponse::Ok().json(TokenResponse {
         access_token: &issued.token,
         token_type: "Bearer",
         expires_in: issued.expires_in,

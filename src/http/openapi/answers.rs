@@ -8,8 +8,9 @@ use super::operation::to_json;
 
 /// An error (RFC 9457).
 #[derive(ToSchema)]
+#[schema(as = Problem)]
 #[expect(dead_code, reason = "the shape of `http::problem`'s body, which borrows")]
-struct Problem {
+struct ProblemSchema {
     #[schema(rename = "type")]
     r#type: String,
     /// The name of the status.
@@ -40,7 +41,7 @@ struct OAuthError {
 
 pub fn schemas() -> Vec<(String, Value)> {
     vec![
-        (Problem::name().into_owned(), to_json(&Problem::schema())),
+        (ProblemSchema::name().into_owned(), to_json(&ProblemSchema::schema())),
         (OAuthError::name().into_owned(), to_json(&OAuthError::schema())),
     ]
 }

@@ -42,12 +42,12 @@ pub fn operations() -> Vec<Operation> {
         .for_any_key()
         .answers_empty(204, "Revoked. The next request with it is refused.", &[]),
         Operation::new(KEYS, "post", "/api/v1/keys/verify", "verifyKey", "Verify a key")
-            .told("Always 200; `code` says why a key is refused.")
+            .described_as("Always 200; `code` says why a key is refused.")
             .for_scope(Scope::VERIFY)
             .takes::<VerifyBody>()
             .answers::<VerdictJson>(200, "The verdict.", &[]),
         Operation::new(KEYS, "get", "/api/v1/keys", "listKeys", "List keys, newest first")
-            .told("Tokens are not listed.")
+            .described_as("Tokens are not listed.")
             .for_scope(Scope::KEYS)
             .query("owner", field::any_text(), "Keys of this user: email or ID.")
             .query("search", field::search(), SEARCHED)
@@ -55,7 +55,7 @@ pub fn operations() -> Vec<Operation> {
             .paged()
             .answers::<KeyPage>(200, "One page.", &[]),
         repeatable(Operation::new(KEYS, "post", "/api/v1/keys", "createKey", "Create a key"))
-            .told(
+            .described_as(
                 "Only this response contains the key itself. It expires after 90 days unless the body says otherwise.",
             )
             .for_scope(Scope::KEYS)
@@ -68,7 +68,7 @@ pub fn operations() -> Vec<Operation> {
             .refuses(&[404])
             .answers::<KeyJson>(200, "The record.", &["ETag"]),
         Operation::new(KEYS, "patch", "/api/v1/keys/{id}", "changeKey", "Change a key")
-            .told("An absent field is unchanged; `null` clears it. In force when the response is sent.")
+            .described_as("An absent field is unchanged; `null` clears it. In force when the response is sent.")
             .for_scope(Scope::KEYS)
             .if_match()
             .takes::<KeyChangeBody>()
@@ -86,7 +86,7 @@ pub fn operations() -> Vec<Operation> {
             "rotateKey",
             "Replace a key with a new one",
         ))
-        .told(
+        .described_as(
             "The new key has the same settings, including the lifetime. The old key is revoked at once, or keeps \
                  working for the `overlap`.",
         )

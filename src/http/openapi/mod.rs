@@ -14,7 +14,7 @@ mod tokens;
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
 
-use super::Shared;
+use super::SiteRef;
 use super::bearer::Bearer;
 use operation::Operation;
 
@@ -92,6 +92,6 @@ pub fn document(public_url: &str) -> Value {
 }
 
 /// `GET /api/v1/openapi.json`.
-pub async fn show(site: Shared, _: Bearer) -> HttpResponse {
+pub async fn show(site: SiteRef, _: Bearer) -> HttpResponse {
     HttpResponse::Ok().json(&site.openapi)
 }

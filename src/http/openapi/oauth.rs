@@ -93,8 +93,9 @@ struct Introspection {
 
 /// The JWT (RFC 6749 §5.1).
 #[derive(ToSchema)]
+#[schema(as = Grant)]
 #[expect(dead_code, reason = "the shape of `http::oauth::token`'s answer, which borrows")]
-struct Grant {
+struct GrantSchema {
     access_token: String,
     token_type: String,
     expires_in: i64,
@@ -110,7 +111,7 @@ pub fn operations() -> Vec<Operation> {
     let object = || ObjectBuilder::new().build();
     vec![
         Operation::new(OAUTH, "post", "/oauth/introspect", "introspect", "Whether a token is valid, and whose it is")
-            .told(&format!(
+            .described_as(&format!(
                 "RFC 7662. For a key with `{}`; any key may ask about itself. A JWT issued here is inactive as soon as \
                  its key is revoked.",
                 Scope::VERIFY
@@ -119,15 +120,15 @@ pub fn operations() -> Vec<Operation> {
             .takes_form::<IntrospectionRequest>()
             .answers::<Introspection>(200, "The token’s current state.", &[]),
         Operation::new(OAUTH, "post", "/oauth/revoke", "revoke", "Revoke the calling key")
-            .told("RFC 7009. In force before the response is sent; 200 also for text that is not a token.")
+            .described_as("RFC 7009. In force before the response is sent; 200 also for text that is not a token.")
             .for_client(true)
             .takes_form::<RevocationRequest>()
             .answers_empty(200, "It is no longer valid.", &[]),
         Operation::new(OAUTH, "post", "/oauth/token", "grant", "Exchange a key for a short-lived JWT")
-            .told("RFC 6749 §4.4 and RFC 9068. There is no refresh token.")
+            .described_as("RFC 6749 §4.4 and RFC 9068. There is no refresh token.")
             .for_client(false)
             .takes_form::<GrantRequest>()
-            .answers::<Grant>(200, "A JWT; verify it with the keys at `/.well-known/jwks.json`.", &[]),
+            .answers::<GrantSchema>(200, "A JWT; verify it with the keys at `/.well-known/jwks.json`.", &[]),
         Operation::new(
             OAUTH,
             "get",
@@ -135,10 +136,10 @@ pub fn operations() -> Vec<Operation> {
             "getMetadata",
             "Authorization server metadata",
         )
-        .told("RFC 8414.")
+        .described_as("RFC 8414.")
         .answers_as(200, "The metadata.", &["application/json"], object()),
         Operation::new(OAUTH, "get", "/.well-known/jwks.json", "getSigningKeys", "The public keys that verify JWTs")
-            .told("RFC 7517. May be cached for five minutes.")
+            .described_as("RFC 7517. May be cached for five minutes.")
             .answers_as(200, "The keys.", &["application/json"], object()),
     ]
 }

@@ -52,7 +52,7 @@ impl Operation {
         operation.refuses(&[400, 414, 431, 500, 503])
     }
 
-    pub fn told(mut self, description: &str) -> Self {
+    pub fn described_as(mut self, description: &str) -> Self {
         if !self.description.is_empty() {
             self.description.push_str("\n\n");
         }
@@ -68,7 +68,7 @@ impl Operation {
 
     /// A live key with this scope can call it.
     pub fn for_scope(mut self, scope: &'static str) -> Self {
-        self = self.told(&format!("Needs a key with the scope `{scope}`.")).for_any_key();
+        self = self.described_as(&format!("Needs a key with the scope `{scope}`.")).for_any_key();
         self.security = json!([{ "bearer": [scope] }, { "apiKey": [scope] }]);
         self
     }

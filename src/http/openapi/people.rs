@@ -29,7 +29,7 @@ pub fn operations() -> Vec<Operation> {
             .refuses(&[404])
             .answers::<UserJson>(200, "The record.", &["ETag"]),
         Operation::new(PEOPLE, "patch", "/api/v1/users/{id}", "changeUser", "Change a user's role, state or password")
-            .told(
+            .described_as(
                 "All fields change or none; in force when the response is sent. The last active admin cannot be demoted \
                  or deactivated.",
             )

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params};
 
 use super::keys::{KEY, record};
-use super::pending_imports::is_key;
+use super::pending_imports::{Id, is_key};
 use crate::error::Result;
 use crate::model::{Cursor, KeyFilter, KeyId, KeyRecord, Page, Reach, UserId};
 use crate::store::Tx;
@@ -34,10 +34,8 @@ impl Tx<'_> {
     }
 }
 
-type Id = [u8; 16];
-
 /// The bounds of a search.
-struct Bounds {
+struct SearchBounds {
     /// How many of the newest keys are searched for any part of the text.
     window: usize,
     /// Max number of names beginning with the text that are sorted by age, in 10 ms; if there are more, walking the
@@ -50,7 +48,7 @@ struct Bounds {
     people: usize,
 }
 
-const BOUNDS: Bounds = Bounds { window: 10_000, few: 50_000, walk: 50_000, people: 50 };
+const BOUNDS: SearchBounds = SearchBounds { window: 10_000, few: 50_000, walk: 50_000, people: 50 };
 
 /// The index bounds of everything that begins with the text.
 struct Prefix {
@@ -66,7 +64,7 @@ impl Prefix {
 }
 
 /// The condition that a walk checks for each key, with the values `?5` and `?6`.
-struct Question<'a> {
+struct WalkCondition<'a> {
     sql: &'static str,
     values: [&'a dyn ToSql; 2],
 }
@@ -124,12 +122,12 @@ fn list(db: &Connection, filter: &Wanted) -> Result<Vec<KeyRecord>> {
 }
 
 /// Keys in the window are newer than all others, so the indexes are used only if the page still has room.
-fn search(db: &Connection, filter: &Wanted, text: &str, bounds: &Bounds) -> Result<Vec<KeyRecord>> {
+fn search(db: &Connection, filter: &Wanted, text: &str, bounds: &SearchBounds) -> Result<Vec<KeyRecord>> {
     // A single transaction, so that a key that is revoked meanwhile is found completely or not at all.
     let db = &*db.unchecked_transaction().map_err(sql)?;
     let text = text.trim();
     let id = KeyId::parse(text).ok().map(|id| *id.as_bytes());
-    let part = Question { sql: PART, values: [&like_pattern(text), &id] };
+    let part = WalkCondition { sql: PART, values: [&like_pattern(text), &id] };
     let window = walk(db, filter, &part, after(filter), bounds.window, wanted(filter))?;
     let mut found = window.found;
     let is_full = found.len() == wanted(filter);
@@ -150,7 +148,7 @@ fn search(db: &Connection, filter: &Wanted, text: &str, bounds: &Bounds) -> Resu
 fn walk(
     db: &Connection,
     filter: &Wanted,
-    question: &Question<'_>,
+    question: &WalkCondition<'_>,
     below: Id,
     rows: usize,
     wanted: usize,
@@ -186,11 +184,11 @@ fn walk_sql(filter: &Wanted, question: &str) -> String {
 }
 
 /// The newest keys whose name begins with this prefix.
-fn named(db: &Connection, filter: &Wanted, name: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
+fn named(db: &Connection, filter: &Wanted, name: &Prefix, below: Id, bounds: &SearchBounds) -> Result<Vec<Id>> {
     let wanted = wanted(filter);
     let mut walked = Walk { found: Vec::new(), floor: below, is_over: false };
     if are_more_than(db, bounds.few, name)? {
-        let begins = Question { sql: BEGINS, values: [&name.from, &name.to] };
+        let begins = WalkCondition { sql: BEGINS, values: [&name.from, &name.to] };
         walked = walk(db, filter, &begins, below, bounds.walk, wanted)?;
     }
     let Walk { mut found, mut floor, mut is_over } = walked;
@@ -217,7 +215,7 @@ fn are_more_than(db: &Connection, few: usize, name: &Prefix) -> Result<bool> {
 }
 
 /// The newest keys of each user whose email begins with this prefix.
-fn of_people(db: &Connection, filter: &Wanted, email: &Prefix, below: Id, bounds: &Bounds) -> Result<Vec<Id>> {
+fn of_people(db: &Connection, filter: &Wanted, email: &Prefix, below: Id, bounds: &SearchBounds) -> Result<Vec<Id>> {
     let people = ids(db, PEOPLE, &[&email.from, &email.to, &filter.reach.owner(), &(bounds.people as i64)])?;
     let mut found = Vec::new();
     for person in people {

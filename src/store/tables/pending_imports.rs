@@ -14,7 +14,7 @@ macro_rules! is_key {
 }
 pub(in crate::store) use is_key;
 
-type Id = [u8; 16];
+pub(in crate::store) type Id = [u8; 16];
 
 /// The ids reserved for the keys of one import.
 #[derive(Debug, Clone, Copy)]

@@ -196,6 +196,28 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
 }
 
 #[test]
+fn a_type_name_has_one_meaning() {
+    let mut found = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for (file, text) in sources().into_iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
+        let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+        for item in syn::parse_file(&text).unwrap().items {
+            let name = match item {
+                syn::Item::Struct(item) => item.ident,
+                syn::Item::Enum(item) => item.ident,
+                syn::Item::Trait(item) => item.ident,
+                syn::Item::Type(item) => item.ident,
+                _ => continue,
+            };
+            found.entry(name.to_string()).or_default().push(file.clone());
+        }
+    }
+    // With the feature and without it, it is the same to whoever names it.
+    found.remove("GrpcListener");
+    let twice: Vec<_> = found.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
 fn every_file_says_what_it_owns() {
     for (file, text) in sources().iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
         assert!(text.starts_with("//! "), "{file}");

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::super::output;
 use super::transfer::csv::COLUMNS;
-use super::transfer::{Entry, json};
+use super::transfer::{TransferEntry, json};
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ pub async fn run(auth: &Auth, asking: &Asking, path: Option<&Path>) -> Result<()
                 continue;
             }
             exported.count += 1;
-            if let Err(error) = sink.put(&Entry::of(record)) {
+            if let Err(error) = sink.put(&TransferEntry::of(record)) {
                 return ended(error);
             }
         }
@@ -95,7 +95,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    fn put(&mut self, entry: &Entry) -> io::Result<()> {
+    fn put(&mut self, entry: &TransferEntry) -> io::Result<()> {
         match self {
             Sink::Json(target) => json::write(target, entry),
             Sink::Csv(writer) => writer.write_record(&entry.cells()).map_err(io_error),

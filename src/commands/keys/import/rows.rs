@@ -4,7 +4,7 @@
 use std::io::{self, BufReader, Read};
 
 use super::super::transfer::csv::{Header, split};
-use super::super::transfer::{Entry, json, text};
+use super::super::transfer::{TransferEntry, json, text};
 use super::lines::{LONGEST, Lines, ONLY_CR};
 use crate::commands::input::{CopyFailed, Text, Unpaired};
 use crate::error::{Error, Kind, Result};
@@ -14,11 +14,11 @@ use crate::model::characters::is_deceptive;
 /// Continues after a wrong line, and ends where the text cannot be read any further.
 pub struct Rows<R: Read> {
     lines: Lines<BufReader<Text<R>>>,
-    form: Form,
+    form: FileForm,
     is_over: bool,
 }
 
-enum Form {
+enum FileForm {
     /// Holds the first line until it is read.
     Json(Option<(u64, Vec<u8>)>),
     Csv(Header),
@@ -44,20 +44,20 @@ impl<R: Read> Rows<R> {
             [b'P', b'K', 3, 4, ..] => return Err(wrong("this is a ZIP file or a spreadsheet. Save it as CSV first.")),
             [0x1f, 0x8b, ..] => return Err(wrong("this is compressed. Decompress it first: gunzip FILE")),
             line if has_only_cr(line) => return Err(wrong(ONLY_CR)),
-            [b'{', ..] => Form::Json(Some((number, line))),
+            [b'{', ..] => FileForm::Json(Some((number, line))),
             [b'[', ..] => return Err(wrong("this is a JSON array. Write one object per line: jq -c '.[]' FILE")),
             [b'<', ..] => return Err(wrong("this is HTML or XML. Import needs JSON Lines or CSV.")),
             line => {
                 let line = text::utf8(line).map_err(|error| at(number, &error))?;
-                Form::Csv(Header::parse(line, separator).map_err(|error| at(number, &error))?)
+                FileForm::Csv(Header::parse(line, separator).map_err(|error| at(number, &error))?)
             }
         };
         Ok(Rows { lines, form, is_over: false })
     }
 
     /// The next entry that is not blank, with its line.
-    fn read(&mut self) -> Result<Option<(u64, Result<Entry>)>> {
-        if let Form::Json(first) = &mut self.form
+    fn read(&mut self) -> Result<Option<(u64, Result<TransferEntry>)>> {
+        if let FileForm::Json(first) = &mut self.form
             && let Some((number, line)) = first.take()
         {
             return Ok(Some((number, json::read(&line))));
@@ -69,8 +69,10 @@ impl<R: Read> Rows<R> {
                 continue;
             }
             let entry = match &self.form {
-                Form::Json(_) => json::read(&line.text),
-                Form::Csv(header) => header.read(&cells(&mut self.lines, line.number, line.text, header.separator)?),
+                FileForm::Json(_) => json::read(&line.text),
+                FileForm::Csv(header) => {
+                    header.read(&cells(&mut self.lines, line.number, line.text, header.separator)?)
+                }
             };
             return Ok(Some((line.number, entry)));
         }
@@ -110,8 +112,8 @@ impl<R: Read> Iterator for Rows<R> {
         }
         let read = self.read().transpose();
         self.is_over = !matches!(read, Some(Ok(_)));
-        let parse = |(line, entry): (u64, Result<Entry>)| {
-            entry.and_then(Entry::parse).map(|key| (line, key)).map_err(|error| at(line, &error))
+        let parse = |(line, entry): (u64, Result<TransferEntry>)| {
+            entry.and_then(TransferEntry::parse).map(|key| (line, key)).map_err(|error| at(line, &error))
         };
         read.map(|read| read.and_then(parse))
     }

@@ -4,7 +4,7 @@
 /// The text as it is written into a cell.
 pub fn protect(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 1);
-    let mut edge = Edge::default();
+    let mut edge = CellEdge::default();
     for c in text.chars() {
         if edge.begins_formula(c) {
             cell.push('\'');
@@ -17,7 +17,7 @@ pub fn protect(text: &str) -> String {
 /// The text that [`protect`] was given.
 pub fn restore(cell: &str) -> String {
     let mut text = String::with_capacity(cell.len());
-    let mut edge = Edge::default();
+    let mut edge = CellEdge::default();
     for c in cell.chars() {
         if edge.begins_formula(c) && text.ends_with('\'') {
             text.pop();
@@ -29,15 +29,15 @@ pub fn restore(cell: &str) -> String {
 
 /// Whether a cell begins here. A cell also begins after a semicolon, even within quotes, if the spreadsheet's locale
 /// separates cells with semicolons.
-struct Edge(bool);
+struct CellEdge(bool);
 
-impl Default for Edge {
+impl Default for CellEdge {
     fn default() -> Self {
-        Edge(true)
+        CellEdge(true)
     }
 }
 
-impl Edge {
+impl CellEdge {
     /// Moves past `c`, and returns whether a formula begins with it.
     fn begins_formula(&mut self, c: char) -> bool {
         let begins = self.0 && matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');

@@ -5,7 +5,7 @@ use csv::StringRecord;
 use serde_json::value::RawValue;
 
 use super::text::utf8;
-use super::{Entry, cells};
+use super::{TransferEntry, cells};
 use crate::error::{Error, Result};
 
 pub const COLUMNS: [&str; 11] = [
@@ -66,11 +66,11 @@ impl Header {
         Ok(Header { separator, columns })
     }
 
-    pub fn read(&self, row: &[Vec<u8>]) -> Result<Entry> {
+    pub fn read(&self, row: &[Vec<u8>]) -> Result<TransferEntry> {
         if row.len() != self.columns.len() {
             return Err(Error::conflict(format!("it has {} cells; the header has {}.", row.len(), self.columns.len())));
         }
-        let mut entry = Entry::default();
+        let mut entry = TransferEntry::default();
         for (cell, column) in row.iter().zip(&self.columns) {
             let cell = utf8(cell)?;
             entry.put(COLUMNS[*column], &cells::restore(cell))?;
@@ -112,7 +112,7 @@ fn place(name: &str) -> Option<usize> {
     COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name))
 }
 
-impl Entry {
+impl TransferEntry {
     fn put(&mut self, column: &'static str, text: &str) -> Result<()> {
         let list = || text.split_whitespace().map(str::to_owned).collect();
         let optional = || Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);

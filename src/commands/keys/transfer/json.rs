@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::Entry;
+use super::TransferEntry;
 use super::text::utf8;
 use crate::error::{Error, Result};
 
-pub fn read(line: &[u8]) -> Result<Entry> {
+pub fn read(line: &[u8]) -> Result<TransferEntry> {
     let text = utf8(line)?;
     if !text.trim_start().starts_with('{') {
         return Err(Error::conflict("it is not a JSON object."));
@@ -20,7 +20,7 @@ pub fn read(line: &[u8]) -> Result<Entry> {
     Ok(entry)
 }
 
-pub fn write(target: &mut impl Write, entry: &Entry) -> io::Result<()> {
+pub fn write(target: &mut impl Write, entry: &TransferEntry) -> io::Result<()> {
     serde_json::to_writer(&mut *target, entry)?;
     target.write_all(b"\n")
 }

@@ -22,7 +22,7 @@ const LONGEST_HINT: usize = 64;
 /// `sha256`, `owner` and `name` are required.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct TransferEntry {
     sha256: String,
     owner: String,
     name: String,
@@ -45,7 +45,7 @@ pub struct Entry {
     metadata: Option<Box<RawValue>>,
 }
 
-impl Entry {
+impl TransferEntry {
     /// The key, if every field is valid; an error has the field's name.
     pub fn parse(self) -> Result<ImportedKey> {
         Ok(ImportedKey {
@@ -80,7 +80,7 @@ impl Entry {
 
     pub fn of(record: KeyRecord) -> Self {
         let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
-        Entry {
+        TransferEntry {
             sha256: hex::encode(record.digest.as_bytes()),
             owner: record.owner.email.to_string(),
             name: name.to_string(),
@@ -142,12 +142,12 @@ mod tests {
 
     use super::*;
 
-    fn entry() -> impl Strategy<Value = Entry> {
+    fn entry() -> impl Strategy<Value = TransferEntry> {
         let name = "[-=+@'\";,a-c é]{1,12}".prop_filter("a name", |name| KeyName::parse(name).is_ok());
         let metadata = hash_map("[-=+@'\"; a]{0,4}", "[-=+@'\"\\n;, a]{0,8}", 0..3);
         let scopes = vec("[a-c][a-c:.-]{0,4}", 0..3);
         (any::<[u8; 32]>(), name, scopes, any::<Option<bool>>(), metadata, 0_i64..4_000_000_000).prop_map(
-            |(digest, name, scopes, enabled, metadata, end)| Entry {
+            |(digest, name, scopes, enabled, metadata, end)| TransferEntry {
                 sha256: hex::encode(digest),
                 owner: "+ada@example.com".to_owned(),
                 hint: Some(name.clone()),
@@ -156,13 +156,13 @@ mod tests {
                 expires_at: (end % 2 == 0).then(|| Time::from_millis(end * 1000).to_string()),
                 enabled,
                 metadata: (!metadata.is_empty()).then(|| serde_json::value::to_raw_value(&metadata).unwrap()),
-                ..Entry::default()
+                ..TransferEntry::default()
             },
         )
     }
 
     /// All of it, for comparison.
-    fn text(entry: Entry) -> String {
+    fn text(entry: TransferEntry) -> String {
         let key = entry.parse().unwrap();
         format!("{:?} {:?}", key.digest.as_bytes(), key)
     }

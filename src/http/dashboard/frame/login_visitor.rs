@@ -8,7 +8,7 @@ use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
 use super::{PageError, Shell};
 use crate::error::Error;
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
 use crate::http::client;
 use crate::http::problem::Problem;
@@ -17,7 +17,7 @@ use crate::model::{ClientAddress, Origin, SessionToken};
 
 /// A visitor with the cookie that binds forms to the browser.
 pub struct LoginVisitor {
-    pub site: Shared,
+    pub site: SiteRef,
     pub user_agent: String,
     pub device: Option<SessionToken>,
     pub session: Option<SessionToken>,

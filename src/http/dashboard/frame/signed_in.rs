@@ -12,7 +12,7 @@ use super::{Nav, Notice, PageError, Shell};
 use crate::auth::caller::Asking;
 use crate::auth::{Caller, SensitiveAct};
 use crate::error::{Error, Kind};
-use crate::http::Shared;
+use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
 use crate::http::client;
 use crate::http::problem::Problem;
@@ -21,7 +21,7 @@ use crate::model::{ClientAddress, Origin, Session, SessionToken, User};
 
 /// A live session of an active user, read from the database for this request.
 pub struct SignedIn {
-    pub site: Shared,
+    pub site: SiteRef,
     pub session: Session,
     pub csrf: CsrfSecret,
     pub device: Option<SessionToken>,

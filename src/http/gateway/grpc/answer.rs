@@ -10,7 +10,7 @@ use super::message::{
 use crate::auth::Allowance;
 use crate::http::gateway::IDENTITY;
 use crate::http::gateway::allow::Allowed;
-use crate::http::gateway::question::Door;
+use crate::http::gateway::question::GatewayKind;
 use crate::http::gateway::refusal::refuse;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::request_id::RequestId;
@@ -19,12 +19,12 @@ use crate::http::security_headers::lean;
 /// The request passes. The headers in `spent` are removed from it, because an API does not need keys.
 pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>, spent: &[&str]) -> CheckResponse {
     let headers = IDENTITY.into_iter().zip(allowed.values());
-    let told = allowance.map(rate_limit_headers).into_iter().flatten();
+    let limits = allowance.map(rate_limit_headers).into_iter().flatten();
     let ok = OkHttpResponse {
         // All of them are set, even empty ones, because each replaces the client's own header.
         headers: headers.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
         headers_to_remove: spent.iter().map(|name| (*name).to_owned()).collect(),
-        response_headers_to_add: told.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
+        response_headers_to_add: limits.map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),
     };
     CheckResponse {
         status: Some(RpcStatus { code: Code::Ok as i32, message: String::new() }),
@@ -34,7 +34,7 @@ pub fn allow(allowed: &Allowed, allowance: Option<&Allowance>, spent: &[&str]) -
 }
 
 pub fn deny(problem: &Problem, id: &RequestId) -> CheckResponse {
-    let response = refuse(lean(id), Door::Plain, problem, id);
+    let response = refuse(lean(id), GatewayKind::Plain, problem, id);
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: i32::from(problem.status.as_u16()) }),
         headers: response.headers().iter().map(|(name, value)| set(name.as_str(), value.as_bytes())).collect(),

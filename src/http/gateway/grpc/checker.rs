@@ -14,22 +14,22 @@ use crate::error::Error;
 use crate::http::credential::{Credential, credential, spent};
 use crate::http::gateway::allow::Allowed;
 use crate::http::gateway::judge;
-use crate::http::gateway::question::Question;
+use crate::http::gateway::question::AuthQuery;
 use crate::http::problem::Problem;
 use crate::http::request_id::{RequestId, RequestIds};
-use crate::http::{Shared, client};
+use crate::http::{SiteRef, client};
 use crate::model::verdict::Demand;
 
 /// A slower verdict is of no use: the caller has given up by then.
 const DEADLINE: Duration = Duration::from_secs(1);
 
 pub struct Checker {
-    site: Shared,
+    site: SiteRef,
     ids: Mutex<RequestIds>,
 }
 
 impl Checker {
-    pub fn new(site: Shared) -> Self {
+    pub fn new(site: SiteRef) -> Self {
         let start = site.auth.entropy().bytes().unwrap_or_default();
         Checker { site, ids: Mutex::new(RequestIds::new(start)) }
     }
@@ -56,7 +56,7 @@ impl Checker {
     async fn judge(&self, request: CheckRequest) -> Result<CheckResponse, Problem> {
         let input = CheckInput::read(request)?;
         let settings = &self.site.settings;
-        let question = Question::of_policy(&input.policy, &settings.policies)?;
+        let question = AuthQuery::of_policy(&input.policy, &settings.policies)?;
         let presented = match credential(&input.headers) {
             Credential::None if question.passes_nobody(|| input.is_preflight()) => {
                 return Ok(allow(&Allowed::nobody(), None, spent(&input.headers)));
@@ -68,7 +68,7 @@ impl Checker {
         let user_agent = client::user_agent(&input.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {
-            Ok(good) => Ok(allow(&good.told, good.allowance.as_ref(), spent(&input.headers))),
+            Ok(good) => Ok(allow(&good.view, good.allowance.as_ref(), spent(&input.headers))),
             Err(bad) => Err(Problem::of(&bad, &needs, presented)),
         }
     }

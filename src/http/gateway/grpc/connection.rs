@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub fn connections(
     listeners: Vec<TcpListener>,
     settings: &HttpSettings,
-) -> impl Stream<Item = io::Result<Connection>> + use<> {
+) -> impl Stream<Item = io::Result<GrpcConnection>> + use<> {
     let all = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let seats = Seats::new("--grpc-listen", settings, MAX_CONNECTIONS);
     let greeting = settings.deadlines.head;
@@ -41,12 +41,12 @@ fn connections_to(
     greeting: Duration,
     all: Arc<Semaphore>,
     seats: Arc<Seats>,
-) -> impl Stream<Item = io::Result<Connection>> {
+) -> impl Stream<Item = io::Result<GrpcConnection>> {
     stream::unfold((listener, all, seats), move |(listener, all, seats)| async move {
         let one_of_all = Arc::clone(&all).acquire_owned().await.ok()?;
         let (stream, seat) = accept(&listener, &seats).await;
         let greeting = Some(Greeting { left: PREFACE, deadline: Box::pin(tokio::time::sleep(greeting)) });
-        Some((Ok(Connection { stream, greeting, _one_of_all: one_of_all, _seat: seat }), (listener, all, seats)))
+        Some((Ok(GrpcConnection { stream, greeting, _one_of_all: one_of_all, _seat: seat }), (listener, all, seats)))
     })
 }
 
@@ -72,7 +72,7 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
     }
 }
 
-pub struct Connection {
+pub struct GrpcConnection {
     stream: TcpStream,
     /// `None` once the client has sent all of it.
     greeting: Option<Greeting>,
@@ -94,13 +94,13 @@ impl Greeting {
     }
 }
 
-impl Connected for Connection {
+impl Connected for GrpcConnection {
     type ConnectInfo = ();
 
     fn connect_info(&self) {}
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for GrpcConnection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         match pin!(&mut self.stream).poll_read(context, into) {
@@ -118,7 +118,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for GrpcConnection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         pin!(&mut self.stream).poll_write(context, bytes)
     }

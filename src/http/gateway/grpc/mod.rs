@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tonic::transport::Server;
 
 use crate::error::{Error, Result};
-use crate::http::Shared;
+use crate::http::SiteRef;
 use connection::connections;
 use service::Services;
 
@@ -32,15 +32,15 @@ const MAX_STREAMS: u32 = 256;
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
 /// The running listener, which stops when this is dropped.
-pub struct Grpc {
+pub struct GrpcListener {
     addresses: Vec<SocketAddr>,
     stop: watch::Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
-impl Grpc {
+impl GrpcListener {
     /// Starts serving on listeners that are already bound.
-    pub fn start(listeners: Vec<TcpListener>, site: Shared) -> Result<Self> {
+    pub fn start(listeners: Vec<TcpListener>, site: SiteRef) -> Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
         let addresses = addresses.map_err(Error::unavailable)?;
         listeners.iter().try_for_each(|listener| listener.set_nonblocking(true)).map_err(Error::unavailable)?;
@@ -54,7 +54,7 @@ impl Grpc {
             let _ = tell.send(()); // nobody may wait for it
         };
         thread::Builder::new().name("grpc".into()).spawn(run).map_err(Error::unavailable)?;
-        Ok(Grpc { addresses, stop, ended })
+        Ok(GrpcListener { addresses, stop, ended })
     }
 
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -68,7 +68,7 @@ impl Grpc {
     }
 }
 
-fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: Shared, stopping: watch::Receiver<()>) {
+fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: SiteRef, stopping: watch::Receiver<()>) {
     let (order, drained) = (stopping.clone(), stopping.clone());
     let ended = runtime.block_on(async move {
         let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>();

@@ -11,16 +11,16 @@ use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::message::AUTHORIZATION;
-use crate::http::Shared;
+use crate::http::SiteRef;
 
 /// How often a watched status is checked.
 const EVERY: Duration = Duration::from_millis(250);
 
-pub struct Readiness(pub Shared);
+pub struct GrpcHealth(pub SiteRef);
 
-impl Readiness {
+impl GrpcHealth {
     /// Unlike `/readyz`, this ignores failing writes: nothing here needs one.
-    fn status(site: &Shared) -> ServingStatus {
+    fn status(site: &SiteRef) -> ServingStatus {
         if site.cannot_judge().is_some() { ServingStatus::NotServing } else { ServingStatus::Serving }
     }
 }
@@ -30,7 +30,7 @@ fn knows(service: &str) -> bool {
 }
 
 #[tonic::async_trait]
-impl Health for Readiness {
+impl Health for GrpcHealth {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         if !knows(&request.get_ref().service) {
             return Err(Status::not_found("no such service"));

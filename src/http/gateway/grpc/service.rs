@@ -13,8 +13,8 @@ use tonic_prost::ProstCodec;
 
 use super::checker::Checker;
 use super::message::{CheckRequest, CheckResponse};
-use super::readiness::Readiness;
-use crate::http::Shared;
+use super::readiness::GrpcHealth;
+use crate::http::SiteRef;
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -24,12 +24,12 @@ const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Services {
     checker: Arc<Checker>,
-    health: HealthServer<Readiness>,
+    health: HealthServer<GrpcHealth>,
 }
 
 impl Services {
-    pub fn new(site: Shared) -> Self {
-        let health = HealthServer::new(Readiness(site.clone())).max_decoding_message_size(1024);
+    pub fn new(site: SiteRef) -> Self {
+        let health = HealthServer::new(GrpcHealth(site.clone())).max_decoding_message_size(1024);
         Services { checker: Arc::new(Checker::new(site)), health }
     }
 }

@@ -3,17 +3,17 @@
 use super::*;
 use crate::store::{connection, create};
 
-const SMALL: Bounds = Bounds { window: 3, few: 2, walk: 4, people: 2 };
+const SMALL: SearchBounds = SearchBounds { window: 3, few: 2, walk: 4, people: 2 };
 
 const NONE: [u8; 0] = [];
 
 /// Key `n` is the `n`th oldest; user 1 is ada, user 2 is bob.
-struct Keys {
+struct TestKeys {
     db: Connection,
     _directory: tempfile::TempDir,
 }
 
-impl Keys {
+impl TestKeys {
     fn new(keys: &[(u8, u8, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.db");
@@ -34,7 +34,7 @@ impl Keys {
             )
             .unwrap();
         }
-        Keys { db, _directory: directory }
+        TestKeys { db, _directory: directory }
     }
 
     fn run(&self, statement: &str) -> &Self {
@@ -77,10 +77,10 @@ fn own(user: u8) -> Reach {
     Reach::Own(UserId::from_bytes(id(user)))
 }
 
-/// Keys 1 to 20. Those in `named` have the name and belong to bob; the others belong to ada.
-fn twenty(name: &'static str, named: &[u8]) -> Keys {
+/// TestKeys 1 to 20. Those in `named` have the name and belong to bob; the others belong to ada.
+fn twenty(name: &'static str, named: &[u8]) -> TestKeys {
     let keys: Vec<_> = (1..=20).map(|n| if named.contains(&n) { (n, 2, name) } else { (n, 1, "other") }).collect();
-    Keys::new(&keys)
+    TestKeys::new(&keys)
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn few_or_many_names_that_begin_so_are_found_however_old() {
 fn marks_in_a_name_stand_for_themselves_and_letters_beyond_ascii_keep_their_case() {
     let mut keys: Vec<_> = (10..30).map(|n| (n, 1, "other")).collect();
     keys.extend([(1, 1, "50% off_\\x"), (2, 1, "500 off"), (3, 1, "Ärger"), (4, 1, "\u{10fffd}")]);
-    let keys = Keys::new(&keys);
+    let keys = TestKeys::new(&keys);
     for (text, found) in
         [("50%", &[1][..]), ("50", &[2, 1]), ("50% OFF_\\", &[1]), ("Ärg", &[3]), ("ärg", &[]), ("\u{10fffd}", &[4])]
     {
@@ -164,7 +164,7 @@ fn what_is_found_in_several_ways_is_listed_once_and_tokens_never() {
 
 #[test]
 fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
-    let keys = Keys::new(&[]);
+    let keys = TestKeys::new(&[]);
     let filter = |reach| Wanted { reach, enabled: None, after: None, limit: 1 };
     let plan = |statement: &str| {
         let mut query = keys.db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();

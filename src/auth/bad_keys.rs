@@ -19,22 +19,22 @@ const BITS: usize = 4096;
 /// Up to this many keys per address are counted exactly; above it, their number is estimated in the same memory.
 const FEW: usize = 64;
 
-pub struct Strangers {
+pub struct BadKeyLimiter {
     /// Maximum distinct bad keys per minute from one address; 0 means no limit.
     limit: u32,
     /// How many bits `limit` keys set.
     threshold: u32,
     /// Keyed, so that nobody outside can predict an address's map.
     hasher: RandomState,
-    watched: [Mutex<HashMap<Neighbourhood, Suspect>>; MAPS],
+    watched: [Mutex<HashMap<Neighbourhood, SuspectAddress>>; MAPS],
 }
 
-struct Suspect {
+struct SuspectAddress {
     window: u64,
-    seen: Seen,
+    seen: DistinctKeys,
 }
 
-enum Seen {
+enum DistinctKeys {
     /// The beginnings of their digests.
     Few(Vec<u64>),
     /// Linear counting: each key sets one of 4,096 bits; the number of set bits gives an estimate of the number of
@@ -42,9 +42,9 @@ enum Seen {
     Many { bits: Box<[u64; BITS / 64]>, set: u32 },
 }
 
-impl Strangers {
+impl BadKeyLimiter {
     pub fn new(limit: u32) -> Self {
-        Strangers {
+        BadKeyLimiter {
             limit,
             threshold: threshold(limit),
             hasher: RandomState::new(),
@@ -72,9 +72,9 @@ impl Strangers {
                 return None;
             }
         }
-        let suspect = watched.entry(from).or_insert_with(|| Suspect::new(window));
+        let suspect = watched.entry(from).or_insert_with(|| SuspectAddress::new(window));
         if suspect.window != window {
-            *suspect = Suspect::new(window);
+            *suspect = SuspectAddress::new(window);
         }
         suspect.seen.add(&digest());
         let left = Duration::from_secs((window + 1) * WINDOW.as_secs()).saturating_sub(now);
@@ -88,27 +88,27 @@ fn threshold(keys: u32) -> u32 {
     (bits * (1.0 - (-f64::from(keys) / bits).exp())).round() as u32
 }
 
-impl Suspect {
+impl SuspectAddress {
     fn new(window: u64) -> Self {
-        Suspect { window, seen: Seen::Few(Vec::new()) }
+        SuspectAddress { window, seen: DistinctKeys::Few(Vec::new()) }
     }
 }
 
-impl Seen {
+impl DistinctKeys {
     fn add(&mut self, digest: &Digest) {
         self.add_head(digest.head());
     }
 
     fn add_head(&mut self, head: u64) {
         match self {
-            Seen::Few(heads) if heads.contains(&head) => {}
-            Seen::Few(heads) if heads.len() < FEW => heads.push(head),
-            Seen::Few(heads) => {
+            DistinctKeys::Few(heads) if heads.contains(&head) => {}
+            DistinctKeys::Few(heads) if heads.len() < FEW => heads.push(head),
+            DistinctKeys::Few(heads) => {
                 let heads = std::mem::take(heads);
-                *self = Seen::Many { bits: Box::new([0; BITS / 64]), set: 0 };
+                *self = DistinctKeys::Many { bits: Box::new([0; BITS / 64]), set: 0 };
                 heads.into_iter().chain([head]).for_each(|head| self.add_head(head));
             }
-            Seen::Many { bits, set } => {
+            DistinctKeys::Many { bits, set } => {
                 let bit = head as usize % BITS;
                 let (word, mask) = (&mut bits[bit / 64], 1 << (bit % 64));
                 if *word & mask == 0 {
@@ -122,8 +122,8 @@ impl Seen {
     /// Whether there were more than `limit` keys, which set `threshold` bits.
     fn are_more_than(&self, limit: u32, threshold: u32) -> bool {
         match self {
-            Seen::Few(heads) => heads.len() > limit as usize,
-            Seen::Many { set, .. } => limit as usize <= FEW || *set > threshold,
+            DistinctKeys::Few(heads) => heads.len() > limit as usize,
+            DistinctKeys::Many { set, .. } => limit as usize <= FEW || *set > threshold,
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     fn so_many_distinct_keys_as_the_limit_says_are_let_through() {
         let from = Some(ClientAddress::read(b"192.0.2.1"));
         for limit in [1, 9, 10, 63, 64, 65, 100, 1000, 3000] {
-            let strangers = Strangers::new(limit);
+            let strangers = BadKeyLimiter::new(limit);
             let note = |key: u32| strangers.note(from, || Digest::of(&key.to_le_bytes()), || Duration::ZERO);
             let through = (0..4 * limit).take_while(|key| note(*key).is_none() && note(*key / 2).is_none()).count();
             if limit as usize <= FEW {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn distinct_keys_count_and_repeated_ones_do_not() {
-        let strangers = Strangers::new(100);
+        let strangers = BadKeyLimiter::new(100);
         let note =
             |address, key: &[u8], second| strangers.note(address, || Digest::of(key), || Duration::from_secs(second));
         let at = |text: &str| Some(ClientAddress::read(text.as_bytes()));

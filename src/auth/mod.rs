@@ -125,6 +125,8 @@ impl Auth {
         let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
         // A second call finds the first call's thread running and stops its own.
         let _ = self.collector.set(collector);
+        // Hashed before anybody signs in, so that no worker hashes it.
+        self.passwords.nobody()?;
         let _ = self.upkeep.set(upkeep::Upkeep::start(Arc::clone(&self.store), Arc::clone(&self.clock))?); // as above
         Ok(())
     }
@@ -161,14 +163,6 @@ impl Auth {
 
     pub fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
-    }
-
-    pub fn shared_clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
-    }
-
-    pub fn shared_entropy(&self) -> Arc<dyn Entropy> {
-        Arc::clone(&self.entropy)
     }
 
     pub fn prefixes(&self) -> &[KeyPrefix] {

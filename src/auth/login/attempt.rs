@@ -82,7 +82,7 @@ impl Auth {
             buckets,
             address,
             origin: origin.clone(),
-            nobody: self.passwords.nobody(),
+            nobody: self.passwords.nobody()?,
             salt: self.entropy.bytes()?,
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),

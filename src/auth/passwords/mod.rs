@@ -6,7 +6,7 @@ mod memory;
 mod queue;
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 pub use hasher::{Hasher, Match};
@@ -22,15 +22,17 @@ const MAX_THREADS: usize = 4;
 
 pub struct Passwords {
     queue: PasswordQueue,
-    /// The hash (PHC string) of a random password. Unknown emails are checked against it, so that they take as long.
-    nobody: Arc<str>,
+    /// A random password and its salt.
+    random: ([u8; 32], [u8; 16]),
+    /// The hash (PHC string) of that password. Unknown emails are checked against it, so that they take as long.
+    nobody: OnceLock<Arc<str>>,
 }
 
 impl Passwords {
     pub fn start(entropy: &dyn Entropy) -> Result<Self> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-        let nobody = Hasher::default().hash(&entropy.bytes::<32>()?, &entropy.bytes()?)?;
-        Ok(Passwords { queue: PasswordQueue::start(threads)?, nobody: nobody.into() })
+        let random = (entropy.bytes()?, entropy.bytes()?);
+        Ok(Passwords { queue: PasswordQueue::start(threads)?, random, nobody: OnceLock::new() })
     }
 
     /// The PHC string for a new password, with this salt, which must be fresh.
@@ -48,7 +50,13 @@ impl Passwords {
         self.queue.run(lane, job).await
     }
 
-    pub fn nobody(&self) -> Arc<str> {
-        Arc::clone(&self.nobody)
+    /// Hashes when it is first called: a server calls it at its start, a command never.
+    pub fn nobody(&self) -> Result<Arc<str>> {
+        if let Some(nobody) = self.nobody.get() {
+            return Ok(Arc::clone(nobody));
+        }
+        let (password, salt) = &self.random;
+        let hash = Hasher::default().hash(password, salt)?;
+        Ok(Arc::clone(self.nobody.get_or_init(|| hash.into())))
     }
 }

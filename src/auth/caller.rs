@@ -108,7 +108,7 @@ impl Caller {
         }
     }
 
-    pub(super) fn must_be_admin(&self) -> Result<()> {
+    pub fn must_be_admin(&self) -> Result<()> {
         match self.reach() {
             Reach::Anyone => Ok(()),
             Reach::Own(_) => Err(Error::forbidden("Only admins can do this.")),

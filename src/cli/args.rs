@@ -32,7 +32,7 @@ pub struct Global {
     /// Settings file in TOML; its keys are the names of the flags [default: keybearer.toml, if it exists]
     #[arg(long, env = "KEYBEARER_CONFIG", global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Accept an older copy of the database, this once; keys that were revoked since then work again
+    /// Accept an older copy of the database for one start; keys revoked since that copy become valid again
     #[arg(long, global = true)]
     pub accept_older_database: bool,
     /// Print data as JSON

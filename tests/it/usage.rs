@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::harness::{ADMIN, Home, Process, Server, eventually, rounds};
 
+/// As the page of a key says it.
+const NEVER_USED: &str = "<dt>Last used</dt><dd><span class=\"muted\">never</span>";
+
 fn stored_uses(home: &Home) -> i64 {
     home.sqlite().query_row("SELECT coalesce(sum(count), 0) FROM key_hourly_use", [], |row| row.get(0)).unwrap()
 }
@@ -18,13 +21,7 @@ async fn a_use_shows_at_once_with_address_and_program() {
     let server = Server::start();
     let admin = server.admin().await;
     let (id, key) = admin.make_key("worker").await;
-    assert!(
-        admin
-            .get(&format!("/keys/{id}"))
-            .await
-            .body
-            .contains("<dt>Last used</dt><dd><span class=\"muted\">never</span>")
-    );
+    assert!(admin.get(&format!("/keys/{id}")).await.body.contains(NEVER_USED));
     server.clock.advance(Duration::from_secs(60));
     let used = server.bearer(&key);
     used.send(used.request("GET", "/auth").header("user-agent", "invoices/2.1 <b>")).await;
@@ -43,13 +40,7 @@ async fn only_an_accepted_key_counts_as_used() {
     server.bearer(&key).get("/auth?scope=orders:read").await;
     admin.form(&format!("/keys/{id}/disable"), &[]).await;
     server.tries(&key).await;
-    assert!(
-        admin
-            .get(&format!("/keys/{id}"))
-            .await
-            .body
-            .contains("<dt>Last used</dt><dd><span class=\"muted\">never</span>")
-    );
+    assert!(admin.get(&format!("/keys/{id}")).await.body.contains(NEVER_USED));
 }
 
 #[tokio::test]

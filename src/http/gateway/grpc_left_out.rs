@@ -7,9 +7,11 @@ use crate::error::{Error, Kind, Result};
 use crate::http::SiteRef;
 
 /// Cannot exist.
-pub struct GrpcListener(Infallible);
+pub struct NoGrpcListener(Infallible);
 
-impl GrpcListener {
+pub use self::NoGrpcListener as GrpcListener;
+
+impl NoGrpcListener {
     pub fn start(_: Vec<TcpListener>, _: SiteRef) -> Result<Self> {
         Err(Error::new(
             Kind::Invalid,

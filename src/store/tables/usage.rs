@@ -48,12 +48,6 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// Uses of one key by hour, oldest first.
-    pub fn hourly_use(&self, key: KeyId, from: Hour) -> Result<Vec<(Hour, u64)>> {
-        let text = "SELECT hour, count FROM key_hourly_use WHERE key_id = ?1 AND hour >= ?2 ORDER BY hour";
-        self.rows(text, (key.as_bytes(), from.0), |row| Ok((Hour(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs())))
-    }
-
     /// Deletes up to `limit` counts of hours before `oldest`. Returns how many.
     pub fn delete_hourly_use_before(&self, oldest: Hour, limit: usize) -> Result<usize> {
         let text = "DELETE FROM key_hourly_use WHERE (key_id, hour) IN (SELECT key_id, hour FROM key_hourly_use WHERE hour < ?1 LIMIT ?2)";

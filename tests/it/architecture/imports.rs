@@ -76,7 +76,9 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        leaves(&item.tree, &[], &mut self.0);
+        let mut named = Vec::new();
+        leaves(&item.tree, &[], &mut named);
+        self.0.extend(named.into_iter().map(|(_, path)| path));
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -85,14 +87,14 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// The paths of a `use`, each as it is written.
-fn leaves(tree: &syn::UseTree, before: &[String], found: &mut Vec<Vec<String>>) {
+/// The paths of a `use`, each as it is written, with the name that it has from there on.
+fn leaves(tree: &syn::UseTree, before: &[String], found: &mut Vec<(String, Vec<String>)>) {
     let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
     match tree {
         syn::UseTree::Path(path) => leaves(&path.tree, &with(&path.ident), found),
-        syn::UseTree::Name(name) => found.push(with(&name.ident)),
-        syn::UseTree::Rename(name) => found.push(with(&name.ident)),
-        syn::UseTree::Glob(_) => found.push(before.to_vec()),
+        syn::UseTree::Name(name) => found.push((name.ident.to_string(), with(&name.ident))),
+        syn::UseTree::Rename(name) => found.push((name.rename.to_string(), with(&name.ident))),
+        syn::UseTree::Glob(_) => found.push(("*".to_owned(), before.to_vec())),
         syn::UseTree::Group(group) => group.items.iter().for_each(|tree| leaves(tree, before, found)),
     }
 }
@@ -107,7 +109,7 @@ fn re_exports((own, file): (&Module, &syn::File)) -> Vec<((Module, String), Modu
             leaves(&item.tree, &[], &mut paths);
         }
     }
-    paths.into_iter().map(|path| ((own.clone(), path.last().unwrap().clone()), path)).collect()
+    paths.into_iter().map(|(name, path)| ((own.clone(), name), path)).collect()
 }
 
 /// The file that a path leads to; `None`: out of the crate, or to the file itself.

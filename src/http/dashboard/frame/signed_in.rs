@@ -1,7 +1,6 @@
 //! Who is signed in: `SignedIn` or `Admin` in a handler's signature is the proof.
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
@@ -15,7 +14,6 @@ use crate::error::{Error, Kind};
 use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
 use crate::http::client;
-use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 use crate::model::{ClientAddress, Origin, Session, SessionToken, User};
 
@@ -62,11 +60,8 @@ impl SignedIn {
         Asking { caller, origin }
     }
 
-    pub fn must_be_admin(&self) -> Result<(), Problem> {
-        if self.user().is_admin() {
-            return Ok(());
-        }
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "Only admins can do this."))
+    pub fn must_be_admin(&self) -> Result<(), Error> {
+        self.asking().caller.must_be_admin()
     }
 
     /// Sensitive actions need a recent login or the password again. `Err(Ok(text))` asks for the password, with the

@@ -11,4 +11,6 @@ pub mod index;
 pub mod model;
 pub mod signing;
 pub mod store;
+#[doc(hidden)]
+pub mod testing;
 pub mod usage;

@@ -4,11 +4,14 @@ use std::sync::atomic::Ordering;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::schema::Operation;
 use super::{Site, SiteRef};
+
+/// The group of these operations in the OpenAPI document.
+pub const GROUP: &str = "Server";
 
 #[derive(Serialize, ToSchema)]
 pub struct Liveness {
@@ -21,6 +24,10 @@ pub struct Liveness {
 pub struct Readiness {
     /// `ready`, or the reason why not: `stopping`, `database_gone`, `signing_keys_missing`, `writes_failing`.
     status: &'static str,
+}
+
+pub fn livez_operation() -> Operation {
+    Operation::new(GROUP, "getLiveness", "The process is running").answers::<Liveness>(200, "It is running.", &[])
 }
 
 /// The process is running and its workers respond.
@@ -42,6 +49,12 @@ impl Site {
             None
         }
     }
+}
+
+pub fn readyz_operation() -> Operation {
+    Operation::new(GROUP, "getReadiness", "Keys can be checked and writes succeed")
+        .answers::<Readiness>(200, "Ready.", &[])
+        .answers::<Readiness>(503, "Not ready; `status` says why.", &["Retry-After"])
 }
 
 /// The server is ready if it can check keys and writes succeed. It is ready while the index is filling, because SQLite

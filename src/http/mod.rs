@@ -1,6 +1,7 @@
 //! The only place that uses actix and askama. A handler parses the request, calls one function of `auth` and renders
 //! the response.
 
+mod access;
 mod api;
 mod basic;
 mod bearer;
@@ -24,7 +25,9 @@ mod openapi;
 mod problem;
 mod public_url;
 mod request_id;
+mod route;
 mod routes;
+mod schema;
 mod seats;
 mod security_headers;
 pub mod server;
@@ -35,8 +38,11 @@ use std::sync::Arc;
 
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
+pub use access::Access;
 pub use api::{KeyJson, MadeKeyJson, UserJson};
 pub use oauth::token::is_resource;
+pub use route::Route;
+pub use routes::ROUTES;
 pub use settings::HttpSettings;
 use tls::Certificates;
 
@@ -74,7 +80,7 @@ impl Site {
             100_000_000,
         ];
         Site {
-            openapi: openapi::document(settings.public_url.as_str()),
+            openapi: openapi::document(settings.public_url.as_str(), routes::ROUTES),
             cookies: dashboard::CookieNames::new(&settings.public_url, auth.installation()),
             auth,
             settings,

@@ -58,7 +58,7 @@ pub struct Problem {
     pub challenge: Option<HeaderValue>,
     pub retry_after: Option<u64>,
     pub allowance: Option<Allowance>,
-    pub allow: Option<&'static str>,
+    pub allow: Option<Box<str>>,
     /// The cause, for the log only.
     pub cause: Option<String>,
 }
@@ -107,9 +107,12 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_request", "This request is malformed. Check how it is encoded.")
     }
 
-    pub fn method_not_allowed(allow: &'static str) -> Self {
+    pub fn method_not_allowed(allow: &str) -> Self {
         let detail = format!("This method is not supported here. Use {allow}.");
-        Problem { allow: Some(allow), ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail) }
+        Problem {
+            allow: Some(allow.into()),
+            ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        }
     }
 
     pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -288,8 +291,8 @@ impl Problem {
         for (name, value) in self.allowance.iter().flat_map(rate_limit_headers) {
             headers.append(name, value);
         }
-        if let Some(allow) = self.allow {
-            headers.append(header::ALLOW, HeaderValue::from_static(allow));
+        if let Some(allow) = self.allow.as_deref().and_then(|list| HeaderValue::from_str(list).ok()) {
+            headers.append(header::ALLOW, allow);
         }
     }
 }

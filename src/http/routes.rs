@@ -1,76 +1,107 @@
-//! All routes, one line each. The extractors in a handler's signature (`Bearer`, `SignedIn`, `Admin`, a form) say who
-//! can call it. `gateway` handles `/auth…` before routing.
+//! All routes, one line each: who can call it, which is what the extractor in the handler's signature (`Bearer`,
+//! `SignedIn`, `AdminOnly`, a form) enforces, its handler, and its description for programs. `gateway` handles `/auth…`
+//! before routing.
 
-use actix_web::guard::{self, Guard};
-use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig, to};
+use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Access::{Admin, Client, ClientOrKey, Key, Password, Public, Scope, SignedIn};
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
 use super::dashboard::{account, events, keys, login, reference, setup, users};
-use super::health::{livez, readyz};
+use super::health::{livez, livez_operation, readyz, readyz_operation};
 use super::problem::{Problem, unknown_route};
-use super::{SiteRef, api, gateway, metrics, oauth, openapi};
+use super::route::{Route, add};
+use super::{SiteRef, api, gateway, metrics, oauth};
+use crate::model::Scope as ScopeName;
 
+const KEYS: super::access::Access = Scope(ScopeName::KEYS);
+const USERS: super::access::Access = Scope(ScopeName::USERS);
+const EVENTS: super::access::Access = Scope(ScopeName::EVENTS);
+const VERIFY: super::access::Access = Scope(ScopeName::VERIFY);
+
+/// For programs, then for browsers. Of two paths that match a request, the first one counts.
 #[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    Route::api("GET", "/api/v1/keys/current", Key, || to(api::keys::current::show), api::keys::current::show_operation),
+    Route::api("DELETE", "/api/v1/keys/current", Key, || to(api::keys::current::revoke), api::keys::current::revoke_operation),
+    Route::api("POST", "/api/v1/keys/verify", VERIFY, || to(api::keys::verify::verify), api::keys::verify::operation),
+    Route::api("GET", "/api/v1/keys", KEYS, || to(api::keys::list::list), api::keys::list::operation),
+    Route::api("POST", "/api/v1/keys", KEYS, || to(api::keys::create::create), api::keys::create::operation),
+    Route::api("GET", "/api/v1/keys/{id}", KEYS, || to(api::keys::show::show), api::keys::show::operation),
+    Route::api("PATCH", "/api/v1/keys/{id}", KEYS, || to(api::keys::change::change), api::keys::change::operation),
+    Route::api("DELETE", "/api/v1/keys/{id}", KEYS, || to(api::keys::revoke::revoke), api::keys::revoke::operation),
+    Route::api("POST", "/api/v1/keys/{id}/rotate", KEYS, || to(api::keys::rotate::rotate), api::keys::rotate::operation),
+
+    Route::api("GET", "/api/v1/users", USERS, || to(api::users::list::list), api::users::list::operation),
+    Route::api("POST", "/api/v1/users", USERS, || to(api::users::add::add), api::users::add::operation),
+    Route::api("GET", "/api/v1/users/{id}", USERS, || to(api::users::show::show), api::users::show::operation),
+    Route::api("PATCH", "/api/v1/users/{id}", USERS, || to(api::users::change::change), api::users::change::operation),
+    Route::api("DELETE", "/api/v1/users/{id}", USERS, || to(api::users::remove::remove), api::users::remove::operation),
+    Route::api("GET", "/api/v1/events", EVENTS, || to(api::events::list), api::events::operation),
+
+    Route::api("POST", "/api/v1/tokens", Password, || to(api::tokens::issue), api::tokens::issue_operation),
+    Route::api("DELETE", "/api/v1/tokens", Key, || to(api::tokens::revoke), api::tokens::revoke_operation),
+
+    Route::api("POST", "/oauth/introspect", ClientOrKey, || to(oauth::introspect::introspect), oauth::introspect::operation),
+    Route::api("POST", "/oauth/revoke", ClientOrKey, || to(oauth::revoke::revoke), oauth::revoke::operation),
+    Route::api("POST", "/oauth/token", Client, || to(oauth::token::token), oauth::token::operation),
+    Route::api("GET", "/.well-known/oauth-authorization-server", Public, || to(oauth::metadata::server), oauth::metadata::server_operation),
+    Route::api("GET", "/.well-known/jwks.json", Public, || to(oauth::metadata::jwks), oauth::metadata::jwks_operation),
+
+    Route::api("GET", "/api/v1/openapi.json", Key, || to(api::document::show), api::document::operation),
+    Route::api("GET", "/livez", Public, || to(livez), livez_operation),
+    Route::api("GET", "/readyz", Public, || to(readyz), readyz_operation),
+    Route::api("GET", "/metrics", VERIFY, || to(metrics::protected), metrics::operation),
+
+    Route::page("GET", "/assets/{name}", Public, || to(asset)),
+    Route::page("GET", "/", SignedIn, || to(keys::list::page)),
+    Route::page("GET", "/login", Public, || to(login::page)),
+    Route::page("POST", "/login", Public, || to(login::log_in)),
+    Route::page("POST", "/logout", SignedIn, || to(login::log_out)),
+    Route::page("GET", "/setup", Public, || to(setup::page)),
+    Route::page("POST", "/setup", Public, || to(setup::set_up)),
+
+    Route::page("GET", "/keys", SignedIn, || to(keys::list::page)),
+    Route::page("POST", "/keys", SignedIn, || to(keys::create::create)),
+    Route::page("GET", "/keys/new", SignedIn, || to(keys::new::page)),
+    Route::page("GET", "/keys/{id}", SignedIn, || to(keys::show::page)),
+    Route::page("POST", "/keys/{id}/revoke", SignedIn, || to(keys::change::revoke)),
+    Route::page("POST", "/keys/{id}/rotate", SignedIn, || to(keys::rotate::rotate)),
+    Route::page("POST", "/keys/{id}/disable", SignedIn, || to(keys::change::disable)),
+    Route::page("POST", "/keys/{id}/enable", SignedIn, || to(keys::change::enable)),
+    Route::page("POST", "/keys/{id}/edit", SignedIn, || to(keys::change::edit)),
+
+    Route::page("GET", "/reference", SignedIn, || to(reference::show::page)),
+    Route::page("GET", "/account", SignedIn, || to(account::show::page)),
+    Route::page("POST", "/account/password", SignedIn, || to(account::show::change_password)),
+    Route::page("POST", "/account/sessions/end-others", SignedIn, || to(account::show::end_others)),
+    Route::page("POST", "/account/sessions/{id}/end", SignedIn, || to(account::show::end_session)),
+
+    Route::page("GET", "/admin/keys", Admin, || to(keys::all::page)),
+    Route::page("GET", "/users", Admin, || to(users::list::page)),
+    Route::page("POST", "/users", Admin, || to(users::new::add)),
+    Route::page("GET", "/users/new", Admin, || to(users::new::page)),
+    Route::page("GET", "/users/{id}", Admin, || to(users::show::page)),
+    Route::page("POST", "/users/{id}/deactivate", Admin, || to(users::show::deactivate)),
+    Route::page("POST", "/users/{id}/activate", Admin, || to(users::show::activate)),
+    Route::page("POST", "/users/{id}/sessions/end", Admin, || to(users::show::end_sessions)),
+    Route::page("GET", "/events", Admin, || to(events::page)),
+];
+
+/// The routes of the metrics listener.
+const METRICS: &[Route] = &[Route::page("GET", "/metrics", Public, || to(metrics::scrape))];
+
 pub fn configure(app: &mut ServiceConfig) {
-    app
-        .app_data(QueryConfig::default().error_handler(|_, _| Problem::unreadable().into()))
-        .app_data(PathConfig::default().error_handler(|_, _| Problem::unreadable().into()))
+    app.app_data(QueryConfig::default().error_handler(|_, _| Problem::unreadable().into()));
+    app.app_data(PathConfig::default().error_handler(|_, _| Problem::unreadable().into()));
+    add(app, ROUTES);
+    app.default_service(web::route().to(elsewhere));
+}
 
-        .service(at("/api/v1/keys/current", "GET, DELETE").route(get().to(api::keys::current)).route(delete().to(api::keys::revoke_current)))
-        .service(at("/api/v1/keys/verify", "POST").route(post().to(api::keys::verify)))
-        .service(at("/api/v1/keys", "GET, POST").route(get().to(api::manage::list)).route(post().to(api::manage::create)))
-        .service(at("/api/v1/keys/{id}", "GET, PATCH, DELETE").route(get().to(api::manage::show)).route(patch().to(api::manage::change)).route(delete().to(api::manage::revoke)))
-
-        .service(at("/oauth/introspect", "POST").route(post().to(oauth::introspect::introspect)))
-        .service(at("/oauth/revoke", "POST").route(post().to(oauth::revoke::revoke)))
-        .service(at("/oauth/token", "POST").route(post().to(oauth::token::token)))
-        .service(at("/.well-known/oauth-authorization-server", "GET").route(get().to(oauth::metadata::server)))
-        .service(at("/.well-known/jwks.json", "GET").route(get().to(oauth::metadata::jwks)))
-        .service(at("/api/v1/keys/{id}/rotate", "POST").route(post().to(api::rotation::rotate)))
-        .service(at("/api/v1/users", "GET, POST").route(get().to(api::users::list)).route(post().to(api::users::add)))
-        .service(at("/api/v1/users/{id}", "GET, PATCH, DELETE").route(get().to(api::users::show)).route(patch().to(api::users::change)).route(delete().to(api::users::remove)))
-        .service(at("/api/v1/events", "GET").route(get().to(api::events::list)))
-        .service(at("/api/v1/tokens", "POST, DELETE").route(post().to(api::tokens::issue)).route(delete().to(api::tokens::revoke)))
-
-        .service(at("/api/v1/openapi.json", "GET").route(get().to(openapi::show)))
-
-        .service(at("/livez", "GET").route(get().to(livez)))
-        .service(at("/readyz", "GET").route(get().to(readyz)))
-        .service(at("/metrics", "GET").route(get().to(metrics::protected)))
-        .service(at("/assets/{name}", "GET").route(get().to(asset)))
-
-        .service(at("/", "GET").route(get().to(keys::list::page)))
-        .service(at("/login", "GET, POST").route(get().to(login::page)).route(post().to(login::log_in)))
-        .service(at("/logout", "POST").route(post().to(login::log_out)))
-        .service(at("/setup", "GET, POST").route(get().to(setup::page)).route(post().to(setup::set_up)))
-
-        .service(at("/keys", "GET, POST").route(get().to(keys::list::page)).route(post().to(keys::create::create)))
-        .service(at("/keys/new", "GET").route(get().to(keys::new::page)))
-        .service(at("/keys/{id}", "GET").route(get().to(keys::show::page)))
-        .service(at("/keys/{id}/revoke", "POST").route(post().to(keys::change::revoke)))
-        .service(at("/keys/{id}/rotate", "POST").route(post().to(keys::rotate::rotate)))
-        .service(at("/keys/{id}/disable", "POST").route(post().to(keys::change::disable)))
-        .service(at("/keys/{id}/enable", "POST").route(post().to(keys::change::enable)))
-        .service(at("/keys/{id}/edit", "POST").route(post().to(keys::change::edit)))
-
-        .service(at("/reference", "GET").route(get().to(reference::show::page)))
-        .service(at("/account", "GET").route(get().to(account::show::page)))
-        .service(at("/account/password", "POST").route(post().to(account::show::change_password)))
-        .service(at("/account/sessions/end-others", "POST").route(post().to(account::show::end_others)))
-        .service(at("/account/sessions/{id}/end", "POST").route(post().to(account::show::end_session)))
-
-        .service(at("/admin/keys", "GET").route(get().to(keys::all::page)))
-        .service(at("/users", "GET, POST").route(get().to(users::list::page)).route(post().to(users::new::add)))
-        .service(at("/users/new", "GET").route(get().to(users::new::page)))
-        .service(at("/users/{id}", "GET").route(get().to(users::show::page)))
-        .service(at("/users/{id}/deactivate", "POST").route(post().to(users::show::deactivate)))
-        .service(at("/users/{id}/activate", "POST").route(post().to(users::show::activate)))
-        .service(at("/users/{id}/sessions/end", "POST").route(post().to(users::show::end_sessions)))
-        .service(at("/events", "GET").route(get().to(events::page)))
-
-        .default_service(web::route().to(elsewhere));
+pub fn configure_metrics(app: &mut ServiceConfig) {
+    add(app, METRICS);
+    app.default_service(web::route().to(unknown_route));
 }
 
 /// The handler for all other paths. For a misspelt gateway path, the response explains the mistake as JSON.
@@ -79,32 +110,4 @@ async fn elsewhere(site: SiteRef, request: HttpRequest) -> Result<HttpResponse, 
         Some(problem) => Ok(problem.respond(&request_id(&request)).into()),
         None => Err(Problem::not_found()),
     }
-}
-
-/// The routes of the metrics listener.
-pub fn configure_metrics(app: &mut ServiceConfig) {
-    app.service(at("/metrics", "GET").route(get().to(metrics::scrape))).default_service(web::route().to(unknown_route));
-}
-
-/// A resource that refuses methods other than `allow` with 405 and the list.
-fn at(path: &str, allow: &'static str) -> Resource {
-    web::resource(path)
-        .default_service(web::route().to(move || async move { Err::<String, _>(Problem::method_not_allowed(allow)) }))
-}
-
-/// A route for GET and HEAD.
-fn get() -> Route {
-    Route::new().guard(guard::fn_guard(|request| guard::Get().check(request) || guard::Head().check(request)))
-}
-
-fn post() -> Route {
-    web::post()
-}
-
-fn patch() -> Route {
-    web::patch()
-}
-
-fn delete() -> Route {
-    web::delete()
 }

@@ -38,16 +38,16 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     let missing = || Error::conflict(format!("There is no database at {}.", path.display()));
     let file = DatabaseFile::open(path)?.ok_or_else(missing)?;
     loop {
-        let access = Access::to(path);
+        let access = OpenMode::to(path);
         let examination = look(path, &file, access);
         // Somebody started to write meanwhile, and this reader had assumed that the file is complete.
-        if access != Access::Still || Access::to(path) == Access::Still {
+        if access != OpenMode::Still || OpenMode::to(path) == OpenMode::Still {
             return examination;
         }
     }
 }
 
-fn look(path: &Path, file: &DatabaseFile, access: Access) -> Result<Examination> {
+fn look(path: &Path, file: &DatabaseFile, access: OpenMode) -> Result<Examination> {
     let mut found = Examination::default();
     let mut is_without_log = false;
     if !locks::is_open(path) {
@@ -103,7 +103,7 @@ fn structure(db: &Connection) -> Result<Vec<String>> {
 
 /// How SQLite must open the file so that it creates no other files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+enum OpenMode {
     /// It has a log and its shared memory: somebody has it open, or had it open until a crash.
     Shared,
     /// It has only a log, whose index SQLite then keeps in private memory.
@@ -112,26 +112,26 @@ enum Access {
     Still,
 }
 
-impl Access {
+impl OpenMode {
     fn to(path: &Path) -> Self {
         let log = fs::metadata(beside(path, "-wal")).ok().map(|found| found.len());
         match (log, beside(path, "-shm").exists()) {
-            (Some(_), true) => Access::Shared,
-            (Some(1..), false) => Access::Alone,
-            _ => Access::Still,
+            (Some(_), true) => OpenMode::Shared,
+            (Some(1..), false) => OpenMode::Alone,
+            _ => OpenMode::Still,
         }
     }
 
     fn connect(self, path: &Path) -> Result<Connection> {
         let at = |error| connection::at(path, error);
         let db = match self {
-            Access::Shared => connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
-            Access::Alone => {
+            OpenMode::Shared => connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            OpenMode::Alone => {
                 let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
                 db.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(at)?;
                 db
             }
-            Access::Still => {
+            OpenMode::Still => {
                 let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
                 Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).map_err(at)?

@@ -1,108 +1,57 @@
-//! Every route, asked by everybody, in every way: who gets in, and what the others are told.
+//! Every route, called by everybody, in every way: who gets in, and what the others are answered. The table is the
+//! server's own, so a new route is tested without another line here.
 
 use crate::harness::{ADMIN, Client, MEMBER, Server};
 use keybearer::model::Role;
-
-/// Who gets in.
-#[derive(Clone, Copy, PartialEq)]
-enum For {
-    Everybody,
-    SignedIn,
-    Admins,
-    Bearers,
-    /// E-mail and password, or, to give a token back, the token.
-    Passwords,
-    /// Keys with this scope, of an admin.
-    Keys(&'static str),
-    /// Who sends a key's id and the key, as HTTP Basic or in the form.
-    Clients,
-}
-use For::{Admins, Bearers, Clients, Everybody, Keys, Passwords, SignedIn};
+use keybearer::testing::{Access, ROUTES, Route};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// Methods, path, who; what `src/http/routes.rs` says, once more and in other words.
-#[rustfmt::skip]
-const ROUTES: &[(&str, &str, For)] = &[
-    ("GET, DELETE", "/api/v1/keys/current",                  Bearers),
-    ("POST",        "/api/v1/keys/verify",                   Keys("keybearer:verify")),
-    ("GET, POST",   "/api/v1/keys",                          Keys("keybearer:keys")),
-    ("GET, PATCH, DELETE", "/api/v1/keys/{id}",              Keys("keybearer:keys")),
-    ("POST",        "/oauth/introspect",                     Keys("keybearer:verify")),
-    ("POST",        "/oauth/revoke",                         Bearers),
-    ("POST",        "/oauth/token",                          Clients),
-    ("GET",         "/.well-known/oauth-authorization-server", Everybody),
-    ("GET",         "/.well-known/jwks.json",                Everybody),
-    ("POST",        "/api/v1/keys/{id}/rotate",              Keys("keybearer:keys")),
-    ("GET, POST",   "/api/v1/users",                         Keys("keybearer:users")),
-    ("GET, PATCH, DELETE", "/api/v1/users/{id}",             Keys("keybearer:users")),
-    ("GET",         "/api/v1/events",                        Keys("keybearer:events")),
-    ("POST, DELETE", "/api/v1/tokens",                       Passwords),
-    ("GET",         "/api/v1/openapi.json",                  Bearers),
-    ("GET",         "/metrics",                              Keys("keybearer:verify")),
-    ("GET",         "/livez",                                Everybody),
-    ("GET",         "/readyz",                               Everybody),
-    ("GET",         "/assets/{name}",                        Everybody),
-    ("GET",         "/",                                     SignedIn),
-    ("GET, POST",   "/login",                                Everybody),
-    ("POST",        "/logout",                               SignedIn),
-    ("GET, POST",   "/setup",                                Everybody),
-    ("GET, POST",   "/keys",                                 SignedIn),
-    ("GET",         "/keys/new",                             SignedIn),
-    ("GET",         "/keys/{id}",                            SignedIn),
-    ("POST",        "/keys/{id}/revoke",                     SignedIn),
-    ("POST",        "/keys/{id}/rotate",                     SignedIn),
-    ("POST",        "/keys/{id}/disable",                    SignedIn),
-    ("POST",        "/keys/{id}/enable",                     SignedIn),
-    ("POST",        "/keys/{id}/edit",                       SignedIn),
-    ("GET",         "/reference",                            SignedIn),
-    ("GET",         "/account",                              SignedIn),
-    ("POST",        "/account/password",                     SignedIn),
-    ("POST",        "/account/sessions/end-others",          SignedIn),
-    ("POST",        "/account/sessions/{id}/end",            SignedIn),
-    ("GET",         "/admin/keys",                           Admins),
-    ("GET, POST",   "/users",                                Admins),
-    ("GET",         "/users/new",                            Admins),
-    ("GET",         "/users/{id}",                           Admins),
-    ("POST",        "/users/{id}/deactivate",                Admins),
-    ("POST",        "/users/{id}/activate",                  Admins),
-    ("POST",        "/users/{id}/sessions/end",              Admins),
-    ("GET",         "/events",                               Admins),
-];
-
 /// What is open to somebody who proves nothing; a route that joins this list is a decision.
-const PUBLIC: [&str; 7] = [
-    "/.well-known/oauth-authorization-server",
-    "/.well-known/jwks.json",
-    "/livez",
-    "/readyz",
-    "/assets/{name}",
-    "/login",
-    "/setup",
+const PUBLIC: [&str; 9] = [
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/jwks.json",
+    "GET /livez",
+    "GET /readyz",
+    "GET /assets/{name}",
+    "GET /login",
+    "POST /login",
+    "GET /setup",
+    "POST /setup",
 ];
 
-fn methods(list: &str) -> impl Iterator<Item = &str> {
-    list.split(", ")
+/// The methods of a path, as `Allow` lists them.
+fn methods(path: &str) -> Vec<&'static str> {
+    ROUTES.iter().filter(|route| route.path == path).map(|route| route.method).collect()
 }
 
 fn concrete(path: &str) -> String {
     path.replace("{id}", ID).replace("{name}", "app.css")
 }
 
+fn named(route: &Route) -> String {
+    format!("{} {}", route.method, route.path)
+}
+
 #[test]
-fn the_table_is_whole() {
-    let source = include_str!("../../src/http/routes.rs");
-    let lines = source.lines().filter_map(|line| line.trim().strip_prefix(".service(at(\""));
-    let in_source: Vec<(&str, &str)> =
-        lines.map(|rest| (rest.split('"').next().unwrap(), rest.split('"').nth(2).unwrap())).collect();
-    let missing: Vec<_> = in_source
-        .iter()
-        .filter(|(path, list)| !ROUTES.iter().any(|(methods, own, _)| own == path && methods == list))
-        .collect();
-    assert!(missing.is_empty(), "add to ROUTES: {missing:?}");
-    assert_eq!(in_source.len(), ROUTES.len());
-    let public: Vec<_> = ROUTES.iter().filter(|(_, _, who)| *who == Everybody).map(|(_, path, _)| *path).collect();
+fn each_route_is_listed_once_and_what_is_public_is_known() {
+    let mut names: Vec<_> = ROUTES.iter().map(named).collect();
+    let public: Vec<_> = ROUTES.iter().filter(|route| route.access == Access::Public).map(named).collect();
     assert_eq!(public, PUBLIC);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), ROUTES.len());
+}
+
+/// Whoever calls it needs a session on the pages for people, and a key or a password everywhere else.
+#[test]
+fn a_route_for_programs_needs_no_session_and_a_page_no_key() {
+    for route in ROUTES {
+        let is_page = matches!(route.access, Access::SignedIn | Access::Admin);
+        let is_described = route.operation().is_some();
+        assert!(!(is_page && is_described), "{}", named(route));
+        assert!(is_page || is_described || route.access == Access::Public, "{}", named(route));
+    }
 }
 
 /// A form or a body that is well made, so that only the question who asks is open.
@@ -122,44 +71,48 @@ async fn ask(client: &Client, method: &str, path: &str) -> u16 {
 #[tokio::test]
 async fn each_role_gets_where_it_may_and_no_further() {
     let server = Server::start();
-    for (list, path, who) in ROUTES {
-        for method in methods(list) {
-            let path = concrete(path);
-            let what = format!("{method} {path}");
-            let (member, admin) = (server.member().await, server.admin().await);
-            let plain = server.bearer(&server.key(&["*"]).await.1);
-            let scope = if let Keys(scope) = who { scope } else { "keybearer:verify" };
-            let (_, holder) = server.key_of(ADMIN, &[scope], |_| {}).await;
-            let verifier = server.bearer(&holder);
-            let [anon, member, admin, plain, verifier] = [
-                ask(&server.anon(), method, &path).await,
-                ask(&member, method, &path).await,
-                ask(&admin, method, &path).await,
-                ask(&plain, method, &path).await,
-                ask(&verifier, method, &path).await,
-            ];
-            // 303 to the log-in for people, 401 for programs, 403 for those who are known and may not.
-            let is_in = |status: u16| ![401, 403].contains(&status);
-            match who {
-                Everybody if path == "/setup" => assert_eq!([anon, member, admin, plain, verifier], [403; 5], "{what}"),
-                Everybody => assert!([anon, member, admin, plain, verifier].into_iter().all(is_in), "{what}"),
-                SignedIn => {
-                    assert_eq!([anon, plain, verifier], [303; 3], "{what}");
-                    assert!(is_in(member) && is_in(admin), "{what}: {member} {admin}");
-                }
-                Admins => {
-                    assert_eq!([anon, plain, verifier, member], [303, 303, 303, 403], "{what}");
-                    assert!(is_in(admin) && admin != 303 || method == "POST", "{what}: {admin}");
-                }
-                Clients => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
-                Bearers => assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}"),
-                // A key is no password, and no token.
-                Passwords if method == "POST" => assert_eq!([anon, member, admin, plain, verifier], [401; 5], "{what}"),
-                Passwords => assert_eq!([anon, member, admin, plain, verifier], [401, 401, 401, 409, 409], "{what}"),
-                Keys(_) => {
-                    assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
-                    assert!(is_in(verifier), "{what}: {verifier}");
-                }
+    for route in ROUTES {
+        let (method, path, what) = (route.method, concrete(route.path), named(route));
+        let (member, admin) = (server.member().await, server.admin().await);
+        let plain = server.bearer(&server.key(&["*"]).await.1);
+        let scope = if let Access::Scope(scope) = route.access { scope } else { "keybearer:verify" };
+        let (_, holder) = server.key_of(ADMIN, &[scope], |_| {}).await;
+        let verifier = server.bearer(&holder);
+        let [anon, member, admin, plain, verifier] = [
+            ask(&server.anon(), method, &path).await,
+            ask(&member, method, &path).await,
+            ask(&admin, method, &path).await,
+            ask(&plain, method, &path).await,
+            ask(&verifier, method, &path).await,
+        ];
+        let all = [anon, member, admin, plain, verifier];
+        // 303 to the log-in for people, 401 for programs, 403 for those who are known and may not.
+        let is_in = |status: u16| ![401, 403].contains(&status);
+        match route.access {
+            Access::Public if path == "/setup" => assert_eq!(all, [403; 5], "{what}"),
+            Access::Public => assert!(all.into_iter().all(is_in), "{what}"),
+            Access::SignedIn => {
+                assert_eq!([anon, plain, verifier], [303; 3], "{what}");
+                assert!(is_in(member) && is_in(admin), "{what}: {member} {admin}");
+            }
+            Access::Admin => {
+                assert_eq!([anon, plain, verifier, member], [303, 303, 303, 403], "{what}");
+                assert!(is_in(admin) && admin != 303 || method == "POST", "{what}: {admin}");
+            }
+            // A key is no password, and no token.
+            Access::Client | Access::Password => assert_eq!(all, [401; 5], "{what}"),
+            Access::Key if path == "/api/v1/tokens" => assert_eq!(all, [401, 401, 401, 409, 409], "{what}"),
+            // Any key can ask about itself, but the text asked about here is no key.
+            Access::ClientOrKey if path == "/oauth/introspect" => {
+                assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
+                assert!(is_in(verifier), "{what}: {verifier}");
+            }
+            Access::Key | Access::ClientOrKey => {
+                assert!([anon, member, admin] == [401; 3] && plain < 300 && verifier < 300, "{what}");
+            }
+            Access::Scope(_) => {
+                assert_eq!([anon, member, admin, plain], [401, 401, 401, 403], "{what}");
+                assert!(is_in(verifier), "{what}: {verifier}");
             }
         }
     }
@@ -169,14 +122,15 @@ async fn each_role_gets_where_it_may_and_no_further() {
 async fn other_methods_are_told_which_ones_there_are() {
     let server = Server::start();
     let admin = server.admin().await;
-    for (list, path, _) in ROUTES {
+    for path in ROUTES.iter().map(|route| route.path) {
+        let own = methods(path);
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
-            if methods(list).any(|own| own == method) {
+            if own.contains(&method) {
                 continue;
             }
             for client in [&admin, &server.anon()] {
                 let answer = client.call(method, &concrete(path)).await;
-                assert_eq!((answer.status, answer.header("allow")), (405, *list), "{method} {path}");
+                assert_eq!((answer.status, answer.header("allow")), (405, &*own.join(", ")), "{method} {path}");
                 if path.starts_with("/api") || path.ends_with("z") {
                     assert_eq!(answer.problem().1, "method_not_allowed");
                 }
@@ -189,10 +143,10 @@ async fn other_methods_are_told_which_ones_there_are() {
 async fn head_is_get_without_a_body() {
     let server = Server::start();
     let (admin, bearer) = (server.admin().await, server.bearer(&server.key(&[]).await.1));
-    for (list, path, who) in ROUTES.iter().filter(|(list, _, _)| list.contains("GET")) {
-        let client = if *who == Bearers { &bearer } else { &admin };
+    for Route { path, access, .. } in ROUTES.iter().filter(|route| route.method == "GET") {
+        let client = if *access == Access::Key { &bearer } else { &admin };
         let (get, head) = (client.get(&concrete(path)).await, client.call("HEAD", &concrete(path)).await);
-        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{list} {path}");
+        assert_eq!((head.status, head.body.as_str()), (get.status, ""), "{path}");
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
     }
 }

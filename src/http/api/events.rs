@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::manager::EventsManager;
 use super::parameters::Parameters;
 use crate::error::{Error, Result as Outcome};
-use crate::http::openapi::field;
 use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
 use crate::model::{Action, Cursor, Event, EventFilter, KeyId, Time};
 
 #[derive(Serialize, ToSchema)]
@@ -45,6 +45,18 @@ struct EventSchema {
     address: String,
     #[schema(value_type = Option<String>, required = true)]
     request_id: String,
+}
+
+pub fn operation() -> Operation {
+    Operation::new("People", "listEvents", "Read the audit log, newest first")
+        .query("search", field::search(), "Part of the actor, action, target or address.")
+        .query("action", field::one_of(Action::ALL.map(Action::as_str)), "Only these.")
+        .query("actor_id", field::id(), "By this user or key.")
+        .query("object_id", field::id(), "About this key, user or session.")
+        .query("since", field::time(), "Events at or after this time.")
+        .query("until", field::time(), "Events before this time.")
+        .paged()
+        .answers::<EventPage>(200, "One page.", &[])
 }
 
 pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpResponse, Problem> {

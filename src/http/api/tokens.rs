@@ -11,8 +11,8 @@ use crate::http::basic::{Basic, Visitor};
 use crate::http::bearer::Holder;
 use crate::http::body::{MaybeJson, SecretText};
 use crate::http::json_value::List;
-use crate::http::openapi::field;
 use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
 use crate::model::ScopeSet;
 use crate::model::token::must_be_token;
 
@@ -45,6 +45,19 @@ pub struct TokenJson {
     refresh_token: String,
     /// The time until the password is needed again, in seconds.
     refresh_expires_in: u64,
+}
+
+const GROUP: &str = "Tokens";
+
+pub fn issue_operation() -> Operation {
+    Operation::new(GROUP, "issueToken", "Exchange a password or a refresh token for a token")
+        .described_as(
+            "Send email and password by HTTP Basic or in the body. A token is a key that expires after an hour. It can \
+             have any scope that its user could give a key, except those that begin with `keybearer:`. A refresh \
+             token works once; reusing it revokes all tokens of that login. After 30 days the password is needed again.",
+        )
+        .may_take::<TokenBody>()
+        .answers::<TokenJson>(200, "The token and its refresh token; they are returned only once.", &[])
 }
 
 pub async fn issue(site: SiteRef, visitor: Visitor, body: MaybeJson<TokenBody>) -> Result<HttpResponse, Problem> {
@@ -96,6 +109,13 @@ async fn by_password(
 
 fn two_ways(detail: &'static str) -> Problem {
     Problem::bad_header(detail)
+}
+
+pub fn revoke_operation() -> Operation {
+    Operation::new(GROUP, "revokeToken", "Revoke a token")
+        .described_as("This also revokes its refresh token.")
+        .refuses(&[409])
+        .answers_empty(204, "Revoked.", &[])
 }
 
 /// Revokes the calling token.

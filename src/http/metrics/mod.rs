@@ -15,12 +15,25 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::SiteRef;
 use super::bearer::Bearer;
+use super::health::GROUP;
 use super::problem::Problem;
+use super::schema::{Operation, field};
 use crate::ambient::histogram::Snapshot;
 use crate::ambient::log;
 use crate::error::Error;
 use crate::model::{Scope, Time};
 use format::Format;
+
+pub fn operation() -> Operation {
+    let kinds =
+        ["application/openmetrics-text; version=1.0.0; charset=utf-8", "text/plain; version=0.0.4; charset=utf-8"];
+    Operation::new(GROUP, "getMetrics", "Metrics in the OpenMetrics or the Prometheus text format").answers_as(
+        200,
+        "All metrics.",
+        &kinds,
+        field::any_text(),
+    )
+}
 
 /// `/metrics` on the main listener, for a key that can verify keys.
 pub async fn protected(site: SiteRef, bearer: Bearer, request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -3,12 +3,24 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde_json::json;
+use utoipa::openapi::ObjectBuilder;
 
+use super::GROUP;
 use crate::http::SiteRef;
 use crate::http::problem::Problem;
+use crate::http::schema::Operation;
 
 /// Both are public. A key is published long before it signs, so a copy can be cached for five minutes.
 const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+pub fn server_operation() -> Operation {
+    Operation::new(GROUP, "getMetadata", "Authorization server metadata").described_as("RFC 8414.").answers_as(
+        200,
+        "The metadata.",
+        &["application/json"],
+        ObjectBuilder::new().build(),
+    )
+}
 
 pub async fn server(site: SiteRef) -> HttpResponse {
     let issuer = site.settings.public_url.as_str();
@@ -26,6 +38,12 @@ pub async fn server(site: SiteRef) -> HttpResponse {
         "revocation_endpoint_auth_methods_supported": callers,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
     }))
+}
+
+pub fn jwks_operation() -> Operation {
+    Operation::new(GROUP, "getSigningKeys", "The public keys that verify JWTs")
+        .described_as("RFC 7517. May be cached for five minutes.")
+        .answers_as(200, "The keys.", &["application/json"], ObjectBuilder::new().build())
 }
 
 pub async fn jwks(site: SiteRef) -> Result<HttpResponse, Problem> {

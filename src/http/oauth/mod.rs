@@ -12,6 +12,9 @@ use actix_web::http::StatusCode;
 
 use super::problem::Problem;
 
+/// The group of these operations in the OpenAPI document.
+const GROUP: &str = "OAuth";
+
 /// An error in the request (RFC 6749 §5.2).
 fn bad_request(error: &'static str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem { oauth: Some(error), ..Problem::new(StatusCode::BAD_REQUEST, error, detail) }

@@ -1,12 +1,35 @@
 //! `POST /oauth/revoke` (RFC 7009): a client permanently revokes its own key, immediately.
 
 use actix_web::HttpResponse;
+use utoipa::ToSchema;
 
-use super::bad_request;
 use super::client::Revoker;
+use super::{GROUP, bad_request};
 use crate::auth::Ownership;
 use crate::error::Kind;
 use crate::http::problem::Problem;
+use crate::http::schema::Operation;
+
+/// A token to revoke (RFC 7009 §2.1).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
+struct RevocationRequest {
+    #[schema(min_length = 1)]
+    token: String,
+    #[schema(required = false)]
+    token_type_hint: String,
+    #[schema(required = false)]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+pub fn operation() -> Operation {
+    Operation::new(GROUP, "revoke", "Revoke the calling key")
+        .described_as("RFC 7009. In force before the response is sent; 200 also for text that is not a token.")
+        .takes_form::<RevocationRequest>()
+        .answers_empty(200, "It is no longer valid.", &[])
+}
 
 pub async fn revoke(revoker: Revoker) -> Result<HttpResponse, Problem> {
     let asked = match revoker {

@@ -3,12 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::Uri;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::bad_request;
 use super::client::{Grants, OAuthClient, unknown_client};
 use super::form::Form;
+use super::{GROUP, bad_request};
 use crate::error::{Error, Kind};
 use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
 use crate::model::ScopeSet;
 
 /// The response (RFC 6749 §5.1). It has no refresh token, because the client can use its key again.
@@ -19,6 +21,47 @@ struct TokenResponse<'a> {
     expires_in: i64,
     #[serde(skip_serializing_if = "String::is_empty")]
     scope: String,
+}
+
+/// A request for a short-lived JWT (RFC 6749 §4.4.2).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape of a form that `http::oauth` reads by name")]
+struct GrantRequest {
+    #[schema(schema_with = grant_type)]
+    grant_type: String,
+    /// The scopes of the JWT, separated by spaces. Default: all scopes of the key.
+    #[schema(required = false)]
+    scope: String,
+    /// The audience of the token: one absolute URI (RFC 8707).
+    #[schema(required = false)]
+    resource: String,
+    #[schema(required = false)]
+    client_id: String,
+    #[schema(required = false)]
+    client_secret: String,
+}
+
+/// The JWT (RFC 6749 §5.1).
+#[derive(ToSchema)]
+#[schema(as = Grant)]
+#[expect(dead_code, reason = "the shape of `http::oauth::token`'s answer, which borrows")]
+struct GrantSchema {
+    access_token: String,
+    token_type: String,
+    expires_in: i64,
+    #[schema(required = false)]
+    scope: String,
+}
+
+fn grant_type() -> utoipa::openapi::Object {
+    field::one_of(["client_credentials"])
+}
+
+pub fn operation() -> Operation {
+    Operation::new(GROUP, "grant", "Exchange a key for a short-lived JWT")
+        .described_as("RFC 6749 §4.4 and RFC 9068. There is no refresh token.")
+        .takes_form::<GrantRequest>()
+        .answers::<GrantSchema>(200, "A JWT; verify it with the keys at `/.well-known/jwks.json`.", &[])
 }
 
 pub async fn token(asked: OAuthClient<Grants>) -> Result<HttpResponse, Problem> {

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::field;
-use super::operation::to_json;
+use crate::http::schema::{field, to_json};
 
 /// An error (RFC 9457).
 #[derive(ToSchema)]

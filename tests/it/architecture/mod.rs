@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use imports::Imports;
 
 /// From the program's edge to its ground; a module may only use what stands after it.
-const ORDER: [&str; 12] =
-    ["main", "cli", "commands", "http", "auth", "usage", "signing", "store", "index", "ambient", "model", "error"];
+const ORDER: [&str; 13] = [
+    "testing", "main", "cli", "commands", "http", "auth", "usage", "signing", "store", "index", "ambient", "model",
+    "error",
+];
 
 fn sources() -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -1,18 +1,20 @@
-//! The settings that programs send to create or change a key.
+//! A key in JSON: as programs create it, change it and read it. A new setting is added to all three here.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::idempotency::RepeatableBody;
+use super::new_expiry::{NewExpiry, expires_at};
+use super::rate_limit::{RateLimitBody, RateLimitSchema};
 use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result};
+use crate::http::api::idempotency::RepeatableBody;
 use crate::http::json_value::{Fields, List, given};
-use crate::http::openapi::field;
-use crate::model::expiry::{USUAL_LIFETIME, parse_span};
+use crate::http::schema::field;
+use crate::model::expiry::USUAL_LIFETIME;
 use crate::model::{
-    Expiry, KeyChange, KeyName, KeyPrefix, KeySettings, Metadata, Networks, RateLimit, ScopeSet, Submission, Time,
-    UserId,
+    Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit,
+    ScopeSet, Submission, Time, UserId,
 };
 
 /// A new key. `null` means the same as an absent field, because generated clients send it for fields that are not set.
@@ -51,60 +53,16 @@ pub struct NewKeyBody {
     metadata: Option<Box<RawValue>>,
 }
 
-/// A rate limit: requests per window, and the maximum at once.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewRateLimit)]
-pub struct RateLimitBody {
-    #[schema(minimum = 1, maximum = 10_000_000)]
-    requests: u32,
-    /// The window in seconds.
-    #[schema(minimum = 1, maximum = 86_400)]
-    window: u32,
-    /// The number of requests allowed at once. Default: `requests`.
-    #[schema(value_type = Option<u32>, required = false, minimum = 1, maximum = 10_000_000)]
-    burst: Option<u32>,
-}
-
 impl RepeatableBody for NewKeyBody {}
 
-/// The expiry of a new key, sent in one of three ways.
-pub struct End<'a> {
-    pub expires_at: Option<&'a str>,
-    pub expires_in: Option<&'a str>,
-    pub expires: Option<&'a str>,
-}
-
-impl End<'_> {
-    pub fn parse(&self, now: Time) -> Result<Option<Expiry>> {
-        match (self.expires_at, self.expires_in, self.expires) {
-            (None, None, None) => Ok(None),
-            (Some(time), None, None) => expires_at(Some(time), now).map(Some),
-            (None, Some(span), None) => expires_in(span, now).map(Some),
-            (None, None, Some(text)) => Expiry::parse(text, now).map(Some),
-            _ => Err(Error::invalid("expires", "Send only one of expires_at, expires_in and expires.")),
-        }
-    }
-
-    /// Attributes the error to the field that was sent.
-    pub fn name(&self, error: Error) -> Error {
-        let field = match (self.expires_at, self.expires_in) {
-            (Some(_), _) => "expires_at",
-            (_, Some(_)) => "expires_in",
-            _ => "expires",
-        };
-        Error { field: error.field.map(|own| if own == "expires_at" { field } else { own }), ..error }
-    }
-}
-
 impl NewKeyBody {
-    pub fn end(&self) -> End<'_> {
+    pub fn expiry(&self) -> NewExpiry<'_> {
         let (expires_at, expires_in) = (self.expires_at.as_deref(), self.expires_in.as_deref());
-        End { expires_at, expires_in, expires: self.expires.as_deref() }
+        NewExpiry { expires_at, expires_in, expires: self.expires.as_deref() }
     }
 
     pub fn request(&self, owner: UserId, submission: Option<Submission>, now: Time) -> Result<KeyRequest> {
-        let expiry = self.end().parse(now)?;
+        let expiry = self.expiry().parse(now)?;
         let left_open = LeftOpen { expiry: expiry.is_none(), allowed_ips: self.allowed_ips.is_none() };
         Ok(KeyRequest {
             owner,
@@ -170,21 +128,76 @@ impl KeyChangeBody {
     }
 }
 
-impl RateLimitBody {
-    fn parse(&self) -> Result<RateLimit> {
-        RateLimit::new(self.requests, self.window, self.burst)
+/// A key's record, without the key itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
+pub struct KeyJson {
+    #[schema(value_type = field::Id)]
+    id: KeyId,
+    name: String,
+    /// The prefix of the key; `null` for an imported key.
+    #[schema(value_type = Option<String>, required = true)]
+    prefix: Option<String>,
+    /// Parts of the key, enough to recognise it but not to use it.
+    hint: String,
+    #[schema(value_type = OwnerSchema)]
+    owner: Owner,
+    /// What the key can do.
+    #[schema(value_type = Vec<String>)]
+    scopes: ScopeSet,
+    enabled: bool,
+    #[schema(value_type = field::Moment)]
+    created_at: Time,
+    /// `null` means it never expires.
+    #[schema(value_type = Option<field::Moment>, required = true)]
+    expires_at: Option<Time>,
+    /// `null` means it has not been used yet.
+    #[schema(value_type = Option<field::Moment>, required = true)]
+    last_used_at: Option<Time>,
+    /// The addresses that can use the key; empty means any address.
+    #[schema(value_type = Vec<String>)]
+    allowed_ips: Networks,
+    #[schema(value_type = Option<RateLimitSchema>, required = true)]
+    rate_limit: Option<RateLimit>,
+    /// The metadata as sent, including how its numbers are written.
+    #[schema(value_type = Object)]
+    metadata: Metadata,
+    /// Only in a damaged record: the fields whose stored values cannot be read. They are empty here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>, required = false)]
+    unreadable: Vec<&'static str>,
+}
+
+/// The owner of the key.
+#[derive(ToSchema)]
+#[schema(as = Owner)]
+#[expect(dead_code, reason = "the schema of the model's Owner, which must not depend on OpenAPI")]
+struct OwnerSchema {
+    #[schema(value_type = field::Id)]
+    id: String,
+    email: String,
+}
+
+impl From<KeyRecord> for KeyJson {
+    fn from(record: KeyRecord) -> Self {
+        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
+        KeyJson {
+            id: record.id,
+            name: name.to_string(),
+            prefix: record.prefix,
+            hint: record.hint,
+            owner: record.owner,
+            scopes,
+            enabled: record.enabled,
+            created_at: record.created_at,
+            expires_at,
+            last_used_at: record.last_use.map(|last| last.at),
+            allowed_ips,
+            rate_limit,
+            metadata,
+            unreadable: record.unreadable,
+        }
     }
-}
-
-fn expires_at(time: Option<&str>, now: Time) -> Result<Expiry> {
-    let expiry = time.map_or(Ok(Expiry::Never), |time| Expiry::at(Time::parse(time)?, now));
-    expiry.map_err(|error| Error { field: Some("expires_at"), ..error })
-}
-
-fn expires_in(span: &str, now: Time) -> Result<Expiry> {
-    let wrong = || Error::invalid("expires_in", "Write a duration as 90d, 12h, 15m or 30s.");
-    let expiry = parse_span(span).ok_or_else(wrong).and_then(|span| Expiry::after(span, now));
-    expiry.map_err(|error| Error { field: Some("expires_in"), ..error })
 }
 
 fn prefix(text: &str) -> Result<KeyPrefix> {

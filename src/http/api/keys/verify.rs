@@ -1,4 +1,4 @@
-//! `/api/v1/keys/current` and `/api/v1/keys/verify`.
+//! `POST /api/v1/keys/verify`: whether any key is valid, and if not, why.
 
 use std::net::IpAddr;
 
@@ -6,54 +6,15 @@ use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::KeyJson;
-use super::manager::Verifier;
+use super::json::KeyJson;
 use crate::error::{Error, Kind};
-use crate::http::SiteRef;
-use crate::http::bearer::{Bearer, Holder};
+use crate::http::api::manager::Verifier;
 use crate::http::body::{Json, SecretText};
 use crate::http::json_value::List;
-use crate::http::openapi::field;
-use crate::http::problem::{Problem, rate_limit_headers};
+use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
 use crate::model::verdict::Demand;
 use crate::model::{ClientAddress, Refusal, Scope, ScopeSet};
-
-/// Returns the calling key's record.
-pub async fn current(site: SiteRef, bearer: Bearer) -> Result<HttpResponse, Problem> {
-    match site.auth.verified_record(bearer.id()).await {
-        Ok(record) => {
-            let mut response = HttpResponse::Ok();
-            for header in bearer.allowance.iter().flat_map(rate_limit_headers) {
-                response.insert_header(header);
-            }
-            Ok(response.json(KeyJson::from(record)))
-        }
-        Err(error) => Err(gone_or(error)),
-    }
-}
-
-/// Revokes the calling key.
-pub async fn revoke_current(site: SiteRef, holder: Holder) -> Result<HttpResponse, Problem> {
-    let bearer = match holder {
-        Holder::Bearer(bearer) => bearer,
-        Holder::OfDamaged(held) => {
-            held.revoke(&site, |_| Ok(())).await?;
-            return Ok(HttpResponse::NoContent().finish());
-        }
-    };
-    match site.auth.revoke_own(bearer.id(), bearer.origin()).await {
-        Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        Err(error) => Err(gone_or(error)),
-    }
-}
-
-/// A key revoked between the verdict and the read of its record is an invalid key, not a missing page.
-fn gone_or(error: Error) -> Problem {
-    match error.kind {
-        Kind::NotFound => Problem::refused(Refusal::NotFound, &[]),
-        _ => error.into(),
-    }
-}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +58,13 @@ impl utoipa::PartialSchema for VerdictCode {
 }
 
 impl ToSchema for VerdictCode {}
+
+pub fn operation() -> Operation {
+    Operation::new("Keys", "verifyKey", "Verify a key")
+        .described_as("Always 200; `code` says why a key is refused.")
+        .takes::<VerifyBody>()
+        .answers::<VerdictJson>(200, "The verdict.", &[])
+}
 
 /// Verifies any key. The response is always 200; only this caller learns why a key is refused.
 pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {

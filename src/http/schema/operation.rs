@@ -8,10 +8,11 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
+use crate::http::access::Access;
+
 pub struct Operation {
-    pub path: &'static str,
-    /// The method in lower case.
-    pub method: &'static str,
+    path: &'static str,
+    method: String,
     /// All schemas that the parameters, body and responses refer to.
     pub schemas: Vec<(String, Value)>,
     id: &'static str,
@@ -25,16 +26,10 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub fn new(
-        group: &'static str,
-        method: &'static str,
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-    ) -> Self {
+    pub fn new(group: &'static str, id: &'static str, summary: &'static str) -> Self {
         let operation = Operation {
-            path,
-            method,
+            path: "",
+            method: String::new(),
             schemas: Vec::new(),
             id,
             group,
@@ -45,11 +40,34 @@ impl Operation {
             body: None,
             answers: BTreeMap::new(),
         };
-        let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-        let operation = named
-            .filter(|name| *name == "id")
-            .fold(operation, |operation, name| operation.parameter("path", name, super::field::id(), "The ID."));
         operation.refuses(&[400, 414, 431, 500, 503])
+    }
+
+    /// The operation as one method of this path, with what follows from that and from who can call it.
+    pub fn on(mut self, method: &str, path: &'static str, access: Access) -> Self {
+        (self.method, self.path) = (method.to_ascii_lowercase(), path);
+        if path.contains("{id}") {
+            self.parameters.insert(0, parameter("path", "id", super::field::id(), "The ID."));
+        }
+        match access {
+            Access::Public | Access::SignedIn | Access::Admin => self,
+            Access::Key => self.for_key(&[]),
+            Access::Scope(scope) => {
+                self.described_as(&format!("Needs a key with the scope `{scope}`.")).for_key(&[scope])
+            }
+            Access::Password => self.for_password(),
+            Access::Client => self.for_client(false),
+            Access::ClientOrKey => self.for_client(true),
+        }
+    }
+
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// The method in lower case.
+    pub fn method(&self) -> &str {
+        &self.method
     }
 
     pub fn described_as(mut self, description: &str) -> Self {
@@ -60,28 +78,17 @@ impl Operation {
         self
     }
 
-    /// Any live key can call it.
-    pub fn for_any_key(mut self) -> Self {
-        self.security = json!([{ "bearer": [] }, { "apiKey": [] }]);
+    fn for_key(mut self, scopes: &[&str]) -> Self {
+        self.security = json!([{ "bearer": scopes }, { "apiKey": scopes }]);
         self.refuses(&[401, 403, 429])
     }
 
-    /// A live key with this scope can call it.
-    pub fn for_scope(mut self, scope: &'static str) -> Self {
-        self = self.described_as(&format!("Needs a key with the scope `{scope}`.")).for_any_key();
-        self.security = json!([{ "bearer": [scope] }, { "apiKey": [scope] }]);
-        self
-    }
-
-    /// Email and password authenticate the caller, in a header or in the body.
-    pub fn for_password(mut self) -> Self {
+    fn for_password(mut self) -> Self {
         self.security = json!([{ "password": [] }, {}]);
         self.refuses(&[401, 403, 429])
     }
 
-    /// A key can call it as an OAuth client, with its ID and itself, in a header or in the form. Some endpoints also
-    /// accept a key as the rest of the API does.
-    pub fn for_client(mut self, takes_bearer: bool) -> Self {
+    fn for_client(mut self, takes_bearer: bool) -> Self {
         let headers = [json!({ "bearer": [] }), json!({ "apiKey": [] })].into_iter().filter(|_| takes_bearer);
         self.security = headers.chain([json!({ "client": [] }), json!({})]).collect();
         let refused = "RFC 6749 §5.2: `error` and `error_description`, with the members of a problem.";
@@ -142,15 +149,8 @@ impl Operation {
         self.header("If-Match", schema, "The `ETag` of the record that the change is based on.").refuses(&[412])
     }
 
-    pub fn parameter(mut self, place: &str, name: &'static str, schema: impl Into<Schema>, description: &str) -> Self {
-        let schema: Schema = schema.into();
-        self.parameters.push(json!({
-            "name": name,
-            "in": place,
-            "required": place == "path",
-            "description": description,
-            "schema": to_json(&schema),
-        }));
+    pub fn parameter(mut self, place: &str, name: &str, schema: impl Into<Schema>, description: &str) -> Self {
+        self.parameters.push(parameter(place, name, schema, description));
         self
     }
 
@@ -231,6 +231,17 @@ impl Operation {
         }
         json
     }
+}
+
+fn parameter(place: &str, name: &str, schema: impl Into<Schema>, description: &str) -> Value {
+    let schema: Schema = schema.into();
+    json!({
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": description,
+        "schema": to_json(&schema),
+    })
 }
 
 pub fn to_json(value: &impl serde::Serialize) -> Value {

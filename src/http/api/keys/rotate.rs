@@ -5,15 +5,16 @@ use actix_web::web::Path;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::based_on::BasedOn;
-use super::idempotency::{Repeatable, RepeatableBody};
-use super::key_body::End;
-use super::manage::shown;
-use super::manager::KeysManager;
+use super::json::KeyJson;
+use super::made::{MadeKeyJson, repeatable, respond};
+use super::new_expiry::NewExpiry;
 use crate::auth::Rotation;
 use crate::error::Result as Outcome;
-use crate::http::openapi::field;
+use crate::http::api::based_on::BasedOn;
+use crate::http::api::idempotency::{Repeatable, RepeatableBody};
+use crate::http::api::manager::KeysManager;
 use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
 use crate::model::{Handover, KeyId, Overlap};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -46,10 +47,24 @@ impl RotateBody {
         self.overlap.as_deref().map_or(Ok(Overlap::default()), Overlap::parse)
     }
 
-    fn end(&self) -> End<'_> {
+    fn expiry(&self) -> NewExpiry<'_> {
         let (expires_at, expires_in) = (self.expires_at.as_deref(), self.expires_in.as_deref());
-        End { expires_at, expires_in, expires: self.expires.as_deref() }
+        NewExpiry { expires_at, expires_in, expires: self.expires.as_deref() }
     }
+}
+
+pub fn operation() -> Operation {
+    repeatable(Operation::new("Keys", "rotateKey", "Replace a key with a new one"))
+        .described_as(
+            "The new key has the same settings, including the lifetime. The old key is revoked at once, or keeps \
+             working for the `overlap`.",
+        )
+        .if_match()
+        .may_take::<RotateBody>()
+        .refuses(&[404])
+        .answers::<MadeKeyJson>(201, "The new record, and the new key.", &["Location", "ETag"])
+        .answers::<KeyJson>(200, "This request created this key before.", &["ETag"])
+        .leads_to(201, &super::LEADS)
 }
 
 /// Rotates a key. Only this response contains the new key itself; a repeated request gets only the record.
@@ -66,10 +81,10 @@ pub async fn rotate(
         key: KeyId::parse(&id)?,
         overlap: body.overlap()?,
         handover: Handover::AtOnce,
-        expiry: body.end().parse(auth.now())?,
+        expiry: body.expiry().parse(auth.now())?,
         seen: based_on.0,
         submission,
     };
-    let made = auth.rotate_key(&asking, rotation).await.map_err(|error| body.end().name(error))?;
-    shown(&manager.site, &asking, made).await
+    let made = auth.rotate_key(&asking, rotation).await.map_err(|error| body.expiry().name(error))?;
+    respond(&manager.site, &asking, made).await
 }

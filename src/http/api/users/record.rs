@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::openapi::field;
+use crate::http::schema::field;
 use crate::model::{Email, Role, Time, User, UserId};
 
 /// A user's record.

@@ -1,0 +1,24 @@
+//! `GET /api/v1/keys/{id}`: one key's record.
+
+use actix_web::HttpResponse;
+use actix_web::web::Path;
+
+use super::json::KeyJson;
+use super::respond_with;
+use crate::http::api::manager::KeysManager;
+use crate::http::problem::Problem;
+use crate::http::schema::Operation;
+use crate::model::KeyId;
+
+pub fn operation() -> Operation {
+    Operation::new("Keys", "getKey", "One key's record").refuses(&[404]).answers::<KeyJson>(
+        200,
+        "The record.",
+        &["ETag"],
+    )
+}
+
+pub async fn show(manager: KeysManager, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let asking = manager.asking().await?;
+    Ok(respond_with(manager.site.auth.key(&asking.caller, KeyId::parse(&id)?).await?))
+}

@@ -1,0 +1,46 @@
+//! `POST /api/v1/users`: a new user.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::UserJson;
+use crate::http::api::based_on::etag;
+use crate::http::api::manager::UsersManager;
+use crate::http::body::Json;
+use crate::http::problem::Problem;
+use crate::http::schema::{Operation, field};
+use crate::model::Role;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
+pub struct NewUserBody {
+    #[schema(value_type = field::EmailAddress)]
+    email: String,
+    /// Default: `member`.
+    #[schema(value_type = Option<field::Role>, required = false)]
+    role: Option<String>,
+    /// Must not be on a list of common passwords. Without a password the user cannot sign in yet.
+    #[schema(value_type = Option<field::NewPassword>, required = false)]
+    password: Option<String>,
+}
+
+pub fn operation() -> Operation {
+    Operation::new("People", "addUser", "Add a user")
+        .takes::<NewUserBody>()
+        .refuses(&[409])
+        .answers::<UserJson>(201, "The record.", &["Location", "ETag"])
+        .leads_to(201, &["getUser", "changeUser", "removeUser"])
+}
+
+pub async fn add(manager: UsersManager, body: Json<NewUserBody>) -> Result<HttpResponse, Problem> {
+    let asking = manager.asking().await?;
+    let Json(new) = body;
+    let role = new.role.as_deref().map_or(Ok(Role::Member), Role::parse)?;
+    let user = manager.site.auth.add_user(&asking, &new.email, role, new.password.as_deref()).await?;
+    let location = (header::LOCATION, format!("/api/v1/users/{}", user.id));
+    let tag = etag(user.version());
+    Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(UserJson::from(user)))
+}

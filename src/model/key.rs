@@ -1,34 +1,10 @@
-//! A key's settings and record: everything that may be stored about a key. Its text is `PlainKey`, which is never
-//! stored.
+//! A key's record: everything that may be stored about a key. Its text is `PlainKey`, which is never stored.
 
 use std::time::Duration;
 
-pub use super::metadata::Metadata;
 use super::verdict::KeyState;
-use super::{Digest, Email, Facts, KeyId, KeyName, KeyPrefix, Networks, RateLimit, ScopeSet, Time, UserId, Version};
+use super::{Digest, Email, Facts, KeyChange, KeyId, KeyPrefix, KeySettings, Time, UserId, Version};
 use crate::model::expiry::USUAL_LIFETIME;
-
-/// The settings of a key, which its owner can change later. A request for a key, its record, a line of an import and a
-/// rotation all contain these by value, so that a new setting reaches each of them.
-#[derive(Debug, Clone)]
-pub struct KeySettings {
-    pub name: KeyName,
-    pub scopes: ScopeSet,
-    /// `None` means it never expires.
-    pub expires_at: Option<Time>,
-    /// Empty means any address.
-    pub allowed_ips: Networks,
-    /// `None` means no limit.
-    pub rate_limit: Option<RateLimit>,
-    pub metadata: Metadata,
-}
-
-impl KeySettings {
-    /// Time from `now` to the expiry, in whole seconds; `None` means unlimited.
-    pub fn lifetime(&self, now: Time) -> Option<Duration> {
-        self.expires_at.map(|end| end.since(now.whole_second()))
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Owner {
@@ -79,6 +55,13 @@ impl KeyRecord {
         }
     }
 
+    /// The record after the change.
+    pub fn after(self, change: KeyChange) -> Self {
+        let unreadable = self.unreadable.iter().copied().filter(|field| !change.sets(field)).collect();
+        let enabled = change.enabled.unwrap_or(self.enabled);
+        KeyRecord { settings: change.apply(self.settings), enabled, unreadable, ..self }
+    }
+
     fn facts(&self) -> Facts<'_> {
         Facts {
             enabled: self.enabled,
@@ -119,21 +102,9 @@ impl KeyRecord {
             last_use: _,
             is_token: _,
         } = self;
-        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = settings;
-        let unreadable = unreadable.join(" ");
-        let parts = [
-            &id.to_string(),
-            name.as_str(),
-            &scopes.joined(),
-            &expires_at.map_or_else(String::new, |end| end.to_string()),
-            &enabled.to_string(),
-            &allowed_ips.joined(),
-            &rate_limit.map_or_else(String::new, |limit| limit.text()),
-            metadata.text(),
-            &unreadable,
-        ];
-        // A sound record keeps the version that it had before versions covered damage.
-        Version::of(if unreadable.is_empty() { &parts[..8] } else { &parts })
+        let own = [id.to_string(), enabled.to_string(), unreadable.join(" ")];
+        let parts: Vec<String> = own.into_iter().chain(settings.parts()).collect();
+        Version::of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

@@ -313,7 +313,12 @@ async fn a_request_whose_body_was_held_back_does_nothing_for_a_key_whose_power_h
             server
                 .site
                 .auth
-                .change_key(&Asking::operator(), other, KeyChange::rename(name), Basis::Anything)
+                .change_key(
+                    &Asking::operator(),
+                    other,
+                    KeyChange { name: Some(name), ..KeyChange::default() },
+                    Basis::Anything,
+                )
                 .await
                 .unwrap();
             let answer = held.complete();

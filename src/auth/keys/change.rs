@@ -15,7 +15,7 @@ fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, 
     if before.is_token && !change.only_disables() {
         return Err(Error::conflict("Short-lived tokens cannot be changed. Disable or revoke it instead."));
     }
-    let after = change.clone().apply(before.clone());
+    let after = before.clone().after(change.clone());
     if change.scopes.is_some() {
         caller.may_grant(&after.settings.scopes.beyond(&before.settings.scopes))?;
     }

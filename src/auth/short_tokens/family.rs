@@ -8,8 +8,7 @@ use crate::error::Result;
 use crate::model::time::SKEW;
 use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, LONGEST_REFRESH_REUSE};
 use crate::model::{
-    Action, Digest, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Reach, ScopeSet,
-    Time, UserId,
+    Action, Digest, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Reach, ScopeSet, Time, UserId,
 };
 use crate::store::{FamilyRow, KeyRow, KnownBy, Tx};
 
@@ -104,12 +103,9 @@ pub(super) fn put_token(
     new: &NewToken,
 ) -> Result<()> {
     let settings = KeySettings {
-        name: KeyName::stored("token".to_owned()),
         scopes: scopes.clone(),
         expires_at: Some(new.expires_at),
-        allowed_ips: Networks::default(),
-        rate_limit: None,
-        metadata: Metadata::default(),
+        ..KeySettings::named(KeyName::stored("token".to_owned()))
     };
     let row = KeyRow {
         id: new.id,

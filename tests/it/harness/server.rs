@@ -13,9 +13,7 @@ use keybearer::auth::{Auth, KeyRequest, LeftOpen, Made};
 use keybearer::commands::serve::{self, ServeSettings};
 use keybearer::http::settings::PublicUrl;
 use keybearer::http::{HttpSettings, Site};
-use keybearer::model::{
-    Consent, KeyName, KeyPrefix, KeySettings, Metadata, Networks, Purpose, Role, ScopeSet, Time, User,
-};
+use keybearer::model::{Consent, KeyName, KeyPrefix, KeySettings, Purpose, Role, ScopeSet, Time, User};
 
 use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 
@@ -128,12 +126,8 @@ impl Server {
             owner: self.user(email, Role::Member).await.id,
             prefix: None,
             settings: KeySettings {
-                name: KeyName::parse("nightly job").unwrap(),
                 scopes: ScopeSet::parse(scopes.iter().copied()).unwrap(),
-                expires_at: None,
-                allowed_ips: Networks::default(),
-                rate_limit: None,
-                metadata: Metadata::default(),
+                ..KeySettings::named(KeyName::parse("nightly job").unwrap())
             },
             left_open: LeftOpen::default(),
             submission: None,

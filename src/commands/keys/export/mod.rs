@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::super::output;
-use super::transfer::csv::COLUMNS;
+use super::transfer::csv::names;
 use super::transfer::{TransferEntry, json};
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
@@ -91,7 +91,7 @@ impl<W: Write> Sink<W> {
     fn begin(&mut self) -> io::Result<()> {
         match self {
             Sink::Json(_) => Ok(()),
-            Sink::Csv(writer) => writer.write_record(COLUMNS).map_err(io_error),
+            Sink::Csv(writer) => writer.write_record(names()).map_err(io_error),
         }
     }
 

@@ -2,27 +2,16 @@
 //! columns with commas, semicolons or tabs.
 
 use csv::StringRecord;
-use serde_json::value::RawValue;
 
+use super::cells;
+use super::entry::{COLUMNS, NEEDED, TransferEntry};
 use super::text::utf8;
-use super::{TransferEntry, cells};
 use crate::error::{Error, Result};
 
-pub const COLUMNS: [&str; 11] = [
-    "sha256",
-    "owner",
-    "name",
-    "scopes",
-    "expires_at",
-    "hint",
-    "prefix",
-    "enabled",
-    "allowed_ips",
-    "rate_limit",
-    "metadata",
-];
-/// The first columns are required.
-const NEEDED: usize = 3;
+/// The header of a file with every column.
+pub fn names() -> [&'static str; COLUMNS.len()] {
+    COLUMNS.map(|column| column.name)
+}
 
 /// The order of the columns.
 #[derive(Debug)]
@@ -40,8 +29,9 @@ impl Header {
         let separator = separator.unwrap_or_else(likely);
         let cells: Vec<&str> = line.split(char::from(separator)).collect();
         let places: Vec<Option<usize>> = cells.iter().map(|cell| place(cell)).collect();
-        let missing: Vec<&str> = (0..NEEDED).filter(|at| !places.contains(&Some(*at))).map(|at| COLUMNS[at]).collect();
-        if missing.contains(&COLUMNS[0]) {
+        let missing: Vec<&str> =
+            (0..NEEDED).filter(|at| !places.contains(&Some(*at))).map(|at| COLUMNS[at].name).collect();
+        if missing.contains(&COLUMNS[0].name) {
             return Err(Error::conflict(
                 "it is neither JSON nor the header of a CSV file. A CSV file begins with the names of its columns, \
                  for example sha256,owner,name,scopes,expires_at,hint",
@@ -55,11 +45,11 @@ impl Header {
             let Some(place) = place else {
                 return Err(Error::conflict(format!(
                     "column {number} of the header has an unknown name. Known names: {}.",
-                    COLUMNS.join(", ")
+                    names().join(", ")
                 )));
             };
             if columns.contains(&place) {
-                return Err(Error::conflict(format!("the header has {} twice.", COLUMNS[place])));
+                return Err(Error::conflict(format!("the header has {} twice.", COLUMNS[place].name)));
             }
             columns.push(place);
         }
@@ -73,7 +63,7 @@ impl Header {
         let mut entry = TransferEntry::default();
         for (cell, column) in row.iter().zip(&self.columns) {
             let cell = utf8(cell)?;
-            entry.put(COLUMNS[*column], &cells::restore(cell))?;
+            (COLUMNS[*column].put)(&mut entry, &cells::restore(cell))?;
         }
         Ok(entry)
     }
@@ -109,59 +99,12 @@ pub fn split(row: &[u8], separator: u8) -> Option<Vec<Vec<u8>>> {
 /// The index in [`COLUMNS`] of the column with this name.
 fn place(name: &str) -> Option<usize> {
     let name = name.trim().trim_matches('"').trim();
-    COLUMNS.iter().position(|column| column.eq_ignore_ascii_case(name))
+    COLUMNS.iter().position(|column| column.name.eq_ignore_ascii_case(name))
 }
 
 impl TransferEntry {
-    fn put(&mut self, column: &'static str, text: &str) -> Result<()> {
-        let list = || text.split_whitespace().map(str::to_owned).collect();
-        let optional = || Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-        match column {
-            "sha256" => self.sha256 = text.trim().to_owned(),
-            "owner" => self.owner = text.to_owned(),
-            "name" => self.name = text.to_owned(),
-            "scopes" => self.scopes = list(),
-            "expires_at" => self.expires_at = optional(),
-            "hint" => self.hint = optional(),
-            "prefix" => self.prefix = optional(),
-            "enabled" => self.enabled = optional().map(|text| boolean(&text)).transpose()?,
-            "allowed_ips" => self.allowed_ips = list(),
-            "rate_limit" => self.rate_limit = optional(),
-            _ => {
-                let parsed = optional().map(RawValue::from_string).transpose();
-                self.metadata = parsed.map_err(|_| Error::invalid("metadata", "Metadata must be a JSON object."))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn cell(&self, column: &str) -> String {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        match column {
-            "sha256" => self.sha256.clone(),
-            "owner" => self.owner.clone(),
-            "name" => self.name.clone(),
-            "scopes" => self.scopes.join(" "),
-            "expires_at" => text(&self.expires_at),
-            "hint" => text(&self.hint),
-            "prefix" => text(&self.prefix),
-            "enabled" => self.enabled.map_or_else(String::new, |enabled| enabled.to_string()),
-            "allowed_ips" => self.allowed_ips.join(" "),
-            "rate_limit" => text(&self.rate_limit),
-            _ => self.metadata.as_ref().map_or_else(String::new, |json| json.get().to_owned()),
-        }
-    }
-
     pub fn cells(&self) -> StringRecord {
-        COLUMNS.iter().map(|column| cells::protect(&self.cell(column))).collect()
-    }
-}
-
-fn boolean(text: &str) -> Result<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Error::invalid("enabled", "Write true or false.")),
+        COLUMNS.iter().map(|column| cells::protect(&(column.cell)(self))).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::TransferEntry;
+use super::entry::TransferEntry;
 use super::text::utf8;
 use crate::error::{Error, Result};
 

@@ -1,5 +1,7 @@
 //! A form field: what a person typed into it and what is wrong with it.
 
+use crate::error::Result;
+
 /// Longest value that a page repeats, in characters: more than any field accepts.
 const MAX_REPEATED: usize = 1_000;
 const MAX_REPEATED_LIST: usize = 4_000;
@@ -19,6 +21,11 @@ impl Field {
     /// A field that holds several values, and so a longer text.
     pub fn list(value: &str) -> Self {
         Field { value: value.chars().take(MAX_REPEATED_LIST).collect(), error: None }
+    }
+
+    /// The value; an error becomes the field's.
+    pub fn keep<T>(&mut self, parsed: Result<T>) -> Option<T> {
+        parsed.map_err(|error| self.error = Some(error.message.to_string())).ok()
     }
 
     /// An empty field with what is wrong with it.

@@ -1,13 +1,14 @@
-//! The actions on a key's page that change it: rename, disable, enable, revoke.
+//! The actions on a key's page that change it: edit, disable, enable, revoke.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
+use super::labels::LabelFields;
 use super::notices::{DISABLED, ENABLED, REVOKED, SAVED};
 use super::show::{KeyDetailsPage, find};
 use crate::error::{Error, Kind, Result as Outcome};
-use crate::http::dashboard::frame::{Field, PageError, SignedForm, SignedIn, unprocessable};
-use crate::model::{Basis, KeyChange, KeyId, KeyName, KeyRecord};
+use crate::http::dashboard::frame::{PageError, SignedForm, SignedIn, unprocessable};
+use crate::model::{Basis, KeyChange, KeyId, KeyRecord};
 
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&form.who, &id).await?;
@@ -33,18 +34,15 @@ pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
 
 pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&form.who, &id).await?;
-    let typed = form.fields.text("name");
-    let renamed = match KeyName::parse(typed) {
-        Ok(name) => change(&form.who, record.id, KeyChange::rename(name)).await,
-        Err(error) => Err(error),
-    };
-    match renamed {
-        Ok(_) => Ok(SAVED.at(&format!("/keys/{}", record.id))),
-        Err(Error { kind: Kind::Invalid, message, .. }) => {
-            let mut page = KeyDetailsPage::new(&form.who, &record, None)?;
-            page.edit_name = Some(Field { error: Some(message.to_string()), ..Field::new(typed) });
-            Ok(unprocessable(&page)?)
+    let (key, mut labels) = (record.id, LabelFields::typed(&form.fields));
+    if let Some(wanted) = labels.change(&form.fields) {
+        match change(&form.who, key, wanted).await {
+            Ok(_) => return Ok(SAVED.at(&format!("/keys/{key}"))),
+            Err(Error { kind: Kind::Invalid, message, .. }) => labels.name.error = Some(message.to_string()),
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    let mut page = KeyDetailsPage::new(&form.who, record, None)?;
+    page.labels = Some(labels);
+    Ok(unprocessable(&page)?)
 }

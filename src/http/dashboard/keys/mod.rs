@@ -5,6 +5,7 @@ pub mod change;
 pub mod create;
 mod expiry;
 mod in_words;
+mod labels;
 pub mod list;
 pub mod new;
 mod notices;

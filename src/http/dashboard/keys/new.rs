@@ -6,11 +6,12 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use super::expiry::{CUSTOM, EXPIRIES, is_fixed};
+use super::labels::LabelFields;
 use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result as Outcome};
 use crate::http::dashboard::frame::{Field, FieldError, FormFields, Nav, PageError, Shell, SignedIn, errors_of, ok};
 use crate::model::expiry::UtcOffset;
-use crate::model::{Expiry, KeyName, KeySettings, Metadata, Networks, Scope, ScopeSet, Submission, Time};
+use crate::model::{Expiry, KeySettings, Networks, Scope, ScopeSet, Submission, Time};
 
 /// `GET /keys/new`, and the response to a `POST /keys` that was refused.
 #[derive(Template)]
@@ -19,7 +20,7 @@ pub struct NewKeyPage {
     pub shell: Shell,
     /// Sent back as `form_id`, so that the same form is recognised if it is posted again.
     pub form_id: Option<String>,
-    pub name: Field,
+    pub labels: LabelFields,
     /// A value of `EXPIRIES`.
     pub expires: Field,
     /// `YYYY-MM-DD`, read if `expires` is `custom`: the key works until the end of that day, in the time zone
@@ -68,15 +69,14 @@ impl ScopeChoice {
 impl NewKeyPage {
     fn errors(&self) -> Vec<FieldError<'_>> {
         let scopes = self.scopes.iter().enumerate();
-        let fields = [
-            ("name".to_owned(), &self.name),
-            ("expires-7d".to_owned(), &self.expires),
-            ("expires_on".to_owned(), &self.expires_on),
-        ]
-        .into_iter()
-        .chain(scopes.map(|(number, scope)| (format!("scope-{number}"), scope)))
-        .chain([("allowed_ips".to_owned(), &self.allowed_ips)])
-        .chain(self.current_password.iter().map(|field| ("current_password".to_owned(), field)));
+        let expiry = [("expires-7d".to_owned(), &self.expires), ("expires_on".to_owned(), &self.expires_on)];
+        let fields = self
+            .labels
+            .fields()
+            .chain(expiry)
+            .chain(scopes.map(|(number, scope)| (format!("scope-{number}"), scope)))
+            .chain([("allowed_ips".to_owned(), &self.allowed_ips)])
+            .chain(self.current_password.iter().map(|field| ("current_password".to_owned(), field)));
         errors_of(fields)
     }
 }
@@ -93,7 +93,7 @@ pub async fn form(who: &SignedIn, fields: &FormFields, shell: Shell) -> Outcome<
     Ok(NewKeyPage {
         shell,
         form_id: None,
-        name: Field::new(fields.text("name")),
+        labels: LabelFields::typed(fields),
         expires: Field::new(expires.unwrap_or("90d")),
         expires_on: Field::new(fields.text("expires_on")),
         earliest_day: Some(who.site.auth.now().to_string()[..10].to_owned()),
@@ -123,19 +123,19 @@ pub fn parse(
     page: &mut NewKeyPage,
     now: Time,
 ) -> Option<KeyRequest> {
-    let name = keep(&mut page.name, KeyName::parse(fields.text("name")));
+    let labels = page.labels.parse(fields);
     let expiry = match page.expires.value.clone().as_str() {
         CUSTOM => {
             let day = UtcOffset::parse(fields.text("utc_offset"))
                 .and_then(|offset| Expiry::parse_day(fields.text("expires_on"), offset, now));
-            keep(&mut page.expires_on, day)
+            page.expires_on.keep(day)
         }
-        choice if is_fixed(choice) => keep(&mut page.expires, Expiry::parse(choice, now)),
-        _ => keep(&mut page.expires, Err(Error::invalid("expires", "Choose when the key expires."))),
+        choice if is_fixed(choice) => page.expires.keep(Expiry::parse(choice, now)),
+        _ => page.expires.keep(Err(Error::invalid("expires", "Choose when the key expires."))),
     };
     for typed in &mut page.scopes {
         let parsed = Scope::parse(&typed.value).map(drop);
-        keep(typed, parsed);
+        typed.keep(parsed);
     }
     let scopes = ScopeSet::parse(scopes(fields));
     if let (Err(error), false) = (&scopes, page.scopes.iter().any(|scope| scope.error.is_some())) {
@@ -143,30 +143,17 @@ pub fn parse(
         page.scopes.push(Field::wrong(error.message.to_string()));
     }
     let ranges = fields.text("allowed_ips").split(['\r', '\n', ',', ' ']).filter(|range| !range.is_empty());
-    let allowed_ips = keep(&mut page.allowed_ips, Networks::parse(ranges));
+    let allowed_ips = page.allowed_ips.keep(Networks::parse(ranges));
     Some(KeyRequest {
         owner: who.user().id,
         prefix: None,
         settings: KeySettings {
-            name: name?,
             scopes: scopes.ok()?,
             expires_at: expiry?.time(),
             allowed_ips: allowed_ips?,
-            rate_limit: None,
-            metadata: Metadata::default(),
+            ..labels?
         },
         left_open: LeftOpen::default(),
         submission: Some(submission),
     })
-}
-
-/// The value; an error is set on the field.
-fn keep<T>(field: &mut Field, parsed: Outcome<T>) -> Option<T> {
-    match parsed {
-        Ok(value) => Some(value),
-        Err(error) => {
-            field.error = Some(error.message.to_string());
-            None
-        }
-    }
 }

@@ -21,7 +21,7 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
         && let Err(error) =
             who.confirm(SensitiveAct::ObtainKey(&old.settings.scopes), fields.text("current_password")).await
     {
-        let mut page = KeyDetailsPage::new(&who, old, None)?;
+        let mut page = KeyDetailsPage::new(&who, old.clone(), None)?;
         page.rotate_password = Some(Field::wrong(error?));
         page.overlap = fields.text("overlap").to_owned();
         page.new_expiry = fields.text("expires").to_owned();

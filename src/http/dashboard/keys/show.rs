@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::expiry::{EXPIRIES, OVERLAPS};
 use super::in_words::{rate, span, time_left};
+use super::labels::LabelFields;
 use super::notices::{DISABLED, ENABLED, SAVED};
 use super::row::{OwnerLink, expires_soon, scopes};
 use crate::error::Result as Outcome;
@@ -20,17 +21,12 @@ use crate::model::{KeyId, KeyRecord, KeyState};
 #[template(path = "keys/show.html")]
 pub struct KeyDetailsPage {
     shell: Shell,
-    id: String,
-    name: String,
-    hint: String,
+    record: KeyRecord,
     /// `Some` for admins.
     owner: Option<OwnerLink>,
     state: KeyState,
     /// The fields that cannot be read, in words; `None`: all can be read.
     damage: Option<String>,
-    /// Decides between the Disable and the Enable form.
-    is_enabled: bool,
-    is_imported: bool,
     scopes: Vec<String>,
     created: When,
     expires: Option<When>,
@@ -42,7 +38,7 @@ pub struct KeyDetailsPage {
     /// In words; `None`: no limit.
     rate_limit: Option<String>,
     /// `Some`: show the Edit form.
-    pub edit_name: Option<Field>,
+    pub labels: Option<LabelFields>,
     /// Whether to show the Rotate form.
     can_rotate: bool,
     /// The chosen value of `OVERLAPS`.
@@ -64,7 +60,7 @@ struct LastUseDetails {
 
 pub async fn page(who: SignedIn, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
     let record = find(&who, &id).await?;
-    Ok(ok(&KeyDetailsPage::new(&who, &record, query.notice(&[DISABLED, ENABLED, SAVED]))?)?)
+    Ok(ok(&KeyDetailsPage::new(&who, record, query.notice(&[DISABLED, ENABLED, SAVED]))?)?)
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -72,7 +68,7 @@ pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
 }
 
 impl KeyDetailsPage {
-    pub fn new(who: &SignedIn, record: &KeyRecord, notice: Option<Notice>) -> Outcome<Self> {
+    pub fn new(who: &SignedIn, record: KeyRecord, notice: Option<Notice>) -> Outcome<Self> {
         let now = who.site.auth.now();
         let is_own = record.owner.id == who.user().id;
         Ok(KeyDetailsPage {
@@ -81,21 +77,16 @@ impl KeyDetailsPage {
                 if is_own { Nav::Keys } else { Nav::AdminKeys },
                 notice,
             )?,
-            id: record.id.to_string(),
-            name: record.settings.name.to_string(),
-            hint: record.hint.clone(),
-            owner: who.user().is_admin().then(|| OwnerLink::of(record)),
+            owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
             state: record.state(now),
             damage: unreadable_fields(&record.unreadable),
-            is_enabled: record.enabled,
-            is_imported: record.prefix.is_none(),
-            scopes: scopes(record),
+            scopes: scopes(&record),
             created: record.created_at.into(),
             expires: record.settings.expires_at.map(When::from),
             expires_soon: record
                 .settings
                 .expires_at
-                .filter(|_| expires_soon(record, now))
+                .filter(|_| expires_soon(&record, now))
                 .map(|end| time_left(end.since(now))),
             last_use: record.last_use.as_ref().map(|last| LastUseDetails {
                 at: last.at.into(),
@@ -104,17 +95,18 @@ impl KeyDetailsPage {
             }),
             allowed_ips: record.settings.allowed_ips.iter().map(ToString::to_string).collect(),
             rate_limit: record.settings.rate_limit.map(rate),
-            edit_name: Some(Field::new(record.settings.name.as_str())).filter(|_| !record.is_token),
-            can_rotate: may_rotate(record).is_ok(),
+            labels: (!record.is_token).then(|| LabelFields::of(&record.settings)),
+            can_rotate: may_rotate(&record).is_ok(),
             overlap: "24h".to_owned(),
             new_expiry: String::new(),
             lifetime: record.lifetime.map(span),
             rotate_password: None,
+            record,
         })
     }
 
     fn errors(&self) -> Vec<FieldError<'_>> {
         let asked_again = self.rotate_password.iter().map(|field| ("current_password".to_owned(), field));
-        errors_of(self.edit_name.iter().map(|name| ("name".to_owned(), name)).chain(asked_again))
+        errors_of(self.labels.iter().flat_map(LabelFields::fields).chain(asked_again))
     }
 }

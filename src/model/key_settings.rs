@@ -1,0 +1,127 @@
+//! The settings of a key, and a change to them. A new setting is added here; the compiler then names what else must know
+//! it.
+
+use std::time::Duration;
+
+use super::{Expiry, KeyName, Metadata, Networks, RateLimit, ScopeSet, Time};
+
+/// The settings of a key, which its owner can change later. A request for a key, its record, a line of an import and a
+/// rotation all contain these by value, so that a new setting reaches each of them.
+#[derive(Debug, Clone)]
+pub struct KeySettings {
+    pub name: KeyName,
+    pub scopes: ScopeSet,
+    /// `None` means it never expires.
+    pub expires_at: Option<Time>,
+    /// Empty means any address.
+    pub allowed_ips: Networks,
+    /// `None` means no limit.
+    pub rate_limit: Option<RateLimit>,
+    pub metadata: Metadata,
+}
+
+impl KeySettings {
+    /// The settings of a key with only a name: no scopes, no expiry, any address, no limit.
+    pub fn named(name: KeyName) -> Self {
+        KeySettings {
+            name,
+            scopes: ScopeSet::default(),
+            expires_at: None,
+            allowed_ips: Networks::default(),
+            rate_limit: None,
+            metadata: Metadata::default(),
+        }
+    }
+
+    /// Each setting as a text, for the record's version. Destructured, so that a forgotten setting does not compile.
+    pub fn parts(&self) -> impl Iterator<Item = String> {
+        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = self;
+        let parts = [
+            name.to_string(),
+            scopes.joined(),
+            expires_at.map_or_else(String::new, |end| end.to_string()),
+            allowed_ips.joined(),
+            rate_limit.map_or_else(String::new, |limit| limit.text()),
+            metadata.text().to_owned(),
+        ];
+        parts.into_iter()
+    }
+
+    /// Time from `now` to the expiry, in whole seconds; `None` means unlimited.
+    pub fn lifetime(&self, now: Time) -> Option<Duration> {
+        self.expires_at.map(|end| end.since(now.whole_second()))
+    }
+}
+
+/// A change to a key. `None` leaves a field unchanged.
+#[derive(Debug, Clone, Default)]
+pub struct KeyChange {
+    pub name: Option<KeyName>,
+    pub scopes: Option<ScopeSet>,
+    pub expiry: Option<Expiry>,
+    pub enabled: Option<bool>,
+    pub allowed_ips: Option<Networks>,
+    /// `Some(None)` removes the limit.
+    pub rate_limit: Option<Option<RateLimit>>,
+    pub metadata: Option<Metadata>,
+}
+
+impl KeyChange {
+    pub fn disable() -> Self {
+        KeyChange { enabled: Some(false), ..KeyChange::default() }
+    }
+
+    pub fn enable() -> Self {
+        KeyChange { enabled: Some(true), ..KeyChange::default() }
+    }
+
+    /// Whether it changes if, when, from where or how often the key can be used.
+    pub fn moves_bounds(&self) -> bool {
+        let KeyChange { expiry, enabled, allowed_ips, rate_limit, name: _, scopes: _, metadata: _ } = self;
+        expiry.is_some() || enabled.is_some() || allowed_ips.is_some() || rate_limit.is_some()
+    }
+
+    /// Whether it only disables the key, which must succeed on a full disk too.
+    pub fn only_disables(&self) -> bool {
+        self.only_enabled() == Some(false)
+    }
+
+    /// The new state, if nothing else changes.
+    pub fn only_enabled(&self) -> Option<bool> {
+        let others_stay = self.fields().iter().all(|(field, is_set)| *field == "enabled" || !is_set);
+        self.enabled.filter(|_| others_stay)
+    }
+
+    /// Whether it gives this field of a record a new value.
+    pub fn sets(&self, field: &str) -> bool {
+        self.fields().iter().any(|(name, is_set)| *name == field && *is_set)
+    }
+
+    /// Every field by its API name, and whether it gets a new value. Destructured, so that a forgotten field does not
+    /// compile.
+    pub fn fields(&self) -> [(&'static str, bool); 7] {
+        let KeyChange { name, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
+        [
+            ("name", name.is_some()),
+            ("scopes", scopes.is_some()),
+            ("expires_at", expiry.is_some()),
+            ("enabled", enabled.is_some()),
+            ("allowed_ips", allowed_ips.is_some()),
+            ("rate_limit", rate_limit.is_some()),
+            ("metadata", metadata.is_some()),
+        ]
+    }
+
+    /// The settings after the change.
+    pub fn apply(self, old: KeySettings) -> KeySettings {
+        let KeyChange { name, scopes, expiry, enabled: _, allowed_ips, rate_limit, metadata } = self;
+        KeySettings {
+            name: name.unwrap_or(old.name),
+            scopes: scopes.unwrap_or(old.scopes),
+            expires_at: expiry.map_or(old.expires_at, Expiry::time),
+            allowed_ips: allowed_ips.unwrap_or(old.allowed_ips),
+            rate_limit: rate_limit.unwrap_or(old.rate_limit),
+            metadata: metadata.unwrap_or(old.metadata),
+        }
+    }
+}

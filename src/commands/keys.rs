@@ -17,6 +17,7 @@ use crate::auth::caller::Asking;
 use crate::auth::{Auth, KeyRequest, LeftOpen, RevokedLines, Rotation};
 use crate::error::Result;
 use crate::http::KeyJson;
+use crate::model::key_settings::Description;
 use crate::model::{
     Basis, Expiry, Handover, KeyChange, KeyFilter, KeyName, KeyPrefix, KeyRecord, KeySettings, KeyState, Metadata,
     Networks, Overlap, Purpose, RateLimit, ScopeSet, Time,
@@ -35,6 +36,9 @@ pub enum KeysCommand {
         /// Name that says what the key is for
         #[arg(long)]
         name: String,
+        /// Longer text that says what the key is for
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        description: String,
         /// Scope to grant, such as orders:read (repeatable)
         #[arg(long = "scope", value_name = "S")]
         scopes: Vec<String>,
@@ -134,11 +138,12 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
     let auth = context.auth(purpose, prefixes)?;
     block_on(async {
         match command {
-            KeysCommand::Create { owner, name, scopes, expires, allowed_ips, rate_limit, prefix } => {
+            KeysCommand::Create { owner, name, description, scopes, expires, allowed_ips, rate_limit, prefix } => {
                 let request = KeyRequest {
                     prefix: prefix.as_deref().map(KeyPrefix::parse).transpose()?,
                     settings: KeySettings {
                         name: KeyName::parse(&name)?,
+                        description: Description::parse(&description)?,
                         scopes: ScopeSet::parse(scopes.iter().map(String::as_str))?,
                         expires_at: Expiry::parse(&expires, auth.now())?.time(),
                         allowed_ips: Networks::parse(allowed_ips.iter().map(String::as_str))?,
@@ -244,6 +249,7 @@ fn show(context: &Context, record: KeyRecord) -> Result<()> {
     let mut facts = vec![
         ("id", record.id.to_string()),
         ("name", record.settings.name.to_string()),
+        ("description", or(record.settings.description.filled().map(|text| text.replace('\n', " ")), "none")),
         ("hint", record.hint.clone()),
         ("owner", record.owner.email.to_string()),
         ("scopes", record.settings.scopes.joined()),

@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use super::characters::is_deceptive;
+use super::foreign_text::has_key;
 use super::{Expiry, KeyName, Metadata, Networks, RateLimit, ScopeSet, Time};
+use crate::error::{Error, Result};
 
 /// The settings of a key, which its owner can change later. A request for a key, its record, a line of an import and a
 /// rotation all contain these by value, so that a new setting reaches each of them.
 #[derive(Debug, Clone)]
 pub struct KeySettings {
     pub name: KeyName,
+    pub description: Description,
     pub scopes: ScopeSet,
     /// `None` means it never expires.
     pub expires_at: Option<Time>,
@@ -25,6 +29,7 @@ impl KeySettings {
     pub fn named(name: KeyName) -> Self {
         KeySettings {
             name,
+            description: Description::default(),
             scopes: ScopeSet::default(),
             expires_at: None,
             allowed_ips: Networks::default(),
@@ -35,9 +40,10 @@ impl KeySettings {
 
     /// Each setting as a text, for the record's version. Destructured, so that a forgotten setting does not compile.
     pub fn parts(&self) -> impl Iterator<Item = String> {
-        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = self;
+        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = self;
         let parts = [
             name.to_string(),
+            description.as_str().to_owned(),
             scopes.joined(),
             expires_at.map_or_else(String::new, |end| end.to_string()),
             allowed_ips.joined(),
@@ -53,10 +59,52 @@ impl KeySettings {
     }
 }
 
+/// What a key is for, in its owner's words: plain text, possibly of several lines. Empty if there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description(String);
+
+impl Description {
+    /// Maximum length in characters (Unicode scalar values).
+    pub const MAX: usize = 500;
+
+    /// A line break of any system becomes `\n`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |message: &'static str| Error::invalid("description", message);
+        let text = text.trim().replace("\r\n", "\n").replace('\r', "\n");
+        if text.chars().count() > Self::MAX {
+            return Err(wrong("Use a description of up to 500 characters."));
+        }
+        if text.chars().any(|c| is_deceptive(c) && c != '\n') {
+            return Err(wrong(
+                "A description must not contain control characters or marks that change the writing direction.",
+            ));
+        }
+        if has_key(&text) {
+            return Err(wrong("The description contains a key. Keys are never stored: write something else."));
+        }
+        Ok(Description(text))
+    }
+
+    /// The description as stored, where it may be damaged.
+    pub fn stored(text: String) -> Self {
+        Description(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, if there is any.
+    pub fn filled(&self) -> Option<&str> {
+        Some(self.as_str()).filter(|text| !text.is_empty())
+    }
+}
+
 /// A change to a key. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
     pub name: Option<KeyName>,
+    pub description: Option<Description>,
     pub scopes: Option<ScopeSet>,
     pub expiry: Option<Expiry>,
     pub enabled: Option<bool>,
@@ -77,7 +125,8 @@ impl KeyChange {
 
     /// Whether it changes if, when, from where or how often the key can be used.
     pub fn moves_bounds(&self) -> bool {
-        let KeyChange { expiry, enabled, allowed_ips, rate_limit, name: _, scopes: _, metadata: _ } = self;
+        let KeyChange { expiry, enabled, allowed_ips, rate_limit, name: _, description: _, scopes: _, metadata: _ } =
+            self;
         expiry.is_some() || enabled.is_some() || allowed_ips.is_some() || rate_limit.is_some()
     }
 
@@ -99,10 +148,11 @@ impl KeyChange {
 
     /// Every field by its API name, and whether it gets a new value. Destructured, so that a forgotten field does not
     /// compile.
-    pub fn fields(&self) -> [(&'static str, bool); 7] {
-        let KeyChange { name, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
+    pub fn fields(&self) -> [(&'static str, bool); 8] {
+        let KeyChange { name, description, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
         [
             ("name", name.is_some()),
+            ("description", description.is_some()),
             ("scopes", scopes.is_some()),
             ("expires_at", expiry.is_some()),
             ("enabled", enabled.is_some()),
@@ -114,9 +164,10 @@ impl KeyChange {
 
     /// The settings after the change.
     pub fn apply(self, old: KeySettings) -> KeySettings {
-        let KeyChange { name, scopes, expiry, enabled: _, allowed_ips, rate_limit, metadata } = self;
+        let KeyChange { name, description, scopes, expiry, enabled: _, allowed_ips, rate_limit, metadata } = self;
         KeySettings {
             name: name.unwrap_or(old.name),
+            description: description.unwrap_or(old.description),
             scopes: scopes.unwrap_or(old.scopes),
             expires_at: expiry.map_or(old.expires_at, Expiry::time),
             allowed_ips: allowed_ips.unwrap_or(old.allowed_ips),

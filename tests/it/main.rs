@@ -22,6 +22,7 @@ mod csrf;
 mod damage;
 mod database;
 mod deadlines;
+mod descriptions;
 mod events;
 mod export;
 mod failing_disk;

@@ -36,6 +36,7 @@ async fn null_is_as_good_as_absent() {
             ["/api/v1/keys", "/api/v1/keys"],
             json!({ "name": "n" }),
             vec![
+                "description",
                 "owner",
                 "prefix",
                 "scopes",

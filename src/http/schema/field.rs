@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{
 
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet};
+use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet, key_settings};
 
 /// Defines a named schema, so that a field can refer to it and still have its own description.
 macro_rules! named {
@@ -28,6 +28,7 @@ named! {
     Id = id;
     Moment = time;
     Name = key_name;
+    Description = description;
     Prefix = prefix;
     EmailAddress = email;
     NewPassword = password;
@@ -72,6 +73,11 @@ pub fn time() -> Object {
 fn key_name() -> Object {
     let pattern = concat!("^[^", deceptive!(), "]*[^\\s", deceptive!(), "][^", deceptive!(), "]*$");
     text().min_length(Some(1)).max_length(Some(KeyName::MAX)).pattern(Some(pattern)).build()
+}
+
+fn description() -> Object {
+    let pattern = concat!("^([^", deceptive!(), "]|[\\r\\n])*$");
+    text().max_length(Some(key_settings::Description::MAX)).pattern(Some(pattern)).build()
 }
 
 fn prefix() -> Object {

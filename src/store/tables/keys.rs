@@ -9,6 +9,7 @@ use rusqlite::{Row, ToSql, named_params};
 use super::pending_imports::is_key;
 use crate::error::Result;
 use crate::model::key::LastUse;
+use crate::model::key_settings::Description;
 use crate::model::{
     Digest, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, Reach, ScopeSet, Time, UserId,
 };
@@ -42,7 +43,7 @@ pub struct StoredDigest(Value);
 pub(in crate::store) const KEY: &str = concat!(
     "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
      k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
-     k.limit_bucket \
+     k.limit_bucket, k.description \
      FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
     is_key!()
 );
@@ -131,9 +132,9 @@ impl Tx<'_> {
         let mut statement = self
             .db
             .prepare_cached(
-                "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, expires_at,
+                "INSERT INTO keys (id, digest, owner_id, name, description, prefix, hint, scopes, enabled, created_at, expires_at,
                  allowed_ips, rate_limit, metadata, lifetime, limit_bucket, is_token)
-                 VALUES (:id, :digest, :owner, :name, :prefix, :hint, :scopes, :enabled, :created, :expires,
+                 VALUES (:id, :digest, :owner, :name, :description, :prefix, :hint, :scopes, :enabled, :created, :expires,
                  :ips, :limit, :metadata, :lifetime, :bucket, :is_token)",
             )
             .map_err(sql)?;
@@ -142,6 +143,7 @@ impl Tx<'_> {
             ":digest": key.digest.as_bytes(),
             ":owner": key.owner.as_bytes(),
             ":name": settings.name.as_str(),
+            ":description": settings.description.as_str(),
             ":prefix": key.prefix.as_ref().map(KeyPrefix::as_str),
             ":hint": key.hint,
             ":scopes": settings.scopes.joined(),
@@ -164,7 +166,7 @@ impl Tx<'_> {
     /// Writes the settings and the state of this record.
     pub fn update_key(&self, after: &KeyRecord) -> Result<()> {
         let settings = &after.settings;
-        let text = "UPDATE keys SET name = :name, scopes = :scopes, enabled = :enabled, expires_at = :expires,
+        let text = "UPDATE keys SET name = :name, description = :description, scopes = :scopes, enabled = :enabled, expires_at = :expires,
              allowed_ips = :ips, rate_limit = :limit, metadata = :metadata,
              -- One that is no id is mended with the limit.
              limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)
@@ -172,6 +174,7 @@ impl Tx<'_> {
         let values = named_params! {
             ":id": after.id.as_bytes(),
             ":name": settings.name.as_str(),
+            ":description": settings.description.as_str(),
             ":scopes": settings.scopes.joined(),
             ":enabled": after.enabled,
             ":expires": settings.expires_at.map(Time::millis),
@@ -198,6 +201,7 @@ impl Tx<'_> {
                 write(
                     "UPDATE keys SET enabled = ?2,
                      name = iif(typeof(name) = 'text', name, '?'),
+                     description = iif(typeof(description) = 'text', description, '?'),
                      prefix = iif(typeof(prefix) IN ('text', 'null'), prefix, '?'),
                      hint = iif(typeof(hint) = 'text', hint, '?'),
                      scopes = iif(typeof(scopes) = 'text', scopes, '?'),
@@ -248,6 +252,7 @@ pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let id = KeyId::from_bytes(salvage.id("id", 0));
     let digest = Digest::from_bytes(salvage.or("digest", row.get(17).ok(), [0; 32]));
     let name = KeyName::stored(salvage.text("name", 1)?);
+    let description = Description::stored(salvage.text("description", 21)?);
     let (prefix, hint) = (salvage.text_or_null("prefix", 2)?, salvage.text("hint", 3)?);
     let owner = Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? };
     let owner_active = salvage.flag("owner", 6, false);
@@ -267,7 +272,7 @@ pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         hint,
         owner,
         owner_active,
-        settings: KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata },
+        settings: KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata },
         enabled,
         created_at,
         lifetime,

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::model::characters::is_deceptive;
 use crate::model::foreign_text::has_key;
+use crate::model::key_settings::Description;
 use crate::model::{
     Digest, Email, ImportedKey, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, RateLimit, ScopeSet,
     Time,
@@ -21,6 +22,8 @@ pub struct TransferEntry {
     pub(super) sha256: String,
     pub(super) owner: String,
     pub(super) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
     #[serde(default, deserialize_with = "null_is_left_out")]
     pub(super) scopes: Vec<String>,
     /// RFC 3339; none or `never` means that the key does not expire.
@@ -52,6 +55,13 @@ impl TransferEntry {
             enabled: self.enabled.unwrap_or(true),
             settings: KeySettings {
                 name: at("name", KeyName::parse(&self.name))?,
+                description: optional(
+                    "description",
+                    self.description,
+                    "null for a key without a description",
+                    Description::parse,
+                )?
+                .unwrap_or_default(),
                 scopes: at("scopes", ScopeSet::parse(self.scopes.iter().map(String::as_str)))?,
                 expires_at: optional(
                     "expires_at",
@@ -74,11 +84,12 @@ impl TransferEntry {
     }
 
     pub fn of(record: KeyRecord) -> Self {
-        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
+        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
         TransferEntry {
             sha256: hex::encode(record.digest.as_bytes()),
             owner: record.owner.email.to_string(),
             name: name.to_string(),
+            description: description.filled().map(str::to_owned),
             scopes: scopes.iter().map(ToString::to_string).collect(),
             expires_at: expires_at.map(|time| time.to_string()),
             hint: Some(record.hint),
@@ -140,7 +151,7 @@ pub struct Column {
 /// How many of the first columns are required.
 pub const NEEDED: usize = 3;
 
-pub const COLUMNS: [Column; 11] = [
+pub const COLUMNS: [Column; 12] = [
     column("sha256", |entry, text| set(&mut entry.sha256, text.trim().to_owned()), |entry| entry.sha256.clone()),
     column("owner", |entry, text| set(&mut entry.owner, text.to_owned()), |entry| entry.owner.clone()),
     column("name", |entry, text| set(&mut entry.name, text.to_owned()), |entry| entry.name.clone()),
@@ -155,6 +166,11 @@ pub const COLUMNS: [Column; 11] = [
     ),
     column("allowed_ips", |entry, text| set(&mut entry.allowed_ips, words(text)), |entry| entry.allowed_ips.join(" ")),
     column("rate_limit", |entry, text| set(&mut entry.rate_limit, filled(text)), |entry| or_empty(&entry.rate_limit)),
+    column(
+        "description",
+        |entry, text| set(&mut entry.description, filled(text)),
+        |entry| or_empty(&entry.description),
+    ),
     column(
         "metadata",
         |entry, text| set(&mut entry.metadata, filled(text).map(object).transpose()?),

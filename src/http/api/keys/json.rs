@@ -12,6 +12,7 @@ use crate::http::api::idempotency::RepeatableBody;
 use crate::http::json_value::{Fields, List, given};
 use crate::http::schema::field;
 use crate::model::expiry::USUAL_LIFETIME;
+use crate::model::key_settings::Description;
 use crate::model::{
     Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit,
     ScopeSet, Submission, Time, UserId,
@@ -25,6 +26,9 @@ pub struct NewKeyBody {
     /// The purpose of the key.
     #[schema(value_type = field::Name)]
     name: String,
+    /// What the key is for, in plain text.
+    #[schema(value_type = Option<field::Description>, required = false)]
+    description: Option<String>,
     /// The owner's email or ID. Default: the owner of the calling key.
     #[schema(value_type = Option<String>, required = false)]
     pub owner: Option<String>,
@@ -69,6 +73,7 @@ impl NewKeyBody {
             prefix: self.prefix.as_deref().map(prefix).transpose()?,
             settings: KeySettings {
                 name: KeyName::parse(&self.name)?,
+                description: Description::parse(self.description.as_deref().unwrap_or_default())?,
                 scopes: self.scopes.as_ref().map_or_else(|| Ok(ScopeSet::default()), scopes)?,
                 expires_at: expiry.map_or_else(|| Expiry::after(USUAL_LIFETIME, now), Ok)?.time(),
                 allowed_ips: self.allowed_ips.as_ref().map_or_else(|| Ok(Networks::default()), networks)?,
@@ -89,6 +94,9 @@ pub struct KeyChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = field::Name, required = false)]
     name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<field::Description>, required = false)]
+    description: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<field::Scopes>, required = false)]
     scopes: Option<Option<List<{ ScopeSet::MAX }>>>,
@@ -114,6 +122,7 @@ impl KeyChangeBody {
     pub fn change(self, now: Time) -> Result<KeyChange> {
         Ok(KeyChange {
             name: self.name.as_deref().map(KeyName::parse).transpose()?,
+            description: self.description.map(|text| Description::parse(&text.unwrap_or_default())).transpose()?,
             scopes: self.scopes.map(|list| scopes(&list.unwrap_or_default())).transpose()?,
             expiry: self.expires_at.map(|time| expires_at(time.as_deref(), now)).transpose()?,
             enabled: self.enabled,
@@ -135,6 +144,9 @@ pub struct KeyJson {
     #[schema(value_type = field::Id)]
     id: KeyId,
     name: String,
+    /// What the key is for; `null` means nobody wrote anything.
+    #[schema(value_type = Option<String>, required = true)]
+    description: Option<String>,
     /// The prefix of the key; `null` for an imported key.
     #[schema(value_type = Option<String>, required = true)]
     prefix: Option<String>,
@@ -180,10 +192,11 @@ struct OwnerSchema {
 
 impl From<KeyRecord> for KeyJson {
     fn from(record: KeyRecord) -> Self {
-        let KeySettings { name, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
+        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
         KeyJson {
             id: record.id,
             name: name.to_string(),
+            description: description.filled().map(str::to_owned),
             prefix: record.prefix,
             hint: record.hint,
             owner: record.owner,

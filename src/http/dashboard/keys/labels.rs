@@ -2,37 +2,42 @@
 //! renders them.
 
 use crate::http::dashboard::frame::{Field, FormFields};
+use crate::model::key_settings::Description;
 use crate::model::{KeyChange, KeyName, KeySettings};
 
 pub struct LabelFields {
     pub name: Field,
+    pub description: Field,
 }
 
 impl LabelFields {
     /// The fields as they were typed.
     pub fn typed(fields: &FormFields) -> Self {
-        LabelFields { name: Field::new(fields.text("name")) }
+        LabelFields { name: Field::new(fields.text("name")), description: Field::new(fields.text("description")) }
     }
 
     /// The fields of an existing key.
     pub fn of(settings: &KeySettings) -> Self {
-        LabelFields { name: Field::new(settings.name.as_str()) }
+        LabelFields { name: Field::new(settings.name.as_str()), description: Field::new(settings.description.as_str()) }
     }
 
     /// Settings with these labels. `None` if one is wrong; its field then has the error.
     pub fn parse(&mut self, fields: &FormFields) -> Option<KeySettings> {
         let name = self.name.keep(KeyName::parse(fields.text("name")));
-        Some(KeySettings::named(name?))
+        let description = self.description.keep(Description::parse(fields.text("description")));
+        Some(KeySettings { description: description?, ..KeySettings::named(name?) })
     }
 
-    /// A change to these labels. `None` if one is wrong; its field then has the error.
+    /// A change to these labels; one that the form does not have stays. `None` if one is wrong; its field then has the
+    /// error.
     pub fn change(&mut self, fields: &FormFields) -> Option<KeyChange> {
-        let KeySettings { name, .. } = self.parse(fields)?;
-        Some(KeyChange { name: Some(name), ..KeyChange::default() })
+        let KeySettings { name, description, .. } = self.parse(fields)?;
+        let description = fields.all("description").next().map(|_| description);
+        Some(KeyChange { name: Some(name), description, ..KeyChange::default() })
     }
 
     /// Each field with its `id` on the page.
     pub fn fields(&self) -> impl Iterator<Item = (String, &Field)> {
-        [("name", &self.name)].into_iter().map(|(id, field)| (id.to_owned(), field))
+        [("name", &self.name), ("description", &self.description)].into_iter().map(|(id, field)| (id.to_owned(), field))
     }
 }

@@ -185,6 +185,11 @@ impl Browser {
         std::fs::write(path, png).unwrap();
     }
 
+    /// The visible part of the page, as PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        self.client.screenshot().await.unwrap()
+    }
+
     pub async fn keep_screenshot(&self, path: &std::path::Path) {
         let Ok(png) = self.client.screenshot().await else { return };
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

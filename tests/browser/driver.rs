@@ -34,6 +34,7 @@ impl Driver {
     pub fn start() -> Self {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
+            .env("FONTCONFIG_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser/fonts.conf"))
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -10,9 +10,12 @@
 mod accessibility;
 mod account;
 mod browser;
+mod comparison;
 mod driver;
+mod fixed_server;
 mod keyboard;
 mod people;
+mod sample;
 mod screenshot;
 mod server;
 mod story;

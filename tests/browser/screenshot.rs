@@ -1,57 +1,97 @@
-//! The picture in the README, from the real program. To make it anew:
+//! The picture in the README is what the dashboard looks like. After an intended change, this replaces the picture:
 //!
 //! ```text
-//! SCREENSHOTS=docs cargo test --test browser screenshot -- --ignored
+//! UPDATE_SCREENSHOT=1 cargo nextest run --run-ignored only the_picture_in_the_readme
 //! ```
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
-use super::browser::{browse, target_directory};
-use super::server::{ADMIN, Server};
+use serde_json::json;
 
-/// Name, scopes, expiry from now, made days ago, used seconds ago.
-type Sample = (&'static str, &'static [&'static str], &'static str, i64, Option<i64>);
+use super::browser::{Browser, browse, target_directory};
+use super::fixed_server::{FixedServer, NOW};
+use super::sample::Sample;
+use super::server::{ADMIN, PASSWORD};
+
+/// What Chromium would otherwise take from the machine.
+const FLAGS: [&str; 2] = ["--force-color-profile=srgb", "--lang=en-US"];
+
+/// Fonts of one version: DejaVu has been 2.37 since 2016, while Liberation 1 and 2 differ.
+const FONTS: &str = "const { style } = document.documentElement;
+    style.setProperty('--sans', 'DejaVu Sans');
+    style.setProperty('--mono', 'DejaVu Sans Mono');";
+
+const ANOTHER_DIGIT: &str = "const times = [...document.querySelectorAll('time')];
+    times.find((time) => time.textContent === '22 minutes ago').textContent = '23 minutes ago';";
 
 const KEYS: [Sample; 7] = [
-    ("Status page", &["incidents:read"], "never", 410, Some(44)),
-    ("Warehouse sync", &["orders:read", "stock:*"], "190d", 175, Some(130)),
-    ("Nightly export to the data lake", &["reports:read"], "66d", 24, Some(31_000)),
-    ("Invoices, nightly job", &["invoices:read", "invoices:write"], "79d", 11, Some(29_500)),
-    ("Mobile app, staging", &["orders:*", "profile:read"], "21d", 9, Some(260_000)),
-    ("CI deploys", &["deploy:production"], "4d", 3, Some(1_300)),
-    ("Contractor, one-off migration", &["orders:read"], "7d", 0, None),
+    Sample::new("Status page", &["incidents:read"], days(410), Some(minutes(0)), None),
+    Sample {
+        is_enabled: false,
+        ..Sample::new("Warehouse sync", &["orders:read", "stock:*"], days(175), Some(days(40)), Some(days(190)))
+    },
+    Sample::new("Nightly export", &["reports:read"], days(24), Some(minutes(540)), Some(days(66))),
+    Sample::new(
+        "Invoices, nightly job",
+        &["invoices:read", "invoices:write"],
+        days(11),
+        Some(minutes(480)),
+        Some(days(79)),
+    ),
+    Sample::new("Mobile app, staging", &["orders:*", "profile:read"], days(9), Some(days(3)), Some(days(21))),
+    Sample::new("CI deploys", &["deploy:production"], days(3), Some(minutes(22)), Some(days(4))),
+    Sample::new("Contractor, one-off migration", &["orders:read"], days(0), None, Some(days(2))),
 ];
+
+const fn days(count: u64) -> Duration {
+    minutes(count * 24 * 60)
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn screenshot() {
-    browse(&[], |browser| async move {
-        let server = Server::with_admin();
-        for (name, scopes, expires, ..) in KEYS {
-            let mut words = vec!["keys", "create", "--owner", ADMIN, "--name", name, "--expires", expires];
-            words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
-            server.command(&words);
-        }
-        give_them_a_past(&server);
-        browser.resize(1280, 640).await;
+fn the_picture_in_the_readme_is_up_to_date() {
+    browse(&FLAGS, |browser| async move {
+        let server = FixedServer::with_keys(&KEYS).await;
+        stop_the_clock(&browser).await;
+        browser.resize(1280, 620).await;
         browser.prefer("light").await;
-        browser.logs_in(&server).await;
-        assert!(browser.text().await.contains("3 days ago"));
-        let path = std::env::var_os("SCREENSHOTS").map_or_else(target_directory, PathBuf::from).join("dashboard.png");
-        browser.keep_screenshot(&path).await;
-        let size = std::fs::metadata(path).unwrap().len();
-        assert!((10_000..200_000).contains(&size), "{size} bytes");
+        browser.logs_in_at(&server.url, ADMIN, PASSWORD).await;
+        // Returns when the page's script has run.
+        browser.goto(&format!("{}/keys", server.url)).await;
+        browser.script(FONTS, vec![]).await;
+        // Away from the button that was clicked: a pointer above a link underlines it.
+        browser.devtools("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": 0, "y": 0 })).await;
+        let (stored, taken) = (Path::new("docs/dashboard.png"), target_directory().join("dashboard.png"));
+        let after = browser.screenshot().await;
+        fs::write(&taken, &after).unwrap();
+        if std::env::var_os("UPDATE_SCREENSHOT").is_some() {
+            fs::write(stored, &after).unwrap();
+        }
+        browser.script(ANOTHER_DIGIT, vec![]).await;
+        let altered = browser.screenshot().await;
+        assert!(browser.difference(&after, &altered).await.is_some(), "the comparison overlooks another digit");
+        let before = fs::read(stored).unwrap();
+        if let Some(difference) = browser.difference(&before, &after).await {
+            panic!(
+                "the dashboard does not look like {} any more: {difference}. The new picture is {}. If the change is \
+                 intended, run `UPDATE_SCREENSHOT=1 cargo nextest run --run-ignored only the_picture_in_the_readme` and \
+                 look at the picture. If all text differs, install the package fonts-dejavu-core",
+                stored.display(),
+                taken.display(),
+            );
+        }
     });
 }
 
-/// What only time could do otherwise.
-fn give_them_a_past(server: &Server) {
-    let db = rusqlite::Connection::open(server.database()).unwrap();
-    for (name, _, _, days, used) in KEYS {
-        let made = "UPDATE keys SET created_at = created_at - ?2 * 86400000 WHERE name = ?1";
-        db.execute(made, (name, days)).unwrap();
-        let used_at = "INSERT INTO key_last_use (key_id, at, address)
-            SELECT id, unixepoch() * 1000 - ?2 * 1000, '203.0.113.7' FROM keys WHERE name = ?1 AND ?2 IS NOT NULL";
-        db.execute(used_at, (name, used)).unwrap();
-    }
+/// The browser's clock shows the server's time, in UTC.
+async fn stop_the_clock(browser: &Browser) {
+    let script = json!({ "source": format!("Date.now = () => Date.parse('{NOW}')") });
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+    browser.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": "UTC" })).await;
 }

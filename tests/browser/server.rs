@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -77,10 +76,6 @@ impl Server {
         let url = format!("{}/api/v1/keys/current", self.url);
         let response = reqwest::Client::new().get(url).bearer_auth(key).send().await.unwrap();
         (response.status(), response.json().await.unwrap())
-    }
-
-    pub fn database(&self) -> PathBuf {
-        self.directory.path().join("keybearer.db")
     }
 
     /// How many keys the database holds.

@@ -9,7 +9,11 @@ impl Browser {
     }
 
     pub async fn logs_in_as(&self, server: &Server, email: &str, password: &str) {
-        self.goto(&format!("{}/login", server.url)).await;
+        self.logs_in_at(&server.url, email, password).await;
+    }
+
+    pub async fn logs_in_at(&self, url: &str, email: &str, password: &str) {
+        self.goto(&format!("{url}/login")).await;
         self.fill("email", email).await;
         self.fill("password", password).await;
         self.follow("Sign in").await;

@@ -1,16 +1,20 @@
 //! Keybearer: a self-hosted API-key server. Imports run one way:
 //! `main → cli → commands → http → auth → usage, signing → store → index → ambient → model → error`.
+//!
+//! The modules are private, so that the compiler finds what nobody uses. Tests see `testing`.
 
-pub mod ambient;
-pub mod auth;
-pub mod cli;
-pub mod commands;
-pub mod error;
-pub mod http;
-pub mod index;
-pub mod model;
-pub mod signing;
-pub mod store;
+mod ambient;
+mod auth;
+mod cli;
+mod commands;
+mod error;
+mod http;
+mod index;
+mod model;
+mod signing;
+mod store;
 #[doc(hidden)]
 pub mod testing;
-pub mod usage;
+mod usage;
+
+pub use cli::main;

@@ -16,7 +16,6 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(clippy::new_without_default, reason = "creating a clock is an action, not a default")]
     #[expect(clippy::disallowed_methods, reason = "the only place that reads the system's time")]
     pub fn new() -> Self {
         SystemClock { started: Instant::now() }

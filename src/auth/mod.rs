@@ -41,11 +41,10 @@ use crate::usage::{Collector, Usage, UsageState};
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, engine, examine};
 pub use caller::Caller;
-pub use jwt::{IssuedJwt, KeyClient, Ownership, TokenFacts};
-pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedKeys, RevokedLines, Rotation, WhichKeys};
+pub use jwt::{KeyClient, Ownership, TokenFacts};
+pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use settings::{AuthSettings, BAD_KEY_LIMIT};
-pub use state::DatabaseState;
 pub use step_up::SensitiveAct;
 pub use verify::{Accepted, Identity, Presented, Refused, Sought, Verdict};
 
@@ -58,7 +57,7 @@ pub struct Auth {
     setup: setup::SetupLink,
     /// The first is the default for new keys.
     prefixes: Vec<KeyPrefix>,
-    limits: limits::Limits,
+    limits: Arc<limits::Limits>,
     bad_keys: bad_keys::BadKeyLimiter,
     tally: verdict_counts::VerdictCounts,
     usage: Usage,
@@ -80,14 +79,14 @@ impl Auth {
         entropy: Arc<dyn Entropy>,
         prefixes: Vec<KeyPrefix>,
     ) -> Result<Self> {
-        Auth::new(Store::open_with(database, purpose, consent)?, clock, entropy, prefixes)
+        Auth::new(Store::open(database, purpose, consent)?, clock, entropy, prefixes)
     }
 
     fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, prefixes: Vec<KeyPrefix>) -> Result<Self> {
         let passwords = passwords::Passwords::start(entropy.as_ref())?;
         Ok(Auth {
             store: Arc::new(store),
-            limits: limits::Limits::new(Arc::clone(&clock)),
+            limits: Arc::new(limits::Limits::new(Arc::clone(&clock))),
             bad_keys: bad_keys::BadKeyLimiter::new(BAD_KEY_LIMIT),
             tally: verdict_counts::VerdictCounts::default(),
             usage: Usage::default(),
@@ -127,7 +126,8 @@ impl Auth {
         let _ = self.collector.set(collector);
         // Hashed before anybody signs in, so that no worker hashes it.
         self.passwords.nobody()?;
-        let _ = self.upkeep.set(upkeep::Upkeep::start(Arc::clone(&self.store), Arc::clone(&self.clock))?); // as above
+        let (store, clock, limits) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.limits));
+        let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as above
         Ok(())
     }
 

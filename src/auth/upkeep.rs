@@ -1,5 +1,5 @@
 //! What the server tidies on schedule: rows of a killed import, failed sign-ins of past hours, old lines of the change
-//! feed.
+//! feed, rate limits of keys that have not been used lately.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_executor::block_on;
 
 use super::keys;
+use super::limits::Limits;
 use super::login::refused;
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock};
@@ -25,8 +26,8 @@ const PRUNED_AT_ONCE: usize = 256;
 pub(super) struct Upkeep(Background);
 
 impl Upkeep {
-    pub fn start(store: Arc<Store>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let mut work = UpkeepLoop { store, clock, tidied_at: None, is_clearing: false };
+    pub fn start(store: Arc<Store>, clock: Arc<dyn Clock>, limits: Arc<Limits>) -> Result<Self> {
+        let mut work = UpkeepLoop { store, clock, limits, tidied_at: None, is_clearing: false };
         let run = move |orders: Orders| {
             give_way();
             loop {
@@ -47,6 +48,7 @@ impl Upkeep {
 struct UpkeepLoop {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    limits: Arc<Limits>,
     tidied_at: Option<Duration>,
     /// Whether a killed import may have left rows.
     is_clearing: bool,
@@ -60,6 +62,7 @@ impl UpkeepLoop {
             self.is_clearing = true;
             warn("failed sign-ins of past hours were not written to the audit log", self.report_refused_logins());
             warn("old lines of the change feed were not removed", self.prune_changes());
+            self.limits.prune();
         }
         if self.is_clearing {
             let more = block_on(keys::remove_abandoned(&self.store));

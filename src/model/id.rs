@@ -15,6 +15,7 @@ macro_rules! id {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
 
+        #[allow(dead_code, reason = "not every kind of id needs every function")]
         impl $name {
             pub fn new(now: Time, mut random: [u8; 10]) -> Self {
                 random[0] &= !SEQUENCE;

@@ -87,14 +87,9 @@ impl Freshness {
 }
 
 impl Store {
-    /// Opens or creates the database, with [`Consent`] to nothing.
-    pub fn open(path: &Path, purpose: Purpose) -> Result<Self> {
-        Self::open_with(path, purpose, Consent::default())
-    }
-
     /// Opens or creates the database. For a server it takes the lock, starts to fill the index and returns immediately;
     /// until the index is full, SQLite answers for missing keys.
-    pub fn open_with(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
+    pub fn open(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
         let opened = match open::open(path, purpose, consent) {
             // On a full disk not even the files that every connection needs can be created.
             Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Revocation => {

@@ -328,7 +328,7 @@ fn stopwatch() -> Instant {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::model::Purpose;
+    use crate::model::{Consent, Purpose};
     use crate::store::Store;
 
     fn note(bucket: &'static str) -> impl Fn(&Tx<'_>) -> Result<()> + Send + Copy {
@@ -341,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn a_verb_that_fails_half_way_is_undone_and_its_neighbours_are_not() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve).unwrap();
+        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve, Consent::default()).unwrap();
         // While the first one runs, the others gather behind it.
         let slow = store.write(Urgency::Ordinary, |_| {
             thread::sleep(Duration::from_millis(300));

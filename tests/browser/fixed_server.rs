@@ -6,12 +6,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
-use keybearer::ambient::{ManualClock, SeededEntropy};
-use keybearer::auth::{Auth, AuthSettings};
-use keybearer::commands::serve::{self, ServeSettings};
-use keybearer::http::HttpSettings;
-use keybearer::http::settings::{ListenAddress, PublicUrl};
-use keybearer::model::{Consent, KeyPrefix, Purpose, Time};
+use keybearer::testing::{
+    Auth, AuthSettings, Consent, HttpSettings, KeyPrefix, ListenAddress, ManualClock, PublicUrl, Purpose,
+    SeededEntropy, ServeSettings, Time, start_server,
+};
 use tempfile::TempDir;
 
 use super::sample::{self, Sample};
@@ -44,7 +42,7 @@ impl FixedServer {
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = serve::start(auth, ServeSettings { auth: AuthSettings::default(), http }).unwrap();
+                let running = start_server(auth, ServeSettings { auth: AuthSettings::default(), http }).unwrap();
                 sender.send((running.address, running.server.handle())).unwrap();
                 running.server.await.unwrap();
                 running.site.auth.close();

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use keybearer::ambient::ManualClock;
-use keybearer::auth::caller::Asking;
-use keybearer::auth::{Auth, AuthSettings, KeyRequest, LeftOpen, Made};
-use keybearer::model::verdict::Demand;
-use keybearer::model::{
-    Basis, KeyChange, KeyId, KeyName, KeySettings, Metadata, Networks, Role, ScopeSet, Time, UserId,
+use keybearer::testing::{
+    Asking, Auth, AuthSettings, Basis, Demand, KeyChange, KeyId, KeyName, KeyRequest, KeySettings, LeftOpen, Made,
+    ManualClock, Role, ScopeSet, Time, UserId,
 };
 
 use super::server::{ADMIN, PASSWORD};
@@ -62,12 +59,9 @@ pub async fn store(auth: &Auth, clock: &ManualClock, samples: &[Sample]) {
 /// The id and the text of a new key.
 async fn create(auth: &Auth, owner: UserId, sample: &Sample, now: Time) -> (KeyId, String) {
     let settings = KeySettings {
-        name: KeyName::parse(sample.name).unwrap(),
         scopes: ScopeSet::parse(sample.scopes.iter().copied()).unwrap(),
         expires_at: sample.expires_in.map(|span| now.plus(span)),
-        allowed_ips: Networks::default(),
-        rate_limit: None,
-        metadata: Metadata::default(),
+        ..KeySettings::named(KeyName::parse(sample.name).unwrap())
     };
     let request = KeyRequest { owner, prefix: None, settings, left_open: LeftOpen::default(), submission: None };
     match auth.create_key(&Asking::operator(), request).await.unwrap() {

@@ -1,6 +1,6 @@
 //! Where a client is: what trusted proxies say of it, and what follows when nobody can read that.
 
-use keybearer::model::{Networks, Role};
+use keybearer::testing::{Networks, Role};
 use reqwest::header::HeaderValue;
 use serde_json::json;
 

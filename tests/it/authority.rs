@@ -6,9 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keybearer::ambient::Clock;
-use keybearer::auth::caller::Asking;
-use keybearer::model::{Basis, KeyChange, KeyId, KeyName, Role, SessionId, UserChange, UserId};
+use keybearer::testing::{Asking, Basis, Clock, KeyChange, KeyId, KeyName, Role, SessionId, UserChange, UserId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -256,7 +256,7 @@ async fn addresses_and_headers_have_their_limits() {
 async fn a_member_holds_at_most_a_thousand_keys() {
     let server = Server::start();
     let member = server.member().await;
-    let owner = *server.user(crate::harness::MEMBER, keybearer::model::Role::Member).await.id.as_bytes();
+    let owner = *server.user(crate::harness::MEMBER, keybearer::testing::Role::Member).await.id.as_bytes();
     let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
         INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, allowed_ips, metadata)
         SELECT randomblob(16), randomblob(32), ?1, 'n', 'kb', 'h', '', 1, 0, '', '{}' FROM n";
@@ -308,7 +308,7 @@ async fn forms_queries_and_lists_of_any_length_are_refused_before_they_are_read(
         assert_eq!(answer.json()["field"], "scopes");
         assert!(answer.body.contains("more than 50 members") && answer.body.len() < 1000, "{answer:?}");
     }
-    server.user(crate::harness::ADMIN, keybearer::model::Role::Admin).await;
+    server.user(crate::harness::ADMIN, keybearer::testing::Role::Admin).await;
     let manager = server.key_of(crate::harness::ADMIN, &["keybearer:keys"], |_| {}).await.1;
     let manager = server.bearer(&manager);
     for field in ["scopes", "allowed_ips"] {

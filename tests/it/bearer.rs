@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::Expiry;
-use keybearer::model::{Networks, Policies, Policy};
+use keybearer::testing::{Expiry, Networks, Policies, Policy};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sha2::{Digest, Sha256};
@@ -53,7 +52,7 @@ async fn unknown_malformed_expired_disabled_revoked_and_deactivated_answer_the_s
     let (disabled_id, disabled) = server.key(&[]).await;
     let (revoked_id, revoked) = server.key(&[]).await;
     let (_, of_nobody) = server.key_of("gone@example.com", &[], |_| {}).await;
-    let gone = server.user("gone@example.com", keybearer::model::Role::Member).await;
+    let gone = server.user("gone@example.com", keybearer::testing::Role::Member).await;
     server.clock.advance(Duration::from_secs(60));
     assert_eq!(admin.form(&format!("/keys/{disabled_id}/disable"), &[]).await.status, 303);
     assert_eq!(admin.form(&format!("/keys/{revoked_id}/revoke"), &[]).await.status, 303);
@@ -401,7 +400,7 @@ async fn a_missing_scope_is_named_with_its_challenge() {
 async fn an_allowed_request_carries_every_identity_header_once_and_not_the_clients() {
     let server = Server::start();
     let (id, key) = server.key(&["orders:read"]).await;
-    let owner = server.user("grace@example.com", keybearer::model::Role::Member).await.id.to_string();
+    let owner = server.user("grace@example.com", keybearer::testing::Role::Member).await.id.to_string();
     let bearer = server.bearer(&key);
     let mut request = bearer.request("POST", "/auth");
     for name in ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"] {
@@ -420,7 +419,7 @@ async fn an_allowed_request_carries_every_identity_header_once_and_not_the_clien
 #[tokio::test]
 async fn keys_of_every_configured_prefix_open() {
     let server = Server::start();
-    let prefix = keybearer::model::KeyPrefix::parse("acme_live").unwrap();
+    let prefix = keybearer::testing::KeyPrefix::parse("acme_live").unwrap();
     let (_, key) = server.key_of("grace@example.com", &[], |new| new.prefix = Some(prefix)).await;
     assert!(key.starts_with("acme_live_"), "{key}");
     assert_eq!(server.tries(&key).await, 200);

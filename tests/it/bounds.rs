@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::auth::KeyRequest;
-use keybearer::model::Expiry;
-use keybearer::model::{KeyPrefix, Networks, RateLimit, Role};
+use keybearer::testing::{Expiry, KeyPrefix, KeyRequest, Networks, RateLimit, Role};
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, MEMBER, Server};

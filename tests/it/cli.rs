@@ -250,7 +250,7 @@ async fn leaked_keys_are_found_in_wrapped_base64_and_words_among_what_programs_p
         let digest = hex::encode(Sha256::digest(word.as_bytes()));
         format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"old\"}}\n")
     };
-    server.user(ADMIN, keybearer::model::Role::Admin).await;
+    server.user(ADMIN, keybearer::testing::Role::Admin).await;
     let lines: String = texts.iter().map(|(word, _)| line(word)).collect();
     server.home.keybearer(&["keys", "import", "-"]).write_stdin(lines).assert().success();
     let mut text: Vec<u8> = texts.iter().flat_map(|(word, around)| around(word)).collect();

@@ -1,6 +1,6 @@
 //! Pages of other sites read the API's answers only where the operator said so, and never with cookies.
 
-use keybearer::http::cors::CorsOrigin;
+use keybearer::testing::CorsOrigin;
 
 use crate::harness::{Answer, Client, Server};
 

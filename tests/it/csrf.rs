@@ -1,7 +1,6 @@
 //! Forms that another site, another session or another time made change nothing.
 
-use keybearer::http::settings::PublicUrl;
-use keybearer::model::Role;
+use keybearer::testing::{PublicUrl, Role};
 
 use crate::harness::{Client, MEMBER, PASSWORD, Server};
 
@@ -36,7 +35,7 @@ async fn every_form_that_changes_something_checks_the_token() {
     let server = Server::start();
     let admin = server.admin().await;
     let (id, key) = admin.make_key("mine").await;
-    let user = server.user(MEMBER, keybearer::model::Role::Member).await.id;
+    let user = server.user(MEMBER, keybearer::testing::Role::Member).await.id;
     let session = "01890a5d-ac96-774b-bcce-b302099a8057";
     for path in [
         "/keys".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::{Role, UserId};
+use keybearer::testing::{Role, UserId};
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Client, Home, PASSWORD, Server, eventually};
@@ -105,7 +105,7 @@ async fn what_was_stored_under_other_limits_is_read_and_judged_as_it_stands() {
     let ranges = (0..60).map(|n| format!("10.0.{n}.0/24")).collect::<Vec<_>>().join(" ") + " 127.0.0.0/8";
     let metadata = format!("{{\"a\":\"{}\"}}", "x".repeat(9000));
     let change = "UPDATE keys SET scopes = ?2, allowed_ips = ?3, metadata = ?4, name = ?5 WHERE id = ?1";
-    let id_bytes = *keybearer::model::KeyId::parse(&id).unwrap().as_bytes();
+    let id_bytes = *keybearer::testing::KeyId::parse(&id).unwrap().as_bytes();
     server.home.sqlite().execute(change, (id_bytes, &scopes, &ranges, &metadata, "n".repeat(500))).unwrap();
     let allowed = async || server.bearer(&key).get("/auth?scope=scope59").await.status == 200;
     eventually(SOON, "the change is followed", allowed).await;
@@ -369,7 +369,7 @@ async fn no_column_of_a_key_can_hold_what_keeps_it_from_being_shown_refused_and_
         for (id, _) in &keys {
             // Two equal ones would be no nonsense of this column, but a breach of another rule.
             if value != "x''" || !["id", "digest"].contains(&&*column) || *id == keys[0].0 {
-                spoil(&server.home, "keys", &column, value, *keybearer::model::KeyId::parse(id).unwrap().as_bytes());
+                spoil(&server.home, "keys", &column, value, *keybearer::testing::KeyId::parse(id).unwrap().as_bytes());
             }
         }
         let field = match &*column {
@@ -535,7 +535,7 @@ async fn a_value_of_another_type_is_shown_as_damage_and_its_key_is_refused_and_r
         }
         let keys = server.keys(2).await;
         for (id, _) in &keys {
-            let id = *keybearer::model::KeyId::parse(id).unwrap().as_bytes();
+            let id = *keybearer::testing::KeyId::parse(id).unwrap().as_bytes();
             spoil_type(&server.home, &column, if column == "limit_bucket" { "'x'" } else { "x'07'" }, id);
         }
         damaged.push((column, keys));

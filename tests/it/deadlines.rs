@@ -6,9 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keybearer::http::HttpSettings;
-use keybearer::http::connection::Deadlines;
-use keybearer::http::settings::TlsFiles;
+use keybearer::testing::{Deadlines, HttpSettings, TlsFiles};
 
 use crate::harness::{Server, raw};
 

@@ -2,7 +2,7 @@
 //! touched shows.
 
 use crate::harness::{ADMIN, MEMBER, PASSWORD, Server};
-use keybearer::model::Role;
+use keybearer::testing::Role;
 
 fn lines(server: &Server) -> Vec<serde_json::Value> {
     let mut events: Vec<_> =

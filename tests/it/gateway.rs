@@ -1,7 +1,7 @@
 //! What a gateway's operator wrote into a URL, with all the mistakes that can be made there: none of them
 //! lets a request pass that would have needed more.
 
-use keybearer::model::{Policies, Policy};
+use keybearer::testing::{Policies, Policy};
 
 use crate::harness::{Answer, Home, Process, Server, raw};
 

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::auth::caller::Asking;
-use keybearer::model::{ChainReport, EventFilter, Networks, Role, Time};
+use keybearer::testing::{Asking, ChainReport, EventFilter, Networks, Role, Time};
 use serde_json::json;
 
 use crate::harness::{Answer, Client, MEMBER, PASSWORD, Server, eventually};

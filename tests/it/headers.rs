@@ -1,7 +1,7 @@
 //! What every answer carries, whoever made it.
 
 use crate::harness::{Answer, Client, Home, Process, Server};
-use keybearer::http::settings::PublicUrl;
+use keybearer::testing::PublicUrl;
 
 async fn many_kinds(server: &Server) -> Vec<(String, Answer)> {
     let (admin, anon) = (server.admin().await, server.anon());

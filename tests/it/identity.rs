@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::auth::caller::Asking;
-use keybearer::model::Expiry;
-use keybearer::model::{Basis, KeyChange, KeyId, Policies, Policy, Role, ScopeSet, SigningAlgorithm};
+use keybearer::testing::{Asking, Basis, Expiry, KeyChange, KeyId, Policies, Policy, Role, ScopeSet, SigningAlgorithm};
 use serde_json::{Value, json};
 
 use crate::harness::{Home, MEMBER, Server};

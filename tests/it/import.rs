@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use keybearer::model::Digest;
+use keybearer::testing::Digest;
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
 

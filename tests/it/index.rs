@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keybearer::model::{KeyId, Role, Time};
+use keybearer::testing::{KeyId, Role, Time};
 use sha2::{Digest, Sha256};
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, Process, Server, eventually, rounds};
@@ -15,14 +15,14 @@ const SOON: Duration = Duration::from_millis(1500);
 
 /// Puts `count` keys into the database past the program; returns their texts.
 fn insert_keys(home: &Home, owner: [u8; 16], count: usize) -> Vec<String> {
-    let prefix = keybearer::model::KeyPrefix::parse("kb").unwrap();
+    let prefix = keybearer::testing::KeyPrefix::parse("kb").unwrap();
     let mut db = home.sqlite();
     let tx = db.transaction().unwrap();
     let mut keys = Vec::with_capacity(count);
     for number in 0..count {
         let mut secret = [7; 32];
         secret[..8].copy_from_slice(&number.to_be_bytes());
-        let key = keybearer::model::PlainKey::generate(&prefix, &secret);
+        let key = keybearer::testing::PlainKey::generate(&prefix, &secret);
         let mut random = [1; 10];
         random[2..].copy_from_slice(&number.to_be_bytes());
         let id = KeyId::new(Time::from_millis(1_000_000), random);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::Role;
+use keybearer::testing::Role;
 
 use crate::harness::{ADMIN, Client, MEMBER, Server};
 
@@ -177,7 +177,7 @@ async fn the_list_is_paged_without_loss() {
     for number in 0..55 {
         server
             .key_of(MEMBER, &[], |new| {
-                new.settings.name = keybearer::model::KeyName::parse(&format!("key number {number:02}")).unwrap()
+                new.settings.name = keybearer::testing::KeyName::parse(&format!("key number {number:02}")).unwrap()
             })
             .await;
     }

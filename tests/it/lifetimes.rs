@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use keybearer::ambient::Clock;
-use keybearer::model::{Role, Time};
+use keybearer::testing::{Clock, Role, Time};
 use serde_json::json;
 
 use crate::harness::{ADMIN, MEMBER, PASSWORD, Server};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::{Networks, RateLimit};
+use keybearer::testing::{Networks, RateLimit};
 use serde_json::json;
 
 use crate::harness::{Home, MEMBER, Process, Server};

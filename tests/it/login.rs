@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::{Networks, Role};
+use keybearer::testing::{Networks, Role};
 
 use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server};
 

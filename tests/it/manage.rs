@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::Role;
+use keybearer::testing::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, MEMBER, Server};

@@ -1,6 +1,6 @@
 //! Where something is created, `null` is as good as absent: generated clients send it for what is not set.
 
-use keybearer::model::Role;
+use keybearer::testing::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server};

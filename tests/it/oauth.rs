@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use keybearer::auth::KeyRequest;
-use keybearer::auth::caller::Asking;
-use keybearer::model::Expiry;
-use keybearer::model::{Basis, KeyChange, KeyId, Networks, RateLimit, Role, ScopeSet};
+use keybearer::testing::{Asking, Basis, Expiry, KeyChange, KeyId, KeyRequest, Networks, RateLimit, Role, ScopeSet};
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, MEMBER, Server, eventually, raw};

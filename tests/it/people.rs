@@ -1,6 +1,6 @@
 //! `/api/v1/users` and `/api/v1/events`: people and the audit log, for an admin's keys.
 
-use keybearer::model::Role;
+use keybearer::testing::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server};

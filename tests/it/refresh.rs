@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::{Networks, Role};
+use keybearer::testing::{Networks, Role};
 use serde_json::json;
 
 use crate::harness::{Answer, Home, MEMBER, PASSWORD, Process, Server};
@@ -116,7 +116,7 @@ async fn who_is_some_pairs_behind_gets_the_one_that_is_good() {
 
 #[tokio::test]
 async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
-    let behind = |settings: &mut keybearer::http::HttpSettings| {
+    let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
@@ -130,7 +130,7 @@ async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
 
 #[tokio::test]
 async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
-    let behind = |settings: &mut keybearer::http::HttpSettings| {
+    let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
@@ -200,7 +200,7 @@ async fn a_clock_set_back_makes_the_seconds_no_longer() {
     let server = Server::start();
     let (_, one) = log_in(&server).await;
     let (token, _) = held(&refresh(&server, &one).await);
-    server.clock.set(keybearer::ambient::Clock::now(&*server.clock).minus(Duration::from_secs(60)));
+    server.clock.set(keybearer::testing::Clock::now(&*server.clock).minus(Duration::from_secs(60)));
     assert_eq!(refresh(&server, &one).await.status, 401);
     assert_eq!(server.tries(&token).await, 401);
 }

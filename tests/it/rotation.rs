@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::ambient::Clock;
-use keybearer::auth::KeyRequest;
-use keybearer::model::Expiry;
-use keybearer::model::RateLimit;
-use keybearer::model::Role;
+use keybearer::testing::{Clock, Expiry, KeyRequest, RateLimit, Role};
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, Server};

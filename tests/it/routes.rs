@@ -2,8 +2,7 @@
 //! server's own, so a new route is tested without another line here.
 
 use crate::harness::{ADMIN, Client, MEMBER, Server};
-use keybearer::model::Role;
-use keybearer::testing::{Access, ROUTES, Route};
+use keybearer::testing::{Access, ROUTES, Role, Route};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 

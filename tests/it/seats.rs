@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use keybearer::http::HttpSettings;
-use keybearer::model::Networks;
+use keybearer::testing::{HttpSettings, Networks};
 
 use crate::harness::{Server, eventually, raw};
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::http::settings::PublicUrl;
-use keybearer::model::Role;
+use keybearer::testing::{PublicUrl, Role};
 
 use crate::harness::{ADMIN, Client, MEMBER, PASSWORD, Server};
 
@@ -164,7 +163,7 @@ async fn cookies_are_closed_to_scripts_and_other_sites() {
 
 #[tokio::test]
 async fn under_https_every_cookie_is_secure_and_bound_to_the_host() {
-    let https = |settings: &mut keybearer::http::HttpSettings| {
+    let https = |settings: &mut keybearer::testing::HttpSettings| {
         settings.public_url = PublicUrl::parse("https://keys.test").unwrap();
     };
     let server = Server::with(https);

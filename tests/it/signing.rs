@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use keybearer::model::SigningAlgorithm;
+use keybearer::testing::SigningAlgorithm;
 use serde_json::Value;
 
 use crate::harness::{Client, Home, Process, Server, eventually, signing};

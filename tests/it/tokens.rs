@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::Role;
+use keybearer::testing::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, PASSWORD, Process, Server};
@@ -88,7 +88,7 @@ async fn unknown_wrong_deactivated_and_mute_get_the_same_answer() {
     let admin = server.admin().await;
     let gone = server.user("gone@example.com", Role::Member).await;
     admin.form(&format!("/users/{}/deactivate", gone.id), &[]).await;
-    let mute = keybearer::auth::caller::Asking::operator();
+    let mute = keybearer::testing::Asking::operator();
     server.site.auth.add_user(&mute, "mute@example.com", Role::Member, None).await.unwrap();
     let wrong = basic(&server, ADMIN, WRONG).await;
     assert_eq!(wrong.problem(), (401, "invalid_credentials".into()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use keybearer::model::Digest;
+use keybearer::testing::Digest;
 
 use crate::harness::{ADMIN, Home, MEMBER, PASSWORD, Process};
 

@@ -1,7 +1,7 @@
 //! People, as an admin manages them.
 
 use crate::harness::{ADMIN, Client, MEMBER, PASSWORD, Server};
-use keybearer::model::Role;
+use keybearer::testing::Role;
 
 async fn add(admin: &Client, email: &str, role: &str, password: &str) -> crate::harness::Answer {
     admin.form("/users", &[("email", email), ("role", role), ("password", password)]).await

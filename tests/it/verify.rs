@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use keybearer::model::Expiry;
-use keybearer::model::{Networks, Role};
+use keybearer::testing::{Expiry, Networks, Role};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, MEMBER, Server, eventually};

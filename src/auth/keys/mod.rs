@@ -18,7 +18,7 @@ use crate::store::Tx;
 
 pub use import::{ImportInput, ImportRows, RevokedLines};
 pub use request::{KeyRequest, LeftOpen};
-pub use revoke::{RevokedKeys, WhichKeys};
+pub use revoke::WhichKeys;
 pub use rotate::Rotation;
 
 pub(super) use create::put;

@@ -197,6 +197,14 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
     }
 }
 
+/// The compiler reports an item that nobody uses only if no other crate could use it.
+#[test]
+fn other_crates_see_the_tests_module_alone() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let public: Vec<_> = lib.lines().filter(|line| line.starts_with("pub ")).collect();
+    assert_eq!(public, ["pub mod testing;", "pub use cli::main;"]);
+}
+
 #[test]
 fn a_type_name_has_one_meaning() {
     let mut found = std::collections::BTreeMap::<String, Vec<String>>::new();

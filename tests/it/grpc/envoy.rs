@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use keybearer::http::gateway::grpc::message::{
+use keybearer::testing::grpc::{
     Address, AppendAction, AttributeContext, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderMap, HeaderValue,
     HeaderValueOption, HttpRequest, HttpResponse, OkHttpResponse, Peer, Request, SocketAddress,
 };

@@ -6,8 +6,7 @@ mod process;
 mod verdicts;
 mod wire;
 
-use keybearer::http::HttpSettings;
-use keybearer::model::{Policies, Policy};
+use keybearer::testing::{HttpSettings, Policies, Policy};
 
 use crate::harness::Server;
 

@@ -1,7 +1,7 @@
 //! Who passes, as whom, and what the others are told.
 
-use keybearer::http::gateway::grpc::message::{CheckRequest, CheckResponse, ValueKind};
-use keybearer::model::{Networks, RateLimit};
+use keybearer::testing::grpc::{CheckRequest, CheckResponse, ValueKind};
+use keybearer::testing::{Networks, RateLimit};
 
 use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told, named};
 use super::{start, with_grpc};
@@ -9,7 +9,7 @@ use crate::harness::{MEMBER, Server};
 
 const UNKNOWN: &str = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
 
-fn passes(answer: CheckResponse) -> keybearer::http::gateway::grpc::message::OkHttpResponse {
+fn passes(answer: CheckResponse) -> keybearer::testing::grpc::OkHttpResponse {
     let Told::Passes(ok) = answer.told() else { panic!("it is refused") };
     ok
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use keybearer::http::gateway::grpc::message::CheckResponse;
+use keybearer::testing::grpc::CheckResponse;
 use tonic::Code;
 
 use super::envoy::{Envoy, Question};

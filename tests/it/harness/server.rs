@@ -6,14 +6,10 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web;
-use keybearer::ambient::{ManualClock, SeededEntropy};
-use keybearer::auth::AuthSettings;
-use keybearer::auth::caller::Asking;
-use keybearer::auth::{Auth, KeyRequest, LeftOpen, Made};
-use keybearer::commands::serve::{self, ServeSettings};
-use keybearer::http::settings::PublicUrl;
-use keybearer::http::{HttpSettings, Site};
-use keybearer::model::{Consent, KeyName, KeyPrefix, KeySettings, Purpose, Role, ScopeSet, Time, User};
+use keybearer::testing::{
+    Asking, Auth, AuthSettings, Consent, HttpSettings, KeyName, KeyPrefix, KeyRequest, KeySettings, LeftOpen, Made,
+    ManualClock, PublicUrl, Purpose, Role, ScopeSet, SeededEntropy, ServeSettings, Site, Time, User, start_server,
+};
 
 use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 
@@ -59,7 +55,7 @@ impl Server {
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = serve::start(auth, settings).unwrap();
+                let running = start_server(auth, settings).unwrap();
                 let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
                 tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keybearer::model::SigningAlgorithm;
-use keybearer::signing::fresh;
+use keybearer::testing::{SigningAlgorithm, fresh};
 
 pub fn keys() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("signing-keys.pem");

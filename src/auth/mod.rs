@@ -103,19 +103,14 @@ impl Auth {
         })
     }
 
-    /// Maximum distinct bad keys per minute from one address; 0 means no limit.
-    pub fn with_bad_key_limit(self, limit: u32) -> Self {
-        Auth { bad_keys: bad_keys::BadKeyLimiter::new(limit), ..self }
-    }
-
-    /// Lifetime of the tokens that programs get by signing in.
-    pub fn with_token_lifetime(self, lifetime: Duration) -> Self {
-        Auth { token_lifetime: lifetime, ..self }
-    }
-
-    /// How long a reused refresh token gets the same answer; zero means never.
-    pub fn with_refresh_reuse(self, reuse: Duration) -> Self {
-        Auth { refresh_reuse: reuse, ..self }
+    /// With the operator's settings instead of the defaults.
+    pub fn with(self, settings: &AuthSettings) -> Self {
+        Auth {
+            bad_keys: bad_keys::BadKeyLimiter::new(settings.bad_key_limit),
+            token_lifetime: settings.token_lifetime,
+            refresh_reuse: settings.refresh_reuse,
+            ..self
+        }
     }
 
     /// Starts writing uses and tidying the database, which a server does and a command does not.

@@ -59,10 +59,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
 /// Starts `auth` and `http`, each with its settings; the listening sockets are open when this returns.
 pub fn start(auth: Auth, settings: ServeSettings) -> Result<RunningServer> {
     let ServeSettings { auth: chosen, http } = settings;
-    let auth = auth
-        .with_bad_key_limit(chosen.bad_key_limit)
-        .with_token_lifetime(chosen.token_lifetime)
-        .with_refresh_reuse(chosen.refresh_reuse);
+    let auth = auth.with(&chosen);
     auth.start_collecting(chosen.usage_retention)?;
     let bound = Bound::bind(http, auth.now())?;
     // Tokens name the public URL as their issuer, which may be known only now.

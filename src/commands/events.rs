@@ -19,7 +19,7 @@ pub enum EventsCommand {
         #[arg(long)]
         search: Option<String>,
     },
-    /// Check that no line was removed, edited or moved
+    /// Check that no event was removed, edited or moved
     #[command(after_help = "Example:\n  keybearer events verify")]
     Verify,
 }

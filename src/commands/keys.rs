@@ -36,7 +36,7 @@ pub enum KeysCommand {
         /// Name that says what the key is for
         #[arg(long)]
         name: String,
-        /// Longer text that says what the key is for
+        /// Description: what the key is for, in up to 500 characters
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         description: String,
         /// Scope to grant, such as orders:read (repeatable)
@@ -68,15 +68,15 @@ pub enum KeysCommand {
         /// Id of the key
         id: String,
     },
-    /// Revoke keys permanently: by id, or every live key found in a text on stdin
+    /// Revoke keys permanently: by id, or every key found in a text on stdin
     #[command(
-        after_help = "If some of the ids do not exist, the other keys are revoked, the missing ids are listed and the exit code is 1.\n\n--stdin finds keys created here anywhere in the text, by shape and checksum, and imported keys as words of at least 4 bytes; in UTF-8 and UTF-16, URLs, JSON strings and base64. If nothing is found, it prints what it looked for, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
+        after_help = "If some of the ids do not exist, the other keys are revoked, the missing ids are listed and the exit code is 1.\n\n--stdin finds keys created here anywhere in the text, by shape and checksum, and imported keys as words of 4 to 1,024 bytes. It reads UTF-8, UTF-16, URLs, JSON strings and base64. If it finds no key, it says what it searched for, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
     )]
     Revoke {
         /// Ids of the keys
         #[arg(required_unless_present = "stdin")]
         ids: Vec<String>,
-        /// Read any text (a log, a diff) and revoke every live key in it
+        /// Read any text (a log, a diff) and revoke every key found in it
         #[arg(long, conflicts_with = "ids")]
         stdin: bool,
     },

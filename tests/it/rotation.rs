@@ -92,7 +92,7 @@ async fn people_choose_the_new_keys_end_at_the_dashboard_and_the_command_line() 
     let member = server.member().await;
     let (id, _) = member.make_key_with(&[("name", "mine"), ("expires", "30d")]).await;
     let page = member.get(&format!("/keys/{id}")).await;
-    assert!(page.body.contains("In 30 days, like the old one"), "{page:?}");
+    assert!(page.body.contains("In 30 days, like the old key"), "{page:?}");
     let expiry = async |key: String| server.bearer(&key).get("/api/v1/keys/current").await.json()["expires_at"].clone();
     let form = [("overlap", "1h"), ("expires", "")];
     let like = member.form(&format!("/keys/{id}/rotate"), &form).await.new_key().unwrap();

@@ -14,7 +14,7 @@ pub struct KeysSection {
     /// Prefix for keys (repeatable); the first is the default [default: kb]
     #[arg(long, env = "KEYBEARER_KEY_PREFIX", value_name = "P", action = ArgAction::Append)]
     key_prefix: Option<Given>,
-    /// Distinct bad keys per minute and address before further bad keys get 429; 0 disables. Loopback addresses are
+    /// Maximum distinct bad keys per minute and address; further ones get 429; 0 means no limit. Loopback addresses are
     /// exempt [default: 1000]
     #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
     bad_key_limit: Option<Given>,

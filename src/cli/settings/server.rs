@@ -39,10 +39,10 @@ pub struct ServerSection {
     /// Serve Envoy's ext_authz over gRPC on this separate address; only Envoy should be able to reach it
     #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
     grpc_listen: Option<Given>,
-    /// GivenBy allowed to read API responses (CORS), scheme, host and port; exact match, repeatable
+    /// Origin allowed to read API responses (CORS): scheme, host and port; exact match, repeatable
     #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
     cors_origin: Option<Given>,
-    /// Value of Strict-Transport-Security, which is sent if the public URL is https, or off [default:
+    /// Value of Strict-Transport-Security, sent if the public URL is https; off sends none [default:
     /// max-age=63072000]
     #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
     hsts: Option<Given>,

@@ -40,7 +40,7 @@ pub struct TokensSection {
     /// Sign with the keys in this file (PEM) instead of keybearer.db-signing
     #[arg(long, env = "KEYBEARER_SIGNING_KEYS", value_name = "FILE")]
     signing_keys: Option<Given>,
-    /// How long a signing key signs before the next one replaces it, or never [default: 90d]
+    /// How long a signing key is used before the next one replaces it; never turns rotation off [default: 90d]
     #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
     signing_rotation: Option<Given>,
 }

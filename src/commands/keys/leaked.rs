@@ -1,4 +1,5 @@
-//! `keybearer keys revoke --stdin`: revokes every live key that any text contains.
+//! `keybearer keys revoke --stdin`: revokes every key of this server that a text contains, disabled and expired ones
+//! included.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -44,7 +45,7 @@ struct Leaks<'a> {
     has_text: bool,
 }
 
-/// LeakedWords that were seen, by a hash of each: logs repeat themselves.
+/// Words that were seen, by a hash of each: logs repeat themselves.
 struct LeakedWords {
     hasher: RandomState,
     met: Vec<u64>,

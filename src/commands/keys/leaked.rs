@@ -144,12 +144,12 @@ impl<'a> Leaks<'a> {
         let found = match self.shaped {
             0 => "No key was found in the text.".to_owned(),
             1 => {
-                "One key was found in the text, but it is not live here: it was revoked before, or is another server's."
+                "One key was found in the text, but it is not stored here: it was revoked before, or is another server's."
                     .to_owned()
             }
             many => {
                 format!(
-                    "{many} keys were found in the text, but none is live here: they were revoked before, or are another \
+                    "{many} keys were found in the text, but none is stored here: they were revoked before, or are another \
                      server's."
                 )
             }

@@ -52,46 +52,29 @@ pub fn start(route: &Route, like: Response, name: &str, directory: &Path, cores:
     Ok(server)
 }
 
-#[derive(Clone)]
-struct FixedAnswer {
-    status: StatusCode,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: web::Bytes,
-}
-
-impl FixedAnswer {
-    fn respond(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        for (name, value) in &self.headers {
-            response.append_header((name.clone(), value.clone()));
-        }
-        response.body(self.body.clone())
-    }
-}
-
 /// Serves the response in `file` until the process is ended.
 pub fn serve(file: &Path) -> io::Result<()> {
     let Orders { port, workers, path, reads_body, status, headers, body } = serde_json::from_slice(&fs::read(file)?)?;
-    let header = |(name, value): (String, String)| {
-        Ok((
-            HeaderName::try_from(name).map_err(io::Error::other)?,
-            HeaderValue::try_from(value).map_err(io::Error::other)?,
-        ))
-    };
-    let answer = FixedAnswer {
-        status: StatusCode::from_u16(status).map_err(io::Error::other)?,
-        headers: headers.into_iter().map(header).collect::<io::Result<_>>()?,
-        body: body.into(),
+    let status = StatusCode::from_u16(status).map_err(io::Error::other)?;
+    let body = web::Bytes::from(body);
+    let mut pairs = Vec::new();
+    for (name, value) in headers {
+        let name = HeaderName::try_from(name).map_err(io::Error::other)?;
+        pairs.push((name, HeaderValue::try_from(value).map_err(io::Error::other)?));
+    }
+    let respond = move || {
+        let mut response = HttpResponse::build(status);
+        for (name, value) in &pairs {
+            response.append_header((name.clone(), value.clone()));
+        }
+        std::future::ready(response.body(body.clone()))
     };
     rt::System::new().block_on(async move {
         HttpServer::new(move || {
-            let answer = answer.clone();
+            let respond = respond.clone();
             // A handler that is sent a body reads it, as the product must.
-            let route = if reads_body {
-                web::post().to(move |_body: web::Bytes| std::future::ready(answer.respond()))
-            } else {
-                web::get().to(move || std::future::ready(answer.respond()))
-            };
+            let route =
+                if reads_body { web::post().to(move |_body: web::Bytes| respond()) } else { web::get().to(respond) };
             App::new().route(&path, route)
         })
         .workers(workers)

@@ -1,6 +1,6 @@
 //! A small blocking HTTP client for everything but the measured load: probes, managing keys, signing in.
 
-use crate::verify::answer;
+use crate::verify::{answer, schedule::Route};
 use rustix::net;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -40,6 +40,12 @@ impl Client {
             self.stream = None;
         }
         outcome
+    }
+
+    pub fn ask(&mut self, route: &Route, key: &[u8]) -> io::Result<Response> {
+        let mut request = Vec::new();
+        route.render(key, &mut request);
+        self.send(&request)
     }
 
     /// Calls the management API, with a JSON body unless it is empty.

@@ -1,8 +1,8 @@
 //! What the measurements must reach. A goal is judged only at the size that it was set for.
 
 use crate::verify::{
-    keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, rounds::Outcome,
-    rounds::Row, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
+    keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, rounds::Row,
+    rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
     stage::Start,
 };
 
@@ -60,6 +60,10 @@ pub fn other_size(keys: u64, wanted: u64) -> Option<String> {
     (keys != wanted).then(|| format!("the goal is for {} keys", show_count(wanted)))
 }
 
+fn share(slice: &Slice) -> f64 {
+    slice.share
+}
+
 fn starved(share: Option<Spread>) -> Option<String> {
     let share = share.map_or(0.0, |share| share.median);
     (share < SATURATED).then(|| format!("a server had only {share:.3} of its cores"))
@@ -71,12 +75,11 @@ pub fn of_rows(rows: &[Row]) -> Vec<Goal> {
     let ratio = |what: &str, name: &'static str, keys: u64, limit: Limit, of: fn(&Slice) -> f64| {
         let row = named(name).find(|row| row.keys == keys).or_else(|| named(name).max_by_key(|row| row.keys))?;
         let ratio = row.ratio(of)?;
-        let starved =
-            || starved(row.subjects(|slice| slice.share)).or_else(|| starved(row.references(|slice| slice.share)));
+        let starved = || starved(row.subjects(share)).or_else(|| starved(row.references(share)));
         let verdict = limit.judge(ratio.median, other_size(row.keys, keys).or_else(starved));
         Some(Goal::new(what, limit.show("× bare"), format!("{}, {}", ratio.show(3), show_count(row.keys)), verdict))
     };
-    let (rate, p99): (fn(&Slice) -> f64, fn(&Slice) -> f64) = (|slice| slice.rate, |slice| slice.p99);
+    let (rate, p99) = (|slice: &Slice| slice.rate, |slice: &Slice| slice.p99);
     let verification = [
         ratio("verify a live key, 1M keys, Zipf 0.99", ZIPF, MILLION, Limit::AtLeast(0.95), rate),
         ratio("verify a live key, 10M keys, uniform", UNIFORM, 10 * MILLION, Limit::AtLeast(0.88), rate),
@@ -104,14 +107,10 @@ fn growth(rows: &[&Row]) -> Option<Goal> {
 /// Verification while keys are created and revoked, against the same without.
 fn writing(row: &Row) -> Option<Goal> {
     let (limit, ratio) = (Limit::AtMost(1.5), row.ratio(|slice| slice.p99)?);
-    let paces = row.rounds.iter().filter_map(|round| match round.beside {
-        Outcome::Written(rate) => Some(rate / 2.0),
-        _ => None,
-    });
-    let pace = Spread::of(paces)?;
+    let pace = Spread::of(row.rounds.iter().map(|round| round.beside.rate / 2.0))?;
     // Slow writers make the goal easier. The writers keep the server from saturation; only the idle side must reach it.
     let slow = (limit.is_met(ratio.median) && pace.least < 900.0).then(|| "fewer than 900 keys/s were created".into());
-    let verdict = limit.judge(ratio.median, slow.or_else(|| starved(row.references(|slice| slice.share))));
+    let verdict = limit.judge(ratio.median, slow.or_else(|| starved(row.references(share))));
     let measured = format!("{}, {}, {:.0} keys/s", ratio.show(3), show_count(row.keys), pace.median);
     Some(Goal::new(row.what, format!("p99 {}", limit.show("× idle")), measured, verdict))
 }
@@ -119,13 +118,8 @@ fn writing(row: &Row) -> Option<Goal> {
 /// Verification and memory while many sign in, against the same without.
 fn signing_in(row: &Row) -> Option<[Goal; 3]> {
     let (ratio, p99) = (row.ratio(|slice| slice.rate)?, row.subjects(|slice| slice.p99 / 1000.0)?);
-    let floods = || {
-        row.rounds.iter().filter_map(|round| match round.beside {
-            Outcome::Flood(flood) => Some(flood),
-            _ => None,
-        })
-    };
-    let hashed = Spread::of(floods().map(|flood| flood.hashed))?.median;
+    let floods = || row.rounds.iter().map(|round| round.beside);
+    let hashed = Spread::of(floods().map(|flood| flood.rate))?.median;
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let (most, idle) = (floods().map(|flood| flood.most).max()?, floods().map(|flood| flood.idle).min()?);
     let measured = format!("{}, {}, {hashed:.0} passwords hashed/s", ratio.show(3), show_count(row.keys));
@@ -152,7 +146,7 @@ fn peer(row: &Row) -> Option<Goal> {
         _ => return Some(Goal::new(what, "–", measured, String::new())),
     };
     // A peer may wait for its disk; only the product must be saturated.
-    let verdict = Limit::AtLeast(least).judge(ratio.median, starved(row.subjects(|slice| slice.share)));
+    let verdict = Limit::AtLeast(least).judge(ratio.median, starved(row.subjects(share)));
     Some(Goal::new(what, format!("≥ {least} ×"), measured, verdict))
 }
 
@@ -174,12 +168,8 @@ pub fn of_starts(starts: &[Start]) -> Vec<Goal> {
             ("index full after start, 10M keys", product.full, 10.0),
         ] {
             let verdict = Limit::AtMost(limit).judge(seconds, other_size(keys, 10 * MILLION));
-            goals.push(Goal::new(
-                what,
-                format!("< {limit} s"),
-                format!("{seconds:.3} s, {}", show_count(keys)),
-                verdict,
-            ));
+            let measured = format!("{seconds:.3} s, {}", show_count(keys));
+            goals.push(Goal::new(what, format!("< {limit} s"), measured, verdict));
         }
     }
     goals

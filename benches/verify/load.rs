@@ -32,27 +32,17 @@ pub struct Slice {
     pub max: f64,
 }
 
-/// Runs on the calling thread. A response with another status than `right` makes the measurement void.
+/// Runs on the calling thread. A response with another status than `right` is an error.
 pub fn run(server: &Server, schedule: &mut Schedule, right: u16, measured: Duration) -> io::Result<Slice> {
     let mut generator = Generator::open(server.port)?;
-    generator.pump(schedule, right, measured / 5)?;
+    generator.pump(schedule, None, measured / 5)?;
     let before = server.cpu_time()?;
-    let tally = generator.pump(schedule, right, measured)?;
+    let (latencies, wall) = generator.pump(schedule, Some(right), measured)?;
     let used = (server.cpu_time()?.saturating_sub(before)).as_secs_f64();
-    if let Some(status) = tally.wrong {
-        return Err(io::Error::other(format!("the server answered {status}, not {right}")));
-    }
-    let (seconds, requests) = (tally.wall.as_secs_f64(), tally.latencies.count() as f64);
+    let (seconds, requests) = (wall.as_secs_f64(), latencies.count() as f64);
     let (rate, cost, share) = (requests / seconds, used * 1e6 / requests, used / seconds / server.cores as f64);
-    let [p50, p99, p999, max] = tally.latencies.quantiles([0.5, 0.99, 0.999, 1.0]);
+    let [p50, p99, p999, max] = latencies.quantiles([0.5, 0.99, 0.999, 1.0]);
     Ok(Slice { rate, cost, share, p50, p99, p999, max })
-}
-
-struct Tally {
-    latencies: Latencies,
-    /// The last wrong status.
-    wrong: Option<u16>,
-    wall: Duration,
 }
 
 struct Generator {
@@ -67,10 +57,16 @@ impl Generator {
         Ok(Self { connections: connections.collect::<io::Result<_>>()?, poll })
     }
 
-    /// Keeps every connection busy for `length`; the first call sends the first requests.
-    fn pump(&mut self, schedule: &mut Schedule, right: u16, length: Duration) -> io::Result<Tally> {
+    /// Keeps every connection busy for `length`; the first call sends the first requests. Without a `right` status, any
+    /// will do.
+    fn pump(
+        &mut self,
+        schedule: &mut Schedule,
+        right: Option<u16>,
+        length: Duration,
+    ) -> io::Result<(Latencies, Duration)> {
         let room = (length.as_secs_f64() * MAX_RATE) as usize;
-        let mut tally = Tally { latencies: Latencies::with_room(room), wrong: None, wall: Duration::ZERO };
+        let mut latencies = Latencies::with_room(room);
         let mut events = Events::with_capacity(CONNECTIONS);
         let start = Instant::now();
         let (mut now, mut last_answer) = (start, start);
@@ -90,8 +86,10 @@ impl Generator {
                     Received::Answer { status, closes } => {
                         now = Instant::now();
                         last_answer = now;
-                        tally.latencies.record(now - connection.sent.unwrap_or(now));
-                        tally.wrong = if status == right { tally.wrong } else { Some(status) };
+                        latencies.record(now - connection.sent.unwrap_or(now));
+                        if let Some(right) = right.filter(|right| *right != status) {
+                            return Err(io::Error::other(format!("the server answered {status}, not {right}")));
+                        }
                         closes
                     }
                 };
@@ -107,8 +105,7 @@ impl Generator {
                 }
             }
         }
-        tally.wall = start.elapsed();
-        Ok(tally)
+        Ok((latencies, start.elapsed()))
     }
 }
 

@@ -14,23 +14,23 @@ const REPEATS: u64 = 100;
 type Judged = io::Result<(String, String)>;
 
 pub fn goals(stage: &Stage, options: &Options) -> io::Result<Vec<Goal>> {
-    let plan = options.plan();
     let (main, most, quick) = (stage.with(1_000_000), stage.with(10_000_000), "p99 ≤ 50 ms");
-    let (durable, one_each) = ("durable create and revoke, 32 clients", "≥ 4 × one client, one transaction each");
-    let all: [(&str, &str, &Product, &dyn Fn(&Product) -> Judged); 3] = [
-        (durable, one_each, main, &|product| durable_writes(product, &plan)),
-        ("revoke by id, 10M keys", quick, most, &|product| timed(product, revoke)),
-        ("search by name over the API, 10M keys", quick, most, &|product| timed(product, search)),
-    ];
     let mut goals = Vec::new();
-    for (what, goal, product, measure) in all.into_iter().filter(|(what, ..)| options.wants(what)) {
-        eprintln!("{what}");
-        product.server.wake_up()?;
-        let judged = measure(product);
-        product.server.rest()?;
-        let (measured, verdict) = judged.unwrap_or_else(|error| ("–".into(), format!("not available: {error}")));
-        goals.push(Goal::new(what, goal, measured, verdict));
-    }
+    let mut add = |what: &str, goal: &str, product: &Product, measure: &dyn Fn() -> Judged| {
+        if options.wants(what) {
+            eprintln!("{what}");
+            product.server.wake_up()?;
+            let (measured, verdict) = measure().unwrap_or_else(|error| ("–".into(), format!("not available: {error}")));
+            product.server.rest()?;
+            goals.push(Goal::new(what, goal, measured, verdict));
+        }
+        Ok::<_, io::Error>(())
+    };
+    add("durable create and revoke, 32 clients", "≥ 4 × one client, one transaction each", main, &|| {
+        durable_writes(main, &options.plan())
+    })?;
+    add("revoke by id, 10M keys", quick, most, &|| timed(most, revoke))?;
+    add("search by name over the API, 10M keys", quick, most, &|| timed(most, search))?;
     Ok(goals)
 }
 

@@ -77,7 +77,6 @@ fn measure(options: &Options) -> io::Result<()> {
     let starts = stage.starts()?;
     let mut goals = goals::of_rows(&rows);
     goals.extend(goals::of_starts(&starts));
-    eprintln!("managing keys");
     goals.extend(management::goals(&stage, options)?);
     print!("{}", Report { goals, rows, unavailable, starts, empty: stage.empty }.markdown());
     Ok(())

@@ -64,9 +64,7 @@ impl Peer {
                 Ok(text) if !text.is_empty() => text.lines().map(str::to_owned).collect(),
                 _not_yet => return Ok(None),
             };
-            let mut probe = Vec::new();
-            Route::AUTH.render(credentials[0].as_bytes(), &mut probe);
-            match client.send(&probe) {
+            match client.ask(&Route::AUTH, credentials[0].as_bytes()) {
                 Ok(answer) if answer.status == self.right => Ok(Some(credentials)),
                 Ok(answer) => Err(io::Error::other(format!("it answers {}", answer.status))),
                 Err(_not_yet) => Ok(None),

@@ -78,10 +78,8 @@ fn write_import_file(keys: u64, path: &Path) -> io::Result<()> {
         Series::ISSUED.render(index, &mut key);
         let (digest, name) = (HEXLOWER.encode(&Sha256::digest(&key)), name_of(index));
         let last_four = String::from_utf8_lossy(&key[key.len() - 4..]);
-        writeln!(
-            out,
-            r#"{{"sha256":"{digest}","owner":"{OWNER}","name":"{name}","scopes":["orders:read"],"hint":"kb_…{last_four}"}}"#,
-        )?;
+        write!(out, r#"{{"sha256":"{digest}","owner":"{OWNER}","name":"{name}","#)?;
+        writeln!(out, r#""scopes":["orders:read"],"hint":"kb_…{last_four}"}}"#)?;
     }
     out.flush()
 }

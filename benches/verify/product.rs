@@ -51,10 +51,8 @@ impl Product {
 
     /// The product's response to `key` on `route`; an error unless it has the status `right`.
     pub fn answer(&self, route: &Route, key: &[u8], right: u16) -> io::Result<Response> {
-        let mut request = Vec::new();
-        route.render(key, &mut request);
         self.server.wake_up()?;
-        let answer = Client::new(self.server.port).send(&request);
+        let answer = Client::new(self.server.port).ask(route, key);
         self.server.rest()?;
         let answer = answer?;
         if answer.status == right {
@@ -82,11 +80,10 @@ pub fn start(keybearer: &Path, population: &Population, directory: &Path, cores:
     let mut server =
         Server::start(command, port, cores, &directory.join(format!("keybearer-{}.log", population.keys)))?;
     let mut client = Client::new(port);
-    let mut probe = Vec::new();
-    Route::AUTH.render(&Series::ISSUED.text(population.keys / 2), &mut probe);
+    let key = Series::ISSUED.text(population.keys / 2);
     // An empty database has no live key; there, a refusal is right.
     let right = if population.keys == 0 { 401 } else { 200 };
-    let answering = server.wait("right response to GET /auth", || match client.send(&probe) {
+    let answering = server.wait("right response to GET /auth", || match client.ask(&Route::AUTH, &key) {
         Ok(answer) if answer.status == right => Ok(Some(begin.elapsed())),
         // A server that cannot answer yet may say so, but must not refuse a live key.
         Ok(answer) if answer.status == 503 => Ok(None),

@@ -3,7 +3,7 @@
 
 use crate::verify::{
     keys::show_count, load, load::Slice, schedule::Route, schedule::Schedule, schedule::Source, server::Server,
-    sign_ins::Flood, sign_ins::SignIns, spread::Spread, writes::Writers,
+    sign_ins::SignIns, spread::Spread, writes::Outcome, writes::Writers,
 };
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,14 +35,6 @@ pub enum Beside<'a> {
     Nothing,
     Writers(Writers<'a>),
     SignIns(SignIns<'a>),
-}
-
-#[derive(Clone, Copy)]
-pub enum Outcome {
-    Nothing,
-    /// Creations and revocations per second.
-    Written(f64),
-    Flood(Flood),
 }
 
 pub struct Plan {
@@ -121,9 +113,9 @@ fn measure(side: &Side, plan: &Plan, schedule: &mut Schedule, seed: u64) -> io::
     side.behind.map_or(Ok(()), Server::wake)?;
     let outcome = thread::scope(|scope| {
         let beside = scope.spawn(|| match side.beside {
-            Beside::Nothing => Ok(Outcome::Nothing),
-            Beside::Writers(writers) => writers.run(&stop).map(Outcome::Written),
-            Beside::SignIns(sign_ins) => sign_ins.run(&stop).map(Outcome::Flood),
+            Beside::Nothing => Ok(Outcome::default()),
+            Beside::Writers(writers) => writers.run(&stop),
+            Beside::SignIns(sign_ins) => sign_ins.run(&stop),
         });
         let slice = load::run(side.server, schedule, side.right, plan.measured);
         stop.store(true, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Many people, or guessers, who sign in at the same time: each from another loopback address, to an account that does
 //! not exist, with a password that must be hashed.
 
-use crate::verify::{client::Client, server::Server};
+use crate::verify::{client::Client, server::Server, writes::Outcome};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Maximum time until the memory is released.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Memory that may be kept: connections, and what the allocator keeps.
 const KEPT: u64 = 16 << 20;
 
@@ -19,19 +19,9 @@ pub struct SignIns<'a> {
     pub clients: u32,
 }
 
-#[derive(Clone, Copy)]
-pub struct Flood {
-    /// Passwords hashed per second.
-    pub hashed: f64,
-    /// Resident bytes before.
-    pub idle: u64,
-    pub most: u64,
-    pub is_released: bool,
-}
-
 impl SignIns<'_> {
     /// Signs in until `stop` is set; each client waits as long as its response says.
-    pub fn run(&self, stop: &AtomicBool) -> io::Result<Flood> {
+    pub fn run(&self, stop: &AtomicBool) -> io::Result<Outcome> {
         let idle = self.server.memory()?;
         let (start, mut most) = (Instant::now(), idle);
         let hashed: u64 = thread::scope(|scope| {
@@ -43,12 +33,12 @@ impl SignIns<'_> {
             }
             clients.into_iter().map(|client| client.join().expect("a client does not panic")).sum::<io::Result<u64>>()
         })?;
-        let hashed = hashed as f64 / start.elapsed().as_secs_f64();
+        let rate = hashed as f64 / start.elapsed().as_secs_f64();
         let end = Instant::now();
         while end.elapsed() <= PATIENCE && self.server.memory()? > idle + KEPT {
             thread::sleep(Duration::from_millis(50));
         }
-        Ok(Flood { hashed, idle, most, is_released: end.elapsed() <= PATIENCE })
+        Ok(Outcome { rate, idle, most, is_released: end.elapsed() <= PATIENCE })
     }
 
     /// The number of passwords of this client that were hashed.

@@ -15,25 +15,37 @@ pub struct Writers<'a> {
     pub pause: Duration,
 }
 
+/// What was done to a server while it was measured.
+#[derive(Clone, Copy, Default)]
+pub struct Outcome {
+    /// Creations and revocations, or hashed passwords, per second.
+    pub rate: f64,
+    /// Resident bytes before and at most, if memory was watched, and whether they were released in time.
+    pub idle: u64,
+    pub most: u64,
+    pub is_released: bool,
+}
+
 impl Writers<'_> {
-    /// Writes until `stop` is set, and returns creations and revocations per second. A wrong response is an error.
-    pub fn run(&self, stop: &AtomicBool) -> io::Result<f64> {
+    /// Writes until `stop` is set. A wrong response is an error.
+    pub fn run(&self, stop: &AtomicBool) -> io::Result<Outcome> {
         let start = Instant::now();
         let written: u64 = thread::scope(|scope| {
             let write = |number| scope.spawn(move || self.write(number, stop));
             let clients: Vec<_> = (0..self.clients).map(write).collect();
             clients.into_iter().map(|client| client.join().expect("a client does not panic")).sum::<io::Result<u64>>()
         })?;
-        Ok(written as f64 / start.elapsed().as_secs_f64())
+        Ok(Outcome { rate: written as f64 / start.elapsed().as_secs_f64(), ..Outcome::default() })
     }
 
+    /// Creations and revocations per second.
     pub fn run_for(&self, length: Duration) -> io::Result<f64> {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             let running = scope.spawn(|| self.run(&stop));
             thread::sleep(length);
             stop.store(true, Ordering::Relaxed);
-            running.join().expect("writing does not panic")
+            running.join().expect("writing does not panic").map(|outcome| outcome.rate)
         })
     }
 

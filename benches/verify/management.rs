@@ -20,7 +20,8 @@ pub fn goals(stage: &Stage, options: &Options) -> io::Result<Vec<Goal>> {
         if options.wants(what) {
             eprintln!("{what}");
             product.server.wake_up()?;
-            let (measured, verdict) = measure().unwrap_or_else(|error| ("–".into(), format!("not available: {error}")));
+            let failed = |error| ("–".into(), format!("not available: {error}"));
+            let (measured, verdict) = measure().unwrap_or_else(failed);
             product.server.rest()?;
             goals.push(Goal::new(what, goal, measured, verdict));
         }

@@ -23,7 +23,8 @@ const ROUNDS: &str = "
 
 The figures are medians of the rounds. A ratio is the median of the rounds' own ratios (min–max).
 
-| measurement | keys | against | requests/s | ratio | CPU µs | CPU ratio | p50 / p99 / p99.9 / max µs | p99 there | CPU share |
+| measurement | keys | against | requests/s | ratio | CPU µs | CPU ratio \
+| p50 / p99 / p99.9 / max µs | p99 there | CPU share |
 |---|---|---|---|---|---|---|---|---|---|";
 const REFERENCES: &str = "
 The references themselves:

@@ -49,13 +49,15 @@ impl Client {
     }
 
     /// Calls the management API, with a JSON body unless it is empty.
-    pub fn call(&mut self, method: &str, path: &str, bearer: &str, body: &str) -> io::Result<Response> {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n");
-        if body.is_empty() {
-            return self.send(format!("{head}\r\n").as_bytes());
+    pub fn call(&mut self, method: &str, path: &str, bearer: Option<&str>, body: &str) -> io::Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        if let Some(bearer) = bearer {
+            request += &format!("Authorization: Bearer {bearer}\r\n");
         }
-        let length = body.len();
-        self.send(format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())
+        if !body.is_empty() {
+            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        self.send(format!("{request}\r\n{body}").as_bytes())
     }
 
     fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {

@@ -1,9 +1,8 @@
 //! What the measurements must reach. A goal is judged only at the size that it was set for.
 
 use crate::verify::{
-    keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, rounds::Row,
-    rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
-    stage::Start,
+    keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, product::Product,
+    rounds::Row, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
 };
 
 /// One line of the table of goals.
@@ -151,17 +150,17 @@ fn peer(row: &Row) -> Option<Goal> {
 }
 
 /// Memory at every size, after the load, because the load adds to it; and how soon the largest product starts.
-pub fn of_starts(starts: &[Start]) -> Vec<Goal> {
-    let memory = |start: &Start| {
-        let keys = start.product.population.keys;
-        let (allowed, used) = (keys as f64 * 100.0 + 30e6, start.after_load as f64);
-        let (megabytes, limit, per_key) = (used / 1e6, allowed / 1e6, start.per_key(start.after_load));
+pub fn of_starts(loaded: &[(&Product, u64)]) -> Vec<Goal> {
+    let memory = |&(product, used): &(&Product, u64)| {
+        let (keys, per_key) = (product.population.keys, product.per_key(used));
+        let (used, allowed) = (used as f64, keys as f64 * 100.0 + 30e6);
+        let (megabytes, limit) = (used / 1e6, allowed / 1e6);
         let measured = format!("{megabytes:.1} MB of {limit:.1} MB allowed, {per_key:.0} bytes per key");
         let what = format!("memory after load, {} keys", show_count(keys));
         Goal::new(what, "≤ 100 bytes per key + 30 MB", measured, Limit::AtMost(allowed).judge(used, None))
     };
-    let mut goals: Vec<_> = starts.iter().map(memory).collect();
-    if let Some(Start { product, .. }) = starts.last() {
+    let mut goals: Vec<_> = loaded.iter().map(memory).collect();
+    if let Some((product, _)) = loaded.last() {
         let keys = product.population.keys;
         for (what, seconds, limit) in [
             ("answering after start, 10M keys", product.answering, 0.5),

@@ -60,7 +60,7 @@ fn revoke(product: &Product, client: &mut Client, _repeat: u64) -> io::Result<Du
 fn search(product: &Product, client: &mut Client, repeat: u64) -> io::Result<Duration> {
     let name = name_of(repeat * product.population.keys / REPEATS);
     let start = Instant::now();
-    let answer = client.call("GET", &format!("/api/v1/keys?search={name}"), &product.admin_key, "")?;
+    let answer = client.call("GET", &format!("/api/v1/keys?search={name}"), Some(&product.admin_key), "")?;
     let time = start.elapsed();
     if answer.status == 200 && String::from_utf8_lossy(&answer.body).contains(&name) {
         return Ok(time);

@@ -74,10 +74,13 @@ fn measure(options: &Options) -> io::Result<()> {
     let (mut rows, unavailable) = rows::all(&stage);
     rows.retain(|row| options.wants(row.what));
     rounds::run(&mut rows, &options.plan())?;
-    let starts = stage.starts()?;
+    let mut loaded = Vec::new();
+    for product in &stage.products {
+        loaded.push((product, product.server.memory()?));
+    }
     let mut goals = goals::of_rows(&rows);
-    goals.extend(goals::of_starts(&starts));
+    goals.extend(goals::of_starts(&loaded));
     goals.extend(management::goals(&stage, options)?);
-    print!("{}", Report { goals, rows, unavailable, starts, empty: stage.empty }.markdown());
+    print!("{}", Report { goals, rows, unavailable, loaded, empty: stage.empty }.markdown());
     Ok(())
 }

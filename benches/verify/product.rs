@@ -25,11 +25,13 @@ pub struct Product {
     pub full: f64,
     /// Resident bytes before the load.
     pub at_rest: u64,
+    /// Resident bytes of a server without keys.
+    empty: u64,
 }
 
 impl Product {
     /// Fills a database and starts the product on it several times; the last one stays.
-    pub fn start(keybearer: &Path, keys: u64, directory: &Path, cores: &[usize]) -> io::Result<Self> {
+    pub fn start(keybearer: &Path, keys: u64, directory: &Path, cores: &[usize], empty: u64) -> io::Result<Self> {
         let population = population::make(keybearer, keys, directory)?;
         let admin_key = population::create_admin_key(keybearer, &population.database)?;
         let mut last = None;
@@ -46,7 +48,12 @@ impl Product {
         let at_rest = server.memory()?;
         server.rest()?;
         let median = |times| Spread::of(times).map_or(0.0, |spread| spread.median);
-        Ok(Self { population, server, admin_key, answering: median(answering), full: median(full), at_rest })
+        Ok(Self { population, server, admin_key, answering: median(answering), full: median(full), at_rest, empty })
+    }
+
+    /// The share of each key in the memory of `bytes`.
+    pub fn per_key(&self, bytes: u64) -> f64 {
+        (bytes as f64 - self.empty as f64) / self.population.keys as f64
     }
 
     /// The product's response to `key` on `route`; an error unless it has the status `right`.
@@ -77,8 +84,8 @@ pub fn start(keybearer: &Path, population: &Population, directory: &Path, cores:
     command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--workers", &cores.len().to_string()]);
     command.args(["--metrics-listen", &format!("127.0.0.1:{metrics}"), "--database"]).arg(&population.database);
     let begin = Instant::now();
-    let mut server =
-        Server::start(command, port, cores, &directory.join(format!("keybearer-{}.log", population.keys)))?;
+    let log = directory.join(format!("keybearer-{}.log", population.keys));
+    let mut server = Server::start(command, port, cores, &log)?;
     let mut client = Client::new(port);
     let key = Series::ISSUED.text(population.keys / 2);
     // An empty database has no live key; there, a refusal is right.

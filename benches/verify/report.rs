@@ -1,15 +1,14 @@
 //! The report as Markdown, with the tables of docs/performance.md.
 
-use crate::verify::{
-    goals::Goal, keys::show_count, load::Slice, product::Product, rounds::Row, spread::Spread, stage::Start,
-};
+use crate::verify::{goals::Goal, keys::show_count, load::Slice, product::Product, rounds::Row, spread::Spread};
 
 pub struct Report<'a> {
     pub goals: Vec<Goal>,
     pub rows: Vec<Row<'a>>,
     /// What could not be measured at all.
     pub unavailable: Vec<String>,
-    pub starts: Vec<Start<'a>>,
+    /// The products with their resident bytes after the load.
+    pub loaded: Vec<(&'a Product, u64)>,
     /// Resident bytes of a server without keys.
     pub empty: u64,
 }
@@ -52,7 +51,7 @@ impl Report<'_> {
         lines.push(REFERENCES.to_owned());
         lines.extend(self.references());
         lines.push(format!("{STARTS}\n| 0 | – | – | – | {:.1} MB | – |", self.empty as f64 / 1e6));
-        lines.extend(self.starts.iter().map(start));
+        lines.extend(self.loaded.iter().map(start));
         lines.join("\n") + "\n"
     }
 
@@ -97,10 +96,10 @@ fn failure(row: &Row) -> Option<String> {
     Some(format!("{}, {keys} keys, against {}: stopped after {rounds} rounds: {reason}", row.what, row.against))
 }
 
-fn start(start: &Start) -> String {
-    let Product { population, answering, full, at_rest, .. } = start.product;
+fn start((product, after_load): &(&Product, u64)) -> String {
+    let Product { population, answering, full, at_rest, .. } = product;
     let times = format!("{:.1} s | {answering:.3} s | {full:.3} s", population.import.as_secs_f64());
-    let (megabytes, per_key) = (*at_rest as f64 / 1e6, start.per_key(*at_rest));
-    let (keys, loaded) = (show_count(population.keys), start.per_key(start.after_load));
-    format!("| {keys} | {times} | {megabytes:.1} MB | {per_key:.0} / {loaded:.0} |")
+    let (keys, megabytes) = (show_count(population.keys), *at_rest as f64 / 1e6);
+    let (before, after) = (product.per_key(*at_rest), product.per_key(*after_load));
+    format!("| {keys} | {times} | {megabytes:.1} MB | {before:.0} / {after:.0} |")
 }

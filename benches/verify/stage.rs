@@ -24,21 +24,6 @@ pub struct Stage {
     pub peers: Vec<(Peer, io::Result<RunningPeer>)>,
 }
 
-/// How a product started, and its memory after the load.
-pub struct Start<'a> {
-    pub product: &'a Product,
-    /// Resident bytes.
-    pub after_load: u64,
-    empty: u64,
-}
-
-impl Start<'_> {
-    /// Without the memory of a server without keys.
-    pub fn per_key(&self, bytes: u64) -> f64 {
-        (bytes as f64 - self.empty as f64) / self.product.population.keys as f64
-    }
-}
-
 impl Stage {
     pub fn set(options: &Options, keybearer: &Path, directory: &Path) -> io::Result<Self> {
         let cores = &options.server_cores[..];
@@ -47,7 +32,7 @@ impl Stage {
         let mut products = Vec::new();
         for keys in &options.keys {
             eprintln!("preparing {} keys", show_count(*keys));
-            products.push(Product::start(keybearer, *keys, directory, cores)?);
+            products.push(Product::start(keybearer, *keys, directory, cores, empty)?);
         }
         let mirror = |product: &Product, route: Route, key: Vec<u8>, right: u16, name: &str| {
             bare::start(&route, product.answer(&route, &key, right)?, name, directory, cores)
@@ -70,15 +55,6 @@ impl Stage {
             peers: PEERS.into_iter().filter(|_| options.peers).map(peer).collect(),
             products,
         })
-    }
-
-    /// Called after the load.
-    pub fn starts(&self) -> io::Result<Vec<Start<'_>>> {
-        let mut starts = Vec::new();
-        for product in &self.products {
-            starts.push(Start { product, after_load: product.server.memory()?, empty: self.empty });
-        }
-        Ok(starts)
     }
 
     /// The product with that many keys, else the largest.

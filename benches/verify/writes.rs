@@ -20,7 +20,7 @@ pub struct Writers<'a> {
 pub struct Outcome {
     /// Creations and revocations, or hashed passwords, per second.
     pub rate: f64,
-    /// Resident bytes before and at most, if memory was watched, and whether they were released in time.
+    /// Resident bytes before and max, if memory was watched, and whether they were released in time.
     pub idle: u64,
     pub most: u64,
     pub is_released: bool,
@@ -68,7 +68,7 @@ impl Writers<'_> {
 /// Creates a key and returns its id.
 pub fn create(product: &Product, client: &mut Client) -> io::Result<String> {
     let body = r#"{"name":"bench-write","scopes":["orders:read"]}"#;
-    let answer = client.call("POST", "/api/v1/keys", &product.admin_key, body)?;
+    let answer = client.call("POST", "/api/v1/keys", Some(&product.admin_key), body)?;
     let record: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match record["id"].as_str() {
         Some(id) if answer.status == 201 => Ok(id.to_owned()),
@@ -77,7 +77,7 @@ pub fn create(product: &Product, client: &mut Client) -> io::Result<String> {
 }
 
 pub fn revoke(product: &Product, client: &mut Client, id: &str) -> io::Result<()> {
-    let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), &product.admin_key, "")?;
+    let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), Some(&product.admin_key), "")?;
     match answer.status {
         200 | 204 => Ok(()),
         status => Err(io::Error::other(format!("DELETE /api/v1/keys/{{id}} answered {status}"))),

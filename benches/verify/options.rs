@@ -14,7 +14,7 @@ pub const GENERATOR_CORE: usize = 1;
 /// The cores must have nothing else to do: a ratio from a starved server is shown, but not judged. If the generator,
 /// which runs on core 1, has no core of its own, compare the processor time per request.
 #[derive(Parser)]
-#[command(name = "cargo bench --bench verify --")]
+#[command(override_usage = "cargo bench --bench verify -- [OPTIONS]")]
 pub struct Options {
     /// Numbers of keys
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count, default_value = "1k,100k,1M")]

@@ -1,17 +1,17 @@
-//! A small blocking HTTP client for everything that is not under measurement: probing, polling, managing keys.
+//! A small blocking HTTP client for everything but the measured load: probes, managing keys, signing in.
 
-use crate::answer;
+use crate::verify::{answer, schedule::Route};
 use rustix::net;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
-/// How long any single answer may take.
+/// Maximum time per answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One keep-alive connection, opened again when the server has closed it.
 pub struct Client {
-    /// The address that it connects from, if it has one of its own.
+    /// The loopback address that it connects from, if it needs one of its own.
     from: Option<Ipv4Addr>,
     port: u16,
     stream: Option<TcpStream>,
@@ -24,23 +24,16 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-impl Response {
-    pub fn json(&self) -> io::Result<serde_json::Value> {
-        serde_json::from_slice(&self.body).map_err(io::Error::other)
-    }
-}
-
 impl Client {
     pub fn new(port: u16) -> Self {
         Self { from: None, port, stream: None, buffer: Vec::new() }
     }
 
-    /// From this loopback address.
     pub fn from(from: Ipv4Addr, port: u16) -> Self {
         Self { from: Some(from), ..Self::new(port) }
     }
 
-    /// A request whose bytes are ready.
+    /// Sends a rendered request.
     pub fn send(&mut self, request: &[u8]) -> io::Result<Response> {
         let outcome = self.exchange(request);
         if outcome.is_err() {
@@ -49,14 +42,22 @@ impl Client {
         outcome
     }
 
-    /// A call of the management API, with a JSON body unless it is empty.
-    pub fn call(&mut self, method: &str, path: &str, bearer: &str, body: &str) -> io::Result<Response> {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n");
-        if body.is_empty() {
-            return self.send(format!("{head}\r\n").as_bytes());
+    pub fn ask(&mut self, route: &Route, key: &[u8]) -> io::Result<Response> {
+        let mut request = Vec::new();
+        route.render(key, &mut request);
+        self.send(&request)
+    }
+
+    /// Calls the management API, with a JSON body unless it is empty.
+    pub fn call(&mut self, method: &str, path: &str, bearer: Option<&str>, body: &str) -> io::Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        if let Some(bearer) = bearer {
+            request += &format!("Authorization: Bearer {bearer}\r\n");
         }
-        let length = body.len();
-        self.send(format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())
+        if !body.is_empty() {
+            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        self.send(format!("{request}\r\n{body}").as_bytes())
     }
 
     fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {

@@ -1,4 +1,4 @@
-//! Which key is asked for next: repeatable random numbers, uniform or Zipf-distributed.
+//! The choice of the next key: repeatable random numbers, uniform or Zipf-distributed.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): repeatable, and good enough to pick keys.
 pub struct Draw(u64);
@@ -28,7 +28,7 @@ impl Draw {
 }
 
 /// Zipf's law with exponent 0.99 over `0..keys`, by rejection-inversion (Hörmann and Derflinger 1996).
-/// The ranks are scrambled: the hot keys are not each other's neighbours in the database.
+/// The ranks are scrambled, so that hot keys are not neighbours in the database.
 #[derive(Clone)]
 pub struct Zipf {
     keys: u64,
@@ -39,11 +39,11 @@ pub struct Zipf {
 
 const EXPONENT: f64 = 0.99;
 /// A prime larger than any population, so that `rank * STRIDE mod keys` visits every key once.
-const STRIDE: u64 = 2_654_435_761;
+pub const STRIDE: u64 = 2_654_435_761;
 
 impl Zipf {
     pub fn new(keys: u64) -> Self {
-        assert!(keys > 0 && keys < STRIDE, "a population has between 1 and {STRIDE} keys");
+        assert!(keys > 0 && keys < STRIDE, "a database must have fewer than {STRIDE} keys");
         Self {
             keys,
             low: integral(1.5) - 1.0,
@@ -57,7 +57,7 @@ impl Zipf {
     }
 
     /// 1 for the hottest key.
-    fn rank(&self, draw: &mut Draw) -> u64 {
+    pub fn rank(&self, draw: &mut Draw) -> u64 {
         loop {
             let area = self.high + draw.unit() * (self.low - self.high);
             let position = integral_inverse(area);
@@ -69,7 +69,8 @@ impl Zipf {
     }
 }
 
-fn density(x: f64) -> f64 {
+/// The probability of a rank, not normalised.
+pub fn density(x: f64) -> f64 {
     (-EXPONENT * x.ln()).exp()
 }
 
@@ -80,52 +81,4 @@ fn integral(x: f64) -> f64 {
 
 fn integral_inverse(area: f64) -> f64 {
     (((1.0 - EXPONENT) * area).ln_1p() / (1.0 - EXPONENT)).exp()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zipf_frequencies_follow_the_law() {
-        let keys = 1000;
-        let draws = 1_000_000;
-        let zipf = Zipf::new(keys);
-        let mut draw = Draw::new(3);
-        let mut counts = vec![0u64; keys as usize + 1];
-        for _ in 0..draws {
-            counts[zipf.rank(&mut draw) as usize] += 1;
-        }
-        let total: f64 = (1..=keys).map(|rank| density(rank as f64)).sum();
-        for rank in [1u64, 2, 3, 10, 100, 1000] {
-            let expected = draws as f64 * density(rank as f64) / total;
-            let off = (counts[rank as usize] as f64 - expected).abs();
-            assert!(
-                off < 5.0 * expected.sqrt(),
-                "rank {rank}: {} draws, expected {expected:.0}",
-                counts[rank as usize]
-            );
-        }
-    }
-
-    #[test]
-    fn scrambling_visits_every_key_once() {
-        for keys in [1u64, 2, 1000, 99_999] {
-            let mut seen = vec![false; keys as usize];
-            for rank in 0..keys {
-                seen[(rank * STRIDE % keys) as usize] = true;
-            }
-            assert!(seen.into_iter().all(|visited| visited), "{keys} keys");
-        }
-    }
-
-    #[test]
-    fn uniform_draws_stay_below_the_limit() {
-        let mut draw = Draw::new(9);
-        let mut counts = [0u32; 10];
-        for _ in 0..100_000 {
-            counts[draw.below(10) as usize] += 1;
-        }
-        assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
-    }
 }

@@ -1,29 +1,25 @@
-//! What the measurements must reach. A goal is judged only at the population that it was set for.
+//! What the measurements must reach. A goal is judged only at the size that it was set for.
 
-use crate::load::Slice;
-use crate::rounds::{Measured, Spread};
+use crate::verify::{
+    keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, product::Product,
+    rounds::Row, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
+};
 
 /// One line of the table of goals.
 pub struct Goal {
     pub what: String,
     pub goal: String,
     pub measured: String,
-    pub verdict: Verdict,
+    pub verdict: String,
 }
 
-#[derive(Clone, PartialEq, Debug)]
-pub enum Verdict {
-    Met,
-    Missed,
-    /// Measured, but not at the size that the goal is for.
-    NotJudged(String),
-    /// Could not be measured at all.
-    NotAvailable(String),
-    /// There is no goal: the number is for comparison.
-    NoGoal,
+impl Goal {
+    pub fn new(what: impl Into<String>, goal: impl Into<String>, measured: String, verdict: String) -> Self {
+        Self { what: what.into(), goal: goal.into(), measured, verdict }
+    }
 }
 
-/// Which side of the limit is good.
+/// The side of the limit that is good.
 #[derive(Clone, Copy)]
 pub enum Limit {
     AtLeast(f64),
@@ -31,220 +27,149 @@ pub enum Limit {
 }
 
 impl Limit {
-    pub fn judge(self, value: f64) -> Verdict {
-        let good = match self {
+    fn is_met(self, value: f64) -> bool {
+        match self {
             Self::AtLeast(limit) => value >= limit,
             Self::AtMost(limit) => value <= limit,
-        };
-        if good { Verdict::Met } else { Verdict::Missed }
-    }
-
-    /// Judges at the population `found` a goal that was set for `wanted`.
-    pub fn judge_at(self, value: f64, found: u64, wanted: u64) -> Verdict {
-        if found == wanted {
-            return self.judge(value);
         }
-        let wanted = crate::options::show_population(wanted);
-        Verdict::NotJudged(format!("the goal is for {wanted} keys"))
-    }
-}
-
-impl Goal {
-    pub fn new(what: impl Into<String>, goal: impl Into<String>, measured: String, verdict: Verdict) -> Self {
-        Self { what: what.into(), goal: goal.into(), measured, verdict }
     }
 
-    pub fn not_available(what: impl Into<String>, goal: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::new(what, goal, "–".into(), Verdict::NotAvailable(reason.into()))
+    /// The verdict, unless there is a `doubt`: a reason why the value says nothing about the goal.
+    pub fn judge(self, value: f64, doubt: Option<String>) -> String {
+        match doubt {
+            Some(doubt) => format!("not judged: {doubt}"),
+            None if self.is_met(value) => "met".into(),
+            None => "**missed**".into(),
+        }
     }
-}
 
-/// Goals about verification, from the rounds. `zipf`, `uniform` and `unknown` name their rows.
-pub struct VerificationRows<'a> {
-    pub rows: &'a [Measured],
-    pub zipf: &'a str,
-    pub uniform: &'a str,
-    pub unknown: &'a str,
+    pub fn show(self, unit: &str) -> String {
+        match self {
+            Self::AtLeast(limit) => format!("≥ {limit} {unit}"),
+            Self::AtMost(limit) => format!("≤ {limit} {unit}"),
+        }
+    }
 }
 
 const MILLION: u64 = 1_000_000;
-/// A server's share of its cores below which something else was the limit.
-pub const SATURATED: f64 = 0.95;
+/// Below this share of its cores, something else than the server was the limit.
+const SATURATED: f64 = 0.95;
 
-impl VerificationRows<'_> {
-    pub fn goals(&self) -> Vec<Goal> {
-        let mut goals = Vec::new();
-        let zipf = self.nearest(self.zipf, MILLION);
-        goals.push(ratio_goal("verify a live key, 1M keys, Zipf 0.99", zipf, Limit::AtLeast(0.95), MILLION));
-        let uniform = self.nearest(self.uniform, 10 * MILLION);
-        goals.push(ratio_goal("verify a live key, 10M keys, uniform", uniform, Limit::AtLeast(0.88), 10 * MILLION));
-        goals.push(self.growth());
-        let unknown = self.nearest(self.unknown, 10 * MILLION);
-        goals.push(ratio_goal("flood of unknown keys, 10M keys", unknown, Limit::AtLeast(0.95), 10 * MILLION));
-        goals.push(tail_goal(zipf));
-        goals
-    }
-
-    /// The row named `what` whose population is the wanted one, else the largest.
-    fn nearest(&self, what: &str, keys: u64) -> Option<&Measured> {
-        let named = || self.rows.iter().filter(|row| row.what == what);
-        named().find(|row| row.keys == keys).or_else(|| named().max_by_key(|row| row.keys))
-    }
-
-    fn growth(&self) -> Goal {
-        let what = "cost of a request from 1k to 10M keys, uniform";
-        let limit = "grows < 15 %";
-        let named = || self.rows.iter().filter(|row| row.what == self.uniform && !row.subject.is_empty());
-        let small = named().min_by_key(|row| row.keys);
-        let large = named().max_by_key(|row| row.keys);
-        let (Some(small), Some(large)) = (small, large) else {
-            return Goal::not_available(what, limit, "no such row was measured");
-        };
-        // Each side against the bare server of its own moment, so that the machine's drift cancels out.
-        let costs = (small.ratio(|slice| slice.cost()), large.ratio(|slice| slice.cost()));
-        let (Some(before), Some(after)) = costs else {
-            return Goal::not_available(what, limit, "no such row was measured");
-        };
-        let growth = (after.median / before.median - 1.0) * 100.0;
-        let sizes = (small.keys, large.keys);
-        let measured = format!("{growth:+.1} % ({})", crate::options::show_population(large.keys));
-        let verdict = match Limit::AtMost(15.0).judge(growth) {
-            verdict if sizes == (1_000, 10 * MILLION) => verdict,
-            _ => Verdict::NotJudged("the goal is for 1k to 10M keys".into()),
-        };
-        Goal::new(what, limit, measured, verdict)
-    }
+pub fn other_size(keys: u64, wanted: u64) -> Option<String> {
+    (keys != wanted).then(|| format!("the goal is for {} keys", show_count(wanted)))
 }
 
-/// The medians of subject over reference in requests a second.
-fn ratio_goal(what: &str, row: Option<&Measured>, limit: Limit, keys: u64) -> Goal {
-    let text = show_limit(limit, "× bare");
-    let Some(row) = row else { return Goal::not_available(what, text, "no such row was measured") };
-    match row.ratio(|slice| slice.rate()) {
-        Some(ratio) => {
-            let verdict = unless_starved(row, limit.judge_at(ratio.median, row.keys, keys));
-            Goal::new(what, text, show_ratio(ratio, row.keys), verdict)
-        }
-        None => Goal::not_available(what, text, row.failure.clone().unwrap_or_default()),
-    }
+fn share(slice: &Slice) -> f64 {
+    slice.share
 }
 
-/// A ratio says something about the servers only if they, and not the generator or a busy machine, were the limit.
-fn unless_starved(row: &Measured, verdict: Verdict) -> Verdict {
-    unless_below(share(&row.subject).min(share(&row.reference)), verdict)
+fn starved(share: Option<Spread>) -> Option<String> {
+    let share = share.map_or(0.0, |share| share.median);
+    (share < SATURATED).then(|| format!("a server had only {share:.3} of its cores"))
 }
 
-fn unless_below(share: f64, verdict: Verdict) -> Verdict {
-    if share >= SATURATED {
-        return verdict;
-    }
-    Verdict::NotJudged(format!("a server had only {share:.3} of its cores"))
-}
-
-/// The median of the rounds' shares of the server's cores.
-fn share(slices: &[Slice]) -> f64 {
-    Spread::of(slices.iter().map(Slice::server_share)).map_or(0.0, |share| share.median)
-}
-
-fn tail_goal(row: Option<&Measured>) -> Goal {
-    let (what, limit) = ("p99 under that load, 1M keys, Zipf 0.99", Limit::AtMost(1.15));
-    let text = show_limit(limit, "× bare");
-    match row.and_then(|row| Some((row, row.ratio(|slice| slice.latency.quantile(0.99))?))) {
-        Some((row, ratio)) => {
-            let verdict = unless_starved(row, limit.judge_at(ratio.median, row.keys, MILLION));
-            Goal::new(what, text, show_ratio(ratio, row.keys), verdict)
-        }
-        None => Goal::not_available(what, text, "no such row was measured"),
-    }
-}
-
-/// Verification while keys are created and revoked, against the same without.
-pub fn writing_goal(what: &str, row: &Measured) -> Goal {
-    let limit = Limit::AtMost(1.5);
-    let text = format!("p99 {}", show_limit(limit, "× idle"));
-    let pace = Spread::of(row.written.iter().map(|written| written.rate() / 2.0));
-    match (row.ratio(|slice| slice.latency.quantile(0.99)), pace) {
-        (Some(ratio), Some(pace)) => {
-            let verdict = match limit.judge(ratio.median) {
-                Verdict::Met if pace.least < 900.0 => {
-                    Verdict::NotJudged("the writers fell short of 1,000 a second".into())
-                }
-                // That the writers hold the server up is what this is about; only its idle side tells of the machine.
-                verdict => unless_below(share(&row.reference), verdict),
-            };
-            let measured = format!("{}, {:.0} keys/s", show_ratio(ratio, row.keys), pace.median);
-            Goal::new(what, text, measured, verdict)
-        }
-        _ => Goal::not_available(what, text, row.failure.clone().unwrap_or_default()),
-    }
-}
-
-/// Verification and memory while many log in, against the same without.
-pub fn log_in_goals(what: &str, row: &Measured) -> Vec<Goal> {
-    let (rate, tail) = (Limit::AtLeast(0.333), Limit::AtMost(5.0));
-    let rate_text = format!("rate {}", show_limit(rate, "× idle"));
-    let Some(ratio) = row.ratio(|slice| slice.rate()) else {
-        return vec![Goal::not_available(what, rate_text, row.failure.clone().unwrap_or_default())];
+/// The goals about rows; a row without rounds has none.
+pub fn of_rows(rows: &[Row]) -> Vec<Goal> {
+    let named = |what| rows.iter().filter(move |row: &&Row| row.what == what && !row.rounds.is_empty());
+    let ratio = |what: &str, name: &'static str, keys: u64, limit: Limit, of: fn(&Slice) -> f64| {
+        let row = named(name).find(|row| row.keys == keys).or_else(|| named(name).max_by_key(|row| row.keys))?;
+        let ratio = row.ratio(of)?;
+        let starved = || starved(row.subjects(share)).or_else(|| starved(row.references(share)));
+        let verdict = limit.judge(ratio.median, other_size(row.keys, keys).or_else(starved));
+        Some(Goal::new(what, limit.show("× bare"), format!("{}, {}", ratio.show(3), show_count(row.keys)), verdict))
     };
-    let answered = |status: u16| row.floods.iter().map(|flood| flood.statuses.get(&status).unwrap_or(&0)).sum::<u64>();
-    let seconds: f64 = row.floods.iter().map(|flood| flood.wall.as_secs_f64()).sum();
-    let hashed = answered(401) as f64 / seconds;
-    let measured = format!("{}, {hashed:.0} hashed/s", show_ratio(ratio, row.keys));
-    let mut goals = vec![Goal::new(what, rate_text, measured, rate.judge(ratio.median))];
-    if let Some(p99) = Spread::of(row.subject.iter().map(|slice| slice.latency.quantile(0.99) / 1000.0)) {
-        let measured = format!("{:.2} ms ({:.2}–{:.2})", p99.median, p99.least, p99.most);
-        goals.push(Goal::new(what, format!("p99 {}", show_limit(tail, "ms")), measured, tail.judge(p99.median)));
-    }
-    let most = row.floods.iter().map(|flood| flood.most).max().unwrap_or_default() as f64 / f64::from(1 << 20);
-    let idle = row.floods.iter().map(|flood| flood.idle).min().unwrap_or_default() as f64 / f64::from(1 << 20);
-    let released: Option<Vec<f64>> =
-        row.floods.iter().map(|flood| flood.released.map(|span| span.as_secs_f64())).collect();
-    let (verdict, text) = match released.and_then(|spans| spans.into_iter().reduce(f64::max)) {
-        Some(span) => (Limit::AtMost(128.0).judge_at(most, row.keys, 10_000), format!("given back in {span:.1} s")),
-        None => (Verdict::Missed, "not given back in 10 s".to_owned()),
-    };
-    let measured = format!("{most:.0} MiB at most, {idle:.0} MiB idle, {text}");
-    goals.push(Goal::new(what, "memory ≤ 128 MiB, given back in 10 s", measured, verdict));
+    let (rate, p99) = (|slice: &Slice| slice.rate, |slice: &Slice| slice.p99);
+    let verification = [
+        ratio("verify a live key, 1M keys, Zipf 0.99", ZIPF, MILLION, Limit::AtLeast(0.95), rate),
+        ratio("verify a live key, 10M keys, uniform", UNIFORM, 10 * MILLION, Limit::AtLeast(0.88), rate),
+        growth(&named(UNIFORM).collect::<Vec<_>>()),
+        ratio("flood of unknown keys, 10M keys", UNKNOWN, 10 * MILLION, Limit::AtLeast(0.95), rate),
+        ratio("p99 under that load, 1M keys, Zipf 0.99", ZIPF, MILLION, Limit::AtMost(1.15), p99),
+    ];
+    let mut goals: Vec<_> = verification.into_iter().flatten().collect();
+    goals.extend(named(WRITING).filter_map(writing));
+    goals.extend(named(SIGNING_IN).filter_map(signing_in).flatten());
+    goals.extend(named(PEER).filter_map(peer));
     goals
 }
 
-/// The product against a peer in requests a second.
-pub fn peer_goal(row: &Measured, least: Option<f64>) -> Goal {
-    let what = format!("against {}", row.reference_name);
-    let text = least.map_or("–".into(), |least| format!("≥ {least} ×"));
-    let Some(ratio) = row.ratio(|slice| slice.rate()) else {
-        return Goal::not_available(what, text, row.failure.clone().unwrap_or_default());
+/// Each side is compared with the bare server of the same moment, so that the machine's drift cancels out.
+fn growth(rows: &[&Row]) -> Option<Goal> {
+    let [small, .., large] = rows else { return None };
+    let growth = (large.ratio(|slice| slice.cost)?.median / small.ratio(|slice| slice.cost)?.median - 1.0) * 100.0;
+    let doubt = other_size(small.keys, 1_000).or_else(|| other_size(large.keys, 10 * MILLION));
+    let measured = format!("{growth:+.1} % ({})", show_count(large.keys));
+    let verdict = Limit::AtMost(15.0).judge(growth, doubt);
+    Some(Goal::new("cost per request from 1k to 10M keys, uniform", "grows < 15 %", measured, verdict))
+}
+
+/// Verification while keys are created and revoked, against the same without.
+fn writing(row: &Row) -> Option<Goal> {
+    let (limit, ratio) = (Limit::AtMost(1.5), row.ratio(|slice| slice.p99)?);
+    let pace = Spread::of(row.rounds.iter().map(|round| round.beside.rate / 2.0))?;
+    // Slow writers make the goal easier. The writers keep the server from saturation; only the idle side must reach it.
+    let slow = (limit.is_met(ratio.median) && pace.least < 900.0).then(|| "fewer than 900 keys/s were created".into());
+    let verdict = limit.judge(ratio.median, slow.or_else(|| starved(row.references(share))));
+    let measured = format!("{}, {}, {:.0} keys/s", ratio.show(3), show_count(row.keys), pace.median);
+    Some(Goal::new(row.what, format!("p99 {}", limit.show("× idle")), measured, verdict))
+}
+
+/// Verification and memory while many sign in, against the same without.
+fn signing_in(row: &Row) -> Option<[Goal; 3]> {
+    let (ratio, p99) = (row.ratio(|slice| slice.rate)?, row.subjects(|slice| slice.p99 / 1000.0)?);
+    let floods = || row.rounds.iter().map(|round| round.beside);
+    let hashed = Spread::of(floods().map(|flood| flood.rate))?.median;
+    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let (most, idle) = (floods().map(|flood| flood.most).max()?, floods().map(|flood| flood.idle).min()?);
+    let measured = format!("{}, {}, {hashed:.0} passwords hashed/s", ratio.show(3), show_count(row.keys));
+    let tail = format!("{:.2} ms ({:.2}–{:.2})", p99.median, p99.least, p99.most);
+    let memory = format!("{:.0} MiB max, {:.0} MiB idle", mebibytes(most), mebibytes(idle));
+    let memory_verdict = match floods().all(|flood| flood.is_released) {
+        true => Limit::AtMost(128.0).judge(mebibytes(most), other_size(row.keys, 10_000)),
+        false => "**missed**: not released within 10 s".into(),
     };
-    // A peer may wait for its disk; the product must be what limits the product.
-    let verdict = match least.map(|least| Limit::AtLeast(least).judge(ratio.median)) {
-        Some(verdict) => unless_below(share(&row.subject), verdict),
-        None => Verdict::NoGoal,
-    };
+    Some([
+        Goal::new(row.what, "≥ 0.33 × idle", measured, Limit::AtLeast(0.33).judge(ratio.median, None)),
+        Goal::new("its p99", "≤ 5 ms", tail, Limit::AtMost(5.0).judge(p99.median, None)),
+        Goal::new("its memory", "≤ 128 MiB, released within 10 s", memory, memory_verdict),
+    ])
+}
+
+/// The product against a peer in requests per second.
+fn peer(row: &Row) -> Option<Goal> {
+    let (what, ratio) = (format!("against {}", row.against), row.ratio(|slice| slice.rate)?);
     let measured = format!("{:.1} × ({:.1}–{:.1})", ratio.median, ratio.least, ratio.most);
-    Goal::new(what, text, measured, verdict)
+    let least = match row.against {
+        EXPRESS_RS256 | EXPRESS_ES256 => 15.0,
+        BETTER_AUTH => 80.0,
+        _ => return Some(Goal::new(what, "–", measured, String::new())),
+    };
+    // A peer may wait for its disk; only the product must be saturated.
+    let verdict = Limit::AtLeast(least).judge(ratio.median, starved(row.subjects(share)));
+    Some(Goal::new(what, format!("≥ {least} ×"), measured, verdict))
 }
 
-pub fn show_limit(limit: Limit, unit: &str) -> String {
-    match limit {
-        Limit::AtLeast(limit) => format!("≥ {limit} {unit}"),
-        Limit::AtMost(limit) => format!("≤ {limit} {unit}"),
+/// Memory at every size, after the load, because the load adds to it; and how soon the largest product starts.
+pub fn of_starts(loaded: &[(&Product, u64)]) -> Vec<Goal> {
+    let memory = |&(product, used): &(&Product, u64)| {
+        let (keys, per_key) = (product.population.keys, product.per_key(used));
+        let (used, allowed) = (used as f64, keys as f64 * 100.0 + 30e6);
+        let (megabytes, limit) = (used / 1e6, allowed / 1e6);
+        let measured = format!("{megabytes:.1} MB of {limit:.1} MB allowed, {per_key:.0} bytes per key");
+        let what = format!("memory after load, {} keys", show_count(keys));
+        Goal::new(what, "≤ 100 bytes per key + 30 MB", measured, Limit::AtMost(allowed).judge(used, None))
+    };
+    let mut goals: Vec<_> = loaded.iter().map(memory).collect();
+    if let Some((product, _)) = loaded.last() {
+        let keys = product.population.keys;
+        for (what, seconds, limit) in [
+            ("answering after start, 10M keys", product.answering, 0.5),
+            ("index full after start, 10M keys", product.full, 10.0),
+        ] {
+            let verdict = Limit::AtMost(limit).judge(seconds, other_size(keys, 10 * MILLION));
+            let measured = format!("{seconds:.3} s, {}", show_count(keys));
+            goals.push(Goal::new(what, format!("< {limit} s"), measured, verdict));
+        }
     }
-}
-
-fn show_ratio(ratio: Spread, keys: u64) -> String {
-    let keys = crate::options::show_population(keys);
-    format!("{:.3} ({:.3}–{:.3}), {keys}", ratio.median, ratio.least, ratio.most)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_goal_is_judged_only_at_its_own_size() {
-        assert_eq!(Limit::AtLeast(0.95).judge_at(0.95, MILLION, MILLION), Verdict::Met);
-        assert_eq!(Limit::AtLeast(0.95).judge_at(0.94, MILLION, MILLION), Verdict::Missed);
-        assert_eq!(Limit::AtMost(1.15).judge_at(1.16, MILLION, MILLION), Verdict::Missed);
-        assert!(matches!(Limit::AtLeast(0.95).judge_at(0.99, 1_000, MILLION), Verdict::NotJudged(_)));
-    }
+    goals
 }

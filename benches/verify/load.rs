@@ -1,160 +1,111 @@
-//! The generator: a closed loop over keep-alive connections on one thread, without pipelining.
-//! Each connection sends its next request in the moment that it has read the answer to the one before.
-//! It must cost less a request than the server under test, or it would measure itself.
+//! The generator: a closed loop over keep-alive connections on one thread, without pipelining. Each connection sends
+//! its next request as soon as it has read the last response. A request must cost the generator less than the server,
+//! or the generator would measure itself.
 
-use crate::answer;
-use crate::histogram::Histogram;
-use crate::process;
-use crate::schedule::Schedule;
+use crate::verify::{answer, latency::Latencies, schedule::Schedule, server::Server};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// After this long without any answer the server counts as stuck.
+const CONNECTIONS: usize = 32;
+/// After this long without a response, the server counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests per second that few servers reach; buffers are made for it.
+pub const MAX_RATE: f64 = 250_000.0;
 const TICK: Duration = Duration::from_millis(50);
-const STATUSES: usize = 600;
 
-/// How hard and how long.
+/// One uninterrupted measurement, without its warm-up.
 #[derive(Clone, Copy)]
-pub struct Load {
-    pub port: u16,
-    /// How many the server runs on.
-    pub cores: usize,
-    pub connections: usize,
-    pub warm_up: Duration,
-    pub measured: Duration,
-}
-
-/// What one uninterrupted measurement saw, the warm-up not counted.
 pub struct Slice {
-    cores: usize,
-    pub requests: u64,
-    pub wall: Duration,
-    pub server_cpu: Duration,
-    pub generator_cpu: Duration,
-    pub statuses: BTreeMap<u16, u64>,
-    pub latency: Histogram,
-    pub reconnects: u64,
+    /// Requests per second.
+    pub rate: f64,
+    /// Microseconds of the server's processor time per request.
+    pub cost: f64,
+    /// The share of its cores that the server used: near 1 if it was the limit, and not the generator.
+    pub share: f64,
+    /// In microseconds, as are those below.
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
 }
 
-impl Slice {
-    pub fn rate(&self) -> f64 {
-        self.requests as f64 / self.wall.as_secs_f64()
-    }
-
-    /// Microseconds of the server's processor a request.
-    pub fn cost(&self) -> f64 {
-        self.server_cpu.as_secs_f64() * 1e6 / self.requests.max(1) as f64
-    }
-
-    /// The share of the time in which the server was on its cores: near 1 when it, not the generator, was the limit.
-    pub fn server_share(&self) -> f64 {
-        self.server_cpu.as_secs_f64() / self.wall.as_secs_f64() / self.cores as f64
-    }
-
-    pub fn generator_share(&self) -> f64 {
-        self.generator_cpu.as_secs_f64() / self.wall.as_secs_f64()
-    }
-
-    /// Answers with another status than `expected`.
-    pub fn unexpected(&self, expected: u16) -> u64 {
-        self.statuses.iter().filter(|(status, _)| **status != expected).map(|(_, count)| count).sum()
-    }
+/// Runs on the calling thread. A response with another status than `right` is an error.
+pub fn run(server: &Server, schedule: &mut Schedule, right: u16, measured: Duration) -> io::Result<Slice> {
+    let mut generator = Generator::open(server.port)?;
+    generator.pump(schedule, None, measured / 5)?;
+    let before = server.cpu_time()?;
+    let (latencies, wall) = generator.pump(schedule, Some(right), measured)?;
+    let used = (server.cpu_time()?.saturating_sub(before)).as_secs_f64();
+    let (seconds, requests) = (wall.as_secs_f64(), latencies.count() as f64);
+    let (rate, cost, share) = (requests / seconds, used * 1e6 / requests, used / seconds / server.cores as f64);
+    let [p50, p99, p999, max] = latencies.quantiles([0.5, 0.99, 0.999, 1.0]);
+    Ok(Slice { rate, cost, share, p50, p99, p999, max })
 }
 
-impl Load {
-    /// Runs on the calling thread. `server_cpu` tells the processor time that the server has used so far.
-    pub fn run(&self, schedule: &mut Schedule, server_cpu: impl Fn() -> io::Result<Duration>) -> io::Result<Slice> {
-        let mut poll = Poll::new()?;
-        let mut connections = Vec::with_capacity(self.connections);
-        for token in 0..self.connections {
-            connections.push(Connection::open(self.port, Token(token), &poll)?);
-        }
-        let start = Instant::now();
-        for connection in &mut connections {
-            connection.send(schedule.next(), start)?;
-        }
-        self.pump(&mut poll, &mut connections, schedule, self.warm_up)?;
-        let (server_before, generator_before) = (server_cpu()?, process::own_cpu_time()?);
-        let tally = self.pump(&mut poll, &mut connections, schedule, self.measured)?;
-        let (server_after, generator_after) = (server_cpu()?, process::own_cpu_time()?);
-        Ok(Slice {
-            cores: self.cores,
-            requests: tally.latency.total(),
-            wall: tally.wall,
-            server_cpu: server_after.saturating_sub(server_before),
-            generator_cpu: generator_after.saturating_sub(generator_before),
-            statuses: (0u16..).zip(tally.statuses).filter(|(_, count)| *count > 0).collect(),
-            latency: tally.latency,
-            reconnects: tally.reconnects,
-        })
+struct Generator {
+    poll: Poll,
+    connections: Vec<Connection>,
+}
+
+impl Generator {
+    fn open(port: u16) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let connections = (0..CONNECTIONS).map(|token| Connection::open(port, Token(token), &poll));
+        Ok(Self { connections: connections.collect::<io::Result<_>>()?, poll })
     }
 
+    /// Keeps every connection busy for `length`; the first call sends the first requests. Without a `right` status, any
+    /// will do.
     fn pump(
-        &self,
-        poll: &mut Poll,
-        connections: &mut [Connection],
+        &mut self,
         schedule: &mut Schedule,
+        right: Option<u16>,
         length: Duration,
-    ) -> io::Result<Tally> {
-        let mut tally = Tally::new();
-        let mut events = Events::with_capacity(self.connections.max(1));
+    ) -> io::Result<(Latencies, Duration)> {
+        let room = (length.as_secs_f64() * MAX_RATE) as usize;
+        let mut latencies = Latencies::with_room(room);
+        let mut events = Events::with_capacity(CONNECTIONS);
         let start = Instant::now();
-        let mut now = start;
-        let mut last_answer = start;
+        let (mut now, mut last_answer) = (start, start);
+        for connection in self.connections.iter_mut().filter(|connection| connection.sent.is_none()) {
+            connection.send(schedule.next(), now)?;
+        }
         while now - start < length {
-            poll.poll(&mut events, Some(TICK)).or_else(ignore_interruption)?;
+            match self.poll.poll(&mut events, Some(TICK)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
             for event in &events {
-                let connection = &mut connections[event.token().0];
-                match connection.receive()? {
+                let connection = &mut self.connections[event.token().0];
+                let closes = match connection.receive()? {
                     Received::Part => continue,
+                    Received::Closed => true,
                     Received::Answer { status, closes } => {
                         now = Instant::now();
-                        tally.latency.record(now - connection.sent);
-                        tally.statuses[usize::from(status) % STATUSES] += 1;
                         last_answer = now;
-                        if closes {
-                            connection.reopen(self.port, poll)?;
-                            tally.reconnects += 1;
+                        latencies.record(now - connection.sent.unwrap_or(now));
+                        if let Some(right) = right.filter(|right| *right != status) {
+                            return Err(io::Error::other(format!("the server answered {status}, not {right}")));
                         }
+                        closes
                     }
-                    Received::Closed => {
-                        connection.reopen(self.port, poll)?;
-                        tally.reconnects += 1;
-                    }
+                };
+                if closes {
+                    connection.reopen(&self.poll)?;
                 }
                 connection.send(schedule.next(), now)?;
             }
             if events.is_empty() {
                 now = Instant::now();
                 if now - last_answer > PATIENCE {
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, "the server stopped answering"));
+                    return Err(io::Error::other("the server stopped answering"));
                 }
             }
         }
-        tally.wall = start.elapsed();
-        Ok(tally)
-    }
-}
-
-fn ignore_interruption(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
-}
-
-struct Tally {
-    latency: Histogram,
-    statuses: [u64; STATUSES],
-    reconnects: u64,
-    wall: Duration,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self { latency: Histogram::new(), statuses: [0; STATUSES], reconnects: 0, wall: Duration::ZERO }
+        Ok((latencies, start.elapsed()))
     }
 }
 
@@ -166,35 +117,37 @@ enum Received {
 
 struct Connection {
     stream: TcpStream,
+    port: u16,
     token: Token,
     buffer: Vec<u8>,
     filled: usize,
-    sent: Instant,
+    /// When the last request was sent.
+    sent: Option<Instant>,
 }
 
 impl Connection {
     fn open(port: u16, token: Token, poll: &Poll) -> io::Result<Self> {
         let stream = connect(port, token, poll)?;
-        Ok(Self { stream, token, buffer: vec![0; 16 * 1024], filled: 0, sent: Instant::now() })
+        Ok(Self { stream, port, token, buffer: vec![0; 16 * 1024], filled: 0, sent: None })
     }
 
-    fn reopen(&mut self, port: u16, poll: &Poll) -> io::Result<()> {
-        self.stream = connect(port, self.token, poll)?;
+    fn reopen(&mut self, poll: &Poll) -> io::Result<()> {
+        self.stream = connect(self.port, self.token, poll)?;
         self.filled = 0;
         Ok(())
     }
 
-    /// A request is far smaller than a socket's buffer, so it is written whole or something is wrong.
+    /// A request is far smaller than a socket's buffer, so a partial write is an error.
     fn send(&mut self, request: &[u8], now: Instant) -> io::Result<()> {
         let written = self.stream.write(request)?;
         if written != request.len() {
-            return Err(io::Error::new(io::ErrorKind::WriteZero, "a request did not fit into the socket's buffer"));
+            return Err(io::Error::other("a request did not fit into the socket's buffer"));
         }
-        self.sent = now;
+        self.sent = Some(now);
         Ok(())
     }
 
-    /// epoll tells of new bytes once, so this reads until the answer is complete or nothing is left.
+    /// epoll reports new bytes once, so this reads until the response is complete or nothing is left.
     fn receive(&mut self) -> io::Result<Received> {
         loop {
             if self.filled == self.buffer.len() {
@@ -210,7 +163,7 @@ impl Connection {
             }
             let Some(found) = answer::parse(&self.buffer[..self.filled])? else { continue };
             if found.length != self.filled {
-                return Err(io::Error::other("the server sent more than the answer"));
+                return Err(io::Error::other("the server sent more than one response"));
             }
             self.filled = 0;
             return Ok(Received::Answer { status: found.status, closes: found.closes });

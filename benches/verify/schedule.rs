@@ -1,74 +1,57 @@
-//! What the generator sends: a long list of rendered requests, each with another key, made before the clock starts.
-//! The list is read once from front to back, so it stays out of the way of the server's caches.
+//! What the generator sends: a long list of requests, each with another key, rendered before the clock starts. The list
+//! is read once from front to back, so it hardly displaces the server's caches.
 
-use crate::draw::{Draw, Zipf};
-use crate::keys::Series;
+use crate::verify::{draw::Draw, draw::Zipf, keys::Series};
 use std::sync::Arc;
 
-/// The call that is measured.
+/// The measured call.
 #[derive(Clone)]
-pub enum Route {
-    /// `GET /auth` with the key as bearer.
-    Auth,
-    /// `GET` of this path, through a gateway, with the key as bearer.
-    Through(&'static str),
-    /// `GET /api/v1/keys/current` with the key as bearer.
-    Current,
-    /// `POST /api/v1/keys/verify` with the key in the body and this verifier's key as bearer.
-    Verify { verifier: String },
+pub struct Route {
+    pub path: &'static str,
+    /// The bearer of a `POST` that has the key in its body. Without one it is a `GET` with the key as bearer.
+    pub verifier: Option<String>,
 }
 
 /// Where the keys of the requests come from.
 #[derive(Clone)]
 pub enum Source {
-    /// Issued keys, the hot ones far more often than the others.
     Zipf(Zipf),
-    /// Issued keys, each as likely as the others.
-    Uniform { keys: u64 },
+    Uniform {
+        keys: u64,
+    },
     /// Well-formed keys that were never issued.
     Unknown,
-    /// Credentials that a peer made.
+    /// A peer's credentials.
     Listed(Arc<[String]>),
 }
 
 impl Route {
-    pub fn method(&self) -> &'static str {
-        match self {
-            Self::Auth | Self::Current | Self::Through(_) => "GET",
-            Self::Verify { .. } => "POST",
-        }
+    pub const AUTH: Self = Self::get("/auth");
+    pub const CURRENT: Self = Self::get("/api/v1/keys/current");
+
+    pub const fn get(path: &'static str) -> Self {
+        Self { path, verifier: None }
     }
 
-    pub fn path(&self) -> &'static str {
-        match self {
-            Self::Auth => "/auth",
-            Self::Through(path) => path,
-            Self::Current => "/api/v1/keys/current",
-            Self::Verify { .. } => "/api/v1/keys/verify",
-        }
+    pub fn verify(verifier: &str) -> Self {
+        Self { path: "/api/v1/keys/verify", verifier: Some(verifier.to_owned()) }
     }
 
     /// Appends the bytes of one request for `key`.
     pub fn render(&self, key: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(self.method().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.path().as_bytes());
-        out.extend_from_slice(b" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ");
-        let Self::Verify { verifier } = self else {
-            out.extend_from_slice(key);
-            out.extend_from_slice(b"\r\n\r\n");
-            return;
+        let method = if self.verifier.is_some() { "POST " } else { "GET " };
+        for part in [method, self.path, " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer "] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        match &self.verifier {
+            None => [key, b"\r\n\r\n"].map(|part| out.extend_from_slice(part)),
+            Some(verifier) => {
+                let body = [&b"{\"key\":\""[..], key, b"\"}"].concat();
+                let head =
+                    format!("{verifier}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+                [head.as_bytes(), &body].map(|part| out.extend_from_slice(part))
+            }
         };
-        const OPENING: &[u8] = b"{\"key\":\"";
-        const CLOSING: &[u8] = b"\"}";
-        let length = OPENING.len() + key.len() + CLOSING.len();
-        out.extend_from_slice(verifier.as_bytes());
-        out.extend_from_slice(b"\r\nContent-Type: application/json\r\nContent-Length: ");
-        out.extend_from_slice(length.to_string().as_bytes());
-        out.extend_from_slice(b"\r\n\r\n");
-        out.extend_from_slice(OPENING);
-        out.extend_from_slice(key);
-        out.extend_from_slice(CLOSING);
     }
 }
 
@@ -112,32 +95,5 @@ impl Schedule {
         let start = if self.at == 0 { 0 } else { self.ends[self.at - 1] };
         self.at += 1;
         &self.bytes[start..self.ends[self.at - 1]]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_come_one_by_one_and_start_again_after_the_last() {
-        let mut schedule = Schedule::default();
-        schedule.fill(&Route::Auth, &Source::Uniform { keys: 10 }, 3, 5);
-        let first_round: Vec<Vec<u8>> = (0..3).map(|_| schedule.next().to_vec()).collect();
-        let second_round: Vec<Vec<u8>> = (0..3).map(|_| schedule.next().to_vec()).collect();
-        assert_eq!(first_round, second_round);
-        let text = String::from_utf8(first_round[0].clone()).unwrap();
-        assert!(text.starts_with("GET /auth HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer kb_"), "{text}");
-        assert!(text.ends_with("\r\n\r\n"));
-    }
-
-    #[test]
-    fn a_verify_call_carries_the_key_in_a_body_of_the_stated_length() {
-        let mut out = Vec::new();
-        Route::Verify { verifier: "kb_admin".into() }.render(b"kb_x", &mut out);
-        let text = String::from_utf8(out).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert_eq!(body, r#"{"key":"kb_x"}"#);
-        assert!(head.contains("Authorization: Bearer kb_admin\r\n") && head.ends_with("Content-Length: 14"), "{head}");
     }
 }

@@ -1,7 +1,6 @@
-//! Creating and revoking keys over the management API, every one durable before it is answered.
+//! Creating and revoking keys over the management API; each is durable before it is answered.
 
-use crate::client::Client;
-use crate::histogram::Histogram;
+use crate::verify::{client::Client, product::Product};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,102 +9,77 @@ use std::time::{Duration, Instant};
 /// Clients that each create a key, revoke it, and start again.
 #[derive(Clone, Copy)]
 pub struct Writers<'a> {
-    pub port: u16,
-    pub admin_key: &'a str,
-    pub clients: usize,
-    /// How often a client starts again; zero is as fast as it can.
+    pub product: &'a Product,
+    pub clients: u32,
+    /// The time from one start of a client to the next; zero is as fast as possible.
     pub pause: Duration,
 }
 
-/// What the clients did.
-pub struct Written {
-    pub created: Histogram,
-    pub revoked: Histogram,
-    pub wall: Duration,
-}
-
-impl Written {
-    fn new() -> Self {
-        Self { created: Histogram::new(), revoked: Histogram::new(), wall: Duration::ZERO }
-    }
-
-    /// Creations and revocations a second, added up.
-    pub fn rate(&self) -> f64 {
-        (self.created.total() + self.revoked.total()) as f64 / self.wall.as_secs_f64()
-    }
+/// What was done to a server while it was measured.
+#[derive(Clone, Copy, Default)]
+pub struct Outcome {
+    /// Creations and revocations, or hashed passwords, per second.
+    pub rate: f64,
+    /// Resident bytes before and max, if memory was watched, and whether they were released in time.
+    pub idle: u64,
+    pub most: u64,
+    pub is_released: bool,
 }
 
 impl Writers<'_> {
-    /// Writes until `stop` is set. The first wrong answer ends it with an error.
-    pub fn run(&self, stop: &AtomicBool) -> io::Result<Written> {
+    /// Writes until `stop` is set. A wrong response is an error.
+    pub fn run(&self, stop: &AtomicBool) -> io::Result<Outcome> {
         let start = Instant::now();
-        let mut written = Written::new();
-        thread::scope(|scope| {
-            let clients: Vec<_> =
-                (0..self.clients).map(|number| scope.spawn(move || self.write(number, stop))).collect();
-            for client in clients {
-                let one = client.join().expect("a writing client does not panic")?;
-                written.created.merge(&one.created);
-                written.revoked.merge(&one.revoked);
-            }
-            Ok::<_, io::Error>(())
+        let written: u64 = thread::scope(|scope| {
+            let write = |number| scope.spawn(move || self.write(number, stop));
+            let clients: Vec<_> = (0..self.clients).map(write).collect();
+            clients.into_iter().map(|client| client.join().expect("a client does not panic")).sum::<io::Result<u64>>()
         })?;
-        written.wall = start.elapsed();
-        Ok(written)
+        Ok(Outcome { rate: written as f64 / start.elapsed().as_secs_f64(), ..Outcome::default() })
     }
 
-    /// Writes for `length`.
-    pub fn run_for(&self, length: Duration) -> io::Result<Written> {
+    /// Creations and revocations per second.
+    pub fn run_for(&self, length: Duration) -> io::Result<f64> {
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             let running = scope.spawn(|| self.run(&stop));
             thread::sleep(length);
             stop.store(true, Ordering::Relaxed);
-            running.join().expect("writing does not panic")
+            running.join().expect("writing does not panic").map(|outcome| outcome.rate)
         })
     }
 
-    fn write(&self, number: usize, stop: &AtomicBool) -> io::Result<Written> {
-        let mut client = Client::new(self.port);
-        let mut written = Written::new();
+    fn write(&self, number: u32, stop: &AtomicBool) -> io::Result<u64> {
+        let mut client = Client::new(self.product.server.port);
+        let mut written = 0;
         // The clients take turns within a pause instead of all writing at once.
-        let mut due = Instant::now() + self.pause.mul_f64(number as f64 / self.clients as f64);
+        let mut due = Instant::now() + self.pause * number / self.clients;
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             due += self.pause;
-            let start = Instant::now();
-            let id = self.create(&mut client)?;
-            let created = Instant::now();
-            self.revoke(&mut client, &id)?;
-            written.created.record(created - start);
-            written.revoked.record(created.elapsed());
+            let id = create(self.product, &mut client)?;
+            revoke(self.product, &mut client, &id)?;
+            written += 2;
         }
         Ok(written)
     }
+}
 
-    /// Creates a key; its id.
-    pub fn create(&self, client: &mut Client) -> io::Result<String> {
-        let body = r#"{"name":"bench-write","scopes":["orders:read"]}"#;
-        let answer = client.call("POST", "/api/v1/keys", self.admin_key, body)?;
-        if answer.status != 201 {
-            return Err(refused("POST /api/v1/keys", answer.status));
-        }
-        let json = answer.json()?;
-        // The record may stand beside the key or around it.
-        let id = json["id"].as_str().or_else(|| json["key"]["id"].as_str()).or_else(|| json["record"]["id"].as_str());
-        id.map(str::to_owned).ok_or_else(|| io::Error::other("POST /api/v1/keys answered 201 without an id"))
-    }
-
-    pub fn revoke(&self, client: &mut Client, id: &str) -> io::Result<()> {
-        let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), self.admin_key, "")?;
-        if matches!(answer.status, 200 | 204) {
-            Ok(())
-        } else {
-            Err(refused("DELETE /api/v1/keys/{id}", answer.status))
-        }
+/// Creates a key and returns its id.
+pub fn create(product: &Product, client: &mut Client) -> io::Result<String> {
+    let body = r#"{"name":"bench-write","scopes":["orders:read"]}"#;
+    let answer = client.call("POST", "/api/v1/keys", Some(&product.admin_key), body)?;
+    let record: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match record["id"].as_str() {
+        Some(id) if answer.status == 201 => Ok(id.to_owned()),
+        _ => Err(io::Error::other(format!("POST /api/v1/keys answered {}", answer.status))),
     }
 }
 
-fn refused(call: &str, status: u16) -> io::Error {
-    io::Error::other(format!("{call} answered {status}"))
+pub fn revoke(product: &Product, client: &mut Client, id: &str) -> io::Result<()> {
+    let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), Some(&product.admin_key), "")?;
+    match answer.status {
+        200 | 204 => Ok(()),
+        status => Err(io::Error::other(format!("DELETE /api/v1/keys/{{id}} answered {status}"))),
+    }
 }

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 
-use super::sources;
+use super::sources_in;
 
 /// A module by its path from the crate's root.
 type Module = Vec<String>;
 
-/// The files of `src` with what each imports from others. A file that names what its own parent defines is not counted:
+/// The files of a folder with what each imports from others. A file that names what its own parent defines is not counted:
 /// a folder and its files are one thing to whoever stands outside.
 pub struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Imports {
-    pub fn read() -> Self {
-        let files: BTreeMap<Module, syn::File> = sources()
+    pub fn read(folder: &str) -> Self {
+        let files: BTreeMap<Module, syn::File> = sources_in(folder)
             .into_iter()
             .filter(|(file, _)| file != "main.rs" && !file.ends_with("tests.rs"))
             .map(|(file, text)| {

@@ -73,3 +73,17 @@ async fn a_peer_that_has_closed_but_reads_slowly_keeps_its_seat() {
     })
     .await;
 }
+
+/// A connection that has just been closed keeps its seat until the peer has acknowledged the last bytes. It must not keep
+/// it for much longer.
+#[tokio::test]
+async fn a_client_that_opens_a_connection_per_request_is_never_refused() {
+    let server = Server::with(|settings| settings.connections_per_address = 400);
+    for number in 0..4_000 {
+        let request = raw::request("GET /livez", &["Connection: close"], "");
+        let mut socket = raw::connect_from([127, 0, 0, 1], server.address);
+        socket.write_all(request.as_bytes()).unwrap();
+        let answer = raw::read(&mut socket);
+        assert_eq!(answer.status(), 200, "request {number}");
+    }
+}

@@ -1,9 +1,10 @@
 //! One task per worker that ends connections whose deadline has passed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::rt;
 use tokio::time::MissedTickBehavior;
@@ -18,12 +19,18 @@ use crate::http::seats::Seat;
 /// Maximum closed connections per worker whose peers are still reading the end of a response.
 const MAX_LINGERING: usize = 1024;
 
+/// How soon a connection whose peer has read everything releases its seat. A peer usually acknowledges the end of a
+/// response within a millisecond after we close the connection, and 40 ms at the latest (delayed ACK).
+const DRAIN: Duration = Duration::from_millis(20);
+
 /// One worker's connections.
 pub struct ConnReaper {
     /// Ids for the responses that are made in `refused`.
     pub ids: RequestIds,
     open: RefCell<Vec<Weak<ConnState>>>,
     lingering: RefCell<Vec<Lingering>>,
+    /// Whether the task that looks for drained connections runs.
+    is_draining: Cell<bool>,
 }
 
 /// A connection that is closed on our side. The system alone would let its peer take years over the rest.
@@ -35,10 +42,21 @@ struct Lingering {
     _seat: Arc<Seat>,
 }
 
+impl Lingering {
+    fn is_unread(&self) -> bool {
+        socket::queued(self.socket.as_fd()) > 0 && !socket::is_reset(self.socket.as_fd())
+    }
+}
+
 impl ConnReaper {
     /// Starts the task, which runs as long as the worker. Must be called on the worker's thread.
     pub fn start(deadlines: Deadlines, ids: RequestIds) -> Rc<Self> {
-        let reaper = Rc::new(ConnReaper { ids, open: RefCell::default(), lingering: RefCell::default() });
+        let reaper = Rc::new(ConnReaper {
+            ids,
+            open: RefCell::default(),
+            lingering: RefCell::default(),
+            is_draining: Cell::new(false),
+        });
         let (deadlines, every) = DeadlineTicks::of(deadlines);
         let ticking = Rc::clone(&reaper);
         rt::spawn(async move {
@@ -58,7 +76,7 @@ impl ConnReaper {
     }
 
     /// Keeps a socket that is about to be closed, so that a peer that reads gets the rest of its response.
-    pub fn leave<T: Socket>(&self, stream: &T) {
+    pub fn leave<T: Socket>(self: &Rc<Self>, stream: &T) {
         let seated = stream.seated();
         let queued = socket::queued(seated.as_fd());
         if queued == 0 {
@@ -71,6 +89,19 @@ impl ConnReaper {
         // Fails if it was shut down before.
         let _ = rustix::net::shutdown(&socket, rustix::net::Shutdown::Write);
         lingering.push(Lingering { socket, queued, reader: Reader::begin(0), _seat: seated.seat() });
+        if !self.is_draining.replace(true) {
+            rt::spawn(Rc::clone(self).drain());
+        }
+    }
+
+    /// Releases connections as soon as their peers have read everything, until none is left. A client that opens a
+    /// connection per request would otherwise fill its share of seats with closed ones.
+    async fn drain(self: Rc<Self>) {
+        while !self.lingering.borrow().is_empty() {
+            rt::time::sleep(DRAIN).await;
+            self.lingering.borrow_mut().retain(Lingering::is_unread);
+        }
+        self.is_draining.set(false);
     }
 
     fn tick(&self, deadlines: &DeadlineTicks) {
@@ -87,7 +118,7 @@ impl ConnReaper {
             if is_too_slow {
                 socket::reset_when_closed(kept.socket.as_fd());
             }
-            queued > 0 && !is_too_slow && !socket::is_reset(kept.socket.as_fd())
+            !is_too_slow
         });
     }
 }

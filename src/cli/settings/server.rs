@@ -1,4 +1,4 @@
-//! Settings of the listeners: addresses, connections, and the headers that depend on who asks.
+//! Settings of the listeners: addresses, workers, connections, trusted proxies, CORS and HSTS.
 
 use clap::{ArgAction, Args};
 use serde::Deserialize;
@@ -39,7 +39,7 @@ pub struct ServerSection {
     /// Serve Envoy's ext_authz over gRPC on this separate address; only Envoy should be able to reach it
     #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
     grpc_listen: Option<Given>,
-    /// GivenBy allowed to read API responses (CORS), scheme, host and port; exact match, repeatable
+    /// Origin allowed to read API responses (CORS): scheme, host and port; exact match, repeatable
     #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
     cors_origin: Option<Given>,
     /// Value of Strict-Transport-Security, which is sent if the public URL is https, or off [default:
@@ -68,7 +68,7 @@ impl ServerSection {
     }
 }
 
-/// Each range by itself, so that a message names the one that is wrong, and then all of them.
+/// Parses each range by itself first, so that a message names the one that is wrong.
 fn networks(given: &Given) -> Result<Networks> {
     given.parse_entries(|text| Networks::parse([text]))?;
     let texts = given.entries()?;

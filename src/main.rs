@@ -1,4 +1,4 @@
-//! The program: parses its words, runs one command, turns the outcome into an exit code.
+//! The program: parses its arguments, runs one command and turns the outcome into an exit code.
 
 use std::process::ExitCode;
 

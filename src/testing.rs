@@ -1,5 +1,5 @@
-//! What the tests need of the inside and no user of the program does. Every other item of this crate is private to it,
-//! so that the compiler finds what nobody uses.
+//! The internal items that tests need. Every other item of this crate is private, so that the compiler finds what
+//! nobody uses.
 
 pub use crate::ambient::{Clock, ManualClock, SeededEntropy};
 pub use crate::auth::caller::Asking;

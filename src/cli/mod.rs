@@ -18,7 +18,7 @@ use crate::model::foreign_text::message_without_keys;
 pub use args::{Cli, Command};
 use settings::Settings;
 
-/// How long to wait for the log's last lines to be written, if nobody reads them.
+/// Maximum time to wait for the log's last lines to be written, in case nobody reads them.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Exits with 0 (done), 1 (refused or failed) or 2 (wrong usage).
@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let text = error.render().to_string();
             match message_without_keys(&text) {
-                Cow::Borrowed(_) => drop(error.print()), // a closed stderr leaves nowhere to say so
+                Cow::Borrowed(_) => drop(error.print()), // if stderr is closed, there is nowhere to report it
                 Cow::Owned(_) => output::say(text.trim_end()),
             }
             return ExitCode::from(2);
@@ -64,7 +64,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         json: cli.global.json,
     };
     let done = match cli.command {
-        // Its flags are in `settings`, like those of every command.
+        // All flags of `serve` are settings, so they are in `settings`.
         Command::Serve(_) => commands::serve::run(&context, settings.serve()?),
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),

@@ -17,7 +17,7 @@ pub fn run(context: &Context) -> Result<()> {
     if findings.is_empty() {
         let more = match revoked_keys {
             Some(revoked) => format!("{revoked} revoked keys are on record."),
-            None => "Its version is older: its records were not read one by one.".to_owned(),
+            None => "It is of an older version, so its records were not read one by one.".to_owned(),
         };
         output::say(&format!("{} is sound. {more}", context.database.display()));
         return Ok(());

@@ -32,7 +32,7 @@ impl Context {
         let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
         let auth = Auth::open(&self.database, purpose, self.consent, clock, entropy, prefixes)?;
         if self.consent.older_database {
-            // The work is on the writer's thread, so any executor will do.
+            // The work is done on the writer's thread, so any executor will do.
             let accepted = futures_executor::block_on(auth.note_acceptance())?;
             output::say(&match accepted {
                 Some(what) => format!(

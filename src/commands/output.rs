@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::model::characters::is_deceptive;
 use crate::model::foreign_text::message_without_keys;
 
-/// Prints a message; in the server, in order with the lines of the log. It may repeat an argument or a line of a file,
-/// and a key given there by mistake must not reach the log of a terminal or of a CI job.
+/// Prints a message; in the server, in order with the lines of the log. Keys are removed: a message may repeat an
+/// argument or a line of a file, and a key given there by mistake must not reach a terminal or the log of a CI job.
 pub fn say(text: &str) {
     let text = message_without_keys(text);
     if !log::print(&text) {
@@ -24,7 +24,7 @@ pub fn say(text: &str) {
     }
 }
 
-/// stdout as a file. The standard library's own ignores a write to a descriptor that is closed or only for reading.
+/// stdout as a file. The standard library's stdout silently drops what is written to a closed or read-only descriptor.
 pub fn stdout() -> io::Result<File> {
     if was_closed(Stream::Stdout) {
         return Err(io::Error::other("it is closed"));
@@ -50,8 +50,8 @@ pub fn write(data: &[u8]) -> Result<()> {
     }
 }
 
-/// Prints a line that must not be lost: here a reader that is gone is an error too, and so is a file that cannot store
-/// the line.
+/// Prints a line that must not be lost. Unlike for [`write`], a reader that is gone is an error; so is a file that
+/// cannot store the line.
 pub fn deliver(text: &str) -> io::Result<()> {
     let mut stdout = stdout()?;
     stdout.write_all(format!("{text}\n").as_bytes())?;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::input::{self, Text, Unpaired};
 use crate::error::{Error, Result};
 
-/// More than the longest password, so that a longer one is refused and not cut off.
+/// More than the longest password, so that a longer one is refused, not truncated.
 const MAX_BYTES: u64 = 2048;
 
 pub fn read(from_stdin: bool) -> Result<String> {

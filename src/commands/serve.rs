@@ -25,7 +25,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     actix_web::rt::System::new().block_on(async move {
         signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;
-        // Before anything listens: a server that has answered a request must also obey a signal.
+        // Signals are handled before anything listens: a server that has answered a request must also obey a signal.
         let mut stops = StopSignals::listen()?;
         let hangups = Hangups::listen()?;
         let auth = context.auth(Purpose::Serve, settings.auth.prefixes.clone())?;
@@ -49,10 +49,10 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
             second.abort();
         });
         let ended = running.server.await;
-        // However the server ended, nothing that was queued is lost.
+        // However the server ended, this writes what is still queued.
         running.site.auth.close();
         tracing::info!("stopped");
-        ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server ended: {error}")))
+        ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server stopped: {error}")))
     })
 }
 
@@ -62,13 +62,13 @@ pub fn start(auth: Auth, settings: ServeSettings) -> Result<RunningServer> {
     let auth = auth.with(&chosen);
     auth.start_collecting(chosen.usage_retention)?;
     let bound = Bound::bind(http, auth.now())?;
-    // Tokens name the public URL as their issuer, which may be known only now.
+    // Tokens name the public URL as their issuer, and it may be known only now.
     auth.start_signing(chosen.signing, bound.public_url())?;
     bound.serve(auth)
 }
 
-/// Keys pass through memory: no core dump, and no debugger of the same user (prctl(2), PR_SET_DUMPABLE).
-/// From here on the process's files below `/proc` belong to root; it can still read those that it needs itself.
+/// Prevents core dumps and debuggers of the same user, because keys pass through memory (prctl(2), PR_SET_DUMPABLE).
+/// From here on the process's files below `/proc` belong to root; it can still read those that it needs.
 fn keep_memory_to_ourselves() -> Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
@@ -112,7 +112,7 @@ async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
         let site = site.clone();
         let _ = tokio::task::spawn_blocking(move || match &site.certificates {
             Some(certificates) => certificates.reload(site.auth.now()),
-            None => tracing::info!("SIGHUP: nothing to read again, since --tls-cert is not set"),
+            None => tracing::info!("SIGHUP: nothing to read again, because --tls-cert is not set"),
         })
         .await; // the outcome is in the log
     }
@@ -131,8 +131,8 @@ fn warn_about_plain_http(running: &RunningServer) {
     if let Some(grpc) = running.grpc.as_ref().filter(|grpc| is_reachable(grpc.addresses())) {
         tracing::warn!(
             listen = shown(grpc.addresses()),
-            "--grpc-listen is plain HTTP/2 on an address that others can reach, and it believes the client address that \
-             it is given. Let only Envoy reach it"
+            "--grpc-listen is plain HTTP/2 on an address that others can reach, and it trusts the client address that \
+             each request names. Let only Envoy reach it"
         );
     }
 }

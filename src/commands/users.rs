@@ -88,7 +88,7 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
                 let user = auth.user_by_email(&asking, &email).await?;
                 let typed = password::read(password_stdin)?;
                 auth.change_user(&asking, user.id, UserChange::default(), Some(&typed), Basis::Anything).await?;
-                output::say(&format!("Set the password of {}, and ended the sessions and tokens.", user.email));
+                output::say(&format!("Set the password of {}, and ended their sessions and tokens.", user.email));
                 Ok(())
             }
             UsersCommand::Deactivate { email } => {
@@ -117,7 +117,7 @@ fn set_active(active: bool) -> UserChange {
     UserChange { role: None, active: Some(active) }
 }
 
-/// Finds a user by email or id: a user whose email is damaged has no other name.
+/// Finds a user by email or id; a user whose email is damaged can be named only by id.
 async fn find(auth: &Auth, asking: &Asking, name: &str) -> Result<User> {
     match UserId::parse(name) {
         Ok(id) => auth.user(asking, id).await,
@@ -140,7 +140,7 @@ fn list(context: &Context, users: Vec<User>) -> Result<()> {
             user.created_at.to_string(),
         ]
     };
-    output::table(&["E-MAIL", "ROLE", "STATE", "KEYS", "CREATED"], users.iter().map(row))
+    output::table(&["EMAIL", "ROLE", "STATE", "KEYS", "CREATED"], users.iter().map(row))
 }
 
 fn show(context: &Context, user: &User) -> Result<()> {
@@ -149,7 +149,7 @@ fn show(context: &Context, user: &User) -> Result<()> {
     }
     output::facts(&[
         ("id", user.id.to_string()),
-        ("e-mail", user.email.to_string()),
+        ("email", user.email.to_string()),
         ("role", user.role.as_str().to_owned()),
         ("state", if user.active { "active" } else { "deactivated" }.to_owned()),
         ("keys", user.keys.to_string()),

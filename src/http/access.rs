@@ -4,7 +4,7 @@
 /// The credential that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// None.
+    /// No credential.
     Public,
     /// A user's session.
     SignedIn,
@@ -16,8 +16,8 @@ pub enum Access {
     Scope(&'static str),
     /// Email and password, in a header or in the body.
     Password,
-    /// A key as an OAuth client, with its ID and itself, in a header or in the form.
+    /// A key as an OAuth client: its ID and the key, in a header or in the form.
     Client,
-    /// The same, or a key as in the rest of the API.
+    /// A key as an OAuth client, or as in the rest of the API.
     ClientOrKey,
 }

@@ -1,4 +1,4 @@
-//! HTTP Basic (RFC 7617) for the token endpoint only: email and password of a program's user.
+//! HTTP Basic (RFC 7617), for the token endpoint only: the email and password of the user for whom a program asks.
 
 use std::future::{Ready, ready};
 
@@ -58,7 +58,7 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
     let basic = lines.next().and_then(|value| encoded(value.as_bytes()));
     let brings_key = match credential(headers) {
         Credential::None => false,
-        // Beside Basic, an empty garbled credential is an empty X-API-Key.
+        // With Basic, this means that there is an empty X-API-Key, which does not count.
         Credential::Garbled(b"") => basic.is_none(),
         _ => true,
     };

@@ -78,7 +78,7 @@ pub enum Holder {
 pub struct Held {
     digest: Digest,
     origin: Origin,
-    /// The response to anything but a revocation.
+    /// The response if the key is not revoked.
     unjudged: Problem,
 }
 

@@ -30,7 +30,7 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, 
     if announced.is_some_and(|length| length > MOST) {
         return Err(too_large());
     }
-    // The full capacity, so that it never moves and leaves no copy behind.
+    // The full capacity is reserved, so that the body never moves and leaves no copy behind.
     let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MOST)));
     let read = async {
         while let Some(chunk) = payload.next().await {
@@ -172,7 +172,7 @@ fn misfit(path: &str, error: &serde_json::Error) -> Problem {
         ..Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_field",
-            format!("The body does not fit at {place}: {shape}"),
+            format!("The body is not as expected at {place}: {shape}"),
         )
     }
 }

@@ -13,8 +13,8 @@ pub enum Credential<'a> {
     Key(&'a [u8]),
     /// No credential, or one of another scheme (Basic, Digest), which is not ours.
     None,
-    /// A header for keys with text that cannot be a key, or a key in a form that is not read. Empty if there is
-    /// nothing to read.
+    /// A header for keys whose text cannot be a key, or a key in an unsupported form. Empty if there is no text to
+    /// examine.
     Garbled(&'a [u8]),
     /// Two different keys, or two `Authorization` headers that can each contain one.
     Ambiguous,
@@ -42,8 +42,8 @@ pub fn credential(headers: &HeaderMap) -> Credential<'_> {
     }
 }
 
-/// Whether text that is not a key may contain one: a key of ours inside other text, or any text in quotes or after the
-/// scheme, which belongs in the other header.
+/// Whether text that is not a key may contain one: a key of ours inside other text, or any text in quotes, in angle
+/// brackets or after `Bearer`.
 pub fn has_more_than_a_key(text: &[u8]) -> bool {
     let has_scheme = text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
     has_scheme
@@ -53,7 +53,7 @@ pub fn has_more_than_a_key(text: &[u8]) -> bool {
 
 /// The headers that may have contained a key, which an API behind a gateway does not need. An `Authorization` header
 /// of another scheme belongs to the application.
-#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only Envoy's gRPC takes headers away"))]
+#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only Envoy's gRPC removes headers"))]
 pub fn spent(headers: &HeaderMap) -> &'static [&'static str] {
     let mut lines = headers.get_all(header::AUTHORIZATION).map(|value| value.as_bytes()).peekable();
     let is_own = |value: &[u8]| !trim(value).is_empty() && matches!(Authorization::read(value), Authorization::Other);
@@ -86,7 +86,7 @@ impl<'a> Authorization<'a> {
             Some(0) => Authorization::Slip,
             Some(blanks) => {
                 let token = trim(&rest[blanks..]);
-                // This does not stop early, so that the compiler can check sixteen bytes at a time.
+                // The loop does not stop early, so that the compiler can check sixteen bytes at a time.
                 let has_blank = token.iter().fold(false, |found, byte| found | byte.is_ascii_whitespace());
                 match (token.is_empty(), has_blank) {
                     (true, _) => Authorization::Blank,

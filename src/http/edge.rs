@@ -32,7 +32,7 @@ pub struct Edge<A> {
 enum Serves {
     /// Gateways, programs and people.
     All,
-    /// Prometheus: nothing for gateways, no pages, nothing for other sites.
+    /// Prometheus. It serves no gateways and no pages, and sends no CORS headers.
     Metrics,
 }
 
@@ -122,8 +122,8 @@ fn guarded(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answerin
     })
 }
 
-/// A request that counts as sixteen in the latency histogram.
-#[expect(clippy::disallowed_methods, reason = "how long a request took, for the metrics alone")]
+/// Serves one request in sixteen, and adds its time to the latency histogram.
+#[expect(clippy::disallowed_methods, reason = "how long a request took, only for the metrics")]
 fn timed(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering {
     let started = Instant::now();
     let answer = guarded(site, request, id);
@@ -131,7 +131,7 @@ fn timed(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering 
     answer
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a request took, for the log alone")]
+#[expect(clippy::disallowed_methods, reason = "how long a request took, only for the log")]
 async fn dispatch<S, B>(
     app: Rc<S>,
     site: SiteRef,
@@ -179,8 +179,8 @@ where
 }
 
 /// What the log and an error page need to know about a request that has been consumed by then. It has no path, only
-/// whether the path is for programs, and only methods of RFC 9110: anything else is a stranger's text and may contain a
-/// key.
+/// whether the path is for programs, and only methods of RFC 9110: anything else comes from the client and may contain
+/// a key.
 struct RequestSummary {
     method: Option<Method>,
     is_for_programs: bool,
@@ -222,7 +222,7 @@ where
         }
         Ok(Err(error)) => match error.as_error::<Problem>() {
             Some(problem) => (Err(problem.clone()), None),
-            // What actix itself refuses, such as a malformed path parameter.
+            // An error from actix itself.
             None => (Err(by_status(error.as_response_error().status_code())), None),
         },
         Err(_) => {

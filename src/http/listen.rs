@@ -1,5 +1,5 @@
-//! An actix server over connections with deadlines ([`super::connection`]). This does what `HttpServer` does, which
-//! cannot take another type of stream.
+//! An actix server over connections with deadlines ([`super::connection`]). It replaces `HttpServer`, which accepts no
+//! other type of stream.
 
 use std::future::{Future, ready};
 use std::io;
@@ -33,12 +33,12 @@ pub struct ServerLimits {
     pub workers: usize,
     /// Maximum connections per worker.
     pub connections: usize,
-    /// The connections of each address.
+    /// Counts the connections of each address.
     pub seats: Arc<Seats>,
     pub deadlines: Deadlines,
     /// How long requests in flight can take to finish after the signal to stop.
     pub stop_seconds: u64,
-    /// Makes the start of a worker's request ids.
+    /// Returns the start of a worker's request ids.
     pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,
 }
 
@@ -98,12 +98,12 @@ where
 fn started(mut server: Server) -> Result<Server> {
     match (&mut server).now_or_never() {
         None => Ok(server),
-        Some(Ok(())) => Err(Error::unavailable("the server ended at its start")),
+        Some(Ok(())) => Err(Error::unavailable("the server stopped while it was starting")),
         Some(Err(error)) => Err(Error::unavailable(format!("the workers cannot be started: {error}"))),
     }
 }
 
-/// Closes the connection at once if its address has its share already: a response would cost more than it is worth.
+/// Closes the connection at once if its address has reached its maximum; a response would cost more than it is worth.
 fn seat(seats: &Arc<Seats>, stream: TcpStream) -> io::Result<Seated> {
     let seat = seats.take(stream.peer_addr().ok().into());
     let seat = seat.ok_or_else(|| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections"))?;
@@ -136,7 +136,7 @@ where
         .graceful_shutdown_signal(stopping)
         // The reaper ends idle connections, without a timer per request.
         .keep_alive(KeepAlive::Os)
-        // This is for a connection's first head, which gets 408.
+        // This applies to a connection's first head only; the response is 408.
         .client_request_timeout(deadlines.head)
         .client_disconnect_timeout(LINGER)
         .on_connect_ext(|connection: &Connection<T>, data| {

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 
 /// How many connections the kernel queues until we accept them.
 const BACKLOG: i32 = 1024;
-/// How many ports are tried if the one that the system chose is free on one address only.
+/// Maximum ports to try if one that the system chose for one address is in use on another.
 const TRIES: usize = 20;
 
 /// `192.0.2.7:8080`, `[2001:db8::7]:8080`, `localhost:8080`, `keys.internal:8080`, `:8080`.
@@ -66,7 +66,7 @@ impl ListenAddress {
         self.port
     }
 
-    /// Whether it means every address of the machine, so that it does not tell which one people can open.
+    /// Whether it means every address of the machine. It then does not show which one people can open.
     pub fn is_every(&self) -> bool {
         match &self.host {
             Host::Every => true,
@@ -198,7 +198,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Without it a restart would have to wait until the system forgets the last server's connections.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
-        // IPv4 too, whatever the machine's default is.
+        // The socket accepts IPv4 too, whatever the machine's default is.
         sockopt::set_ipv6_v6only(&socket, false)?;
     }
     bind(&socket, &address)?;

@@ -1,5 +1,5 @@
-//! The only place that uses actix and askama. A handler parses the request, calls one function of `auth` and renders
-//! the response.
+//! The only place that uses askama and, apart from `commands/serve`, actix. A handler parses the request, calls one
+//! function of `auth` and renders the response.
 
 mod access;
 mod api;

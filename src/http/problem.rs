@@ -33,7 +33,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 const AFTER_ID: &str = "\"}";
 
 thread_local! {
-    /// Rendered bodies, so that a flood of bad keys costs little. There are few, because few texts are fixed.
+    /// Rendered bodies, so that a flood of bad keys costs little. There are few, because only fixed texts are kept.
     static RENDERED: RefCell<Vec<Rendered>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -131,7 +131,7 @@ impl Problem {
         }
     }
 
-    /// The request seems to contain a key in a form that is not read. This is judged by form only and does not reveal
+    /// The request seems to contain a key in an unsupported form. Only the form is examined, so this does not reveal
     /// whether the key is valid.
     pub fn unreadable_key() -> Self {
         let detail = "No key can be read in this request. Send it as `Authorization: Bearer <key>` or as \
@@ -248,7 +248,7 @@ impl Problem {
     /// The body up to the value of its last member, the id.
     fn body_before_id(&self) -> String {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        // Both can repeat input.
+        // Both can repeat input, which may contain a key.
         let detail = message_without_keys(&self.detail);
         let field = self.field.as_deref().map(message_without_keys);
         let body = ProblemBody {
@@ -369,8 +369,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Handlers return problems as errors. The edge turns this marker into a body with the request's id: JSON or, for the
-/// dashboard, a page.
+/// Handlers return problems as errors. The edge turns the problem in the response's extensions into a body with the
+/// request's id: JSON or, for the dashboard, a page.
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         self.status

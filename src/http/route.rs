@@ -14,7 +14,7 @@ pub struct Route {
     pub path: &'static str,
     pub access: Access,
     handler: fn() -> actix_web::Route,
-    /// Its description in the OpenAPI document; `None` for what only browsers call.
+    /// The description in the OpenAPI document; `None` for routes that only browsers call.
     describe: Option<fn() -> Operation>,
 }
 
@@ -53,7 +53,7 @@ impl Route {
     }
 }
 
-/// Adds the routes to the app. A path refuses other methods with 405 and the list of its own.
+/// Adds the routes to the app. A path refuses other methods with 405 and the list of its methods.
 pub fn add(app: &mut ServiceConfig, routes: &'static [Route]) {
     let mut paths: Vec<&str> = Vec::new();
     for route in routes {

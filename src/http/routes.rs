@@ -1,5 +1,5 @@
-//! All routes, one line each: who can call it, which is what the extractor in the handler's signature (`Bearer`,
-//! `SignedIn`, `AdminOnly`, a form) enforces, its handler, and its description for programs. `gateway` handles `/auth…`
+//! All routes, one line each: who can call it, its handler, and its description for programs. The extractor in the
+//! handler's signature (`Bearer`, `SignedIn`, `Admin`, a form) enforces who can call it. `gateway` handles `/auth…`
 //! before routing.
 
 use actix_web::web::{self, PathConfig, QueryConfig, ServiceConfig, to};
@@ -20,7 +20,7 @@ const USERS: super::access::Access = Scope(ScopeName::USERS);
 const EVENTS: super::access::Access = Scope(ScopeName::EVENTS);
 const VERIFY: super::access::Access = Scope(ScopeName::VERIFY);
 
-/// For programs, then for browsers. Of two paths that match a request, the first one counts.
+/// Routes for programs, then for browsers. If two paths match a request, the first one is used.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route::api("GET", "/api/v1/keys/current", Key, || to(api::keys::current::show), api::keys::current::show_operation),

@@ -1,5 +1,5 @@
-//! How many connections of a listener one address (IPv6: one /64) holds, so that it cannot take all of them. They are
-//! counted when a connection is accepted and when it ends; requests do not use this.
+//! Limits how many connections of a listener one address (IPv6: one /64) holds, so that it cannot take all of them.
+//! They are counted when a connection is accepted and when it ends, not at each request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,7 @@ impl Seats {
         Some(Seat(Some((Arc::clone(self), from))))
     }
 
-    /// Logs the first, tenth, hundredth … refusal, since a refused client tries again.
+    /// Logs only the first, tenth, hundredth … refusal, because a refused client tries again.
     fn tell(&self, from: Neighbourhood) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if 10_u64.pow(refused.ilog10()) == refused {

@@ -13,8 +13,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The start of every gateway response. It has fewer headers, because no browser renders it and there are 100,000 per
-/// second.
+/// The start of every gateway response. It has fewer headers, because no browser renders it and there can be 100,000
+/// per second.
 pub fn lean(id: &RequestId) -> Response<()> {
     let mut response = Response::with_body(StatusCode::OK, ());
     let headers = response.headers_mut();

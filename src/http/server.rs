@@ -34,7 +34,7 @@ pub struct RunningServer {
     pub address: SocketAddr,
     /// The main listener's addresses: several if its name resolves to several.
     pub addresses: Vec<SocketAddr>,
-    /// Whether no public URL was given, and the addresses do not tell which one people can open.
+    /// Whether the public URL is a guess: none was given, and the server listens on every address.
     pub is_url_a_guess: bool,
     pub site: SiteRef,
     /// Watches the certificate's files, if there are any, until this is dropped.
@@ -82,7 +82,7 @@ impl Bound {
     pub fn serve(self, auth: Auth) -> Result<RunningServer> {
         let Bound { settings, certificates, addresses, is_url_a_guess, .. } = self;
         let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
-        // Named after the settings, so that a session outlives a restart on another free port.
+        // The names depend on the URL in the settings, so that a session outlives a restart on another free port.
         let cookies = CookieNames::new(&self.configured_url, auth.installation());
         let site = web::Data::new(Site { certificates: certificates.clone(), cookies, ..Site::new(auth, settings) });
         let shared = site.clone();
@@ -124,7 +124,7 @@ fn ids(site: &SiteRef) -> Arc<dyn Fn() -> [u8; 8] + Send + Sync> {
 /// Stops in this order: `/readyz` reports not ready, no new connections, requests in flight finish, the store closes.
 pub async fn stop(site: &Site, handle: &ServerHandle, grpc: Option<GrpcListener>) {
     site.stopping.store(true, Ordering::Release);
-    // First, because the process ends with the main server.
+    // The gRPC listener stops first, because the process ends with the main server.
     if let Some(grpc) = grpc {
         grpc.stop().await;
     }

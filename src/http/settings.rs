@@ -16,8 +16,8 @@ use crate::model::{Networks, Policies};
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: ListenAddress,
-    /// The only source of links, issuers and cookie attributes. If the operator gives none, it is the address that was
-    /// bound.
+    /// The only source of links, issuers and cookie attributes. If the operator gives none, it is derived from the
+    /// listen address.
     pub public_url: PublicUrl,
     /// Peers whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Networks,

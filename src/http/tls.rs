@@ -100,8 +100,8 @@ impl Certificates {
         seen.stamps = stamps;
     }
 
-    /// Reads the files again if they have changed. If they do not match, it tries again each time, because the other
-    /// file can follow at any moment, but logs the error once.
+    /// Reads the files again if they have changed. If they cannot be used, it tries again each time, because the other
+    /// file may follow at any moment, but logs the same error only once.
     fn look(&self, now: Time) {
         let mut seen = self.seen();
         let stamps = stamps(&self.files);

@@ -46,7 +46,7 @@ impl DatabaseSection {
         Ok(PathBuf::from(path))
     }
 
-    /// `older_database` is a flag of the command line alone, because it counts once.
+    /// `older_database` can be given only as a flag, because it applies to one run.
     pub fn consent(&self, older_database: bool) -> Result<Consent> {
         let network_file_system = match &self.allow_network_filesystem {
             None => false,

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 const PREFIX: &str = "KEYBEARER_";
 const CONFIG: &str = "KEYBEARER_CONFIG";
 
-/// Moves the variables into the help texts. clap is not to read them itself: it would read those of `serve` for no
-/// other command, and take a blank one for a value.
+/// Moves the variables into the help texts. clap must not read them itself: it would read those of `serve` only for
+/// that command, and a blank variable would count as a value.
 pub fn documented(command: Command) -> Command {
     let documented = |arg: Arg| match arg.get_env() {
         Some(name) => {
@@ -35,7 +35,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the variables of a process; `command` knows the settings.
+    /// Reads the variables of a process; `command` defines the settings.
     pub fn read(command: &Command, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self> {
         let settings = known(command);
         let names: Vec<&str> = settings.iter().map(|setting| variable(setting)).collect();
@@ -52,7 +52,8 @@ impl Environment {
                 }
                 return Err(unknown(name, &names));
             };
-            // Trimmed, since a file of variables easily adds blanks: paths too, and none begins or ends with one.
+            // All values are trimmed, because blanks easily slip into a file of variables. So are paths, which are not
+            // expected to begin or end with a blank.
             let Some(text) = text else {
                 return Err(Error::invalid("usage", format!("{name} is not UTF-8. Set it again, as text.")));
             };
@@ -66,10 +67,10 @@ impl Environment {
     }
 }
 
-/// Whether a container platform sets this variable (here without its prefix) beside a service whose name is or begins
-/// with `keybearer`: Kubernetes
-/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>) and Docker's
-/// links (<https://docs.docker.com/engine/network/links/#environment-variables>).
+/// Whether this variable (without its prefix) is one that a container platform sets for a service whose name is or
+/// begins with `keybearer`: Kubernetes
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>) and Docker's links
+/// (<https://docs.docker.com/engine/network/links/#environment-variables>).
 fn is_injected(name: &str, value: &str, known: &[&str]) -> bool {
     let words: Vec<&str> = name.split('_').collect();
     let is_service = words.ends_with(&["SERVICE", "HOST"]) || words.windows(2).any(|pair| pair == ["SERVICE", "PORT"]);
@@ -78,8 +79,8 @@ fn is_injected(name: &str, value: &str, known: &[&str]) -> bool {
     is_service || is_port || is_port_detail(&words) || is_link(&words, value, known)
 }
 
-/// `NAME`, `1_NAME` or `DB_NAME` with `/consumer/alias`, and `ENV_FOO` or `1_ENV_FOO`: a link to the container
-/// `keybearer`, `keybearer_1` or `keybearer-db`.
+/// Whether Docker sets this variable for a link to the container `keybearer`, `keybearer_1` or `keybearer-db`: `NAME`,
+/// `1_NAME` or `DB_NAME` with the value `/consumer/alias`, or `ENV_FOO` or `1_ENV_FOO`.
 fn is_link(words: &[&str], value: &str, known: &[&str]) -> bool {
     if words[..words.len() - 1].contains(&"ENV") {
         return true;
@@ -94,8 +95,8 @@ fn is_link(words: &[&str], value: &str, known: &[&str]) -> bool {
     !consumer.is_empty() && !linked.is_empty() && (is_linked || !is_setting)
 }
 
-/// `PORT_8080_TCP`, `METRICS_PORT_9464_TCP_ADDR`, `PORT_8080_TCP_START`: a port's number, its protocol and, in some,
-/// one of its details.
+/// Whether the name consists of a port's number, its protocol and possibly one of its details: `PORT_8080_TCP`,
+/// `METRICS_PORT_9464_TCP_ADDR`, `PORT_8080_TCP_START`.
 fn is_port_detail(words: &[&str]) -> bool {
     let mut words = words.iter().copied().skip_while(|word| *word != "PORT").skip(1);
     let is_number = words.next().is_some_and(|port| port.parse::<u16>().is_ok());

@@ -30,12 +30,13 @@ pub struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// The file that a flag names, or else the environment; or else the usual one, if it exists.
+    /// Reads the file that the flag names, else the one that the environment names, else the usual one if it exists.
     pub fn find(known: &[&Arg], flag: Option<&Path>, variable: Option<&Path>) -> Result<Self> {
         match (flag, variable) {
             (Some(path), _) => Self::read(known, path, &format!("--config {}", path.display())),
             (None, Some(path)) => Self::read(known, path, &format!("KEYBEARER_CONFIG={}", path.display())),
-            // A link that leads nowhere is there: whoever made it meant its settings to count.
+            // A dangling link counts as a settings file, so it is an error: whoever created it expects its settings to
+            // apply.
             (None, None) => match fs::symlink_metadata(USUAL) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
                 _ => Self::read(known, &PathBuf::from(USUAL), USUAL),
@@ -63,7 +64,10 @@ impl SettingsFile {
                 return Err(unknown(&shown, &key, known.map(|setting| name(setting)).chain([POLICY])));
             };
             let Some(value) = plain(&value, setting) else {
-                return Err(Error::invalid("usage", format!("{key} in {shown}: write a text or a number.")));
+                return Err(Error::invalid(
+                    "usage",
+                    format!("{key} in {shown}: write a string, a number, true or false."),
+                ));
             };
             settings.insert(setting, Given::new(GivenBy::File(key, shown.clone()), value));
         }
@@ -72,7 +76,7 @@ impl SettingsFile {
     }
 }
 
-/// The value as text; a list, where the setting takes one, with commas.
+/// The value as text. A list, if the setting accepts one, is joined with commas.
 fn plain(value: &Value, setting: &Arg) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -67,7 +67,7 @@ impl Given {
         self.origin.name()
     }
 
-    /// The error of a value that breaks a rule.
+    /// The error for a value that breaks a rule.
     pub fn wrong(&self, rule: impl Display) -> Error {
         let shown = self.origin.with(self.text.to_string_lossy().trim());
         Error::invalid("usage", format!("{shown}: {rule}"))
@@ -89,7 +89,7 @@ impl Given {
         }
     }
 
-    /// A time span that satisfies `is_allowed`, which `rule` says in words.
+    /// Parses a time span that must satisfy `is_allowed`; `rule` is the message if it does not.
     pub fn span(&self, is_allowed: impl Fn(Duration) -> bool, rule: &str) -> Result<Duration> {
         parse_span(self.text()?).filter(|span| is_allowed(*span)).ok_or_else(|| self.wrong(rule))
     }
@@ -112,7 +112,7 @@ impl Given {
         self.entries()?.iter().map(|entry| entry.parse(&parse)).collect()
     }
 
-    /// One list of two: a flag can be repeated.
+    /// Joins two lists, because a flag can be repeated.
     pub fn and(mut self, other: Given) -> Self {
         self.text.push(",");
         self.text.push(other.text);
@@ -120,7 +120,7 @@ impl Given {
     }
 }
 
-/// What clap makes of a flag's value.
+/// Makes clap parse a flag's value as `Given`.
 impl ValueParserFactory for Given {
     type Parser = FlagParser;
 

@@ -1,4 +1,4 @@
-//! Settings of keys and of the counts of their use.
+//! Settings of keys and their usage counts.
 
 use clap::{ArgAction, Args};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub struct KeysSection {
 }
 
 impl KeysSection {
-    /// Commands need these too.
+    /// Commands other than `serve` need these too.
     pub fn prefixes(&self) -> Result<Vec<KeyPrefix>> {
         let mut prefixes = vec![KeyPrefix::parse("kb")?];
         set(&mut prefixes, &self.key_prefix, |given| given.parse_entries(KeyPrefix::parse))?;

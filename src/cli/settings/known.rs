@@ -1,4 +1,4 @@
-//! Which settings there are, as clap's definition of the flags says: the arguments with a variable beside the flag.
+//! The list of settings, from clap's definition of the flags: the arguments that also have an environment variable.
 
 use clap::{Arg, Command};
 
@@ -8,17 +8,17 @@ pub fn known(command: &Command) -> Vec<&Arg> {
     command.get_arguments().chain(serve).filter(|arg| arg.get_env().is_some()).collect()
 }
 
-/// As in the settings file: `public-url`.
+/// The setting's name in the settings file: `public-url`.
 pub fn name(setting: &Arg) -> &str {
     setting.get_long().unwrap_or_default()
 }
 
-/// As in the environment: `KEYBEARER_PUBLIC_URL`.
+/// The setting's name in the environment: `KEYBEARER_PUBLIC_URL`.
 pub fn variable(setting: &Arg) -> &str {
     setting.get_env().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// The name that is most like this one, if any is like it.
+/// The known name that is most similar to this one, if any is similar enough.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let by_likeness = known.into_iter().map(|other| (strsim::jaro(name, other), other));
     let (likeness, nearest) = by_likeness.max_by(|(one, _), (other, _)| one.total_cmp(other))?;

@@ -1,4 +1,4 @@
-//! What is set in one place (flags, environment or settings file), and what counts of all of them.
+//! The settings from one source (flags, environment or settings file), and how the sources are combined.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 pub struct Layer(BTreeMap<String, Given>);
 
 impl Layer {
-    /// The settings among the flags: [`Given`] is the type of their values.
+    /// The settings given as flags. Their values have the type [`Given`].
     pub fn flags(known: &[&Arg], matches: &ArgMatches) -> Self {
         let mut layer = Layer::default();
         for matches in matches.subcommand_matches("serve").into_iter().chain([matches]) {
@@ -41,18 +41,18 @@ impl Layer {
         self.0.get(name)
     }
 
-    /// The settings of both; those that are in both count as they are here.
+    /// Combines two layers; where both have a setting, this layer's value is used.
     pub fn over(self, mut below: Layer) -> Layer {
         below.0.extend(self.0);
         below
     }
 
-    /// The part of the settings that belongs to one section or more.
+    /// The settings of one or more sections.
     pub fn sections<S: DeserializeOwned>(&self) -> Result<S> {
         serde_json::to_value(self).and_then(serde_json::from_value).map_err(Error::internal)
     }
 
-    /// In the error's message every flag is replaced by the name under which the setting was given.
+    /// Replaces each flag in the error's message with the name under which the setting was given.
     pub fn as_given(&self, mut error: Error) -> Error {
         let mut rest = std::mem::take(&mut error.message).into_owned();
         let mut message = String::new();
@@ -75,7 +75,7 @@ mod tests {
     use crate::cli::settings::given::GivenBy;
     use proptest::prelude::*;
 
-    /// `listen` in the environment, `workers` in the file.
+    /// A layer with `listen` from the environment and `workers` from the file.
     fn layer() -> Layer {
         let listen = GivenBy::Variable("KEYBEARER_LISTEN".to_owned());
         let workers = GivenBy::File("workers".to_owned(), "a.toml".to_owned());

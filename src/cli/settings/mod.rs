@@ -1,6 +1,6 @@
 //! The settings, section by section. In a section's struct each setting is written once, with its flag, variable, help
-//! and key in the settings file; `apply` turns it into a plain value. The first place that sets it counts: flag,
-//! environment, settings file. An error names the setting as it was given.
+//! and key in the settings file; `apply` turns it into a plain value. Precedence: flag, environment, settings file,
+//! default. An error names the setting as it was given.
 
 mod database;
 mod environment;
@@ -53,7 +53,7 @@ pub struct ServeSections {
     tokens: TokensSection,
 }
 
-/// What counts, of all that was given. A value is parsed when it is needed.
+/// The effective settings. A value is parsed when it is needed.
 pub struct Settings {
     pub database: DatabaseSection,
     serve: ServeSections,
@@ -92,7 +92,7 @@ impl Settings {
         self.serve.tokens.signing_keys()
     }
 
-    /// The error, with each setting named as it was given.
+    /// Names each setting in the error as it was given.
     pub fn as_given(&self, error: Error) -> Error {
         self.given.as_given(error)
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::model::{Policies, Policy};
 
-/// The key of the settings file that is no flag's name.
+/// The only key of the settings file that is not the name of a flag.
 pub const POLICY: &str = "policy";
 
 #[derive(Debug, Default, Deserialize)]

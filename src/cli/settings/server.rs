@@ -1,4 +1,4 @@
-//! Settings of the listeners: addresses, connections, and the headers that depend on who asks.
+//! Settings of the listeners: addresses, workers, connections, trusted proxies, CORS and HSTS.
 
 use clap::{ArgAction, Args};
 use serde::Deserialize;
@@ -68,7 +68,7 @@ impl ServerSection {
     }
 }
 
-/// Each range by itself, so that a message names the one that is wrong, and then all of them.
+/// Parses each range by itself first, so that a message names the one that is wrong.
 fn networks(given: &Given) -> Result<Networks> {
     given.parse_entries(|text| Networks::parse([text]))?;
     let texts = given.entries()?;

@@ -46,7 +46,7 @@ pub struct TokensSection {
 }
 
 impl TokensSection {
-    /// A command needs this too.
+    /// `keybearer signing-keys` needs this too.
     pub fn signing_keys(&self) -> Result<Option<PathBuf>> {
         self.signing_keys.as_ref().map(Given::path).transpose()
     }

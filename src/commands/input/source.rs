@@ -10,8 +10,8 @@ use std::path::Path;
 use super::stdin;
 use crate::error::{Error, Result};
 
-/// A file, a pipe or stdin that is read twice. A pipe is copied, while it is read, to a file without a name, of which
-/// nothing remains.
+/// A file, a pipe or stdin that is read twice. A pipe is copied, while it is read, to an unlinked file, which
+/// disappears when it is closed.
 pub struct Source {
     name: String,
     from: Box<dyn Read + Send>,
@@ -30,7 +30,7 @@ impl Source {
         let file = if is_stdin {
             File::from(stdin()?.as_fd().try_clone_to_owned().map_err(trouble)?)
         } else {
-            // Before it is opened, because opening some devices has an effect.
+            // The path is checked before it is opened, because opening some devices has side effects.
             refuse(&name, &fs::metadata(path).map_err(trouble)?, false)?;
             File::open(path).map_err(trouble)?
         };
@@ -47,7 +47,7 @@ impl Source {
         Ok(Source { name, from: Box::new(Copying { from: file, copy }), kept, start: 0 })
     }
 
-    /// For messages.
+    /// The source's name, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -74,7 +74,7 @@ fn refuse(name: &str, found: &Metadata, is_terminal: bool) -> Result<()> {
     Err(Error::conflict(format!("{name} is {what}. Name a file or a pipe, or - for stdin.")))
 }
 
-/// The copy of a pipe failed; nothing is wrong with the text itself.
+/// The error when a pipe cannot be copied; it says nothing about the text.
 #[derive(Debug)]
 pub struct CopyFailed(io::Error);
 
@@ -107,7 +107,7 @@ impl Read for Copying {
 fn nameless_file(database: &Path) -> io::Result<File> {
     let mut path = database.as_os_str().to_owned();
     path.push(format!("-import-{}", std::process::id()));
-    let _ = fs::remove_file(&path); // left by a process with this pid that was killed before the removal below
+    let _ = fs::remove_file(&path); // a killed process with the same pid may have left it
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

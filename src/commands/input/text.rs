@@ -189,7 +189,7 @@ mod tests {
         #[test]
         fn a_text_reads_the_same_in_each_encoding(text in vec(any::<char>(), 0..40), drip in 1_usize..9) {
             let text = String::from_iter(text);
-            // A zero after the mark of UTF-16 makes it that of UTF-32.
+            // The mark of UTF-16 followed by a zero is the mark of UTF-32.
             prop_assume!(!text.starts_with('\0'));
             let marked = format!("\u{feff}{text}");
             for bytes in [marked.clone().into_bytes(), utf16(&marked, u16::to_le_bytes), utf16(&marked, u16::to_be_bytes)] {

@@ -14,9 +14,9 @@ use crate::model::leak::{Candidate, LONGEST_WORD, SHORTEST_WORD, Search};
 use crate::model::{Basis, Digest, KeyRecord};
 
 const CHUNK: usize = 1 << 20;
-/// Digests looked up at once.
+/// Maximum digests per look-up.
 const BATCH: usize = 4096;
-/// How many digests, and how many words, are remembered; a forgotten one is looked up again.
+/// Maximum digests, and maximum words, that are remembered; a forgotten one is looked up again.
 const REMEMBERED: usize = 1 << 20;
 /// How many words are looked up one by one before the digests of all imported keys are loaded instead.
 const FEW_WORDS: u64 = 50_000;
@@ -39,13 +39,13 @@ struct Leaks<'a> {
     revoked: Vec<KeyRecord>,
     /// Digests of texts with the shape of a key.
     seen: HashSet<Digest>,
-    /// How many there were.
+    /// How many digests were added to `seen`, which is cleared when it is full.
     shaped: u64,
     words: LeakedWords,
     has_text: bool,
 }
 
-/// Words that were seen, by a hash of each: logs repeat themselves.
+/// The words that were seen, by their hashes, because logs repeat words.
 struct LeakedWords {
     hasher: RandomState,
     met: Vec<u64>,
@@ -55,7 +55,8 @@ struct LeakedWords {
 }
 
 impl LeakedWords {
-    /// The word's digest, if it can be that of an imported key.
+    /// The word's digest if it must be looked up; `None` if the word was seen before or is known not to be an imported
+    /// key.
     fn worth_a_look(&mut self, word: &[u8]) -> Option<Digest> {
         let hash = self.hasher.hash_one(word);
         let place = &mut self.met[hash as usize % REMEMBERED];
@@ -144,13 +145,13 @@ impl<'a> Leaks<'a> {
         let found = match self.shaped {
             0 => "No key was found in the text.".to_owned(),
             1 => {
-                "One key was found in the text, but it is not stored here: it was revoked before, or is another server's."
+                "One key was found in the text, but it is not stored here: it was revoked, or belongs to another server."
                     .to_owned()
             }
             many => {
                 format!(
-                    "{many} keys were found in the text, but none is stored here: they were revoked before, or are another \
-                     server's."
+                    "{many} keys were found in the text, but none is stored here: they were revoked, or belong to \
+                     another server."
                 )
             }
         };

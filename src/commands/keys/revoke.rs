@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::http::KeyJson;
 use crate::model::{Basis, KeyId, KeyRecord};
 
-/// What is printed for a key that was given as an id.
+/// Printed instead of a key that was given where an id belongs.
 const IN_PLACE_OF_A_KEY: &str = "[key]";
 
 /// The outcome for one id, or for one key that was found.
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
     let ids = names.iter().filter_map(|name| KeyId::parse(name).ok()).collect();
     let mut revoked = auth.revoke_keys(asking, WhichKeys::Ids(ids), Basis::Anything).await?.records;
     let (mut records, mut missing, mut keys) = (Vec::new(), Vec::new(), 0);
-    // In the order of the arguments, not of the store.
+    // The result keeps the order of the arguments.
     for name in names {
         let id = KeyId::parse(&name).ok();
         match revoked.iter().position(|record| Some(record.id) == id) {

@@ -15,7 +15,7 @@ pub async fn create(context: &Context, auth: &Auth, asking: &Asking, request: Ke
     hand_over(context, auth, asking, auth.create_key(asking, request).await?, "Create another key.").await
 }
 
-/// The old key ends only when the new one has been written.
+/// Rotates a key. The old key is ended only after the new one has been written.
 pub async fn rotate(context: &Context, auth: &Auth, asking: &Asking, rotation: Rotation) -> Result<()> {
     output::must_be_open()?;
     let (old, overlap) = (rotation.key, rotation.overlap);
@@ -51,7 +51,7 @@ async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made, 
 fn new(made: Made) -> Result<(PlainKey, KeyRecord)> {
     match made {
         Made::Now { key, record } => Ok((key, *record)),
-        Made::Before(_) => Err(Error::internal("a request without a submission was taken for a repetition")),
+        Made::Before(_) => Err(Error::internal("a request without a submission was treated as a repeated one")),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the server logs, and how: text on a terminal, JSON lines otherwise. `RUST_LOG` sets the level of our own lines.
-//! Lines of libraries are printed from warning up only: below that, they contain whole requests, with keys and
+//! Libraries log only at WARN and above, because their more verbose lines contain whole requests, with keys and
 //! passwords.
 
 use std::ffi::OsStr;
@@ -17,9 +17,10 @@ use crate::ambient::log;
 use crate::error::Result;
 
 const OURS: &str = "keybearer";
-/// The most verbose level of libraries.
+/// The most verbose level at which libraries log.
 const CEILING: LevelFilter = LevelFilter::WARN;
-/// They log ERROR when a client garbles a request or cuts it off, which any stranger can do endlessly.
+/// Modules that log ERROR when a client garbles a request or cuts it off, which any stranger can do endlessly; off by
+/// default.
 const OF_CLIENTS: [&str; 3] = ["actix_http::h1::dispatcher", "actix_http::h1::decoder", "actix_http::h2::dispatcher"];
 /// The target of messages about `RUST_LOG` itself and of panics, which are always printed.
 const ALWAYS: &str = module_path!();
@@ -34,7 +35,7 @@ pub fn start() -> Result<()> {
     };
     let filter = filter_fn(is_printed);
     let lines = tracing_subscriber::fmt::layer().with_writer(|| log::LogLine);
-    // A second initialisation (a test in one process) keeps the first.
+    // If a subscriber is already set, as in a test, it stays.
     let _ = if io::stderr().is_terminal() {
         let lines = lines.with_target(false);
         tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
@@ -68,7 +69,7 @@ struct Wish {
 
 impl Wish {
     fn of(text: Option<&OsStr>) -> Self {
-        // Also the levels that the text does not set: it may be meant for another program.
+        // These levels also apply to what the text does not set, because it may be meant for another program.
         let silent = OF_CLIENTS.map(|target| (target, LevelFilter::OFF));
         let usual = || Targets::from_iter(silent).with_default(LevelFilter::INFO);
         let Some(text) = text.filter(|text| !text.is_empty()) else {
@@ -81,7 +82,7 @@ impl Wish {
                 let is_usual = |(target, level): &(&str, LevelFilter)| target.is_empty() && *level <= LevelFilter::INFO;
                 let notice = directives.iter().any(|one| is_beyond(one) && !is_usual(one)).then(|| {
                     format!(
-                        "RUST_LOG={shown}: lines of libraries are printed from warn up only. More verbose ones would \
+                        "RUST_LOG={shown}: libraries log only at warn and above. More verbose lines would \
                          put whole requests, including keys and passwords, in this log"
                     )
                 });
@@ -165,9 +166,9 @@ mod tests {
         for (text, says) in [
             ("info", None),
             ("warn,actix_http=error,keybearer=trace", None),
-            ("trace", Some("warn up")),
-            ("actix_http::h1=trace", Some("warn up")),
-            ("keybearer_not=debug", Some("warn up")),
+            ("trace", Some("only at warn")),
+            ("actix_http::h1=trace", Some("only at warn")),
+            ("keybearer_not=debug", Some("only at warn")),
             ("actix_http[span]=trace", Some("cannot be read")),
             ("[{key=.*}]=trace", Some("cannot be read")),
             ("info=info=info", Some("cannot be read")),

@@ -1,4 +1,4 @@
-//! What the operator chose, as plain values: what `auth` needs beside what `http` needs.
+//! The operator's settings as plain values: those of `auth` and those of `http`.
 
 use crate::auth::AuthSettings;
 use crate::http::HttpSettings;

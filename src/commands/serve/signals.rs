@@ -1,4 +1,4 @@
-//! What the server does with signals: only those that are meant to end it do so.
+//! Handles signals: only those that are meant to stop the server do so.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

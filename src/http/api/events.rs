@@ -50,9 +50,9 @@ struct EventSchema {
 pub fn operation() -> Operation {
     Operation::new("People", "listEvents", "Read the audit log, newest first")
         .query("search", field::search(), "Part of the actor, action, target or address.")
-        .query("action", field::one_of(Action::ALL.map(Action::as_str)), "Only these.")
-        .query("actor_id", field::id(), "By this user or key.")
-        .query("object_id", field::id(), "About this key, user or session.")
+        .query("action", field::one_of(Action::ALL.map(Action::as_str)), "Only events with this action.")
+        .query("actor_id", field::id(), "Events by this user or key.")
+        .query("object_id", field::id(), "Events about this key, user or session.")
         .query("since", field::time(), "Events at or after this time.")
         .query("until", field::time(), "Events before this time.")
         .paged()

@@ -23,7 +23,7 @@ pub struct Repeatable<T> {
 }
 
 impl<T> Repeatable<T> {
-    /// Identifies the request among those of this key.
+    /// Identifies the request among those that this key sends.
     pub fn submission(&self, by: KeyId) -> Option<Submission> {
         let name = self.name.as_ref()?;
         let token = Digest::of(format!("idempotency\0{by}\0{name}").as_bytes());

@@ -80,7 +80,7 @@ impl<N: Need + 'static> FromRequest for Manager<N> {
             bearer.needs(&[N::SCOPE])?;
             let proof = match credential(request.headers()) {
                 Credential::Key(key) => Some(PresentedKey::of(key)),
-                _ => None, // no `Bearer` has this
+                _ => None, // `Bearer` has refused any other credential
             };
             Ok(Manager { site: site?, bearer, proof, need: PhantomData })
         })

@@ -16,7 +16,7 @@ use super::state::ConnState;
 pub struct Incoming(Rc<ConnState>);
 
 impl Incoming {
-    /// `None` for a request without a body, as nearly all are; they cost one comparison.
+    /// `None` for a request without a body. Nearly all requests have none, and they cost one comparison.
     pub fn of(request: &mut Request) -> Option<Self> {
         if matches!(request.payload(), Payload::None) {
             return None;
@@ -28,7 +28,8 @@ impl Incoming {
         Some(Incoming(state))
     }
 
-    /// Must be called with the response.
+    /// Makes this response the connection's last if the body has not been read to its end. Must be called with the
+    /// response to this request.
     pub fn end<B>(self, response: &mut Response<B>) {
         if self.0.has_unread_body() {
             response.head_mut().set_connection_type(ConnectionType::Close);
@@ -40,7 +41,7 @@ impl Incoming {
 struct Followed {
     body: Payload,
     state: Rc<ConnState>,
-    /// The address at which the last piece ended.
+    /// The memory address at which the last piece ended.
     end: usize,
 }
 

@@ -16,8 +16,8 @@ pub struct Deadlines {
     pub idle: Duration,
     /// Time from a request's first byte to the last byte of its head.
     pub head: Duration,
-    /// Time from one part of a response that the peer reads to the next; over this time it must read `SLOWEST` bytes
-    /// per second.
+    /// Time in which the peer must read some of a response, and the window over which it must read at least `SLOWEST`
+    /// bytes per second.
     pub unread: Duration,
 }
 
@@ -34,7 +34,7 @@ pub struct DeadlineTicks {
     pub head: u32,
     pub unread: u32,
     pub leaving: u32,
-    /// Bytes that a peer must read within `unread` ticks, if so many wait for it.
+    /// Bytes that a peer must read within `unread` ticks, unless it has read everything.
     pub least_read: u64,
 }
 

@@ -1,5 +1,5 @@
 //! A connection with a deadline for every phase in which it waits for the peer: the next request, the rest of a head,
-//! the reading of a response, the close after the last one. actix-http has a deadline for the first head only, none for
+//! its reading of a response, its close after the last one. actix-http has a deadline for the first head only, none for
 //! an unread response, and a timer per request for idle connections. Here each request records its phase, and one task
 //! per worker checks all connections for deadlines that have passed.
 
@@ -35,7 +35,7 @@ pub(super) struct Connection<T: Socket> {
 }
 
 impl<T: Socket> Connection<T> {
-    /// `reaper` is that of the worker's thread.
+    /// `reaper` must be the one of the worker's thread.
     pub fn over(stream: T, reaper: &Rc<ConnReaper>) -> Self {
         let state = ConnState::of(stream.seated().as_fd());
         reaper.add(&state);
@@ -75,7 +75,7 @@ impl<T: Socket> AsyncRead for Connection<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.state.has_ended() {
-            // As if the peer had closed it.
+            // To the library, it looks as if the peer had closed it.
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();

@@ -1,4 +1,5 @@
-//! How fast a peer reads what waits for it: at least [`super::deadlines::SLOWEST`] bytes per second, or all.
+//! Checks how fast a peer reads: it must read at least [`super::deadlines::SLOWEST`] bytes per second, or everything
+//! that waits for it.
 
 use super::deadlines::DeadlineTicks;
 
@@ -15,7 +16,7 @@ impl Reader {
         Reader { ticks: 0, taken }
     }
 
-    /// Counts a tick, and says whether the peer was too slow in a window that ends with it.
+    /// Counts a tick, and returns whether the peer was too slow in a window that ends with it.
     pub fn is_too_slow(&mut self, taken: u64, deadlines: &DeadlineTicks) -> bool {
         self.ticks += 1;
         if self.ticks < deadlines.unread {

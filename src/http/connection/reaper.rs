@@ -33,10 +33,10 @@ pub struct ConnReaper {
     is_draining: Cell<bool>,
 }
 
-/// A connection that is closed on our side. The system alone would let its peer take years over the rest.
+/// A connection that is closed on our side. Without this, the system would give its peer years to read the rest.
 struct Lingering {
     socket: OwnedFd,
-    /// Bytes that waited for the peer at first.
+    /// Bytes that waited for the peer when the connection was closed.
     queued: u64,
     reader: Reader,
     _seat: Arc<Seat>,
@@ -75,7 +75,7 @@ impl ConnReaper {
         self.open.borrow_mut().push(Rc::downgrade(state));
     }
 
-    /// Keeps a socket that is about to be closed, so that a peer that reads gets the rest of its response.
+    /// Keeps a socket that is about to be closed, so that the peer can read the rest of its response.
     pub fn leave<T: Socket>(self: &Rc<Self>, stream: &T) {
         let seated = stream.seated();
         let queued = socket::queued(seated.as_fd());

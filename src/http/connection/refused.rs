@@ -12,10 +12,10 @@ use crate::http::request_id::RequestIds;
 /// How many bytes of a request are kept: enough for its method and `/auth/nginx`.
 const START: usize = 32;
 
-/// The start of one connection's request, and the response of ours that is being written.
+/// The start of one connection's request, and our response while it is being written.
 #[derive(Default)]
 pub struct RefusedRequest {
-    /// How the current request begins.
+    /// The first bytes of the current request.
     start: [u8; START],
     /// Our response; empty while there is none.
     instead: Vec<u8>,
@@ -107,7 +107,7 @@ mod tests {
             let text = String::from_utf8(instead.clone()).unwrap();
             assert!(text.starts_with("HTTP/1.1 403 Forbidden\r\n") && text.contains("\r\ndate: D\r\n"), "{text}");
             assert!(text.contains("\r\nx-auth-status: 431\r\n"), "{text}");
-            // Taken in two pieces.
+            // The socket accepts it in two pieces.
             assert!(!refused.has_written(10));
             assert_eq!(refused.instead_of(bare, &ids).unwrap(), &instead[10..]);
             assert!(refused.has_written(instead.len() - 10));

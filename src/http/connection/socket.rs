@@ -78,7 +78,7 @@ impl Handle {
     }
 }
 
-/// Bytes in the socket that the peer has not acknowledged; 0 where the system does not say.
+/// Bytes in the socket that the peer has not acknowledged; 0 on systems that do not report it.
 pub fn queued(socket: BorrowedFd<'_>) -> u64 {
     #[cfg(target_os = "linux")]
     {
@@ -101,7 +101,7 @@ pub fn is_reset(socket: BorrowedFd<'_>) -> bool {
     matches!(rustix::net::sockopt::socket_error(socket), Ok(Err(_)) | Err(_))
 }
 
-/// Makes the close of the socket throw away what waits in it and reset the connection.
+/// Makes closing the socket discard what waits in it and reset the connection.
 pub fn reset_when_closed(socket: BorrowedFd<'_>) {
     // If that fails, the system closes it in its own time.
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
@@ -139,7 +139,7 @@ impl AsyncWrite for Seated {
     }
 }
 
-/// What actix's TLS requires of a stream.
+/// Required by actix's TLS.
 impl ActixStream for Seated {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(&self.stream, context)

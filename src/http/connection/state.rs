@@ -36,18 +36,18 @@ enum BodyState {
     Read,
 }
 
-/// The state of one connection. It belongs to one thread, and a request only sets cells: it waits for nothing here.
+/// The state of one connection. It belongs to one thread, so a request sets it without waiting for anything.
 #[derive(Default)]
 pub struct ConnState {
     phase: Cell<Phase>,
     /// Ticks since the phase began.
     ticks: Cell<u32>,
     body: Cell<BodyState>,
-    /// The last four bytes that were read; the newest is the lowest.
+    /// The last four bytes that were read; the newest is the lowest byte.
     tail: Cell<u32>,
-    /// The address at which those bytes end.
+    /// The memory address at which those bytes end.
     tail_end: Cell<usize>,
-    /// Whether the bytes that were read end where the body ends.
+    /// Whether the last bytes that were read end where the body ends.
     ends_with_body: Cell<bool>,
     /// Bytes written so far.
     written: Cell<u64>,
@@ -168,7 +168,7 @@ impl ConnState {
             Phase::Answering => return,
         };
         let is_too_slow = self.may_be_queued.get() && self.is_too_slow(deadlines);
-        // The first tick may have come at once.
+        // Not `>=`: the first tick may have come immediately after the phase began.
         if ticks > most || is_too_slow {
             if is_too_slow || self.phase.get() == Phase::Unread {
                 // Unread data is discarded; otherwise the peer could keep reading as slowly as it likes.
@@ -189,7 +189,7 @@ impl ConnState {
             self.reader.set(None);
             return false;
         }
-        // Under TLS slightly more is queued than was written.
+        // With TLS, slightly more is queued than `written` counts.
         let taken = self.written.get().saturating_sub(queued);
         let mut reader = self.reader.get().unwrap_or_else(|| Reader::begin(taken));
         let is_too_slow = reader.is_too_slow(taken, deadlines);

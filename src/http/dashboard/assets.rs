@@ -12,7 +12,7 @@ const CSS: &str = include_str!("../../../static/app.css");
 const JS: &str = include_str!("../../../static/app.js");
 const ICON: &str = include_str!("../../../static/icon.svg");
 
-/// Their URLs.
+/// The URLs of the assets.
 #[derive(Clone)]
 pub struct Assets {
     pub css: String,

@@ -1,4 +1,5 @@
-//! The page that says what went wrong and what to do next: every error that is not a form with its input kept.
+//! The page that says what went wrong and what to do next: it is shown for every error except a wrong form, which is
+//! shown again with its input.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -45,7 +46,7 @@ impl ErrorPage {
     }
 }
 
-/// Does not read who is signed in, so that it always works.
+/// Builds the page without reading who is signed in, so that it always works.
 pub fn error_page(site: &SiteRef, problem: &Problem, id: &RequestId) -> HttpResponse {
     let status = problem.status.as_u16();
     let (title, general) = match problem.code {

@@ -12,7 +12,7 @@ use crate::model::{Action, Event, EventFilter};
 #[template(path = "events.html")]
 struct EventsPage {
     shell: Shell,
-    /// The search text; empty: no search.
+    /// The search text; empty if there is no search.
     q: String,
     events: Vec<EventRow>,
     pager: Pager,

@@ -27,7 +27,8 @@ const LOGGED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed o
 #[template(path = "login.html")]
 struct LoginPage {
     shell: Shell,
-    /// Where to go if this page came over plain HTTP, where no `Secure` cookie is kept; the script checks.
+    /// The https URL of this page. The script leads there if the page came over plain HTTP, where browsers keep no
+    /// `Secure` cookie.
     secure_url: Option<String>,
     email: String,
     /// A path on this site to go to afterwards.

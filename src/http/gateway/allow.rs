@@ -12,8 +12,8 @@ use crate::auth::Allowance;
 use crate::auth::KeyView;
 use crate::http::problem::rate_limit_headers;
 
-/// The values of the identity headers for one allowed key: id, owner, owner's id and scopes in one text, and the
-/// signed identity. It is small, because it is passed on often.
+/// The values of the identity headers for one allowed key: id, owner, owner's id and scopes in one text, and the signed
+/// identity. It is small, because it is moved and cloned often.
 #[derive(Clone)]
 pub struct Allowed {
     text: Bytes,

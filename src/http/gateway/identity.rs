@@ -1,5 +1,5 @@
-//! `X-Auth-Identity`, a signed copy of the other identity headers, if it is asked for. It is signed once per key for
-//! half its lifetime, and again whenever its content changes.
+//! `X-Auth-Identity`, a signed copy of the other identity headers, if it is asked for. It is signed once per key and
+//! reused for half its lifetime or until its content changes.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -90,7 +90,7 @@ impl Signed {
             && self.says.says_what(&bearing.allowed)
     }
 
-    /// Whether it is fresh. If the clock was set back, it is not.
+    /// Whether it can still be reused. If the clock was set back, it cannot.
     fn is_fresh(&self, now: Time) -> bool {
         now >= self.at && now.since(self.at) < FRESH
     }

@@ -52,7 +52,7 @@ impl Answering {
         Answering::Later(future)
     }
 
-    /// The same for a request with this body.
+    /// The same response, which closes the connection if this body has not been read to its end.
     pub fn after(self, body: Option<Incoming>) -> Self {
         let Some(body) = body else { return self };
         match self {
@@ -90,7 +90,7 @@ pub fn is_for_gateways(path: &str) -> bool {
 
 pub fn answer(site: &SiteRef, request: Request, id: RequestId) -> Answering {
     let credential = credential(request.headers());
-    // First, so that the memory access overlaps with the work that follows.
+    // The look-up starts first, so that the memory access overlaps with the work that follows.
     let sought = match credential {
         Credential::Key(key) => Some(site.auth.seek(key)),
         _ => None,
@@ -198,7 +198,8 @@ pub fn refuse_unread(path: &str, problem: &Problem, id: &RequestId) -> Response<
     refuse(lean(id), GatewayKind::of(path), problem, id)
 }
 
-/// Headers that gateways copy upstream. Every one is set whenever a request passes, so that a client's own never does.
+/// Headers that gateways copy upstream. All are set whenever a request passes, so that a client's own value never
+/// reaches the API.
 const IDENTITY: [header::HeaderName; 5] = [
     header::HeaderName::from_static("x-auth-key-id"),
     header::HeaderName::from_static("x-auth-owner"),

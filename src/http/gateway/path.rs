@@ -5,11 +5,11 @@ use std::borrow::Cow;
 
 pub const NGINX: &str = "nginx";
 pub const ENVOY: &str = "envoy";
-/// How many layers of percent-encoding are decoded.
+/// Maximum layers of percent-encoding that are decoded.
 const ROUNDS: usize = 4;
 
-/// Whether this is `/auth/{name}…` for one of `names`, apart from case, slashes, dots, encoding, text beside the name
-/// or one typo in it. Also true for these paths themselves.
+/// Whether this path is `/auth/{name}…` for one of `names`, or differs from it only in case, slashes, dots, encoding,
+/// text next to the name, or one typo in the name.
 pub fn resembles(path: &str, names: &[&str]) -> bool {
     let path = read_liberally(path);
     let (mut walked, mut written) = (Vec::new(), Vec::new());
@@ -33,7 +33,7 @@ fn begin_with(segments: &[String], names: &[&str]) -> bool {
     names.iter().any(|name| rest.starts_with(name) || is_one_slip(second, name))
 }
 
-/// The path in lower case, decoded until nothing is left to decode.
+/// The path in lower case, with up to `ROUNDS` layers of percent-encoding decoded.
 fn read_liberally(path: &str) -> String {
     let mut path = path.to_ascii_lowercase();
     for _ in 0..ROUNDS {
@@ -45,7 +45,7 @@ fn read_liberally(path: &str) -> String {
     path
 }
 
-/// Whether one letter is added, missing or wrong, or two are swapped.
+/// Whether at most one letter is added, missing or wrong, or two adjacent ones are swapped.
 fn is_one_slip(text: &str, name: &str) -> bool {
     let (text, name) = (text.as_bytes(), name.as_bytes());
     let same = text.iter().zip(name).take_while(|(a, b)| a == b).count();

@@ -17,7 +17,7 @@ pub enum GatewayKind<'a> {
     Nginx,
     /// `/auth/envoy/{policy}` and any suffix; the suffix and the query come from the client and are not read.
     Envoy { policy: &'a str },
-    /// A path similar to the others, so that it is unclear what it requires.
+    /// A path similar to the others. It is refused, because it is unclear what it requires.
     Misspelt,
 }
 
@@ -36,14 +36,14 @@ impl<'a> GatewayKind<'a> {
     }
 }
 
-/// Whether an allow includes a signed identity.
+/// Whether the response that lets a request pass includes a signed identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {
     None,
     Wanted,
 }
 
-/// The requirements of one check. If it is empty, as most are, it needs no allocation.
+/// The requirements of one check. An empty one, as most are, needs no allocation.
 #[derive(Debug)]
 pub struct AuthQuery<'a> {
     policy: Option<&'a Policy>,

@@ -11,7 +11,7 @@ use crate::http::request_id::RequestId;
 
 /// The actual status, for a gateway that understands only 401 and 403.
 const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
-/// The problem's code: `rate_limited`.
+/// The problem's code, such as `rate_limited`.
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
 pub fn refuse(answer: Response<()>, door: GatewayKind<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {

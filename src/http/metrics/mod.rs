@@ -1,5 +1,5 @@
-//! `/metrics` for Prometheus, in the format that it asks for. Every label has a few values that are fixed here; no
-//! input becomes a label.
+//! `/metrics` for Prometheus, in the format that it asks for. Every label has a few fixed values; no input becomes a
+//! label.
 
 mod format;
 mod text;
@@ -86,7 +86,7 @@ impl Figures {
             batches: database.batches,
             index: [
                 ("index_keys", "Keys in the index", database.keys),
-                ("index_revision", "Revision that the index has followed", database.revision),
+                ("index_revision", "Revision that the index has reached", database.revision),
                 ("index_full", "1 when every key is in the index", u64::from(database.index_is_full)),
                 ("writes_failing", "1 while writes fail", u64::from(database.writes_are_failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),

@@ -1,5 +1,5 @@
-//! The OAuth client: `OAuthClient` in a handler's signature proves that a live key came with the request, in exactly one of
-//! the ways that its endpoint accepts (RFC 6749 §2.3.1, RFC 6750 §2.1).
+//! The OAuth client: `OAuthClient` in a handler's signature proves that a live key came with the request, in exactly
+//! one of the ways that its endpoint accepts (RFC 6749 §2.3.1, RFC 6750 §2.1).
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -73,7 +73,7 @@ impl<D: Endpoint + 'static> FromRequest for OAuthClient<D> {
 /// The client that asks to revoke a token.
 pub enum Revoker {
     OAuthClient(Box<OAuthClient<Tokens>>),
-    /// A client that cannot be judged because its record is damaged, and whose own key was the token.
+    /// A client that cannot be judged because its record is damaged. The token was its own key, which is now revoked.
     Revoked,
 }
 
@@ -224,7 +224,7 @@ fn encoded(request: &HttpRequest) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"basic ").then_some(rest)
 }
 
-/// Decodes a form value; anything that is not an escape is unchanged.
+/// Decodes a form value; an invalid escape is unchanged.
 fn decoded(part: &[u8]) -> Zeroizing<Vec<u8>> {
     let blank = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
     let part = Zeroizing::new(part.iter().map(blank).collect::<Vec<u8>>());

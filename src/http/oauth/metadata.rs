@@ -10,7 +10,7 @@ use crate::http::SiteRef;
 use crate::http::problem::Problem;
 use crate::http::schema::Operation;
 
-/// Both are public. A key is published long before it signs, so a copy can be cached for five minutes.
+/// Both are public and can be cached for five minutes, because a key is published long before it signs.
 const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
 pub fn server_operation() -> Operation {

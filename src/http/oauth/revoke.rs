@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke` (RFC 7009): a client permanently revokes its own key, immediately.
+//! `POST /oauth/revoke` (RFC 7009): a client revokes its own key, permanently and at once.
 
 use actix_web::HttpResponse;
 use utoipa::ToSchema;
@@ -26,7 +26,9 @@ struct RevocationRequest {
 
 pub fn operation() -> Operation {
     Operation::new(GROUP, "revoke", "Revoke the calling key")
-        .described_as("RFC 7009. In force before the response is sent; 200 also for text that is not a token.")
+        .described_as(
+            "RFC 7009. The key is revoked before the response is sent. Text that is not a token also gets 200.",
+        )
         .takes_form::<RevocationRequest>()
         .answers_empty(200, "It is no longer valid.", &[])
 }

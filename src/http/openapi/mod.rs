@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document: what programs can call, collected from the routes, which describe themselves with the types
+//! The OpenAPI 3.1 document: what programs can call. It is collected from the routes, which are described by the types
 //! that their handlers read and write.
 
 mod answers;

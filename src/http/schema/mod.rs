@@ -1,5 +1,5 @@
-//! The vocabulary of the OpenAPI document: what an operation and a field look like. The entrances describe themselves
-//! with it, next to their handlers; `openapi` collects the descriptions.
+//! Builders for operations and fields in the OpenAPI document. Each route is described next to its handler; `openapi`
+//! collects the descriptions.
 
 pub mod field;
 mod operation;

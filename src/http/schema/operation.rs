@@ -43,7 +43,7 @@ impl Operation {
         operation.refuses(&[400, 414, 431, 500, 503])
     }
 
-    /// The operation as one method of this path, with what follows from that and from who can call it.
+    /// The operation as one method of this path, with the parameters, security and error responses that follow from it.
     pub fn on(mut self, method: &str, path: &'static str, access: Access) -> Self {
         (self.method, self.path) = (method.to_ascii_lowercase(), path);
         if path.contains("{id}") {

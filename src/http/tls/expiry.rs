@@ -1,4 +1,4 @@
-//! Reads from a certificate's DER when it expires, the only X.509 field that is needed (RFC 5280 §4.1, X.690 §8).
+//! Reads the expiry date from a certificate's DER; no other X.509 field is needed (RFC 5280 §4.1, X.690 §8).
 
 use rustls::sign::CertifiedKey;
 

@@ -14,7 +14,7 @@ const STDOUT: &str = "stdout";
 pub struct Target {
     name: String,
     file: File,
-    /// The path until the export is complete, and the path then.
+    /// The path while the export is incomplete, and the path of the complete export.
     becomes: Option<(PathBuf, PathBuf)>,
 }
 
@@ -45,14 +45,14 @@ impl Target {
                 "{name} is the database or a file that belongs to it. Name another file."
             )));
         }
-        // Not the target's name with a suffix: the name may be as long as names can be.
+        // The target's name with a suffix could be too long.
         let draft = target.with_file_name(format!(".keybearer-export.{}.part", std::process::id()));
         let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
         let file = opened.map_err(|error| trouble(&name, &error))?;
         Ok(Target { name, file, becomes: Some((draft, target)) })
     }
 
-    /// For messages.
+    /// The target's name, for messages.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -69,7 +69,7 @@ impl Target {
         let Some((draft, target)) = self.becomes.take() else { return Ok(()) };
         let placed = self.file.sync_all().and_then(|()| fs::rename(&draft, &target));
         placed.map_err(|error| {
-            let _ = fs::remove_file(&draft); // half an export is of no use
+            let _ = fs::remove_file(&draft); // half an export is useless
             trouble(&self.name, &error)
         })
     }
@@ -87,7 +87,7 @@ pub fn trouble(name: &str, error: &io::Error) -> Error {
     Error::conflict(format!("{name} cannot be written: {error}"))
 }
 
-/// A file that is already open for us, and must be written to, not replaced.
+/// Whether the path names an open descriptor of ours, which must be written to, not replaced.
 fn is_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stderr") || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
 }

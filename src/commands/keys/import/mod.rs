@@ -81,7 +81,7 @@ fn check(source: &mut Source) -> Result<u64> {
     Ok(count)
 }
 
-/// Reads on a separate thread, while earlier rows are written.
+/// Reads rows on a separate thread, while earlier ones are written.
 fn read_ahead(source: Source) -> Result<ImportRows> {
     let (put, rows) = sync_channel(AHEAD);
     let read = move || {
@@ -100,7 +100,7 @@ fn read_ahead(source: Source) -> Result<ImportRows> {
     Ok(Box::new(rows.into_iter()))
 }
 
-/// Shown on a terminal, silent elsewhere.
+/// A progress bar, which is shown only on a terminal.
 fn bar(what: &'static str, length: u64) -> ProgressBar {
     let bar = if length == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(length) };
     let style = if length == 0 { "{msg} {human_pos} lines" } else { "{msg} {wide_bar} {human_pos}/{human_len} {eta}" };

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
 use crate::model::characters::is_deceptive;
 
-/// Continues after a wrong line, and ends where the text cannot be read any further.
+/// An iterator that continues after a wrong line, and ends where the text cannot be read any further.
 pub struct Rows<R: Read> {
     lines: Lines<BufReader<Text<R>>>,
     form: FileForm,
@@ -34,7 +34,7 @@ impl<R: Read> Rows<R> {
             let Some(line) = line else { return Err(Error::conflict("it is empty.")) };
             match line.text.trim_ascii() {
                 [] => {}
-                // A line that Excel puts before the header.
+                // Excel puts this line before the header.
                 [b's', b'e', b'p', b'=', byte @ (b',' | b';' | b'\t')] => separator = Some(*byte),
                 _ => break (line.number, line.text),
             }
@@ -129,8 +129,8 @@ fn at(line: u64, error: &Error) -> Error {
     Error { message: message.into(), ..error.clone() }
 }
 
-/// The error where reading ends. Its kind differs from that of a wrong line: counting stops here, and an error that is
-/// not the line's fault is not counted.
+/// The error that ends reading. Its kind is `Unavailable` if the line is at fault, which counts as a wrong line, and
+/// `Internal` if it is not.
 fn unreadable(line: u64, error: &io::Error) -> Error {
     if error.get_ref().is_some_and(|inner| inner.is::<CopyFailed>()) {
         return Error::new(Kind::Internal, error.to_string());
@@ -167,7 +167,7 @@ mod tests {
             .into_bytes()
     }
 
-    /// What became of each line.
+    /// The result for each line.
     fn read(text: &[u8]) -> Vec<Result<u64>> {
         match Rows::begin(text) {
             Ok(rows) => rows.map(|row| row.map(|(line, _)| line)).collect(),

@@ -1,5 +1,6 @@
-//! CSV cells that a spreadsheet does not run. It treats text that begins with `=` and some other characters as a
-//! formula (OWASP, "CSV Injection"); a leading apostrophe makes it text. Reading removes that apostrophe, and no other.
+//! Keeps spreadsheets from running CSV cells as formulas. A spreadsheet treats text that begins with `=` and some other
+//! characters as a formula (OWASP, "CSV Injection"); a leading apostrophe makes it text. Reading removes that
+//! apostrophe, and no other.
 
 /// The text as it is written into a cell.
 pub fn protect(text: &str) -> String {
@@ -27,8 +28,8 @@ pub fn restore(cell: &str) -> String {
     text
 }
 
-/// Whether a cell begins here. A cell also begins after a semicolon, even within quotes, if the spreadsheet's locale
-/// separates cells with semicolons.
+/// Whether the next character can begin a cell. A cell also begins after a semicolon, even within quotes, if the
+/// spreadsheet's locale separates cells with semicolons.
 struct CellEdge(bool);
 
 impl Default for CellEdge {

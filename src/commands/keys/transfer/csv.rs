@@ -22,7 +22,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Parses the header with `separator`, or else with the separator that finds the most columns.
+    /// Parses the header with `separator`, or else with the separator that yields the most known columns.
     pub fn parse(line: &str, separator: Option<u8>) -> Result<Self> {
         let columns = |separator: &u8| line.split(char::from(*separator)).filter(|cell| place(cell).is_some()).count();
         let likely = || [b'\t', b';', b','].into_iter().max_by_key(columns).unwrap_or(b',');

@@ -1,5 +1,5 @@
-//! One key in an import or export file: its digest and settings, without its text. A new setting is added to the struct,
-//! to `parse` and `of`, and to the columns of CSV.
+//! One key in an import or export file: its digest and settings, without its text. A new setting must be added to the
+//! struct, to `parse` and `of`, and to the CSV columns.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -141,7 +141,7 @@ fn hint(hint: &str) -> Result<String> {
     Ok(hint.to_owned())
 }
 
-/// A column of a CSV file: how a cell becomes a field, and a field a cell.
+/// A column of a CSV file, with the functions that convert between its cell and its field.
 pub struct Column {
     pub name: &'static str,
     pub put: fn(&mut TransferEntry, &str) -> Result<()>,

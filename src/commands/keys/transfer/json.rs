@@ -25,7 +25,7 @@ pub fn write(target: &mut impl Write, entry: &TransferEntry) -> io::Result<()> {
     target.write_all(b"\n")
 }
 
-/// Rewrites the parser's message, which gives a place as in a file, and quotes the input, which may contain digests.
+/// Rewrites the parser's message, because it always names line 1 and quotes the input, which may contain digests.
 fn explain(path: &str, error: &serde_json::Error) -> Error {
     if !error.is_data() {
         return Error::conflict(format!("it is not valid JSON (character {}).", error.column()));

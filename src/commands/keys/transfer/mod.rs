@@ -35,7 +35,7 @@ mod tests {
         )
     }
 
-    /// All of it, for comparison.
+    /// The whole key as text, for comparison.
     fn text(entry: TransferEntry) -> String {
         let key = entry.parse().unwrap();
         format!("{:?} {:?}", key.digest.as_bytes(), key)

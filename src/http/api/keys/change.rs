@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/keys/{id}`: other settings for a key.
+//! `PATCH /api/v1/keys/{id}`: changes a key's settings.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -15,7 +15,9 @@ use crate::model::KeyId;
 
 pub fn operation() -> Operation {
     Operation::new("Keys", "changeKey", "Change a key")
-        .described_as("An absent field is unchanged; `null` clears it. In force when the response is sent.")
+        .described_as(
+            "An absent field is unchanged; `null` clears it. The change is in force when the response is sent.",
+        )
         .if_match()
         .takes::<KeyChangeBody>()
         .refuses(&[404, 409])

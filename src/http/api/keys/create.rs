@@ -1,4 +1,4 @@
-//! `POST /api/v1/keys`: a new key.
+//! `POST /api/v1/keys`: creates a key.
 
 use actix_web::HttpResponse;
 

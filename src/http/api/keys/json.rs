@@ -1,4 +1,4 @@
-//! A key in JSON: as programs create it, change it and read it. A new setting is added to all three here.
+//! The JSON that creates a key, changes it and describes it. A new setting must be added to all three types here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

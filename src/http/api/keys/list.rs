@@ -28,7 +28,7 @@ pub fn operation() -> Operation {
         .described_as("Tokens are not listed.")
         .query("owner", field::any_text(), "Keys of this user: email or ID.")
         .query("search", field::search(), SEARCHED)
-        .query("enabled", field::truth(), "Only these.")
+        .query("enabled", field::truth(), "Only enabled keys, or only disabled ones.")
         .paged()
         .answers::<KeyPage>(200, "One page.", &[])
 }

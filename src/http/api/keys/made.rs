@@ -31,7 +31,7 @@ impl MadeKeyJson {
     }
 }
 
-/// The operation accepts `Idempotency-Key`.
+/// Adds `Idempotency-Key` to the operation.
 pub fn repeatable(operation: Operation) -> Operation {
     let description = "Identifies this request. Sent again with the same value and body within a day, it creates no \
         second key and returns 200 with the record, without the key.";

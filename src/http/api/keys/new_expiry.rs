@@ -1,10 +1,10 @@
-//! The expiry of a new key as programs send it: a time, a duration or either as text.
+//! The expiry of a new key as programs send it: a time, a duration, or text that is either of them or `never`.
 
 use crate::error::{Error, Result};
 use crate::model::expiry::parse_span;
 use crate::model::{Expiry, Time};
 
-/// The expiry of a new key, sent in one of three ways.
+/// The three fields for the expiry of a new key. Only one of them can be sent.
 pub struct NewExpiry<'a> {
     pub expires_at: Option<&'a str>,
     pub expires_in: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/keys/{id}`: a key is revoked for good.
+//! `DELETE /api/v1/keys/{id}`: permanently revokes a key.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;

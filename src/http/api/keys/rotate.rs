@@ -1,4 +1,4 @@
-//! `POST /api/v1/keys/{id}/rotate`.
+//! `POST /api/v1/keys/{id}/rotate`: replaces a key with a new one.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;

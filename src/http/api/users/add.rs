@@ -1,4 +1,4 @@
-//! `POST /api/v1/users`: a new user.
+//! `POST /api/v1/users`: adds a user.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;

@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/users/{id}`: another role, state or password for a user.
+//! `PATCH /api/v1/users/{id}`: changes a user's role, state or password.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -35,8 +35,8 @@ pub struct UserChangeBody {
 pub fn operation() -> Operation {
     Operation::new("People", "changeUser", "Change a user's role, state or password")
         .described_as(
-            "All fields change or none; in force when the response is sent. The last active admin cannot be demoted \
-             or deactivated.",
+            "All fields change or none do. The change is in force when the response is sent. The last active admin \
+             cannot be demoted or deactivated.",
         )
         .if_match()
         .takes::<UserChangeBody>()

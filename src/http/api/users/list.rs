@@ -22,8 +22,8 @@ pub struct UserPage {
 pub fn operation() -> Operation {
     Operation::new("People", "listUsers", "List users, newest first")
         .query("search", field::search(), "Part of an email, or a whole ID.")
-        .query("role", field::role(), "Only these.")
-        .query("active", field::truth(), "Only these.")
+        .query("role", field::role(), "Only users with this role.")
+        .query("active", field::truth(), "Only active users, or only deactivated ones.")
         .paged()
         .answers::<UserPage>(200, "One page.", &[])
 }

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/users/{id}`: a user is removed, and their keys are revoked.
+//! `DELETE /api/v1/users/{id}`: removes a user and revokes their keys.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;

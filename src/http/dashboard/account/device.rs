@@ -1,11 +1,12 @@
 //! A session's browser and system, read from its User-Agent header.
 
-/// Such as "Firefox on Windows", for recognising one's own; the header's text if neither is known.
+/// Returns text such as "Firefox on Windows", by which people recognise their own sessions. If neither is known, it is
+/// the start of the header.
 pub fn device(user_agent: &str) -> String {
     let known = |names: &[(&str, &'static str)]| {
         names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };
-    // Most browsers also name those that they imitate, so the most specific mark comes first.
+    // Most browsers also name the ones that they imitate, so the most specific name comes first.
     let browser = known(&[
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

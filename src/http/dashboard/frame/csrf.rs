@@ -59,7 +59,7 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
     if origin == b"null" {
         return match site {
             Some(b"same-origin") => Ok(()),
-            // Browsers send it over https only; a form sent over plain http carries neither.
+            // Browsers send `Sec-Fetch-Site` only to https URLs, so this form came over plain http.
             None if settings.public_url.is_https() => Err(wrong_address(settings)),
             _ => foreign(),
         };

@@ -23,12 +23,12 @@ impl Field {
         Field { value: value.chars().take(MAX_REPEATED_LIST).collect(), error: None }
     }
 
-    /// The value; an error becomes the field's.
+    /// Returns the value, or keeps the error in the field.
     pub fn keep<T>(&mut self, parsed: Result<T>) -> Option<T> {
         parsed.map_err(|error| self.error = Some(error.message.to_string())).ok()
     }
 
-    /// An empty field with what is wrong with it.
+    /// An empty field with an error.
     pub fn wrong(error: impl Into<String>) -> Self {
         Field { value: String::new(), error: Some(error.into()) }
     }
@@ -40,7 +40,7 @@ pub struct FieldError<'a> {
     pub message: &'a str,
 }
 
-/// The fields that carry an error, in the order given.
+/// The fields that have an error, in the order given.
 pub fn errors_of<'a>(fields: impl IntoIterator<Item = (String, &'a Field)>) -> Vec<FieldError<'a>> {
     let wrong = |(id, field): (String, &'a Field)| {
         let message = field.error.as_deref()?;

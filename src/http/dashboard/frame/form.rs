@@ -49,8 +49,8 @@ async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<(FormField
 pub struct SignedForm {
     pub who: SignedIn,
     pub fields: FormFields,
-    /// Identifies this form: sent again, by a reload for example, it has the same value. Each rendering has its own
-    /// token.
+    /// Identifies this form: if it is sent again, for example by a reload, the value is the same. Each rendering
+    /// differs, because it has its own `csrf_token`.
     pub submission: Submission,
 }
 
@@ -64,7 +64,7 @@ impl FromRequest for SignedForm {
             SignedIn::extract(&request).await?;
             csrf::check_origin(&site(&request)?.settings, &request)?;
             let (fields, body) = read(&request, &mut payload).await?;
-            // The body may have arrived slowly: whoever was signed in when it began may not be any more.
+            // The session may have ended while the body arrived.
             let who = SignedIn::extract(&request).await?;
             if !who.csrf.accepts(fields.text("csrf_token")) {
                 return Err(csrf::forged().into());
@@ -95,7 +95,7 @@ impl FromRequest for AdminForm {
     }
 }
 
-/// A form before login; bound to the browser by a cookie of its own.
+/// A form before login, which a separate cookie binds to the browser.
 pub struct OpenForm {
     pub visitor: LoginVisitor,
     pub fields: FormFields,

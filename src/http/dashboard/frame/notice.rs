@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 
 use super::respond::see_other;
 
-/// The URL carries the word in `?notice=`, never the text. Each notice stands with the pages that show it.
+/// The URL carries the word in `?notice=`, never the text. Each notice is defined next to the pages that show it.
 #[derive(Clone, Copy)]
 pub struct Notice {
     pub word: &'static str,

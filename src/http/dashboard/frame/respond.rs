@@ -1,4 +1,4 @@
-//! From pages to HTTP responses.
+//! Renders pages as HTTP responses.
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};

@@ -1,4 +1,4 @@
-//! Who is signed in: `SignedIn` or `Admin` in a handler's signature is the proof.
+//! Who is signed in: `SignedIn` or `Admin` in a handler's signature proves it.
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -64,8 +64,8 @@ impl SignedIn {
         self.asking().caller.must_be_admin()
     }
 
-    /// Sensitive actions need a recent login or the password again. `Err(Ok(text))` asks for the password, with the
-    /// reason; `Err(Err(_))` means that it could not be checked.
+    /// Requires a recent login, or the password again, for a sensitive action. `Err(Ok(text))` asks for the password,
+    /// with the reason; `Err(Err(_))` means that it could not be checked.
     pub async fn confirm(&self, act: SensitiveAct<'_>, password: &str) -> Result<(), Result<String, Error>> {
         if !act.needs_proof(&self.session, self.site.auth.now()) {
             return Ok(());
@@ -92,7 +92,7 @@ impl SignedIn {
         })
     }
 
-    /// The frame of a page that a redirect may lead to, with its notice.
+    /// The frame of a page, with the notice of the action that redirected to it, if any.
     pub fn shell_with(&self, title: &str, here: Nav, notice: Option<Notice>) -> Result<Shell, Error> {
         Ok(Shell { notice, ..self.shell(title, here)? })
     }

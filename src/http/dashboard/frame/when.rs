@@ -6,7 +6,7 @@ use crate::model::Time;
 pub struct When {
     /// RFC 3339 UTC, for machines.
     pub iso: String,
-    /// Such as `2026-11-23 07:48 UTC`.
+    /// For people, such as `2026-11-23 07:48 UTC`.
     pub text: String,
 }
 

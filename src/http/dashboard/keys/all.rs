@@ -13,7 +13,7 @@ use crate::model::{KeyFilter, KeyState};
 #[template(path = "keys/all.html")]
 struct AllKeysPage {
     shell: Shell,
-    /// The search text; empty: no search.
+    /// The search text; empty if there is no search.
     q: String,
     /// Each with its owner.
     keys: Vec<KeyListItem>,

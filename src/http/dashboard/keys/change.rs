@@ -13,7 +13,7 @@ use crate::model::{Basis, KeyChange, KeyId, KeyRecord};
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&form.who, &id).await?;
     form.who.site.auth.revoke_key(&form.who.asking(), record.id, Basis::Anything).await?;
-    // Back to the list that the owner, or the admin, came from.
+    // An owner returns to their own keys, an admin to the list of all keys.
     let is_own = record.owner.id == form.who.user().id;
     Ok(REVOKED.at(if is_own { "/keys" } else { "/admin/keys" }))
 }

@@ -1,4 +1,4 @@
-//! `POST /keys`: creates the key of the form and shows it once.
+//! `POST /keys`: creates the key that the form describes and shows it once.
 
 use actix_web::HttpResponse;
 
@@ -23,7 +23,7 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
     }
     match auth.create_key(&who.asking(), request).await {
         Ok(Made::Now { key, record }) => Ok(ok(&ShownKeyPage::new(&who, &key, &record)?)?),
-        // The same form again, by a reload: the key is created once and shown once.
+        // The same form was sent again, for example by a reload: the key is created once and shown once.
         Ok(Made::Before(id)) => shown_before(&who, id).await,
         Err(error) if matches!(error.field, Some("scopes")) => {
             page.scopes.push(Field::wrong(error.message.to_string()));

@@ -6,14 +6,14 @@ use crate::model::RateLimit;
 
 const UNITS: [(u64, &str); 4] = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
 
-/// In the largest unit that expresses it exactly.
+/// The span in the largest unit that expresses it exactly.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds.is_multiple_of(*size)).unwrap_or((1, "second"));
     count(seconds / size, unit)
 }
 
-/// In whole units of the largest that fits.
+/// The time left, in whole units of the largest one that fits.
 pub fn time_left(left: Duration) -> String {
     let seconds = left.as_secs().max(1);
     let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));

@@ -28,8 +28,8 @@ impl LabelFields {
         Some(KeySettings { description: description?, ..KeySettings::named(name?) })
     }
 
-    /// A change to these labels; one that the form does not have stays. `None` if one is wrong; its field then has the
-    /// error.
+    /// A change to these labels. A description that the form does not have is unchanged. `None` if a label is wrong;
+    /// its field then has the error.
     pub fn change(&mut self, fields: &FormFields) -> Option<KeyChange> {
         let KeySettings { name, description, .. } = self.parse(fields)?;
         let description = fields.all("description").next().map(|_| description);

@@ -1,4 +1,4 @@
-//! `/keys/new`: the form for a new key, which keeps what was typed, and is parsed into a request.
+//! `/keys/new`: the form for a new key. It keeps what was typed, and is parsed into a request.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ use crate::model::{Expiry, KeySettings, Networks, Scope, ScopeSet, Submission, T
 #[template(path = "keys/new.html")]
 pub struct NewKeyPage {
     pub shell: Shell,
-    /// Sent back as `form_id`, so that the same form is recognised if it is posted again.
+    /// Always `None`: a form that is posted again is recognised by its `csrf_token` and its content.
     pub form_id: Option<String>,
     pub labels: LabelFields,
     /// A value of `EXPIRIES`.
@@ -36,7 +36,7 @@ pub struct NewKeyPage {
     pub keybearer_scopes: Vec<ScopeChoice>,
     /// One range per line.
     pub allowed_ips: Field,
-    /// `Some`: ask for the password again, as `current_password`.
+    /// `Some` if the page asks for the password again, as `current_password`.
     pub current_password: Option<Field>,
 }
 
@@ -109,7 +109,7 @@ fn scopes(fields: &FormFields) -> impl Iterator<Item = &str> {
     fields.all("scopes").flat_map(|line| line.split([' ', ',', '\r', '\n'])).filter(|scope| !scope.is_empty())
 }
 
-/// The distinct scopes, up to the number that a key may have: a page must not repeat a text of any length.
+/// The distinct scopes, up to the number that a key may have, because a page must not repeat text of any length.
 fn shown(fields: &FormFields) -> Vec<String> {
     let mut seen = HashSet::new();
     scopes(fields).filter(|scope| seen.insert(*scope)).take(ScopeSet::MAX).map(str::to_owned).collect()

@@ -1,11 +1,11 @@
-//! A key in a list, and what the lists and the key's own page say alike.
+//! A key in a list, and what both the lists and the key's own page show.
 
 use std::time::Duration;
 
 use crate::http::dashboard::frame::When;
 use crate::model::{KeyRecord, KeyState, Time};
 
-/// How long before its expiry a key is marked.
+/// How long before its expiry a key is marked as expiring soon.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 
 pub struct KeyListItem {
@@ -16,10 +16,10 @@ pub struct KeyListItem {
     pub owner: Option<OwnerLink>,
     pub scopes: Vec<String>,
     pub created: When,
-    /// `None`: never.
+    /// `None` if the key never expires.
     pub expires: Option<When>,
     pub expires_soon: bool,
-    /// `None`: never used.
+    /// `None` if the key was never used.
     pub last_used: Option<When>,
     pub state: KeyState,
 }

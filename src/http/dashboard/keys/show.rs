@@ -1,4 +1,4 @@
-//! `/keys/{id}`: one key, with the forms to rename, rotate, disable, enable and revoke it.
+//! `/keys/{id}`: one key, with the forms to edit, rotate, disable, enable and revoke it.
 
 use actix_web::HttpResponse;
 use actix_web::web::{Path, Query};
@@ -25,19 +25,19 @@ pub struct KeyDetailsPage {
     /// `Some` for admins.
     owner: Option<OwnerLink>,
     state: KeyState,
-    /// The fields that cannot be read, in words; `None`: all can be read.
+    /// The fields that cannot be read, in words; `None` if all can be read.
     damage: Option<String>,
     scopes: Vec<String>,
     created: When,
     expires: Option<When>,
-    /// `Some` in the last days: how long until then, in words.
+    /// The time until the key expires, in words; `None` unless that is soon.
     expires_soon: Option<String>,
     last_use: Option<LastUseDetails>,
-    /// Empty: any address.
+    /// Empty if any address is allowed.
     allowed_ips: Vec<String>,
-    /// In words; `None`: no limit.
+    /// The limit in words; `None` if there is none.
     rate_limit: Option<String>,
-    /// `Some`: show the Edit form.
+    /// `Some` if the page shows the Edit form.
     pub labels: Option<LabelFields>,
     /// Whether to show the Rotate form.
     can_rotate: bool,
@@ -45,9 +45,9 @@ pub struct KeyDetailsPage {
     pub overlap: String,
     /// When the replacement expires: empty or the chosen value of `EXPIRIES`.
     pub new_expiry: String,
-    /// The lifetime that the key was created with, such as `90 days`; `None`: unlimited.
+    /// The lifetime that the key was created with, such as `90 days`; `None` if unlimited.
     lifetime: Option<String>,
-    /// `Some`: ask for the password again before rotating, as `current_password`.
+    /// `Some` if the Rotate form asks for the password again, as `current_password`.
     pub rotate_password: Option<Field>,
 }
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::http::dashboard::frame::{Nav, Shell, SignedIn, When};
 use crate::model::{KeyRecord, PlainKey};
 
-/// No `Debug` and no `Clone`, so that the key cannot leak or be copied.
+/// It has no `Debug` and no `Clone`, so that the key cannot leak or be copied.
 #[derive(Template)]
 #[template(path = "keys/shown_once.html")]
 pub struct ShownKeyPage {
@@ -16,14 +16,14 @@ pub struct ShownKeyPage {
     pub key: String,
     /// Without a trailing slash.
     pub public_url: String,
-    /// After a rotation: the old key.
+    /// The old key, after a rotation.
     pub replaces: Option<ReplacedKey>,
 }
 
 /// A key that was rotated.
 pub struct ReplacedKey {
     pub hint: String,
-    /// `None`: revoked at once.
+    /// `None` if it was revoked at once.
     pub until: Option<When>,
 }
 

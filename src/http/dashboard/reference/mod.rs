@@ -1,4 +1,4 @@
-//! The API reference for people, read out of the OpenAPI document.
+//! The API reference for people, generated from the OpenAPI document.
 
 mod schema;
 pub mod show;

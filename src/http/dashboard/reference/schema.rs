@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Words and, here and there, code.
+/// Text in which some pieces are code.
 pub type Prose = Vec<Piece>;
 
 pub struct Piece {
@@ -15,7 +15,7 @@ pub struct ParameterRow {
     pub name: String,
     /// `query`, `path`, `header`; empty for a field.
     pub place: String,
-    /// Such as `string (uuid) or null`.
+    /// The type, such as `string (uuid) or null`.
     pub kind: String,
     /// A record that describes it further.
     pub record: Option<SchemaLink>,
@@ -30,12 +30,12 @@ pub struct SchemaLink {
     pub name: String,
 }
 
-/// An object of a body or an answer, or a single value with rules of its own.
+/// An object in a body or a response, or a single value with its own rules.
 pub struct SchemaSection {
     pub anchor: String,
     pub name: String,
     pub description: Prose,
-    /// None for a single value.
+    /// Empty for a single value.
     pub fields: Vec<ParameterRow>,
     pub kind: String,
     /// The regular expression of a single value.
@@ -50,7 +50,7 @@ pub fn prose(value: &Value) -> Prose {
     marked(value.as_str().unwrap_or_default())
 }
 
-/// Between backticks there is code.
+/// Splits text at backticks; what they enclose is code.
 pub fn marked(text: &str) -> Prose {
     let pieces = text.split('`').enumerate();
     pieces.map(|(at, text)| Piece { text: text.to_owned(), is_code: at % 2 == 1 }).collect()
@@ -105,7 +105,7 @@ pub fn record(document: &Value, name: &str, schema: &Value) -> SchemaSection {
     }
 }
 
-/// A schema's description, or that of what it may be instead of `null`.
+/// The description of what a schema allows besides `null`, if it has one, or else the schema's own.
 fn described(schema: &Value) -> &Value {
     let within = list(&schema["oneOf"]).map(|inner| &inner["description"]).find(|text| text.is_string());
     within.unwrap_or(&schema["description"])

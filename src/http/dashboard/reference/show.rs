@@ -1,4 +1,4 @@
-//! `/reference`: the operations of the API, by family.
+//! `/reference`: the operations of the API, by group.
 
 use actix_web::HttpResponse;
 use askama::Template;
@@ -26,7 +26,7 @@ struct ReferencePage {
     pub records: Vec<SchemaSection>,
 }
 
-/// A family of operations.
+/// A group of operations.
 pub struct OperationGroup {
     /// For links within the page.
     pub anchor: String,
@@ -37,14 +37,14 @@ pub struct OperationGroup {
 
 pub struct OperationSection {
     pub id: String,
-    /// In capitals.
+    /// In upper case.
     pub method: String,
     pub path: String,
     pub summary: String,
     /// In paragraphs.
     pub description: Vec<Prose>,
     pub parameters: Vec<ParameterRow>,
-    /// The name of the record that it takes.
+    /// The record in the request's body.
     pub body: Option<SchemaLink>,
     pub answers: Vec<ResponseRow>,
 }

@@ -1,4 +1,4 @@
-//! `/users`: everybody who can sign in.
+//! `/users`: all users.
 
 use actix_web::HttpResponse;
 use actix_web::web::Query;
@@ -20,12 +20,12 @@ struct UserListItem {
     id: String,
     email: String,
     role: Role,
-    /// The fields that cannot be read, in words; `None`: all can be read.
+    /// The fields that cannot be read, in words; `None` if all can be read.
     damage: Option<String>,
     is_active: bool,
     keys: u64,
     created: When,
-    /// `None`: never logged in.
+    /// `None` if the user never logged in.
     last_login: Option<When>,
 }
 

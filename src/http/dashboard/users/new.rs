@@ -19,7 +19,7 @@ struct NewUserPage {
     email: Field,
     role: Role,
     password: Field,
-    /// `Some`: ask for the admin's own password again, as `current_password`.
+    /// `Some` if the page asks for the admin's own password again, as `current_password`.
     current_password: Option<Field>,
 }
 

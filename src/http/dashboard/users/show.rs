@@ -18,10 +18,10 @@ struct UserDetailsPage {
     id: String,
     email: String,
     role: Role,
-    /// The fields that cannot be read, in words; `None`: all can be read.
+    /// The fields that cannot be read, in words; `None` if all can be read.
     damage: Option<String>,
     is_active: bool,
-    /// Whether the admin is looking at their own page; nobody deactivates themselves here.
+    /// Whether the admin is looking at their own page; nobody can deactivate themselves here.
     is_me: bool,
     keys: u64,
     sessions: u64,

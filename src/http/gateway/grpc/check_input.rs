@@ -17,7 +17,7 @@ pub struct CheckInput {
     pub policy: String,
     /// The method of the client's request, as the API receives it.
     method: String,
-    /// Before `_credentials`, so that it is dropped first: only bytes that nobody else holds can be wiped.
+    /// Declared before `_credentials`, so that it is dropped first: only bytes that nobody else holds can be wiped.
     pub headers: HeaderMap,
     _credentials: Wiped,
     /// The peer that opened the connection to Envoy.
@@ -62,7 +62,7 @@ fn source(attributes: &AttributeContext) -> ClientAddress {
     socket.map_or(ClientAddress::Unknown, |socket| ClientAddress::read(socket.address.as_bytes()))
 }
 
-/// Reads both forms in which Envoy can be configured to send headers; a credential that is in both counts twice.
+/// Reads both forms in which Envoy can be configured to send headers; a credential that is in both appears twice.
 fn headers(http: &HttpRequest) -> Result<(HeaderMap, Wiped), Problem> {
     let joined = http.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let lines = http.header_map.iter().flat_map(|map| &map.headers).map(|line| {
@@ -108,7 +108,7 @@ fn is_doubled(name: &HeaderName, value: &[u8]) -> bool {
     *name != header::AUTHORIZATION || [first, second].into_iter().chain(parts).any(is_bearer)
 }
 
-/// The headers that are read, and whether they hold a credential.
+/// The header's name if it is read, and whether it holds a credential.
 fn known(name: &str) -> Option<(HeaderName, bool)> {
     let credentials = [header::AUTHORIZATION, X_API_KEY].map(|name| (name, true));
     let others = [X_FORWARDED_FOR, header::USER_AGENT, header::ORIGIN, header::ACCESS_CONTROL_REQUEST_METHOD];

@@ -74,7 +74,7 @@ impl Checker {
     }
 
     fn id(&self) -> RequestId {
-        // A counter cannot be left half changed, so a poisoned lock is still good.
+        // A counter cannot be left half changed, so a poisoned lock is still usable.
         self.ids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next()
     }
 }

@@ -1,5 +1,5 @@
 //! Connections of the gRPC listener: a bounded number, each of which must send the HTTP/2 preface soon. A failure to
-//! accept one ends nothing.
+//! accept one does not stop the listener.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -19,9 +19,10 @@ use crate::http::seats::{Seat, Seats};
 
 /// Maximum open connections; a gateway needs a few. More wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// The first bytes of every HTTP/2 client (RFC 9113 §3.4). Before them, HTTP/2 does not check that the client is alive.
+/// Length of the preface that every HTTP/2 client sends first (RFC 9113 §3.4). Until it has arrived, HTTP/2 does not
+/// check that the client is alive.
 const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
-/// The wait after a failure to accept, such as one for lack of file descriptors.
+/// Wait after a failure to accept, for example because there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The connections to all listeners.
@@ -50,14 +51,14 @@ fn connections_to(
     })
 }
 
-/// The next connection from an address that has not reached its share; others are closed.
+/// The next connection from an address that has not reached its maximum; others are closed.
 async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat) {
     let mut is_logged = false;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let Some(seat) = seats.take(peer.ip().into()) else { continue };
-                // Without it a verdict may wait for an acknowledgement; with a failure it is only slower.
+                // Without it a verdict may wait for an acknowledgement; if it fails, verdicts are only slower.
                 let _ = stream.set_nodelay(true);
                 return (stream, seat);
             }
@@ -74,7 +75,7 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
 
 pub struct GrpcConnection {
     stream: TcpStream,
-    /// `None` once the client has sent all of it.
+    /// `None` once the whole preface has arrived.
     greeting: Option<Greeting>,
     _one_of_all: OwnedSemaphorePermit,
     _seat: Seat,
@@ -87,7 +88,7 @@ struct Greeting {
 }
 
 impl Greeting {
-    /// `None` once all of it has arrived.
+    /// `None` once the whole preface has arrived.
     fn after(self, came: usize) -> Option<Self> {
         let left = self.left.saturating_sub(came);
         (left > 0).then_some(Greeting { left, ..self })

@@ -49,9 +49,9 @@ impl GrpcListener {
         let (tell, ended) = oneshot::channel();
         let run = move || {
             run(&runtime, listeners, site, stopping);
-            // Ends what did not finish in time.
+            // Ends the calls that did not finish in time.
             runtime.shutdown_background();
-            let _ = tell.send(()); // nobody may wait for it
+            let _ = tell.send(()); // the receiver may be gone
         };
         thread::Builder::new().name("grpc".into()).spawn(run).map_err(Error::unavailable)?;
         Ok(GrpcListener { addresses, stop, ended })
@@ -64,7 +64,7 @@ impl GrpcListener {
     /// Accepts no more connections and calls, and returns when those in flight are answered.
     pub async fn stop(self) {
         drop(self.stop);
-        let _ = self.ended.await; // ended either way
+        let _ = self.ended.await; // an error also means that it has ended
     }
 }
 
@@ -81,17 +81,17 @@ fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: SiteRef, stopping: 
     });
     match ended {
         Ok(()) if order.has_changed().is_err() => {}
-        Ok(()) => tracing::error!("the gRPC listener ended by itself"),
-        Err(cause) => tracing::error!(cause, "the gRPC listener ended"),
+        Ok(()) => tracing::error!("the gRPC listener stopped unexpectedly"),
+        Err(cause) => tracing::error!(cause, "the gRPC listener failed"),
     }
 }
 
-/// Returns when the sender of the order is dropped.
+/// Returns when the sender is dropped, which is the order to stop.
 async fn stop(mut order: watch::Receiver<()>) {
     while order.changed().await.is_ok() {}
 }
 
-/// HTTP/2 with bounds on what a peer can make us hold or do: resets, header lists, idle connections.
+/// HTTP/2 with limits on the memory and work that a peer can cause: resets, header lists, idle connections.
 fn server() -> Server {
     Server::builder()
         .timeout(CALL)

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_millis(250);
 pub struct GrpcHealth(pub SiteRef);
 
 impl GrpcHealth {
-    /// Unlike `/readyz`, this ignores failing writes: nothing here needs one.
+    /// Unlike `/readyz`, this ignores failing writes, because no gRPC call needs a write.
     fn status(site: &SiteRef) -> ServingStatus {
         if site.cannot_judge().is_some() { ServingStatus::NotServing } else { ServingStatus::Serving }
     }

@@ -18,7 +18,7 @@ use crate::http::SiteRef;
 
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 const HEALTH: &str = "/grpc.health.v1.Health/";
-/// Envoy accepts up to 60 KiB of headers from a client; it need not send the body.
+/// Enough for the 60 KiB of headers that Envoy accepts from a client; it need not send the body.
 const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Service<http::Request<Body>> for Services {
         if path.starts_with(HEALTH) {
             return self.health.call(request);
         }
-        let unknown = Status::unimplemented("This server has envoy.service.auth.v3 and grpc.health.v1.");
+        let unknown = Status::unimplemented("This server supports only envoy.service.auth.v3 and grpc.health.v1.");
         Box::pin(std::future::ready(Ok(unknown.into_http())))
     }
 }

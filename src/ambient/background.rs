@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// Gives verifications priority over this thread; on Linux each thread has its own priority. If the system refuses,
-/// the thread competes with equal priority.
+/// Lowers this thread's priority, so that verifications run first; on Linux, each thread has its own priority. If the
+/// system refuses, the thread keeps its normal priority.
 pub fn give_way() {
     let _ = rustix::process::nice(10);
 }
@@ -39,9 +39,9 @@ impl Background {
 
     /// Stops the thread, and returns when it has finished.
     pub fn stop(&self) {
-        let _ = self.order.try_send(()); // the order was sent before
+        let _ = self.order.try_send(()); // fails if the order was already sent or the thread has ended
         if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
-            let _ = thread.join(); // its panic is in the log
+            let _ = thread.join(); // the log already has its panic
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Comparing secrets in a time that does not depend on where they differ.
+//! Compares secrets in a time that does not depend on where they differ.
 
-/// For secrets of any length; only the lengths may show in the time.
+/// Compares secrets of any length; the time can reveal only their lengths.
 pub fn is_equal(one: &[u8], other: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(one, other).is_ok()
 }

@@ -31,7 +31,7 @@ impl Entropy for OsEntropy {
     }
 }
 
-/// The same bytes for the same seed, for tests only.
+/// A generator that returns the same bytes for the same seed; for tests only.
 pub struct SeededEntropy(Mutex<StdRng>);
 
 impl SeededEntropy {

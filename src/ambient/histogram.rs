@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `bounds` are ascending, inclusive upper bounds; larger values are in an extra bucket.
+/// `bounds` are ascending, inclusive upper bounds; larger values are counted in an extra bucket.
 pub struct Histogram<const N: usize> {
     bounds: [u64; N],
     counts: [AtomicU64; N],

@@ -128,7 +128,7 @@ impl LogQueue {
             let dropped = self.take(&mut bytes);
             let lost = write(&mut out, &bytes);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
-            // It counts as reported only once the report is written.
+            // Dropped lines count as reported only once the report is written.
             if lost == 0 && dropped > reported && write(&mut out, &tell(dropped - reported)) == 0 {
                 reported = dropped;
             }
@@ -212,13 +212,13 @@ mod tests {
         let (queue, permit, took) = queue(40);
         let fill = || (0..100).for_each(|_| queue.put(b"ten bytes\n", queue.most));
         fill();
-        // There is no room for the third write, which is usually the report.
+        // The third write, which is usually the report, fails as on a full disk.
         for number in 0..8 {
             permit.send(if number == 2 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }).unwrap();
         }
         queue.flush(LONG);
         fill();
-        // This is enough, however small the writes are.
+        // These permissions are enough, however small the writes are.
         for _ in 0..1000 {
             permit.send(Ok(())).unwrap();
         }

@@ -1,5 +1,5 @@
 //! Reads whole files with settings and secrets. They must be plain files: a named pipe or a device could block the
-//! reader forever or fill the memory.
+//! reader forever or use up all memory.
 
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -14,8 +14,8 @@ const MOST: u64 = 1 << 20;
 
 /// Reads the file's bytes, which are wiped when they are dropped. Links are followed.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Checked before it is opened, because opening some devices has effects, and again after, because it may have
-    // been replaced.
+    // The type is checked before the file is opened, because opening some devices has side effects, and again
+    // afterwards, because the file may have been replaced.
     must_be_plain(fs::metadata(path)?.file_type())?;
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     must_be_plain(file.metadata()?.file_type())?;
@@ -28,7 +28,7 @@ fn read_bounded(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     if length > MOST {
         return Err(too_long());
     }
-    // The full capacity, so that the buffer never grows and leaves a part of a secret behind.
+    // The buffer has its full capacity from the start, because growing it would leave a part of a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(length as usize + 1));
     file.take(MOST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST { Err(too_long()) } else { Ok(bytes) }

@@ -38,10 +38,10 @@ impl<S: Send + 'static> Pool<S> {
     pub fn stop(&self) {
         let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
         for _ in &threads {
-            let _ = self.queue.send(None); // the threads have ended already
+            let _ = self.queue.send(None); // fails if the threads have already ended
         }
         for thread in threads {
-            let _ = thread.join(); // the thread itself catches and reports panics
+            let _ = thread.join(); // the thread itself catches panics, and the panic hook logs them
         }
     }
 

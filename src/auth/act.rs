@@ -8,12 +8,12 @@ use crate::model::Origin;
 use crate::store::{Tx, Urgency};
 
 impl Auth {
-    /// The actor, authority and time for an act of this origin now.
+    /// The actor, authority and current time for an act of this origin.
     pub(super) fn by(&self, origin: &Origin) -> By {
         By { origin: origin.clone(), at: self.now() }
     }
 
-    /// `act` may run twice: if the disk turns out to be full, acts that take something away are retried.
+    /// `act` may run twice: if the disk turns out to be full, revocations are retried.
     pub(super) async fn act<T: Send + 'static>(
         &self,
         urgency: Urgency,

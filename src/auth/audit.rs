@@ -1,4 +1,4 @@
-//! The audit log: one event per act, in the act's own transaction. Without the event, there is no act.
+//! The audit log: one event per act, in the act's own transaction. If the event cannot be written, the act fails.
 
 use super::by::By;
 use super::caller::Asking;
@@ -16,7 +16,7 @@ pub(super) fn append(tx: &Tx<'_>, by: &By, action: Action, object: Option<[u8; 1
 }
 
 impl Auth {
-    /// Newest first; for admins.
+    /// The events that match the filter, newest first; for admins only.
     pub async fn events(&self, asking: &Asking, filter: EventFilter) -> Result<Page<Event>> {
         asking.caller.must_be_admin()?;
         self.store.read(move |tx| tx.events(&filter)).await

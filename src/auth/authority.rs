@@ -1,5 +1,5 @@
-//! Checks an act's caller again inside the act's transaction, so that a right that the caller lost since the request
-//! came in is lost for the act too.
+//! Checks an act's caller again inside the act's transaction, so that the act fails if the caller lost the right to it
+//! after the request arrived.
 
 use super::by::By;
 use crate::error::{Error, Kind, Result};
@@ -7,7 +7,7 @@ use crate::model::verdict::Demand;
 use crate::model::{Authority, JudgedKey, Refusal, Role, SessionId, UserId, session};
 use crate::store::Tx;
 
-/// Refuses as the route itself would refuse if the request came now.
+/// Refuses with the error that the route would return if the request arrived now.
 pub(super) fn must_hold(tx: &Tx<'_>, by: &By) -> Result<()> {
     match &by.origin.authority {
         Authority::None => Ok(()),

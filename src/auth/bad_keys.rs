@@ -22,9 +22,9 @@ const FEW: usize = 64;
 pub struct BadKeyLimiter {
     /// Maximum distinct bad keys per minute from one address; 0 means no limit.
     limit: u32,
-    /// How many bits `limit` keys set.
+    /// The number of bits that `limit` keys set on average.
     threshold: u32,
-    /// Keyed, so that nobody outside can predict an address's map.
+    /// A keyed hasher, so that nobody outside can predict an address's map.
     hasher: RandomState,
     watched: [Mutex<HashMap<Neighbourhood, SuspectAddress>>; MAPS],
 }
@@ -35,7 +35,7 @@ struct SuspectAddress {
 }
 
 enum DistinctKeys {
-    /// The beginnings of their digests.
+    /// The first eight bytes of each digest.
     Few(Vec<u64>),
     /// Linear counting: each key sets one of 4,096 bits; the number of set bits gives an estimate of the number of
     /// keys.
@@ -53,7 +53,7 @@ impl BadKeyLimiter {
     }
 
     /// Records a bad key; returns how long to wait if there were too many. The loopback address is never throttled: it
-    /// is the operator, or a gateway for all clients. An unknown address may be.
+    /// is the operator, or a gateway for all clients. An unknown address can be throttled.
     pub fn note(
         &self,
         address: Option<ClientAddress>,
@@ -64,7 +64,7 @@ impl BadKeyLimiter {
         let from = address.filter(|address| self.limit > 0 && !is_loopback(address))?.neighbourhood();
         let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
-        // A full map or a poisoned one throttles nobody.
+        // If the map is full or its lock is poisoned, nobody is throttled.
         let mut watched = self.watched[self.hasher.hash_one(from) as usize % MAPS].lock().ok()?;
         if watched.len() >= MOST && !watched.contains_key(&from) {
             watched.retain(|_, suspect| suspect.window == window);
@@ -119,7 +119,7 @@ impl DistinctKeys {
         }
     }
 
-    /// Whether there were more than `limit` keys, which set `threshold` bits.
+    /// Whether there were more than `limit` keys; `threshold` is the number of bits that `limit` keys set.
     fn are_more_than(&self, limit: u32, threshold: u32) -> bool {
         match self {
             DistinctKeys::Few(heads) => heads.len() > limit as usize,

@@ -1,4 +1,4 @@
-//! A key cannot give another key more than it has: not more time, addresses or requests, nor another prefix. If a
+//! A key cannot give another key more than it has: no more time, addresses or requests, and no other prefix. If a
 //! request omits one of these, the caller's own bound applies.
 
 use super::keys::request::KeyRequest;
@@ -27,13 +27,13 @@ impl Caller {
     /// is always allowed.
     pub(super) fn may_change(&self, before: &KeyRecord, after: &KeyRecord) -> Result<()> {
         let gives_more = !after.settings.scopes.beyond(&before.settings.scopes).is_empty()
-            // What a damaged record gave is unknown.
+            // What a damaged record granted is unknown.
             || (after.enabled && !(before.enabled && before.unreadable.is_empty()))
             || Bounds::of(&after.settings).beyond(&Bounds::of(&before.settings)).is_some();
         if gives_more { self.must_hold(&Bounds::of(&after.settings), after.prefix.as_deref()) } else { Ok(()) }
     }
 
-    /// Checks that the caller may get a key with the bounds of this one and this expiry.
+    /// Checks that the caller may create a key with the bounds of this one and this expiry.
     pub(super) fn may_copy(&self, key: &KeyRecord, expiry: Expiry, prefix: &KeyPrefix) -> Result<()> {
         let bounds = Bounds { expires_at: expiry.time(), ..Bounds::of(&key.settings) };
         self.must_hold(&bounds, Some(prefix.as_str()))
@@ -54,7 +54,7 @@ impl Caller {
         }
     }
 
-    /// People sign in from any address, so a key with address ranges must not open that way in.
+    /// People sign in from any address, so a key with address ranges must not give them access.
     pub(super) fn may_open_to_people(&self, role: Option<Role>, password: bool, active: bool) -> Result<()> {
         let Caller::Key { bounds, .. } = self else { return Ok(()) };
         let field = match (role, password, active) {
@@ -64,7 +64,7 @@ impl Caller {
             (.., true) => "active",
             _ => return Ok(()),
         };
-        let refused = "This key has address ranges, but people sign in from anywhere. Use a key without ranges, or \
+        let refused = "This key has address ranges, but people can sign in from anywhere. Use a key without ranges, or \
                        the dashboard.";
         Err(Error { field: Some(field), ..Error::forbidden(refused) })
     }
@@ -104,8 +104,8 @@ impl Caller {
 }
 
 impl Auth {
-    /// The prefix that restricts the keys that a key creates: its own. The server's default was nobody's choice and
-    /// restricts nothing, nor does a prefix that the operator has removed.
+    /// The prefix that the keys created by a key must have: its own, if it is configured and not the default. The
+    /// default was nobody's choice, so it restricts nothing.
     pub(super) fn bounding_prefix(&self, own: Option<KeyPrefix>) -> Option<KeyPrefix> {
         own.filter(|own| self.prefixes.iter().skip(1).any(|prefix| prefix == own))
     }

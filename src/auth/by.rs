@@ -1,8 +1,8 @@
-//! Who carries out a rule.
+//! Who performs an act.
 
 use crate::model::{Origin, Time};
 
-/// Who acts, with what authority, from where and when. Each rule that changes something has it as an argument next to
+/// Who acts, with what authority, from where and when. Each rule that changes something takes it as an argument next to
 /// the transaction.
 #[derive(Debug, Clone)]
 pub struct By {
@@ -11,7 +11,7 @@ pub struct By {
 }
 
 impl By {
-    /// The server itself, on its schedule.
+    /// The server itself, acting on a schedule.
     pub fn server(at: Time) -> Self {
         By { origin: Origin::server(), at }
     }

@@ -1,4 +1,5 @@
-//! Who makes a request, and so what they may reach and grant. Every rule about "own" and "anybody's" is here.
+//! Who makes a request, and so what they may reach and grant. The rules about a caller's own objects and those of
+//! others are here.
 
 use super::{Auth, Identity};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ pub enum Caller {
 /// The key that a request presented, kept so that it can be checked again.
 pub struct PresentedKey {
     digest: Digest,
-    /// The hint of a key that has our format.
+    /// The hint; `None` if the key does not have our format.
     hint: Option<String>,
     prefix: Option<KeyPrefix>,
 }
@@ -66,8 +67,8 @@ impl Caller {
         }
     }
 
-    /// The authority that the store checks again inside the act's transaction. `need` is the scope that the route
-    /// requires of a key.
+    /// The authority that is checked again inside the act's transaction. `need` is the scope that the route requires of
+    /// a key.
     pub fn authority(&self, need: Option<&'static str>) -> Authority {
         match self {
             Caller::User { user, session } => Authority::Session { id: *session, role: user.role },
@@ -83,8 +84,8 @@ impl Caller {
         }
     }
 
-    /// People can grant any scope of their own; only admins can also grant `keybearer:` scopes. A key can grant only
-    /// what it has, and `keybearer:` scopes only for an admin.
+    /// People can grant any scope, but only admins can grant `keybearer:` scopes. A key can grant only scopes that it
+    /// has, and `keybearer:` scopes only if its owner is an admin.
     pub(super) fn may_grant(&self, scopes: &ScopeSet) -> Result<()> {
         let refused = |message: String| Err(Error { field: Some("scopes"), ..Error::forbidden(message) });
         if self.must_be_admin().is_err() && scopes.iter().any(|scope| scope.is_reserved()) {
@@ -122,7 +123,8 @@ impl Caller {
 }
 
 impl Auth {
-    /// The key as a manager, checked again as of now: the request's body may have taken time to arrive.
+    /// The managing key as a caller. The key is checked again now, because the request's body may have taken time to
+    /// arrive.
     pub async fn manager(
         &self,
         key: KeyId,
@@ -147,7 +149,7 @@ impl Auth {
         }))
     }
 
-    /// `None` if memory cannot decide, or does not know the key's name for the log.
+    /// `None` if the index cannot decide, or if the key has no hint for the log.
     fn manager_in_memory(
         &self,
         proof: &PresentedKey,

@@ -1,5 +1,5 @@
 //! Signed identity: who is behind a request, as a JWT that an API can check without trusting the network between the
-//! gateway and itself. Valid for a minute, and never longer than the key.
+//! gateway and itself. It is valid for a minute, but never longer than the key.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::Time;
 use crate::signing::{self, Ring};
 
-/// A separate JWT type, so that it is never accepted as an access token, nor an access token as it.
+/// A separate JWT type, so that an identity is never accepted as an access token, nor the other way round.
 const IDENTITY: &str = "identity+jwt";
 pub const LIFETIME: Duration = Duration::from_secs(60);
 

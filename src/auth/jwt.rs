@@ -32,8 +32,8 @@ impl KeyClient {
         self.identity.scopes.covers(Scope::VERIFY)
     }
 
-    /// The scopes of a token for this client: those requested, or all that the key has. `keybearer:` scopes are left
-    /// out, because this server accepts keys, never a JWT.
+    /// The scopes of a token for this client: those requested, or all that the key has. `keybearer:` scopes are omitted
+    /// or, if requested, refused, because this server accepts keys, never a JWT.
     fn narrowed(&self, asked: Option<ScopeSet>) -> Result<ScopeSet> {
         let is_ours = |scope: &&Scope| scope.is_reserved();
         match asked {
@@ -43,9 +43,10 @@ impl KeyClient {
             {
                 Ok(asked)
             }
-            Some(_) => {
-                Err(Error::invalid("scope", "The key does not have all requested scopes. Request only scopes it has."))
-            }
+            Some(_) => Err(Error::invalid(
+                "scope",
+                "A token can have only scopes that its key has, and no keybearer: scopes. Request fewer scopes.",
+            )),
         }
     }
 }
@@ -96,7 +97,7 @@ pub enum Ownership {
     Foreign,
     /// A JWT of ours: it expires by itself, or with its key.
     Jwt,
-    /// A token that is not valid, so that there is nothing to revoke.
+    /// A token that is not valid, so there is nothing to revoke.
     Unusable,
 }
 
@@ -161,8 +162,8 @@ impl Auth {
         }
     }
 
-    /// Describes a valid token, and reveals nothing about any other. Without `keybearer:verify` a client learns about
-    /// its own tokens only, which is checked before any look-up.
+    /// Describes a valid token, and reveals nothing about any other. Without `keybearer:verify`, a client learns only
+    /// about its own tokens; this is checked before any look-up.
     pub async fn introspect(
         &self,
         client: &KeyClient,
@@ -198,7 +199,7 @@ impl Auth {
         Ok(self.verify(token, &demand, view_of).await?.ok().map(|good| good.view))
     }
 
-    /// Based on the current verdict on the token's key, which counts as a use of the key: whatever refuses the key
+    /// Describes a JWT by the current verdict on its key, which counts as a use of the key: whatever refuses the key
     /// (revoked, disabled, wrong address, over its limit) refuses its tokens too.
     async fn introspect_jwt(&self, claims: AccessClaims, address: Option<ClientAddress>) -> Result<Option<TokenFacts>> {
         let Ok(client) = KeyId::parse(&claims.client_id) else { return Ok(None) };

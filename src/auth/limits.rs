@@ -37,7 +37,7 @@ impl Limits {
         Limits { by_limit: ArcSwap::default(), clock: Steady(clock) }
     }
 
-    /// Uses up one request of the key's allowance, or returns how long none is left.
+    /// Takes one request from the key's allowance; the error says when the next one is allowed.
     pub fn take(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
         let refill = Duration::from_secs(u64::from(limit.window)) / limit.requests;
         match self.limiter(limit).check_key(&key) {
@@ -50,7 +50,7 @@ impl Limits {
         }
     }
 
-    /// Forgets keys with a full allowance: the next request starts from the same allowance without them.
+    /// Forgets keys with a full allowance: their next request starts with a full allowance anyway.
     pub fn prune(&self) {
         for limiter in self.by_limit.load().values() {
             limiter.retain_recent();

@@ -103,7 +103,7 @@ impl Auth {
         })
     }
 
-    /// With the operator's settings instead of the defaults.
+    /// Replaces the defaults with the operator's settings.
     pub fn with(self, settings: &AuthSettings) -> Self {
         Auth {
             bad_keys: bad_keys::BadKeyLimiter::new(settings.bad_key_limit),
@@ -117,12 +117,12 @@ impl Auth {
     pub fn start_collecting(&self, retention: Duration) -> Result<()> {
         let (store, clock, entropy) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
-        // A second call finds the first call's thread running and stops its own.
+        // After a second call, the first call's thread goes on and the new one is stopped.
         let _ = self.collector.set(collector);
-        // Hashed before anybody signs in, so that no worker hashes it.
+        // It is hashed before anybody signs in, so that no worker has to do it.
         self.passwords.nobody()?;
         let (store, clock, limits) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.limits));
-        let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as above
+        let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as with the collector
         Ok(())
     }
 

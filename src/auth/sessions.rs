@@ -24,7 +24,7 @@ pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Di
     tx.set_last_login(new.user, by.at)
 }
 
-/// Writes no event per session: the act has its own.
+/// Deletes the user's sessions without an event for each: the act writes its own.
 pub(super) fn delete_all(tx: &Tx<'_>, user: UserId) -> Result<()> {
     tx.delete_sessions_of(user)
 }
@@ -54,7 +54,7 @@ pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, id: SessionId) -> Result
 }
 
 impl Auth {
-    /// The live session of a cookie. Its user's role and state are read now.
+    /// The live session of this cookie, with its user's current role and state.
     pub async fn session(&self, token: &SessionToken) -> Result<Option<Session>> {
         let (now, digest) = (self.now(), token.digest());
         let Some(session) = self.store.read(move |tx| tx.session(&digest)).await? else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! The one-time setup link with which the first admin is created. It exists in memory, only while there is no user; the
-//! transaction that creates the first admin decides which of several requests was first.
+//! The one-time setup link with which the first admin is created. It exists only in memory and only while there is no
+//! user; the transaction that creates the first admin decides which of several requests was first.
 
 use std::sync::Mutex;
 
@@ -15,7 +15,7 @@ use crate::store::Tx;
 #[derive(Default)]
 pub(super) struct SetupLink(Mutex<Option<[u8; 32]>>);
 
-/// Only while there is no user: of several concurrent requests, exactly one succeeds.
+/// Fails if there is a user, so that only one of several concurrent requests succeeds.
 fn add_first_admin(tx: &Tx<'_>, by: &By, new: &NewUser) -> Result<User> {
     if tx.has_users()? {
         return Err(Error::conflict("The first admin already exists. Sign in, or ask an admin for an account."));

@@ -56,8 +56,8 @@ impl Keyrings for StoredKeyrings {
 }
 
 impl Auth {
-    /// Called once, in the server only. Unusable keys stop the start; missing keys are generated while the server
-    /// already answers.
+    /// Called once, in the server only. The server does not start with unusable keys; missing keys are generated while
+    /// it already answers.
     pub fn start_signing(&self, settings: SigningSettings, issuer: &str) -> Result<()> {
         let stored = StoredKeyrings { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) };
         self.signing.start(settings, issuer, Arc::new(stored), Arc::clone(&self.clock))

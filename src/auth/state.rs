@@ -38,7 +38,7 @@ impl Auth {
         })
     }
 
-    /// Whether the database's files are missing, so that nothing is answered.
+    /// Whether the database's files are missing or were replaced, so that no key can be checked.
     pub fn is_database_gone(&self) -> bool {
         self.store.index().is_broken()
     }

@@ -16,7 +16,7 @@ pub enum SensitiveAct<'a> {
 }
 
 impl SensitiveAct<'_> {
-    /// Whether the act gives power over this server. Members cannot give it, and are refused later.
+    /// Whether the act gives power over this server. Members cannot grant such power; they are refused later.
     fn is_sensitive(&self, user: &User) -> bool {
         match self {
             SensitiveAct::ObtainKey(scopes) => user.is_admin() && scopes.iter().any(|scope| scope.is_reserved()),

@@ -1,5 +1,5 @@
-//! What the server tidies on schedule: rows of a killed import, failed sign-ins of past hours, old lines of the change
-//! feed, rate limits of keys that have not been used lately.
+//! What the server cleans up on a schedule: rows of a killed import, failed sign-ins of past hours, old lines of the
+//! change feed, rate limits of keys that have not been used lately.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Number of verdicts of each kind; each thread counts for itself, and a scrape adds up.
+//! The number of verdicts of each kind. Each thread counts for itself, and a scrape adds the counts up.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

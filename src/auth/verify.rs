@@ -1,4 +1,4 @@
-//! Is this key valid for this request? In memory, without a query, whenever the index can decide: a use locks the
+//! Decides whether a key is valid for a request. If the index can decide, this needs only memory: a use locks the
 //! thread's own buffer, and a limited key locks a shard of the limiter's map. Otherwise SQLite decides. If neither can,
 //! the result is an error, never a verdict.
 
@@ -52,7 +52,7 @@ impl Identity {
         Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
     }
 
-    /// The key for acts on itself, which any live key may do.
+    /// The key's authority for acts on itself, which any live key may perform.
     pub fn judged_for_itself(&self) -> JudgedKey {
         let (id, owner) = (self.id, self.owner.id);
         JudgedKey { id, need: None, owner, owner_role: Role::Member, scopes: ScopeSet::default(), bounds: None }
@@ -60,11 +60,11 @@ impl Identity {
 }
 
 impl Auth {
-    /// The longest text that is looked up; imported keys are shorter.
+    /// Maximum length in bytes of a text that is looked up.
     pub const LONGEST_KEY: usize = 1024;
 
-    /// The first of two optional steps that prepare a look-up: a caller with other work does it in between, while
-    /// memory is being fetched.
+    /// The first of two optional steps that prepare a look-up. A caller can do other work after each step, while memory
+    /// is being fetched.
     pub fn seek<'a>(&self, presented: Presented<'a>) -> Sought<'a> {
         let candidate = self.candidate(presented);
         if let Some(candidate) = &candidate {
@@ -108,7 +108,7 @@ impl Auth {
         verdict
     }
 
-    /// The verdict on the key with this id, as on its text: for a token that stands for the key.
+    /// The verdict on the key with this id, the same as on its text; for a token that stands for the key.
     pub(super) async fn verify_by_id<T>(
         &self,
         id: KeyId,
@@ -179,7 +179,7 @@ impl Auth {
         Ok(self.settle(judge(&view, now, demand, &view_of), key.digest, demand, now))
     }
 
-    /// Decides on the key's facts; counts its rate limit and the use.
+    /// Turns a judgement into the verdict: applies the rate limit, and records the use or the bad key.
     fn settle<T>(
         &self,
         judged: std::result::Result<Judged<T>, Refusal>,
@@ -205,13 +205,12 @@ impl Auth {
         Refused { refusal, allowance: None, held_back }
     }
 
-    /// The identity of this key.
     pub async fn identify(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Identity>> {
         self.verify(presented, demand, Identity::of).await
     }
 
-    /// A text that is worth a look-up. Our keys must have the right shape and checksum; any other text counts only if
-    /// imported keys, which may have any text, exist (or may exist).
+    /// A text that is worth a look-up. Our keys must have the right shape and checksum; any other text is worth one
+    /// only if there are, or may be, imported keys, which can have any text.
     fn candidate(&self, presented: Presented<'_>) -> Option<LookupKey> {
         if PlainKey::is_well_formed(presented) {
             return Some(LookupKey { digest: Digest::of(presented), if_absent: Refusal::NotFound });
@@ -221,7 +220,8 @@ impl Auth {
         may_be_imported.then(|| LookupKey { digest: Digest::of(presented), if_absent: Refusal::Malformed })
     }
 
-    /// The text has one of our prefixes and our length, so it claims to be ours although its checksum is wrong.
+    /// Whether the text has one of our prefixes and our length, and so claims to be ours although its checksum is
+    /// wrong.
     fn begins_like_ours(&self, presented: Presented<'_>) -> bool {
         self.prefixes.iter().any(|prefix| {
             let prefix = prefix.as_str().as_bytes();

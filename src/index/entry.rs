@@ -56,7 +56,7 @@ impl Entries {
 
     fn entry(&self, number: u32) -> &Entry {
         let chunk = self.chunks[(number >> CHUNK_BITS) as usize].get();
-        let (entries, _) = chunk.expect("a number is handed out after its chunk was made").all().as_chunks();
+        let (entries, _) = chunk.expect("a chunk is allocated before its numbers are handed out").all().as_chunks();
         &entries[number as usize & (CHUNK - 1)]
     }
 

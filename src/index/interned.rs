@@ -1,5 +1,5 @@
-//! Parts that many keys share (owners, grants), stored once with a reference count. A number keeps its content as long
-//! as any entry refers to it; readers check the entry again after they have read its parts.
+//! Parts that many keys share (owners, grants), stored once with a reference count. A number is not reused as long as
+//! any entry refers to it; readers check the entry again after they have read its parts.
 
 use std::sync::{Arc, Mutex, OnceLock};
 

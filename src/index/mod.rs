@@ -18,7 +18,7 @@ use memory::Blocks;
 use shard::{Shard, SlotPlace};
 
 const SHARDS: usize = 256;
-/// How many keys ahead a place is prefetched.
+/// How many keys in advance a place is prefetched.
 const AHEAD: usize = 8;
 
 /// The owner of a key, shared by all keys of that user.
@@ -37,12 +37,12 @@ pub struct Grant {
     pub scopes: ScopeSet,
     pub allowed_ips: Networks,
     pub rate_limit: Option<RateLimit>,
-    /// The stored row breaks a rule, so the key cannot be judged: the store is asked each time, and fails. The other
-    /// fields are then empty, except for `enabled`.
+    /// The stored row breaks a rule, so the key cannot be accepted, and the store is asked each time. The other fields
+    /// are then empty, except for `enabled`.
     pub is_unreadable: bool,
     /// The key whose rate limit this one shares; `None` if it has its own.
     pub limit_bucket: Option<KeyId>,
-    /// Whether it is a token, whose lifetime has a minimum and a maximum.
+    /// Whether it is a token, whose creation time is checked too.
     pub is_token: bool,
 }
 
@@ -110,7 +110,7 @@ pub struct Index {
     imported: AtomicU64,
     revision: AtomicU64,
     resets: AtomicU64,
-    /// The number of keys whose entries can be reused.
+    /// Incremented before entries are freed for reuse.
     recycled: AtomicU64,
     /// Locked by the one writer; it contains what only a writer needs.
     writing: Mutex<Bookkeeping>,
@@ -213,7 +213,8 @@ impl Index {
         self.resets.load(Ordering::Acquire)
     }
 
-    /// How many entries were freed so far. While it does not change, each number still refers to the same key.
+    /// A number that changes whenever entries are freed. While it stays the same, each entry number still refers to the
+    /// same key.
     pub fn recycled(&self) -> u64 {
         self.recycled.load(Ordering::Acquire)
     }

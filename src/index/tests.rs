@@ -173,7 +173,7 @@ fn many_keys_are_all_found() {
     assert_eq!(index.keys(), 15_000);
 }
 
-/// Runs readers beside a writer until the writer finishes. `RACES` sets how long that takes.
+/// Runs readers beside a writer until the writer finishes. `RACES` sets the number of rounds.
 fn race(writer: impl FnOnce(usize) + Send, reader: impl Fn() + Send + Sync) {
     let rounds = std::env::var("RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(5_000);
     let done = AtomicBool::new(false);

@@ -14,7 +14,7 @@ pub enum Actor {
     },
     /// The operator at the command line.
     Operator,
-    /// The server itself, on its schedule.
+    /// The server itself, acting on a schedule.
     Server,
     /// Somebody who has not proved who they are.
     Anonymous,

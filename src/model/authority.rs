@@ -1,5 +1,5 @@
-//! The authority that a caller had when the request came in. The store checks it again inside the act's transaction,
-//! because receiving a body or hashing a password may have taken time.
+//! The authority that a caller had when the request came in. It is checked again inside the act's transaction, because
+//! receiving a body or hashing a password may have taken time.
 
 use super::{Bounds, KeyId, Role, ScopeSet, SessionId, UserId};
 
@@ -29,9 +29,9 @@ pub struct JudgedKey {
     pub need: Option<&'static str>,
     pub owner: UserId,
     pub owner_role: Role,
-    /// The scopes that it could pass on.
+    /// The scopes that it could grant.
     pub scopes: ScopeSet,
-    /// Its own bounds; `None` if it passes nothing on.
+    /// Its own bounds; `None` if it grants nothing.
     pub bounds: Option<Bounds>,
 }
 

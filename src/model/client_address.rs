@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// An IP address (never an IPv4-mapped IPv6 one), or unknown. An unknown address is in no range, has a bucket of its
-/// own, and is written as `unknown`.
+/// An IP address (never an IPv4-mapped IPv6 one), or unknown. An unknown address is in no range and is written as
+/// `unknown`; all unknown addresses share one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientAddress {
     Known(IpAddr),
@@ -15,8 +15,8 @@ pub enum ClientAddress {
 
 impl ClientAddress {
     /// Parses one address as proxies write it: `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::7`, `[2001:db8::7]`,
-    /// `[2001:db8::7]:443`, each with surrounding blanks or in double quotes. A zone (RFC 4007 §11) is meaningful on
-    /// one machine only and is dropped. Anything else, including an empty text, is unknown.
+    /// `[2001:db8::7]:443`, each with spaces or tabs around it, or in double quotes. A zone (RFC 4007 §11) is
+    /// meaningful only on one machine and is dropped. Anything else, including an empty text, is unknown.
     pub fn read(text: &[u8]) -> Self {
         let text = std::str::from_utf8(text).ok().map(|text| text.trim_matches([' ', '\t']));
         text.and_then(unquoted).and_then(address).map_or(ClientAddress::Unknown, ClientAddress::from)

@@ -5,8 +5,8 @@ use std::fmt;
 use super::foreign_text::has_key;
 use crate::error::{Error, Result};
 
-/// A lower-case ASCII address without surrounding blanks. Letters beyond ASCII are refused, not mapped: case mapping
-/// can merge two addresses (Django CVE-2019-19844).
+/// A lower-case ASCII address without surrounding white space. Letters beyond ASCII are refused, not mapped: case
+/// mapping can merge two addresses (Django CVE-2019-19844).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
@@ -20,7 +20,7 @@ impl Email {
             return wrong("Use an email address of up to 254 characters.");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return wrong("An email address must not contain blanks, control characters or non-ASCII letters.");
+            return wrong("An email address must not contain spaces, control characters or non-ASCII letters.");
         }
         let well_formed = text.rsplit_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()

@@ -115,7 +115,7 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// The event that is appended under this number.
+    /// The event as it is appended, with this number.
     pub fn line(&self, seq: i64) -> Event {
         Event {
             seq,

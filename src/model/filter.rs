@@ -1,4 +1,4 @@
-//! Which rows of a list are wanted: all of them, unless a field narrows the list.
+//! Which rows a list contains: all of them, unless a field narrows it.
 
 use super::{Action, Cursor, KeyRecord, Page, Role, Time, UserId};
 
@@ -6,8 +6,8 @@ use super::{Action, Cursor, KeyRecord, Page, Role, Time, UserId};
 pub struct KeyFilter {
     pub owner: Option<UserId>,
     /// Matches any part of a name, a hint or the owner's email among the newest 10,000 keys after the cursor; among
-    /// older keys, the beginning of a name or an email, or a whole hint; and a whole id. Letters beyond ASCII are
-    /// case-sensitive.
+    /// older keys, the beginning of a name or an email, or a whole hint. A whole id is always found. Letters beyond
+    /// ASCII are case-sensitive.
     pub search: Option<String>,
     pub enabled: Option<bool>,
     pub after: Option<Cursor>,
@@ -40,7 +40,7 @@ pub struct EventFilter {
     /// Id of the key, user or session that the event is about.
     pub object: Option<[u8; 16]>,
     pub since: Option<Time>,
-    /// Exclusive.
+    /// The end of the time range, exclusive.
     pub until: Option<Time>,
     /// Only events older than this number.
     pub before: Option<i64>,

@@ -1,4 +1,4 @@
-//! Identifiers: UUIDv7, made from our clock and our randomness. They are never reused and never prove anything.
+//! Identifiers: UUIDv7, made from our clock and our randomness. They are never reused, and knowing one proves nothing.
 
 use std::fmt;
 

@@ -24,9 +24,9 @@ pub struct LastUse {
 #[derive(Debug, Clone)]
 pub struct KeyRecord {
     pub id: KeyId,
-    /// Used by the index only; no response contains it.
+    /// No response contains it, but an export does.
     pub digest: Digest,
-    /// `None` for an imported key, whose text we never had.
+    /// `None` for a key of another system, whose text we never had.
     pub prefix: Option<String>,
     pub hint: String,
     pub owner: Owner,
@@ -83,8 +83,8 @@ impl KeyRecord {
         self.unreadable.iter().any(|field| judged.contains(field))
     }
 
-    /// Covers everything that can be changed; a use is not a change. Destructured, so that a new field does not compile
-    /// until somebody decides whether it belongs here.
+    /// The version of everything that can be changed; a use is not a change. The record is destructured, so that a new
+    /// field does not compile until somebody decides whether it belongs here.
     pub fn version(&self) -> Version {
         let KeyRecord {
             id,
@@ -121,7 +121,8 @@ pub struct ImportedKey {
 }
 
 impl ImportedKey {
-    /// Counted from now, because the time of creation is unknown. An expiry in the past gives no lifetime.
+    /// The lifetime counts from now, because the time of creation is unknown. A key that has expired gets the default
+    /// lifetime.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
         self.settings.lifetime(now).map(|left| if left.is_zero() { USUAL_LIFETIME } else { left })
     }

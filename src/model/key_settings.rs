@@ -1,5 +1,5 @@
-//! The settings of a key, and a change to them. A new setting is added here; the compiler then names what else must know
-//! it.
+//! The settings of a key, and a change to them. A new setting is added here; the compiler then names the other places
+//! that must handle it.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ impl KeySettings {
         }
     }
 
-    /// Each setting as a text, for the record's version. Destructured, so that a forgotten setting does not compile.
+    /// Each setting as a text, for the record's version. The struct is destructured, so that a forgotten setting does
+    /// not compile.
     pub fn parts(&self) -> impl Iterator<Item = String> {
         let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = self;
         let parts = [
@@ -59,7 +60,7 @@ impl KeySettings {
     }
 }
 
-/// What a key is for, in its owner's words: plain text, possibly of several lines. Empty if there is none.
+/// What a key is for, in its owner's words: plain text, possibly on several lines. Empty if there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Description(String);
 
@@ -67,7 +68,7 @@ impl Description {
     /// Maximum length in characters (Unicode scalar values).
     pub const MAX: usize = 500;
 
-    /// A line break of any system becomes `\n`.
+    /// The line breaks of all systems become `\n`.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |message: &'static str| Error::invalid("description", message);
         let text = text.trim().replace("\r\n", "\n").replace('\r', "\n");
@@ -130,7 +131,7 @@ impl KeyChange {
         expiry.is_some() || enabled.is_some() || allowed_ips.is_some() || rate_limit.is_some()
     }
 
-    /// Whether it only disables the key, which must succeed on a full disk too.
+    /// Whether it only disables the key, which must succeed even on a full disk.
     pub fn only_disables(&self) -> bool {
         self.only_enabled() == Some(false)
     }
@@ -146,8 +147,8 @@ impl KeyChange {
         self.fields().iter().any(|(name, is_set)| *name == field && *is_set)
     }
 
-    /// Every field by its API name, and whether it gets a new value. Destructured, so that a forgotten field does not
-    /// compile.
+    /// Every field by its API name, and whether it gets a new value. The struct is destructured, so that a forgotten
+    /// field does not compile.
     pub fn fields(&self) -> [(&'static str, bool); 8] {
         let KeyChange { name, description, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
         [

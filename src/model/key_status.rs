@@ -14,7 +14,7 @@ pub struct KeyStatus {
     pub enabled: bool,
     pub scopes: ScopeSet,
     pub bounds: Bounds,
-    /// `None` for an imported key, whose text we never had.
+    /// `None` for a key of another system, whose text we never had.
     pub prefix: Option<KeyPrefix>,
 }
 

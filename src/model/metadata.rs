@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::foreign_text::has_key;
 use crate::error::{Error, Result};
 
-/// One JSON object (RFC 8259 §4), without blanks between its parts.
+/// One JSON object (RFC 8259 §4), without white space between its parts.
 #[derive(Debug, Clone)]
 pub struct Metadata(Box<RawValue>);
 
@@ -34,7 +34,7 @@ impl Metadata {
     /// Reads metadata from the database: any JSON object, whatever the limits were when it was sent. `None` if it is
     /// not an object.
     pub fn stored(json: &str) -> Option<Self> {
-        // Checked before blanks are removed: without them, `1 2` is a number.
+        // The syntax is checked before white space is removed, because without it `1 2` is a number.
         let sent: &RawValue = serde_json::from_str(json).ok().filter(|sent: &&RawValue| sent.get().starts_with('{'))?;
         RawValue::from_string(compact(sent.get())).ok().map(Metadata)
     }
@@ -71,7 +71,7 @@ impl serde::Serialize for Metadata {
     }
 }
 
-/// Removes the blanks between the parts; strings are untouched.
+/// Removes white space between the parts, but not inside strings.
 fn compact(json: &str) -> String {
     let (mut in_string, mut is_escaped) = (false, false);
     let is_kept = |c: &char| {

@@ -80,9 +80,9 @@ fn is_visible(c: char) -> bool {
     !(c.is_whitespace() || c.is_control() || is_combining_mark(c) || is_ignorable || is_blank)
 }
 
-/// Joiners stand next to a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 give the details) or
-/// between two emoji (UAX #29, GB11), one at a time. ZERO WIDTH JOINER changes the shape of a word's last letter; ZERO
-/// WIDTH NON-JOINER does so only after a virama.
+/// Joiners must stand next to a letter of a script that uses them (RFC 5892 appendix A and UAX #31 §2.3 give the
+/// details) or between two emoji (UAX #29, GB11), one at a time. ZERO WIDTH JOINER changes the shape of a word's last
+/// letter; ZERO WIDTH NON-JOINER does so only after a virama.
 fn joiners_are_in_place(text: &str) -> bool {
     // The character that the preceding marks belong to.
     let mut base = None;
@@ -109,7 +109,7 @@ fn joiners_are_in_place(text: &str) -> bool {
 }
 
 /// Scripts whose letters join or stack: the Arabic family and N'Ko, the Brahmic scripts of South and South-East Asia,
-/// Mongolian, Adlam and their historic relatives. By block.
+/// Mongolian, Adlam and their historic relatives, by block.
 fn uses_joiners(c: char) -> bool {
     matches!(c,
         '\u{600}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1700}'..='\u{18af}' | '\u{1a00}'..='\u{1c4f}'
@@ -118,7 +118,7 @@ fn uses_joiners(c: char) -> bool {
         | '\u{11000}'..='\u{11fff}' | '\u{1e900}'..='\u{1e95f}')
 }
 
-/// Breaks stand between two letters of such scripts, where they separate words.
+/// Breaks must stand between two letters of such scripts, where they separate words.
 fn breaks_are_in_place(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
     let at = |position: Option<usize>| position.and_then(|at| characters.get(at)).copied();

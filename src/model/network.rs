@@ -1,4 +1,4 @@
-//! Address ranges: who may use a key, and which peers are trusted proxies.
+//! Address ranges: from where a key can be used, and which peers are trusted proxies.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ impl Networks {
         let mut nets = BTreeSet::new();
         for text in texts {
             nets.insert(parse_net(text)?);
-            // Checked inside the loop, because the text may be long.
+            // The limit is checked inside the loop, because the input may be long.
             if nets.len() > Self::MAX {
                 return Err(Error::invalid("allowed_ips", "Use up to 50 address ranges per key."));
             }
@@ -27,8 +27,8 @@ impl Networks {
         Ok(Networks(nets.into_iter().collect()))
     }
 
-    /// Reads ranges from the database, however many: limits apply to input only. `None` if a part is not a range, so
-    /// that nobody can know what it allowed.
+    /// Reads ranges from the database, however many: limits apply to input only. `None` if a part is not a range,
+    /// because what it allowed is then unknown.
     pub fn stored(joined: &str) -> Option<Self> {
         let parts = joined.split(' ').filter(|part| !part.is_empty());
         let mut nets = parts.map(|part| parse_net(part).ok()).collect::<Option<Vec<_>>>()?;
@@ -48,7 +48,7 @@ impl Networks {
 
     /// Whether every address in these ranges is also in `outer`.
     pub fn is_within(&self, outer: &Networks) -> bool {
-        // Adjacent ranges together may contain what neither contains alone.
+        // Two adjacent ranges may together contain a range that neither contains alone.
         let outer_nets = IpNet::aggregate(&outer.0);
         let is_in = |net: &IpNet| outer_nets.iter().any(|outer| outer.contains(net));
         outer.is_empty() || (!self.is_empty() && self.0.iter().all(is_in))

@@ -30,7 +30,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     pub const MAX: usize = 100;
 
-    /// Makes a page of up to `limit + 1` rows: the extra one shows that there are more.
+    /// Makes a page from up to `limit + 1` rows: the extra row shows that there are more.
     pub fn cut(mut rows: Vec<T>, limit: usize, id: impl Fn(&T) -> [u8; 16]) -> Self {
         let more = rows.len() > limit;
         rows.truncate(limit);

@@ -1,5 +1,5 @@
-//! A password as typed, and the rules for a new one (NIST SP 800-63B-4 §3.1.1.2): a minimum length and a blocklist, no
-//! composition rules.
+//! A password as typed, and the rules for a new one (NIST SP 800-63B-4 §3.1.1.2): a minimum length and a blocklist, but
+//! no composition rules.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Email;
 use crate::error::{Error, Result};
 
-/// Normalised to NFKC, never truncated. `Debug` prints only the type.
+/// A password, normalised to NFKC and never truncated. `Debug` prints only the type.
 #[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
@@ -19,7 +19,7 @@ impl Password {
     /// Maximum length in bytes, as typed.
     pub const MAX: usize = 1024;
 
-    /// Any password that somebody could have; for sign-in.
+    /// Parses any password that somebody could already have; for sign-in.
     pub fn parse(typed: &str) -> Result<Self> {
         if typed.len() > Self::MAX {
             return Err(Error::invalid("password", "Use a password of up to 1,024 bytes."));
@@ -27,8 +27,8 @@ impl Password {
         if typed.is_empty() {
             return Err(Error::invalid("password", "Enter a password."));
         }
-        // Allocated once at the maximum size (UAX #15: NFKC makes text at most eleven times as long), so that the
-        // buffer is not reallocated, which would leave a copy behind.
+        // The buffer is allocated once at the maximum size (UAX #15: NFKC makes text at most eleven times as long), so
+        // that it is not reallocated, which would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(typed.len() * 11));
         text.extend(typed.nfkc());
         Ok(Password(text))
@@ -37,7 +37,8 @@ impl Password {
     /// A new password for `email`.
     pub fn parse_new(typed: &str, email: &Email) -> Result<Self> {
         let password = Self::parse(typed)?;
-        // Counted as typed and as kept: NFKC makes one character three (¾) and two one (e and its accent).
+        // The smaller of the lengths before and after NFKC counts: it turns one character into three (¾), and two into
+        // one (e and its accent).
         if typed.chars().count().min(password.0.chars().count()) < Self::MIN {
             return Err(Error::invalid("password", "Use a password of at least 15 characters."));
         }
@@ -51,8 +52,8 @@ impl Password {
         Ok(password)
     }
 
-    /// Whether word lists, names, dates and patterns find it within ten million guesses. The lists are zxcvbn's: some
-    /// 90,000 common and breached passwords, words and names.
+    /// Whether it can be guessed from word lists, names, dates and patterns within ten million guesses. The lists are
+    /// zxcvbn's: some 90,000 common and breached passwords, words and names.
     fn is_guessable(&self, email: &Email) -> bool {
         let (local, domain) = email.as_str().split_once('@').unwrap_or((email.as_str(), ""));
         let site = domain.split('.').next().unwrap_or_default();

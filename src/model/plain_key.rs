@@ -1,5 +1,5 @@
 //! The key as text: `<prefix>_<43 characters><6 characters>` (32 random bytes in unpadded base64url, then the base-62
-//! CRC-32 of everything before it). Knows nothing about the owner.
+//! CRC-32 of everything before it). This module knows nothing about owners.
 
 use std::fmt;
 
@@ -57,8 +57,8 @@ fn is_prefix(text: &[u8]) -> bool {
     starts_well && clean && no_empty_part && text.len() <= KeyPrefix::MAX
 }
 
-/// A key's full text. It exists in one response or on one stdout and nowhere else: no `Display`, a `Debug` that prints
-/// only the type, and one accessor, [`PlainKey::expose`]. Its memory is wiped on drop.
+/// A key's full text. It exists in one response or on one stdout and nowhere else. The type therefore has no `Display`,
+/// only a `Debug` that prints its name, and one accessor, [`PlainKey::expose`]. Its memory is wiped on drop.
 pub struct PlainKey(Zeroizing<String>);
 
 impl PlainKey {

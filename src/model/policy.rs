@@ -34,7 +34,7 @@ impl Policy {
         self.allows_preflight
     }
 
-    /// The same policy, but its allows carry a signed identity.
+    /// The same policy, but an allowed request gets a signed identity.
     pub fn with_identity(self) -> Self {
         Policy { wants_identity: true, ..self }
     }
@@ -54,7 +54,7 @@ impl Policy {
     }
 }
 
-/// All policies of the settings file. Names match `[a-z0-9][a-z0-9_-]{0,63}`: they appear in URLs and never need
+/// All policies in the settings file. Names match `[a-z0-9][a-z0-9_-]{0,63}`: they appear in URLs and never need
 /// encoding.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(HashMap<String, Policy>);

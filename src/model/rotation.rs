@@ -6,7 +6,7 @@ use super::expiry::parse_span;
 use super::{Expiry, KeyRecord, Time};
 use crate::error::{Error, Result};
 
-/// Whole seconds; zero means that the rotation itself revokes the old key.
+/// How long the old key stays valid, in whole seconds; zero means that the rotation itself revokes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlap(Duration);
 
@@ -38,7 +38,7 @@ impl Overlap {
 /// When the old key gets its new expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handover {
-    /// In the transaction that creates the new key, so that there are never two keys without an end.
+    /// In the transaction that creates the new key, so that the old key never stays valid for longer than intended.
     AtOnce,
     /// After the new key has reached its owner, so that the owner always has a working key.
     Later,
@@ -66,7 +66,7 @@ impl SuccessorLife {
 /// Fails, with the reason, if this key cannot be rotated. A disabled key's successor would be refused too.
 pub fn may_rotate(old: &KeyRecord) -> Result<()> {
     if old.is_token {
-        return Err(Error::conflict("Short-lived tokens cannot be rotated. Refresh it, or request another one."));
+        return Err(Error::conflict("A short-lived token cannot be rotated. Refresh it, or request another one."));
     }
     if !old.unreadable.is_empty() {
         return Err(Error::conflict(format!(

@@ -100,7 +100,7 @@ impl ScopeSet {
         let mut scopes = BTreeSet::new();
         for text in texts {
             scopes.insert(Scope::parse(text)?);
-            // Checked inside the loop, because the text may be long.
+            // The limit is checked inside the loop, because the input may be long.
             if scopes.len() > Self::MAX {
                 return Err(Error::invalid("scopes", "Use up to 50 scopes per key."));
             }
@@ -143,7 +143,7 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
-    /// The RFC 6749 §3.3 form: separated by single blanks.
+    /// The form of RFC 6749 §3.3: separated by single spaces.
     pub fn joined(&self) -> String {
         self.0.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
     }
@@ -171,7 +171,7 @@ mod tests {
             ("*", "keybearer:verify", false),
             ("keybearer:verify", "keybearer:verify", true),
             ("k*", "keybearer:keys", false),
-            // Grants compared with grants: what a key may pass on.
+            // Grants compared with grants: what a key can grant.
             ("orders:*", "orders:*", true),
             ("orders:*", "orders:eu:*", true),
             ("orders:*", "orders:", true),

@@ -64,7 +64,7 @@ impl Session {
 }
 
 /// Whether the session has expired. Setting the clock back a little does not expire a live session; one that was
-/// created by a clock far ahead has expired.
+/// created while the clock was far ahead has expired.
 pub fn is_over(created_at: Time, last_seen_at: Time, now: Time) -> bool {
     now.since(last_seen_at) >= IDLE || now.since(created_at) >= ABSOLUTE || created_at.is_ahead_of(now)
 }

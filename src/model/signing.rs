@@ -1,5 +1,5 @@
-//! The server's own signing keys: which one signs, which are only published, and when that changes. Pure: `signing`
-//! generates and uses them, the store keeps the file.
+//! The server's own signing keys: which one signs, which are only published, and when that changes. This module does no
+//! I/O: `signing` generates and uses the keys, and the store keeps the file.
 
 use std::fmt;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl Keyring {
 
     pub fn parse(text: &str) -> Result<Self> {
         // serde quotes its input, which may be a private key, so the error reports only the position.
-        let damaged = |place: String| Error::invalid("signing_keys", format!("it is damaged at {place}"));
+        let damaged = |place: String| Error::invalid("signing_keys", format!("the file is damaged at {place}"));
         let stored: Stored = serde_json::from_str(text)
             .map_err(|error| damaged(format!("line {}, column {}", error.line(), error.column())))?;
         let keys = stored

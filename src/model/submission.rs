@@ -1,4 +1,4 @@
-//! A request that takes effect once: a reloaded form, a repeated `Idempotency-Key`.
+//! A request that must take effect only once, even if the form is reloaded or the `Idempotency-Key` is repeated.
 
 use super::Digest;
 

@@ -56,13 +56,13 @@ impl Time {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether this start time was recorded by a wrong clock. Lifetimes need this bound too: otherwise, whatever a
-    /// clock far ahead created would be valid until that time.
+    /// Whether this start time was recorded by a wrong clock. Lifetimes need this bound too: otherwise, anything that
+    /// was created while the clock was far ahead would be valid until that time.
     pub fn is_ahead_of(self, now: Time) -> bool {
         self.since(now) > SKEW
     }
 
-    /// Parses RFC 3339 §5.6, also with a blank instead of the `T`. The result is a whole second, so that the text of an
+    /// Parses RFC 3339 §5.6, also with a space instead of the `T`. The result is a whole second, so that the text of an
     /// expiry is exactly what is compared; a leap second becomes the second before it.
     pub fn parse(text: &str) -> Result<Self> {
         rfc_3339(text)

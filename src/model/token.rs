@@ -1,5 +1,5 @@
-//! Short tokens for people's programs: a key that is valid for an hour, and a refresh token to get the next one. All
-//! tokens that follow from one sign-in form a family.
+//! Short-lived tokens for people's programs: a key that is valid for an hour, and a refresh token to get the next one.
+//! All tokens that follow from one sign-in form a family.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub const LONGEST_REFRESH_REUSE: Duration = Duration::from_secs(300);
 /// Maximum number of families per user; one more revokes the oldest.
 pub const FAMILIES_PER_USER: i64 = 100;
 
-/// Gets the next token, once. It has the shape of a key, so that scanners find it and typos are detected. It is never
-/// accepted as a key: the two are looked up in different tables.
+/// A secret that gets the next token once. It has the shape of a key, so that scanners find it and typos are detected.
+/// It is never accepted as a key: the two are looked up in different tables.
 pub struct RefreshToken(PlainKey);
 
 impl RefreshToken {

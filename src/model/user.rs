@@ -46,12 +46,13 @@ impl User {
         self.role == Role::Admin
     }
 
-    /// Whether deactivating would change anything: an unreadable state is refused, but is not the deactivated state.
+    /// Whether deactivating would change anything. A user with an unreadable state is refused, but is not yet
+    /// deactivated.
     pub fn may_be_active(&self) -> bool {
         self.active || self.unreadable.contains(&"active")
     }
 
-    /// Covers everything that can be changed and seen; signing in is not a change, nor is owning a key.
+    /// The version of everything that can be changed and seen; neither signing in nor owning a key is a change.
     pub fn version(&self) -> Version {
         Version::of(&[&self.id.to_string(), self.email.as_str(), self.role.as_str(), &self.active.to_string()])
     }

@@ -2,7 +2,7 @@
 
 use super::{ClientAddress, Networks, ScopeSet, Time};
 
-/// Why a key is refused. The bearer learns little of it (promise 7); a verifier learns all of it.
+/// Why a key is refused. The bearer learns little of it; a verifier learns all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     Malformed,
@@ -82,8 +82,9 @@ pub enum KeyState {
 }
 
 impl Facts<'_> {
-    /// A key can be expired, disabled and have a deactivated owner at once: the first that applies is its state. `now
-    /// >= expires_at` means expired, and so does a token that was created by a clock far ahead.
+    /// A key can be expired, disabled and have a deactivated owner at once: the first that applies is its state. A key
+    /// has expired if `now >= expires_at`; a token that was created while the clock was far ahead counts as expired
+    /// too.
     pub fn state(&self, now: Time) -> KeyState {
         let is_ahead = self.made_at.is_some_and(|made| made.is_ahead_of(now));
         match () {

@@ -1,5 +1,5 @@
-//! The keeper thread: generates the first keys, rotates them when due, and reads their file within half a second of
-//! somebody else's change, so that no request has to look at it.
+//! The keeper thread: generates the first keys, rotates them when due, and reads their file within half a second of a
+//! change by somebody else, so that no request has to look at it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ struct KeeperLoop {
     patience: u32,
     /// The first keys, until they can be written.
     unwritten: Option<Vec<FreshKey>>,
-    /// Why they could not be written, so that it is logged once.
+    /// Why they could not be written, so that each reason is logged only once.
     failure: Option<String>,
 }
 
@@ -95,7 +95,7 @@ impl KeeperLoop {
 
     fn complain(&mut self, error: &Error) {
         if self.unwritten.is_none() {
-            tracing::error!(%error, "signing keys could not be generated; trying again in half a minute");
+            tracing::error!(%error, "signing keys could not be generated or rotated; trying again in half a minute");
             self.patience = RETRY_TURNS;
             return;
         }
@@ -107,7 +107,7 @@ impl KeeperLoop {
         }
     }
 
-    /// Reads the file once if somebody else has changed it, and drops keys that are no longer published.
+    /// Reads the file if it has changed since it was last read, and drops keys that are no longer published.
     fn look(&mut self, now: Time) -> Result<()> {
         let stamp = FileStamp::of(&self.file);
         if stamp != self.seen {

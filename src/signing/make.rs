@@ -61,7 +61,7 @@ pub fn signer(algorithm: SigningAlgorithm, private: &PrivateKey) -> Result<Encod
 }
 
 /// The RSAPrivateKey inside a PKCS#8 document (RFC 5208 §5). From 2,048 bits on, every length in it has two bytes, so
-/// its header differs in the lengths only; the signing code parses it.
+/// headers differ only in the lengths; the signing code parses it.
 fn rsa_private_key(pkcs8: &[u8]) -> Option<&[u8]> {
     const MIDDLE: [u8; 18] =
         [0x02, 0x01, 0x00, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];

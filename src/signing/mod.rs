@@ -1,6 +1,6 @@
 //! The server's signing keys in use: generated at the first start, kept in a file, rotated by command or on schedule,
-//! used for tokens and signed identity. No request reads a file. Must not depend on the store: the place of the rings
-//! is a port.
+//! used for tokens and signed identity. No request reads a file. This module must not depend on the store: [`Keyrings`]
+//! is its interface to the stored keys.
 
 mod keeper;
 mod make;
@@ -29,7 +29,8 @@ pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// How long a key stays published after its last signature.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);
-/// RSA signatures take more than a millisecond, so they are made outside the workers.
+/// Maximum number of signatures that wait for the signer thread. RSA signatures take more than a millisecond, so
+/// workers do not make them.
 const WAITING_SIGNATURES: usize = 256;
 
 /// `iat` and `nbf` of a token that is issued now, in seconds since 1970 (RFC 7519 §4.1.5, §4.1.6).
@@ -64,7 +65,7 @@ impl Default for SigningSettings {
     }
 }
 
-/// In a command, everything but the file is empty.
+/// The signing keys in use; in a command, both fields stay empty.
 #[derive(Default)]
 pub struct Signing {
     /// `None` until the first keys exist.
@@ -111,8 +112,8 @@ pub trait Keyrings: Send + Sync {
 }
 
 impl Signing {
-    /// Called once, in the server only. Unusable keys stop the start; missing keys are generated while the server
-    /// already answers.
+    /// Called once, in the server only. The server does not start with unusable keys; missing keys are generated while
+    /// it already answers.
     pub fn start(
         self: &Arc<Self>,
         settings: SigningSettings,
@@ -132,7 +133,7 @@ impl Signing {
         }
         let keeper = Keeper::start(Arc::clone(self), keyrings, clock, &settings)?;
         let signers = Pool::start("signer", WAITING_SIGNATURES, vec![()])?;
-        // A second call finds the first call's thread running and stops its own.
+        // After a second call, the first call's thread goes on and the new one is stopped.
         let _ = self.running.set(SigningService { settings, issuer: issuer.to_owned(), signers, keeper });
         Ok(())
     }
@@ -173,7 +174,7 @@ pub fn one_of_each() -> Result<Vec<FreshKey>> {
     SigningAlgorithm::ALL.into_iter().map(fresh).collect()
 }
 
-/// Two keys of each algorithm: one to sign, one to be next.
+/// Two keys of each algorithm: one that signs and one that is next.
 pub fn two_of_each() -> Result<Vec<FreshKey>> {
     [one_of_each()?, one_of_each()?].into_iter().flatten().map(Ok).collect()
 }

@@ -15,8 +15,8 @@ use crate::model::signing::Keyring;
 pub fn read(file: &Path, now: Time) -> Result<Keyring> {
     let wrong = |why: &dyn std::fmt::Display| {
         Error::conflict(format!(
-            "--signing-keys {}: {why}. It must contain PEM private keys: RSA of 2048 bits or more (openssl genpkey \
-             -algorithm RSA -pkeyopt rsa_keygen_bits:2048), Ed25519 (openssl genpkey -algorithm ed25519).",
+            "--signing-keys {}: {why}. The file must contain PEM private keys: RSA of 2048 bits or more (openssl genpkey \
+             -algorithm RSA -pkeyopt rsa_keygen_bits:2048) or Ed25519 (openssl genpkey -algorithm ed25519).",
             file.display()
         ))
     };

@@ -77,7 +77,8 @@ impl Ring {
     }
 
     /// The claims of a JWT that we signed, with this type and issuer and a key that is still published. The caller
-    /// checks the expiry, by our clock. The algorithm is the key's, whatever the token says, so `none` is impossible.
+    /// checks the expiry against our clock. The algorithm is the key's, whatever the token says, so `none` is
+    /// impossible.
     pub fn check<T: DeserializeOwned>(&self, token: &str, kind: &str, issuer: &str, now: Time) -> Option<T> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         let checker = self.checkers.get(header.kid.as_deref()?)?;

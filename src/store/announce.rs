@@ -1,5 +1,5 @@
-//! `keybearer.db-rev`: a few numbers in shared memory with which the processes on one database signal each other, and
-//! later ones, without a system call. They are in a mapped file, so that they outlive the processes.
+//! `keybearer.db-rev`: a few numbers in shared memory with which the processes that use one database signal each other
+//! without a system call. They are in a mapped file, so that they outlive the processes.
 //!
 //! The first is the announcement: a command increments it inside its write transaction, before its COMMIT. The server
 //! reads it again while it holds the write lock itself: at that moment every announced change is either committed
@@ -48,8 +48,8 @@ impl Announcement {
         Ok(announcement)
     }
 
-    /// Reads the numbers of `lineage` beside `database`, which can be a copy that must stay unchanged. `None` if there
-    /// is no such file or it is of another version.
+    /// Reads the numbers of `lineage` from the file beside `database`, which can be a copy that must stay unchanged.
+    /// `None` if there is no such file or it is of another version.
     pub fn peek(database: &Path) -> Result<Option<Vec<AtomicU64>>> {
         let path = beside(database, "-rev");
         let Some(file) = companions::open_existing(database, &path)? else { return Ok(None) };

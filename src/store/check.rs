@@ -40,7 +40,7 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     loop {
         let access = OpenMode::to(path);
         let examination = look(path, &file, access);
-        // Somebody started to write meanwhile, and this reader had assumed that the file is complete.
+        // Somebody has started to write, although this reader assumed that the file was complete.
         if access != OpenMode::Still || OpenMode::to(path) == OpenMode::Still {
             return examination;
         }
@@ -96,7 +96,7 @@ fn structure(db: &Connection) -> Result<Vec<String>> {
     let mut references = db.prepare("PRAGMA foreign_key_check").map_err(sql)?;
     let rows = references.query_map([], |row| row.get::<_, String>(0)).map_err(sql)?;
     for row in rows {
-        findings.push(format!("references: a row of {} refers to nothing", row.map_err(sql)?));
+        findings.push(format!("references: a row of {} refers to a missing row", row.map_err(sql)?));
     }
     Ok(findings)
 }

@@ -1,5 +1,5 @@
-//! The files beside the database. They are opened without following links, must be plain files that belong to us or the
-//! database's owner, and only their owner can read them.
+//! The files beside the database. They are opened without following links, must be plain files that belong to us or to
+//! the database's owner, and can be read only by their owner.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// The suffixes that follow the database's name.
 const SUFFIXES: [&str; 9] = ["-wal", "-shm", "-journal", "-lock", "-import", "-rev", "-signing", "-reserve", "-usage"];
-/// The starts of suffixes of temporary files, after which more follows.
+/// The beginnings of the suffixes of temporary files; more text follows them.
 const BEGINNINGS: [&str; 4] = ["-usage-new", "-usage-folding-", "-signing-new-", "-new-"];
 
 /// Opens or creates `path`, a companion of `database`, for reading and writing.
@@ -58,7 +58,7 @@ pub(super) fn narrow_modes(database: &Path) -> Result<()> {
             tracing::warn!(
                 file = %file.display(),
                 mode = format!("{:o}", found.mode() & 0o777),
-                "a file of the database was readable by others; changed its mode to 600"
+                "a database file was readable by others; changed its mode to 600"
             );
             fs::set_permissions(&file, Permissions::from_mode(0o600))
                 .map_err(|error| trouble(&file, "is readable by others and that cannot be changed", error))?;
@@ -156,7 +156,7 @@ fn refuse_strange(database: &Path, path: &Path, found: &Metadata) -> Result<()> 
 /// The error for a file at `path` that is not what keybearer stores there.
 pub(super) fn strange(path: &Path, what: &str) -> Error {
     Error::conflict(format!(
-        "{} is {what}, not a file of keybearer. Nothing was changed. Move it away, then try again.",
+        "{} is {what}, so keybearer does not use it. Nothing was changed. Move it away, then try again.",
         path.display()
     ))
 }

@@ -23,8 +23,8 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
 }
 
 pub(super) fn prepare_writer(db: &Connection, path: &Path) -> Result<()> {
-    // FULL, because with NORMAL a power cut can undo the last commits, and with them a revocation. A checkpoint per
-    // 16 MiB instead of 4, because each one costs the writer some milliseconds.
+    // `synchronous` is FULL, because with NORMAL a power cut can undo the last commits, and with them a revocation.
+    // There is a checkpoint per 16 MiB instead of 4, because each one costs the writer some milliseconds.
     for (pragma, value) in [
         ("journal_mode", "WAL"),
         ("synchronous", "FULL"),
@@ -64,7 +64,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     }
     db.busy_handler(Some(wait_for_lock)).map_err(|error| at(path, error))?;
     db.set_prepared_statement_cache_capacity(64);
-    // Plans depend only on the statement. Planning again for each bound value took a quarter of the writer's time.
+    // Query plans must depend only on the statement. Planning again for each bound value took a quarter of the writer's
+    // time.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|error| at(path, error))?;
     // All our values are far smaller than a mebibyte; nothing larger is read or built.
     db.set_limit(Limit::SQLITE_LIMIT_LENGTH, 1 << 20).map_err(|error| at(path, error))?;
@@ -85,7 +86,7 @@ fn wait_for_lock(looks: i32) -> bool {
     LOOK * looks.unsigned_abs() < BUSY
 }
 
-/// A startup error that tells the operator the file and what to do.
+/// A startup error that names the file and says what the operator can do.
 pub(super) fn at(file: &Path, error: rusqlite::Error) -> Error {
     let path = file.display();
     let way_out = "Stop the server, keep these files, and replace them with an undamaged copy of the database.";

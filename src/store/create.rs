@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 pub(super) fn create(path: &Path) -> Result<()> {
     refuse_a_lost_one(path)?;
     let draft = beside(path, &format!("-new-{}", std::process::id()));
-    let _ = fs::remove_file(&draft); // left by a crashed process of the same pid
+    let _ = fs::remove_file(&draft); // left by a crashed process with the same pid
     companions::open(path, &draft)?;
     let made = (|| {
         let mut db = connection::connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -34,7 +34,7 @@ pub(super) fn create(path: &Path) -> Result<()> {
         }
     })();
     if made.is_ok() {
-        // Also for commands, because a server may never use this database.
+        // The reserve is filled for commands too, because a server may never use this database.
         Reserve::beside(path).fill();
     }
     for leftover in ["", "-wal", "-shm"].map(|suffix| beside(&draft, suffix)) {

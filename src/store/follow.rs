@@ -1,5 +1,5 @@
-//! Applies the change feed to the index, which is the only way in which the index changes, whoever made the change.
-//! Also fills the index at startup, page by page, between the writer's commits.
+//! Applies the change feed to the index, whoever made the changes, and fills the index at startup, page by page,
+//! between the writer's commits. Nothing else changes the index.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl Follower {
     /// Applies what other processes committed. Must be called before this transaction writes anything.
     pub fn follow_committed(&mut self, db: &Connection) -> Result<()> {
         if self.has_gap(db)? {
-            // Lines that are needed were pruned, or the feed went back, so start again.
+            // Lines that are needed were pruned, or the feed went back, so the index is filled again.
             self.revision = newest_revision(db)?;
             self.filling = Some(Vec::new());
             let revision = self.revision as u64;
@@ -206,7 +206,7 @@ fn page(db: &Connection, after: &[u8]) -> Result<(Vec<IndexedKey>, Option<Vec<u8
             last = row.get(0).map_err(sql)?;
         }
         if row.get("is_key").map_err(sql)? {
-            // A key without a digest cannot be presented.
+            // A key without a valid digest cannot be presented, so it is left out.
             keys.extend(latest.key(row).ok());
         }
     }
@@ -291,7 +291,7 @@ impl Latest {
 
     fn grant(&mut self, row: &Row<'_>) -> rusqlite::Result<Arc<Grant>> {
         let (enabled, is_token) = (flag(row, 3)?, flag(row, 12)?);
-        // Only keys with a limit have one; the others share a grant, whichever key they were rotated from.
+        // Only keys with a limit get a bucket; the others share a grant, whichever key they were rotated from.
         let bucket = limit_bucket(row, 13)?;
         let (joined, ips) = (row.get_ref(2)?.as_str()?, row.get_ref(5)?.as_str()?);
         let limit = row.get_ref(6)?.as_str_or_null()?;

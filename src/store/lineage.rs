@@ -2,7 +2,7 @@
 //! newest change and the newest event. A database that has not reached them, or has a different event there, is an
 //! older copy or another database. A crash can only leave a line that is older than the database.
 //!
-//! Also records a write whose outcome is unknown (because a sync failed), which the next start reverts.
+//! It also contains a write whose outcome is unknown (because a sync failed), which the next start reverts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,7 +108,7 @@ pub(super) struct Write {
     state: State,
 }
 
-/// Puts the mark of the write. Must be the last action in its transaction.
+/// Writes the mark of this write. Must be the last action in its transaction.
 pub(super) fn begin(history: &[AtomicU64], db: &Connection) -> Result<Write> {
     let mark = Mark::put_next(db)?;
     let state = State::of(db)?;
@@ -130,7 +130,7 @@ pub(super) fn note_failure(history: &[AtomicU64], write: &Write) {
     history[FAILED].store(write.number, Ordering::Release);
 }
 
-/// The mark's number of a failed write, unless a later write succeeded and replaced it.
+/// The mark number of a failed write, unless a later write succeeded and replaced it.
 pub(super) fn to_take_back(history: &[AtomicU64]) -> Option<u32> {
     let [failed, succeeded] = [FAILED, SUCCEEDED].map(|at| history[at].load(Ordering::Acquire));
     let mark = history[FAILED_MARK].load(Ordering::Relaxed);
@@ -227,6 +227,6 @@ mod tests {
         note_success(&history, &write(3));
         assert_eq!(to_take_back(&history), None);
         note_failure(&history, &write(2));
-        assert_eq!(to_take_back(&history), None, "noted late");
+        assert_eq!(to_take_back(&history), None, "a failure that is recorded late");
     }
 }

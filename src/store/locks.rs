@@ -20,9 +20,9 @@ use super::place::DatabaseFile;
 use crate::error::{Error, Result};
 
 const PAUSE: Duration = Duration::from_millis(5);
-/// Wait for others that briefly test the lock or use another path, and for a server that is stopping.
+/// How long to wait for others that briefly test the lock or use another path, and for a server that is stopping.
 const MOMENT: Duration = Duration::from_millis(500);
-/// Wait for other processes that open a database in this folder.
+/// How long to wait for other processes that open a database in this folder.
 const QUEUE: Duration = Duration::from_secs(30);
 /// The byte of `-shm` on which every connection holds a lock (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
 const DEADMAN: u64 = 128;
@@ -77,7 +77,7 @@ impl ServerLock {
 
 impl Drop for ServerLock {
     fn drop(&mut self) {
-        // When the process ends, the system does the same.
+        // The system does the same when the process ends.
         let _ = self.announcement.file().unlock();
         if let Some(database) = &self.database {
             let _ = database.handle().unlock();
@@ -145,8 +145,8 @@ impl Opening {
     }
 }
 
-/// Refuses a command if a server uses other companions than those beside the database, because neither would see the
-/// other's changes.
+/// Refuses a command if a server uses companions other than those beside the database, because neither would then see
+/// the other's changes.
 pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: &DatabaseFile) -> Result<()> {
     let heard = within(MOMENT, || match database.handle().try_lock() {
         Ok(()) => {
@@ -183,7 +183,7 @@ fn is_a_servers(rev: &File) -> bool {
 pub(super) fn is_open(path: &Path) -> bool {
     let [wal, shm] = ["-wal", "-shm"].map(|suffix| beside(path, suffix));
     let Ok(Some(shm)) = companions::open_existing(path, &shm) else { return false };
-    // Never closed, for the same reason as the database's handle.
+    // This handle is never closed, for the same reason as the database's handle.
     let shm = ManuallyDrop::new(shm);
     let question = Flock { start: DEADMAN, length: 1, ..Flock::from(FlockType::WriteLock) };
     wal.exists() && matches!(fcntl_getlk(&*shm, &question), Ok(Some(_)))

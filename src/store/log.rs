@@ -1,5 +1,6 @@
 //! Reads the write-ahead log's file without SQLite (sqlite.org/fileformat2 §4): which writes are in it, and where the
-//! last one begins. Can also revert that write. Must be used only while nobody has the database open.
+//! last one begins. Can also revert that write. Except for [`fits`], it must be used only while nobody has the database
+//! open.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -226,7 +227,11 @@ mod tests {
         db.execute_batch("PRAGMA wal_checkpoint(RESTART)").unwrap();
         write(&db, 4);
         let log = Log::read(&wal).unwrap();
-        assert_eq!((log.transactions, log.marks.unwrap().0.number()), (1, 4), "what was before is over");
+        assert_eq!(
+            (log.transactions, log.marks.unwrap().0.number()),
+            (1, 4),
+            "the earlier writes are no longer in the log"
+        );
         assert!(!log.may_continue(Mark::from_bits(2 << 8)), "an older file");
     }
 

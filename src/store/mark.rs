@@ -1,6 +1,6 @@
-//! The mark that each write puts in the database's header (`PRAGMA user_version`), where it can be read without SQLite,
-//! in the file and in its log. The first three bytes are the number of the write. The fourth byte, which is set only in
-//! the file, means that the file continues in its log.
+//! The mark that each write leaves in the database's header (`PRAGMA user_version`), where it can be read without
+//! SQLite, in the file and in its log. The first three bytes are the number of the write. The fourth byte, which is set
+//! only in the file, means that the file continues in its log.
 
 use rusqlite::Connection;
 
@@ -47,7 +47,7 @@ impl Mark {
         if distance < NUMBERS / 2 { i64::from(distance) } else { i64::from(distance) - i64::from(NUMBERS) }
     }
 
-    /// Puts the mark of this write. Must be called in a write transaction.
+    /// Writes the mark of this write. Must be called in a write transaction.
     pub fn put_next(db: &Connection) -> Result<Self> {
         let mark = Mark(((Mark::of(db)?.number() + 1) % NUMBERS) << 8);
         db.execute_batch(&format!("PRAGMA user_version = {}", mark.0.cast_signed())).map_err(sql)?;

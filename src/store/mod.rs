@@ -52,7 +52,7 @@ use watch::Watch;
 use writer::Writer;
 pub use writer::{Urgency, WriterState};
 
-/// The engine and its version, for people.
+/// The engine and its version, for display.
 pub fn engine() -> String {
     format!("SQLite {}", rusqlite::version())
 }
@@ -114,7 +114,7 @@ impl Store {
         Ok(Store { writer, readers, index, freshness, watch, path, installation, accepted })
     }
 
-    /// The random id of the database; its copies have the same.
+    /// The random id of the database; its copies have the same id.
     pub fn installation(&self) -> &[u8; 16] {
         &self.installation
     }
@@ -183,7 +183,8 @@ impl Store {
         let watch = Arc::clone(&self.watch);
         let read = move |db: &mut Connection| {
             let found = query(&Tx::new(db))?;
-            // Checked after the read: if another process had used other files, they would be here by now.
+            // This is checked after the read: if another process has committed to other files, those are at this path
+            // by now.
             watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
         };
         self.readers.run(read).await

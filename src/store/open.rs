@@ -27,7 +27,7 @@ pub(super) struct Opened {
     pub lock: Option<ServerLock>,
     /// The writer's connection.
     pub db: Connection,
-    /// Id of the database; its copies have the same.
+    /// The id of the database; its copies have the same id.
     pub installation: [u8; 16],
     /// Why it does not seem to be the newest database, if the operator has accepted that.
     pub accepted: Option<Accusation>,

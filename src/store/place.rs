@@ -24,7 +24,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Follows symbolic links once. If they change later, they lead to another file.
+    /// Resolves symbolic links only once, because they could lead to another file later.
     pub fn find(given: &Path) -> Result<Self> {
         let given = std::path::absolute(given).map_err(|error| trouble(given, "cannot be resolved", error))?;
         let path = match fs::symlink_metadata(&given) {
@@ -87,7 +87,7 @@ impl DatabaseFile {
         }
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         let open = |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
-        // A file need not be writable to be inspected.
+        // A file that cannot be written can still be inspected.
         let opened = open(true).or_else(|_| open(false));
         let file = DatabaseFile(ManuallyDrop::new(opened.map_err(|error| trouble(path, "cannot be opened", error))?));
         match file.header() {

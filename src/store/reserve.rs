@@ -23,7 +23,7 @@ impl Reserve {
         Reserve { database: database.to_owned(), path: beside(database, "-reserve"), rounds_to_wait: 0 }
     }
 
-    /// An existing file must have been filled as below, because it is overwritten.
+    /// Refuses an existing file that [`Self::fill`] did not write, because the file will be overwritten.
     pub fn must_be_ours(&self) -> Result<()> {
         let Some(file) = companions::open_existing(&self.database, &self.path)? else { return Ok(()) };
         let mut content = Vec::new();
@@ -41,8 +41,8 @@ impl Reserve {
         self.must_be_ours().is_ok() && fs::remove_file(&self.path).is_ok()
     }
 
-    /// Reserves the space again after the server or a command has freed it. On a full disk it tries again later. Called
-    /// while the server is idle.
+    /// Reserves the space again after the server or a command has freed it. On a full disk it tries again later. It is
+    /// called while the server is idle.
     pub fn top_up(&mut self) {
         if self.rounds_to_wait > 0 {
             self.rounds_to_wait -= 1;

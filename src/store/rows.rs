@@ -34,7 +34,7 @@ pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Opt
     millis.map(|millis| Time::stored(millis).ok_or_else(|| damage(column))).transpose()
 }
 
-/// A boolean; in SQLite every number except zero is true.
+/// A boolean. Only 0 and 1 are valid, although every number except zero is true in SQLite.
 pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
     match row.get_ref(column)? {
         ValueRef::Integer(0) => Ok(false),

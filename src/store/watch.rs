@@ -19,7 +19,7 @@ pub(super) struct Watch {
     companions: Vec<(Spot, &'static str)>,
     file: Arc<DatabaseFile>,
     wal: File,
-    /// Never closed, because that would drop SQLite's locks on it, as for the database.
+    /// This file is never closed, because that would drop SQLite's locks on it, as for the database.
     shm: ManuallyDrop<File>,
     /// The newest mark that was seen in the file itself, as bits.
     mark: AtomicU32,
@@ -69,7 +69,7 @@ impl Watch {
         })
     }
 
-    /// Why no key can be checked now, if so.
+    /// The reason why no key can be checked now, if there is one.
     pub fn trouble(&self) -> Option<String> {
         if let Some(why) = self.lost.get() {
             return Some(why.clone());
@@ -79,7 +79,7 @@ impl Watch {
         }
         if let Some((_, suffix)) = self.companions.iter().find(|(spot, _)| !spot.is_kept()) {
             let why = format!("the database's {suffix} file was moved, deleted or replaced: restart the server");
-            // Others may have continued with a new file meanwhile, except with a new `-rev`.
+            // Other processes may be using a new file by now, which is harmless only if it is a new `-rev`.
             return Some(if *suffix == "-rev" { why } else { self.lost.get_or_init(|| why).clone() });
         }
         if !self.has_kept_its_content() {
@@ -89,7 +89,7 @@ impl Watch {
         None
     }
 
-    /// Why nothing must be written, if so. Must be called under the write lock.
+    /// The reason why writes are not allowed now, if there is one. Must be called under the write lock.
     pub fn log_trouble(&self) -> Option<String> {
         if matches!(log::fits(&self.wal, &self.shm), Ok(true)) {
             return None;

@@ -1,5 +1,5 @@
-//! The writer thread. It groups waiting verbs into one durable commit, updates the index, and then replies. So an
-//! acknowledged change is on disk and in force.
+//! The writer thread. It groups waiting verbs, which are the writes of callers, into one durable commit, updates the
+//! index, and then replies. So an acknowledged change is on disk and in force.
 
 mod counters;
 mod transaction;
@@ -40,7 +40,7 @@ const BATCH: usize = 256;
 /// between them the core is free for verifications. A single verb never waits.
 const GATHER: Duration = Duration::from_millis(1);
 const ENOUGH: usize = 12;
-/// How long another process that requested the write lock has to take it, and how often to check.
+/// How long another process may take to acquire the write lock that it requested, and how often to check.
 const TURN: Duration = Duration::from_millis(200);
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -90,7 +90,7 @@ impl Writer {
             lock,
         };
         if worker.lock.is_some() && !worker.is_replacing {
-            // Before any reply.
+            // This happens before any reply.
             let renewed = worker.renew_file();
             worker.note_marking(renewed);
         }
@@ -131,7 +131,7 @@ impl Writer {
     }
 
     pub fn stop(&self) {
-        let _ = self.queue.send(Message::Stop); // it has stopped already
+        let _ = self.queue.send(Message::Stop); // fails if it has already stopped
         if let Some(thread) = self.thread.lock().ok().and_then(|mut thread| thread.take()) {
             let _ = thread.join(); // its panic would have stopped the process
         }
@@ -149,7 +149,7 @@ struct WriterLoop {
     db: Connection,
     watch: Arc<Watch>,
     messages: Receiver<Message>,
-    /// Updates the index; only in the server.
+    /// Updates the index; `None` in a command.
     follower: Option<Follower>,
     freshness: Arc<Freshness>,
     woken: Arc<AtomicBool>,
@@ -166,7 +166,7 @@ struct WriterLoop {
     /// Whether the first write must forget the previous database.
     is_replacing: bool,
     reserve: Reserve,
-    /// Only in the server. Released after the connection, which is declared before it.
+    /// `None` in a command. The lock is released after the connection, which is declared before it.
     lock: Option<ServerLock>,
 }
 
@@ -318,7 +318,7 @@ impl WriterLoop {
     }
 }
 
-/// How long commits take, for the metrics only; no decision depends on it.
+/// Measures commits for the metrics, and the wait before the file is marked again.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch, not a time")]
 fn stopwatch() -> Instant {
     Instant::now()

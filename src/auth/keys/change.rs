@@ -13,7 +13,7 @@ fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, 
     let before = find(tx, id, caller.reach())?;
     seen.must_hold(|| before.version(), "key")?;
     if before.is_token && !change.only_disables() {
-        return Err(Error::conflict("Short-lived tokens cannot be changed. Disable or revoke it instead."));
+        return Err(Error::conflict("A short-lived token cannot be changed. Disable or revoke it instead."));
     }
     let after = before.clone().after(change.clone());
     if change.scopes.is_some() {

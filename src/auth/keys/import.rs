@@ -272,7 +272,7 @@ fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {
     }
 }
 
-/// The rows that [`insert`] would refuse; of two lines with the same key, neither.
+/// The rows that [`insert`] would refuse. It does not detect that two of them have the same key.
 fn refusals_among(tx: &Tx<'_>, rows: &[(u64, ImportedKey)], revoked: RevokedLines) -> Result<Vec<RefusedLine>> {
     let mut owners = HashMap::new();
     let mut refusals = Vec::new();

@@ -1,4 +1,4 @@
-//! Which of many digests belong to something that can be revoked: used for texts in which keys may have leaked.
+//! Finds which of many digests belong to something that can be revoked; used for texts in which keys may have leaked.
 
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
@@ -22,7 +22,7 @@ impl Auth {
         self.store.read(known).await
     }
 
-    /// The heads of all imported keys' digests, sorted: a word whose digest has a different head is not an imported
+    /// The heads of all imported keys' digests, sorted: a word whose digest has none of these heads is not an imported
     /// key.
     pub async fn imported_heads(&self, asking: &Asking) -> Result<Vec<u64>> {
         asking.caller.must_be_admin()?;

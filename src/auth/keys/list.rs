@@ -19,7 +19,8 @@ impl Auth {
         Ok(self.with_last_use(self.store.read(move |tx| find(tx, id, reach)).await?))
     }
 
-    /// Newest first. The filter's owner narrows what the caller may see, and never widens it.
+    /// The keys that match the filter, newest first. The filter's owner narrows what the caller may see, and never
+    /// widens it.
     pub async fn keys(&self, caller: &Caller, filter: KeyFilter) -> Result<Page<KeyRecord>> {
         let reach = caller.reach();
         let page = self.store.read(move |tx| tx.keys_page(&filter, reach)).await?;
@@ -40,12 +41,12 @@ impl Auth {
         }
     }
 
-    /// The last use as of now, not as of the last fold.
+    /// The record with its last use as of now, including uses that are not in the database yet.
     pub(super) fn with_last_use(&self, record: KeyRecord) -> KeyRecord {
         self.usage.complete(record, &self.store, self.now())
     }
 
-    /// The user whose email or id this is; a member can only name themselves.
+    /// The user with this email or id; members can name only themselves.
     pub async fn owner(&self, caller: &Caller, text: &str) -> Result<UserId> {
         if let Some(own) = caller.owner()
             && (UserId::parse(text).is_ok_and(|id| id == own.id)

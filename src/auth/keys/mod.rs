@@ -31,13 +31,13 @@ const KEYS_PER_MEMBER: i64 = 1000;
 /// The result of a request for a key.
 #[derive(Debug)]
 pub enum Made {
-    /// The only place where the key's text exists outside its owner's hands.
+    /// A new key, with the server's only copy of its text.
     Now { key: PlainKey, record: Box<KeyRecord> },
     /// The same request created this key before, and its text was shown then.
     Before(KeyId),
 }
 
-/// The same inside the transaction, which never sees the text.
+/// The same result inside the transaction, which never sees the text.
 enum Created {
     Now(Box<KeyRecord>),
     Before(KeyId),
@@ -63,7 +63,7 @@ pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, key: &KeyRecord) -> Resu
     audit::append(tx, by, action, object, label)
 }
 
-/// Whether the owner may have `more` additional keys; tokens do not count.
+/// Refuses if the owner may not have `more` additional keys; tokens do not count.
 fn may_own(tx: &Tx<'_>, owner: UserId, more: i64) -> Result<()> {
     let user = tx.user_without_count(owner)?.ok_or_else(|| Error::not_found("user"))?;
     if !user.active {

@@ -1,4 +1,4 @@
-//! Revoking keys permanently: in force before the answer, even if the disk is full.
+//! Revokes keys permanently. A revocation is in force before the answer is sent, even if the disk is full.
 
 use super::{find, log};
 use crate::auth::by::By;
@@ -26,8 +26,8 @@ pub struct RevokedKeys {
     pub missing: Vec<KeyId>,
 }
 
-/// Every revocation of a key uses this function, whoever requests it.
 pub(in crate::auth) fn revoke(tx: &Tx<'_>, by: &By, record: &KeyRecord) -> Result<()> {
+    // A row with a damaged id can be found only by its digest.
     if record.unreadable.contains(&"id") {
         tx.delete_key_with_digest(&record.digest)?;
     } else {
@@ -84,7 +84,7 @@ impl Auth {
         if revoked.missing.is_empty() { Ok(()) } else { Err(Error::not_found("key")) }
     }
 
-    /// A key revokes itself.
+    /// Revokes the key that makes the request.
     pub async fn revoke_own(&self, id: KeyId, origin: Origin) -> Result<()> {
         let Some(record) = self.own_unless_damaged(id, |_| Ok(()), &origin).await? else { return Ok(()) };
         let by = self.by(&Origin { actor: Actor::Key { id, hint: record.hint }, ..origin });
@@ -92,8 +92,8 @@ impl Auth {
         self.act(Urgency::Revocation, by, act).await
     }
 
-    /// The record of a key that was valid a moment ago and acts on itself. If it has turned out to be damaged, the act
-    /// cannot check it again: then it is revoked, if `judge` allows it, and the result is `None`.
+    /// The record of a key that was valid a moment ago and acts on itself. If the record turns out to be damaged, the
+    /// act cannot check the key again; the key is then revoked, if `judge` allows it, and the result is `None`.
     pub(in crate::auth) async fn own_unless_damaged(
         &self,
         id: KeyId,

@@ -1,6 +1,6 @@
-//! Rotating a key: one transaction creates the new key and revokes the old one or sets its end, so that there is never
-//! no key and never two without an end. Only if the new key could get lost on its way to its owner are there two
-//! transactions, and the old key's end comes last.
+//! Rotates a key. One transaction creates the new key and revokes the old one or sets its expiry, so that there is
+//! always a key, and the old one never stays valid for longer than intended. Only if the new key could get lost on its
+//! way to its owner are there two transactions; the second one ends the old key.
 
 use super::revoke::{revoke, unless_missing};
 use super::{Created, Made, create, find, log, may_own, submission};
@@ -54,7 +54,7 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
     log(tx, by, Action::KeyRotated, &before)?;
     create::put(tx, &successor(&before, new, life, by))?;
     let owner = before.owner.id;
-    // A key that is revoked later frees its place later.
+    // If a second transaction is to revoke the old key, that key still counts here.
     let mut spare = 0;
     match rotation.handover {
         Handover::AtOnce => end(tx, by, before, rotation.overlap)?,
@@ -93,7 +93,7 @@ impl Auth {
         let (old, reach) = (rotation.key, asking.caller.reach());
         let prefix = match self.store.read(move |tx| tx.key(old, reach)).await? {
             Some(record) => self.prefix_of_successor(&record)?,
-            // Already revoked by this very request when it was sent before, or never existed. The transaction decides.
+            // The key was revoked when this request was sent before, or never existed. The transaction decides.
             None => self.prefix_of(None)?,
         };
         let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);
@@ -105,7 +105,7 @@ impl Auth {
         Ok(self.act(Urgency::Ordinary, by, rotate).await?.with_text(key))
     }
 
-    /// The second half of a rotation with [`Handover::Later`]. An old key that is gone needs no end.
+    /// The second half of a rotation with [`Handover::Later`]. It is not an error if the old key no longer exists.
     pub async fn end_rotated(&self, asking: &Asking, old: KeyId, overlap: Overlap) -> Result<()> {
         let reach = asking.caller.reach();
         let act = move |tx: &Tx<'_>, by: &By| end(tx, by, find(tx, old, reach)?, overlap);
@@ -113,7 +113,7 @@ impl Auth {
         ended.or_else(unless_missing)
     }
 
-    /// The old key's prefix, unless the key is another system's or the operator has removed the prefix.
+    /// The old key's prefix if it is one of the configured prefixes, otherwise the default.
     fn prefix_of_successor(&self, old: &KeyRecord) -> Result<KeyPrefix> {
         let own = old.prefix.as_deref().and_then(|text| KeyPrefix::parse(text).ok());
         self.prefix_of(own.filter(|prefix| self.prefixes.contains(prefix)))

@@ -1,4 +1,4 @@
-//! Requests that must take effect once. They are remembered for a day.
+//! Requests that must take effect only once. They are remembered for a day.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) fn earlier(tx: &Tx<'_>, by: &By, submission: Option<&Submission>) -> 
     let oldest = by.at.minus(KEPT);
     tx.delete_old_submission(&submission.token, oldest)?;
     tx.delete_old_submissions(oldest, PRUNED_AT_ONCE)?;
-    // A request remembered by a clock far ahead is kept for a day from now, not from then.
+    // A request that was remembered while the clock was far ahead is kept for a day from now.
     tx.clamp_submissions(by.at, by.at.plus(SKEW))?;
     match tx.submission(&submission.token)? {
         Some(found) if found.body.as_bytes() != submission.body.as_bytes() => {

@@ -1,5 +1,5 @@
 //! One password attempt: known or unknown visitor, throttled or not, right or wrong. An unknown email, a wrong password
-//! and a deactivated user follow the same steps, with as many writes, the same duration and the same answer.
+//! and a deactivated user take the same steps, the same number of writes and the same time, and get the same answer.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(in crate::auth) struct Proved {
 }
 
 impl Proved {
-    /// What the success does to the failures so far.
+    /// How the success changes the counts of failures.
     pub fn cleared(&self) -> Cleared {
         self.buckets.cleared()
     }
@@ -37,7 +37,7 @@ impl Proved {
         throttle::address_mark(&self.user.email, self.address)
     }
 
-    /// The origin of acts by this password, which is checked again inside their transaction.
+    /// The origin for acts that this password authorises; it is checked again inside their transaction.
     pub fn origin(&self, of: &Origin) -> Origin {
         Origin {
             actor: Actor::User { id: self.user.id, email: self.user.email.to_string() },
@@ -72,7 +72,7 @@ impl Auth {
         // A throttled visitor takes no place in the queue, and nothing is written.
         let (now, counted) = (self.now(), buckets.clone());
         let held = self.store.read(move |tx| throttle::held(tx, &counted, now)).await?;
-        // Failures in the future come from a clock that was set back, which only a write can correct.
+        // Failures dated in the future were counted before the clock was set back; only a write can correct them.
         if held.iter().all(|failures| failures.last_at <= now) {
             buckets.judge(&held, now).map_err(Error::throttled)?;
         }
@@ -105,7 +105,8 @@ impl Auth {
         self.store.read(move |tx| devices::is_known(tx, &mark, &email, now)).await
     }
 
-    /// The password was changed, or its user deactivated, during the check: the answer is that of any wrong password.
+    /// The answer if the password was changed, or its user deactivated, during the check: the same as for a wrong
+    /// password.
     pub(in crate::auth) async fn outrun(&self, user: &User, origin: &Origin) -> Result<Error> {
         let (by, email) = (self.by(origin), user.email.clone());
         self.store.write(Urgency::Ordinary, move |tx| refused::note(tx, &by, Some(&email))).await?;
@@ -159,7 +160,7 @@ impl Attempt {
         block_on(self.store.read(move |tx| tx.credentials(&email)))
     }
 
-    /// Counts this attempt, or returns how long to wait. The result is how long an unknown visitor would have waited.
+    /// Counts this attempt, or fails with the time to wait. Returns how long an unknown visitor would have had to wait.
     fn count(&self) -> Result<Option<std::time::Duration>> {
         let (now, buckets) = (self.clock.now(), self.buckets.clone());
         let count = move |tx: &Tx<'_>| throttle::count_try(tx, &buckets, now);
@@ -176,7 +177,7 @@ impl Attempt {
         if block_on(self.store.write(Urgency::Ordinary, replace))? {
             return Ok(new);
         }
-        // Replaced meanwhile, by another sign-in with the same password or by another password.
+        // Another sign-in with the same password, or a new password, has replaced the hash meanwhile.
         let stored = self.credentials(&user.email)?.and_then(|(_, stored)| stored);
         let Some(stored) = stored else { return Err(wrong()) };
         let comparison = hasher.prepare(&stored)?;

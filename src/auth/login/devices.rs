@@ -7,7 +7,7 @@ use crate::model::time::SKEW;
 use crate::model::{Digest, Email, Time, UserId};
 use crate::store::{KnownBy, Tx};
 
-/// A user's newest 20 browsers and newest 20 addresses are known.
+/// Remembers a browser or an address; the newest 20 of each kind are kept per user.
 pub(in crate::auth) fn remember(tx: &Tx<'_>, by: &By, known_by: KnownBy, user: UserId) -> Result<()> {
     tx.put_device(known_by, user, by.at)?;
     tx.prune_devices(known_by, user, by.at.plus(SKEW))

@@ -14,7 +14,7 @@ const OF_ADDRESS: i64 = 10;
 const AT_USERS: i64 = 1000;
 const AT_NOBODY: i64 = 200;
 const HOUR: i64 = 3_600_000;
-/// The name of an account that does not exist. What was typed may be a password or a key.
+/// The name of an account that does not exist, in place of what was typed, which may be a password or a key.
 const NOBODY: &str = "unknown account";
 
 /// Accounts and addresses as they are counted: a user's email, or one of these.
@@ -22,7 +22,7 @@ const NO_USER: &str = "";
 const FURTHER_USERS: &str = "*";
 const FURTHER_ADDRESSES: &str = "";
 
-/// Records a failed sign-in to the account of this email, if it exists.
+/// Records a failed sign-in; `account` is `None` if the account does not exist.
 pub(super) fn note(tx: &Tx<'_>, by: &By, account: Option<&Email>) -> Result<()> {
     report_past_hours(tx, by.at)?;
     let account = account.map(Email::as_str);
@@ -71,7 +71,7 @@ pub(in crate::auth) fn report_past_hours(tx: &Tx<'_>, now: Time) -> Result<()> {
     tx.delete_refused_logins_of_other_hours(present)
 }
 
-/// The start of its hour, in milliseconds.
+/// The start of the current hour, in milliseconds since 1970.
 fn hour(now: Time) -> i64 {
     now.millis().div_euclid(HOUR).saturating_mul(HOUR)
 }

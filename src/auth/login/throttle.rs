@@ -1,7 +1,7 @@
-//! How long a sign-in must wait, given the failures so far: pure. Each attempt is counted in several buckets: the
-//! account from this address, the account from anywhere, and this address for any account. A visitor who has signed in
-//! to the account before, with this browser or from this address, is throttled only by their own failures. Attackers
-//! therefore slow down themselves and each other, not the owner.
+//! How long a sign-in must wait, given the failures so far. Each attempt is counted in several buckets: the account
+//! from this address, the account from anywhere, and this address for any account. A visitor who has signed in to the
+//! account before, with this browser or from this address, is throttled only by their own failures. Attackers therefore
+//! slow down themselves and each other, not the owner.
 
 use std::time::Duration;
 
@@ -11,21 +11,23 @@ use crate::store::{Failures, Tx};
 
 /// A bucket without a failure for this long is forgotten.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// Maximum number of buckets, so that invented emails cannot fill the table; the oldest go first.
+/// Maximum number of buckets, so that invented emails cannot fill the table; the oldest are deleted first.
 const MAX_BUCKETS: i64 = 200_000;
 const PRUNED_AT_ONCE: i64 = 1000;
 
-/// Failures without a wait.
+/// Failures that are allowed without a wait.
 const FREE: u32 = 5;
 const LONGEST: Duration = Duration::from_secs(300);
-/// Failures from anywhere without a wait: generous, because a botnet uses them up and the owner may be affected …
+/// Failures from anywhere that are allowed without a wait: many, because a botnet can use them up and so affect the
+/// owner.
 const FREE_ANYWHERE: u32 = 50;
-/// … but never more than a hundred in a row (NIST SP 800-63B-4 §3.2.2): then one attempt per hour.
+/// Max failures from anywhere in a row (NIST SP 800-63B-4 §3.2.2); after them, one attempt per hour is allowed.
 const MOST_ANYWHERE: u32 = 100;
 const LONGEST_ANYWHERE: Duration = Duration::from_secs(3600);
-/// Failures from one address, for all accounts together, without a wait: many people may share it.
+/// Failures from one address, for all accounts together, that are allowed without a wait: many people may share it.
 const FREE_AT_ADDRESS: u32 = 50;
-/// An address's failures are forgiven one by one, not by a success: an attacker may have an account too.
+/// An address's failures are forgiven one by one over time; a success does not clear them, because an attacker may have
+/// an account too.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// Slightly longer than that, so that an address's failures do not decrease while it makes one attempt per wait.
 const LONGEST_AT_ADDRESS: Duration = Duration::from_secs(32);
@@ -58,7 +60,7 @@ pub enum Known {
 #[derive(Debug, Clone, Default)]
 pub struct Cleared {
     forgotten: Vec<Digest>,
-    /// Buckets, and how much to subtract from what was counted.
+    /// Buckets, and how much to subtract from their counts.
     taken_back: Vec<(Digest, u32)>,
 }
 
@@ -158,7 +160,7 @@ pub(in crate::auth) fn clear(tx: &Tx<'_>, cleared: &Cleared) -> Outcome<()> {
 }
 
 fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
-    // Counted by a clock that was ahead: from now on these wait and age like failures counted now.
+    // Failures that were counted while the clock was ahead are treated as if they were counted now.
     tx.clamp_failures(now)?;
     tx.delete_failures_before(now.minus(KEPT))?;
     if tx.has_more_buckets_than(MAX_BUCKETS)? { tx.delete_oldest_failures(PRUNED_AT_ONCE) } else { Ok(()) }
@@ -171,7 +173,7 @@ pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
     Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))
 }
 
-/// What an admin who sets a password clears: the failures of unknown visitors anywhere.
+/// What is cleared when an admin sets a password: the failures of unknown visitors anywhere.
 pub fn cleared_for(account: &Email) -> Cleared {
     let buckets = Buckets::of(Some(account), ClientAddress::Unknown, Known::No).counted;
     let anywhere = buckets.into_iter().filter(|(bucket, _)| *bucket == Bucket::Anywhere);
@@ -192,7 +194,8 @@ fn delay(bucket: Bucket, count: u32) -> Duration {
         Bucket::Anywhere if count < FREE_ANYWHERE => Duration::ZERO,
         Bucket::Anywhere if count >= MOST_ANYWHERE => LONGEST_ANYWHERE,
         Bucket::Anywhere => doubled(count - FREE_ANYWHERE, LONGEST),
-        // Rounded up: what is forgiven while fifty people fail would otherwise give the fiftieth failure away.
+        // The count is rounded up: otherwise, what is forgiven while fifty people fail would allow one more failure
+        // without a wait.
         Bucket::Address => match count.div_ceil(ONE) {
             failures if failures < FREE_AT_ADDRESS => Duration::ZERO,
             failures => doubled(failures - FREE_AT_ADDRESS, LONGEST_AT_ADDRESS),
@@ -245,7 +248,7 @@ mod tests {
         assert_eq!(wait(Bucket::Nearby, failures, before), Some(Duration::from_secs(8)));
     }
 
-    /// Attempts as often as allowed for a day, and counts how many are checked.
+    /// Makes attempts as often as allowed for a day, and counts how many are checked.
     #[test]
     fn an_address_fails_fifty_times_and_then_twice_a_minute() {
         let (mut now, mut held, mut heard) = (start(), Failures { count: 0, last_at: start() }, 0_u32);
@@ -261,7 +264,7 @@ mod tests {
         }
         assert!((86_400 / 32..86_400 / 30 + 60).contains(&heard), "{heard}");
         let calm = now.plus(FORGIVEN_AFTER * 70);
-        assert_eq!(count(Bucket::Address, held, calm), ONE, "half an hour later all is forgiven");
+        assert_eq!(count(Bucket::Address, held, calm), ONE, "half an hour later, all failures are forgiven");
     }
 
     #[test]

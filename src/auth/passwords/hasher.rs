@@ -1,4 +1,4 @@
-//! Argon2id (RFC 9106) with the memory of one thread. The library's own functions allocate for each hash.
+//! Argon2id (RFC 9106) in memory that a thread reuses. The library's own functions allocate memory for each hash.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -42,7 +42,7 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Parses a stored hash (PHC string); everything that can be wrong with it fails here.
+    /// Parses a stored hash (PHC string); anything that is wrong with it is detected here.
     pub fn prepare(&mut self, stored: &str) -> Result<Comparison> {
         let damaged = |what: String| Error::internal(format!("a stored password hash is damaged: {what}"));
         let stored = PasswordHash::new(stored).map_err(|error| damaged(error.to_string()))?;

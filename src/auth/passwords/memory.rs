@@ -27,7 +27,7 @@ impl Memory {
     pub fn blocks(&mut self) -> &mut [Block] {
         let Some(mapping) = &mut self.0 else { return &mut [] };
         // SAFETY: a mapping starts at a page boundary, which is a multiple of a block's alignment (64), and is not
-        // shared; a block is 128 integers without padding, for which any bytes do.
+        // shared; a block is 128 integers without padding, for which any bytes are valid.
         unsafe { std::slice::from_raw_parts_mut(mapping.as_mut_ptr().cast(), mapping.len() / Block::SIZE) }
     }
 

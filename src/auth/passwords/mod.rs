@@ -1,5 +1,5 @@
-//! Password hashing on a few low-priority threads behind a short, fair queue, so that sign-ins can starve neither
-//! verification nor memory (19 MiB per hash in progress, nothing otherwise).
+//! Password hashing on a few low-priority threads behind a short, fair queue, so that sign-ins cannot starve
+//! verification or exhaust memory (19 MiB per hash in progress, nothing otherwise).
 
 mod hasher;
 mod memory;
@@ -24,7 +24,8 @@ pub struct Passwords {
     queue: PasswordQueue,
     /// A random password and its salt.
     random: ([u8; 32], [u8; 16]),
-    /// The hash (PHC string) of that password. Unknown emails are checked against it, so that they take as long.
+    /// The hash (PHC string) of that password. Unknown emails are checked against it, so that they take as long as
+    /// known ones.
     nobody: OnceLock<Arc<str>>,
 }
 
@@ -50,7 +51,7 @@ impl Passwords {
         self.queue.run(lane, job).await
     }
 
-    /// Hashes when it is first called: a server calls it at its start, a command never.
+    /// The first call computes the hash: a server calls this when it starts, a command never does.
     pub fn nobody(&self) -> Result<Arc<str>> {
         if let Some(nobody) = self.nobody.get() {
             return Ok(Arc::clone(nobody));

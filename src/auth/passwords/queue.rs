@@ -1,5 +1,5 @@
 //! The hashing threads and their queue. Nobody can fill the queue for others: addresses take turns, each has few
-//! places, and when all are taken the longest line gives up a place to an address that has none.
+//! places, and when all are taken, the longest line gives up a place to an address with a shorter line.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::model::Digest;
 use crate::model::client_address::Neighbourhood;
 
-/// A waiting job has a password (up to 12 KiB in NFKC) and a hash, so full queues need up to 4 MiB.
+/// A waiting job holds a password (up to 12 KiB in NFKC) and a hash, so full queues need up to 4 MiB.
 const STRANGERS: QueueBounds = QueueBounds { line: 32, all: 192 };
 const TRUSTED: QueueBounds = QueueBounds { line: 64, all: 128 };
 const KNOWN: QueueBounds = QueueBounds { line: 4, ..TRUSTED };
@@ -41,7 +41,7 @@ struct QueueState {
 struct WaitingAttempts {
     known: FairLines<Option<Digest>, PasswordJob>,
     strangers: FairLines<Neighbourhood, PasswordJob>,
-    /// Whose turn it is if both wait.
+    /// Whether it is a stranger's turn if both kinds wait.
     is_strangers_turn: bool,
     is_closed: bool,
 }
@@ -71,7 +71,8 @@ impl PasswordQueue {
             }
             // The panic hook has logged it.
             let done = catch_unwind(AssertUnwindSafe(|| job(hasher)));
-            let _ = reply.send(done.unwrap_or_else(|_| Err(Error::internal("a password job panicked")))); // gone meanwhile
+            // The caller may have left.
+            let _ = reply.send(done.unwrap_or_else(|_| Err(Error::internal("a password job panicked"))));
         });
         let full = || Error::unavailable("the password queue is full");
         // A job that gave up its place is dropped outside the lock, because dropping it wakes its caller.
@@ -104,8 +105,8 @@ impl QueueState {
     }
 
     fn work(&self) {
-        // Verification comes first: on Linux, this sets the thread's own priority. If refused, the thread competes as
-        // an equal.
+        // Verification comes first. On Linux, this sets the thread's own priority; if it is refused, the thread keeps
+        // its normal priority.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::nice(10);
         let mut hasher = Hasher::default();
@@ -136,7 +137,7 @@ impl QueueState {
 }
 
 impl WaitingAttempts {
-    /// Known visitors go first, but not twice in a row before an unknown one.
+    /// Known visitors go first, but never twice in a row while an unknown one waits.
     fn next(&mut self) -> Option<PasswordJob> {
         let job = if self.is_strangers_turn {
             self.strangers.pop().or_else(|| self.known.pop())
@@ -154,7 +155,7 @@ struct QueueBounds {
     all: usize,
 }
 
-/// FairLines that are served in turn.
+/// Lines of jobs that are served in turn.
 struct FairLines<K, J> {
     lines: VecDeque<(K, VecDeque<J>)>,
     count: usize,

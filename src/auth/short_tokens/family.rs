@@ -1,4 +1,4 @@
-//! A family of tokens: started by a sign-in, revoked with everything that followed from it.
+//! A family of tokens: a sign-in starts it, and all its tokens are revoked together.
 
 use crate::auth::by::By;
 use crate::auth::login::devices;
@@ -39,7 +39,7 @@ pub(super) struct NewFamily {
     pub address_mark: Option<Digest>,
 }
 
-/// Records a successful sign-in. Returns until when the token can be refreshed.
+/// Records a successful sign-in. Returns the time until which the token can be refreshed.
 pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
     let user = new.user;
     prune(tx, by.at)?;
@@ -67,7 +67,7 @@ pub(super) fn end(tx: &Tx<'_>, by: &By, token: KeyRecord) -> Result<()> {
 pub(in crate::auth) fn end_all(tx: &Tx<'_>, by: &By, user: UserId) -> Result<()> {
     let mut tokens = tx.tokens_of_families(user, 0)?;
     if tx.delete_families_without_token(user)? {
-        // Their tokens are found among the keys.
+        // The deleted families did not name their tokens, which are therefore looked up among the keys.
         tokens.extend(tx.token_ids_of_owner(user)?);
         tokens.sort_unstable();
         tokens.dedup();
@@ -88,12 +88,12 @@ fn end_those(tx: &Tx<'_>, by: &By, tokens: Vec<KeyId>) -> Result<()> {
 }
 
 /// Deletes expired families: they cannot be refreshed, and their last token has expired. Includes families that were
-/// created by a clock far ahead.
+/// created while the clock was far ahead.
 pub(super) fn prune(tx: &Tx<'_>, now: Time) -> Result<()> {
     tx.delete_tokens_of_expired_families(now, now.plus(FAMILY_LIFETIME).plus(SKEW), PRUNED_AT_ONCE)
 }
 
-/// A token's row is stored among the keys, so that it works wherever a key works.
+/// A token is stored as a row of `keys`, so that it works wherever a key works.
 pub(super) fn put_token(
     tx: &Tx<'_>,
     by: &By,

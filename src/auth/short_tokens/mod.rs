@@ -1,6 +1,6 @@
-//! Tokens for people's programs: a short token in exchange for email and password. A token may do whatever its user
-//! could grant to a key of their own, except anything in `keybearer:`, so that a program with a password cannot manage
-//! the server. All tokens that follow from one sign-in form a family, which has one token at a time.
+//! Tokens for people's programs: a short-lived token in exchange for email and password. A token may do whatever its
+//! user could grant to a key of their own, except anything in `keybearer:`, so that a program with a password cannot
+//! manage the server. All tokens that follow from one sign-in form a family, which has one token at a time.
 
 mod family;
 mod refresh;
@@ -19,7 +19,7 @@ use family::{NewFamily, NewToken};
 
 pub(super) use family::end_all;
 
-/// One attempt of a program, as it was sent.
+/// A program's request for a token, as it was sent.
 #[derive(Debug)]
 pub struct TokenRequest<'a> {
     pub email: &'a str,
@@ -30,7 +30,7 @@ pub struct TokenRequest<'a> {
     pub origin: Origin,
 }
 
-/// The only place where these texts exist outside their program's hands.
+/// A new token and its refresh token: the server's only copy of their texts.
 #[derive(Debug)]
 pub struct Issued {
     pub token: PlainKey,
@@ -40,7 +40,8 @@ pub struct Issued {
 }
 
 impl Auth {
-    /// Throttled, timed and answered like a sign-in at the dashboard, since it checks the same passwords.
+    /// Issues a token. An attempt is throttled, timed and answered like a sign-in at the dashboard, because it checks
+    /// the same passwords.
     pub async fn issue_token(&self, request: TokenRequest<'_>) -> Result<Issued> {
         let scopes = may_have(request.scopes)?;
         if request.password.is_empty() {
@@ -67,7 +68,7 @@ impl Auth {
         }
     }
 
-    /// Revokes the presented token and everything that could follow from it.
+    /// Revokes the presented token and its family.
     pub async fn end_token(&self, token: KeyId, origin: Origin) -> Result<()> {
         let Some(_) = self.own_unless_damaged(token, must_be_token, &origin).await? else { return Ok(()) };
         let act = move |tx: &Tx<'_>, by: &By| {
@@ -90,7 +91,7 @@ impl Auth {
     }
 }
 
-/// A wildcard never covers `keybearer:`.
+/// The default is `*`, which never covers `keybearer:` scopes.
 fn may_have(asked: Option<ScopeSet>) -> Result<ScopeSet> {
     let scopes = asked.map_or_else(|| ScopeSet::parse(["*"]), Ok)?;
     if scopes.iter().any(|scope| scope.is_reserved()) {
@@ -102,7 +103,7 @@ fn may_have(asked: Option<ScopeSet>) -> Result<ScopeSet> {
     Ok(scopes)
 }
 
-/// A pair that is not stored yet.
+/// A token and its refresh token that are not stored yet.
 struct Fresh {
     pub id: KeyId,
     pub token: PlainKey,

@@ -1,5 +1,5 @@
 //! Exchanges a refresh token for the next pair. A client may send one twice at once, or again because the answer was
-//! lost: for some seconds it gets the same pair, and nothing is revoked. Later reuse means that the token was copied.
+//! lost: for a few seconds it gets the same pair, and nothing is revoked. Later reuse means that the token was copied.
 //! Used refresh tokens are kept as long as their family, so that a copy is detected.
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub const REFUSED: &str = "This refresh token is not valid. Request a token with
 /// Maximum number of consecutive pairs that are followed within the reuse time.
 const MAX_STEPS: usize = 64;
 
-/// The client that uses a refresh token, and the secret from which the next pair is derived.
+/// The client that uses a refresh token, and the seed from which the next pair is derived.
 struct RefreshingClient {
     seed: NextSeed,
     /// Its network; `None` if its address could not be read, so that it matches nobody else.
@@ -57,8 +57,8 @@ enum Pair {
     Over,
 }
 
-/// The next token of a family, in place of the last one. Committed even if it is refused for reuse, which deletes the
-/// family.
+/// Replaces the current token of a family with the next one. A reused refresh token is not an error here, so that the
+/// transaction commits and the family is deleted.
 fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &RefreshingClient) -> Result<Refreshed> {
     prune(tx, by.at)?;
     // Seeds are kept no longer than they can be requested.
@@ -176,7 +176,7 @@ impl Auth {
         })
     }
 
-    /// The pair that is valid now, of those that followed from this refresh token; `None` if none is.
+    /// Of the pairs that followed from this refresh token, the one that is valid now; `None` if none is.
     async fn same_pair(&self, presented: &str, mut seed: NextSeed, now: Time) -> Result<Option<Issued>> {
         let mut presented = presented.to_owned();
         for _ in 0..MAX_STEPS {

@@ -1,5 +1,5 @@
-//! Changing a person's role, state or password: all of it or nothing. Whatever a change takes away is also taken from
-//! the user's sessions and tokens.
+//! Changes a user's role, state and password in one transaction. What a change takes away is also taken from the user's
+//! sessions and tokens.
 
 use super::password::NewPassword;
 use super::{find, keep_an_admin, log};

@@ -1,4 +1,4 @@
-//! People: what an admin or the operator does to them, and what they do to themselves.
+//! User accounts: changes by an admin or the operator, and by the users themselves.
 
 mod add;
 mod change;
@@ -27,7 +27,7 @@ fn log(tx: &Tx<'_>, by: &By, action: Action, user: &User) -> Result<()> {
     audit::append(tx, by, action, Some(*user.id.as_bytes()), label)
 }
 
-/// Checked by every act that removes an admin.
+/// Refuses to take away the last active admin; every act that can do so calls this.
 fn keep_an_admin(tx: &Tx<'_>, user: &User) -> Result<()> {
     if user.is_admin() && user.active && tx.other_active_admins(user.id)? == 0 {
         return Err(Error::conflict("This is the last active admin. Give another user the admin role first."));
@@ -51,7 +51,7 @@ impl Auth {
         self.find_user_by_email(Email::parse(email)?).await
     }
 
-    /// Newest first.
+    /// The users that match the filter, newest first.
     pub async fn users_page(&self, asking: &Asking, filter: UserFilter) -> Result<Page<User>> {
         asking.caller.must_be_admin()?;
         self.store.read(move |tx| tx.users_page(&filter)).await

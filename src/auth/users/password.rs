@@ -54,7 +54,7 @@ impl Auth {
         self.act(Urgency::Ordinary, self.by(&asking.origin.on_oneself()), act).await
     }
 
-    /// The user proves their identity again; counts like a sign-in.
+    /// Lets the user prove their identity again; an attempt counts like a sign-in.
     pub async fn confirm_password(
         &self,
         asking: &Asking,

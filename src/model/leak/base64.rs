@@ -50,7 +50,7 @@ pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn F
     block.decode(Edges { starts_whole: block.starts_whole, ends_whole }, shortest, found);
 }
 
-/// Whether the decoded bytes are worth searching for words; most of them are not text.
+/// Whether the decoded bytes are worth searching for words; most decoded runs are not text.
 pub(super) fn is_text(decoded: &[u8]) -> bool {
     let is_plain = |c: char| !c.is_control() || matches!(c, '\t' | '\r' | '\n');
     std::str::from_utf8(decoded).is_ok_and(|text| text.chars().all(is_plain))
@@ -66,7 +66,7 @@ struct Block<'a> {
     end: usize,
     /// False if a line may precede the first one, in a part of the text that was read before.
     starts_whole: bool,
-    /// Whether the last run is the rest of a run that began there; it is then not among the lines.
+    /// Whether the last run is the rest of a run that began in an earlier part; it is then not among the lines.
     is_cut: bool,
 }
 
@@ -78,7 +78,7 @@ impl Block<'_> {
 
     fn decode(&self, edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
         let [first, _, ..] = self.lines[..] else { return };
-        // The part that was cut off is a whole number of bytes only if the lines are.
+        // The lines that were cut off decode to whole bytes only if the length of a line is a multiple of four.
         let is_aligned = edges.starts_whole || first.len().is_multiple_of(4);
         let mut decode = |lines: &[&[u8]]| {
             let joined = lines.concat();
@@ -87,7 +87,7 @@ impl Block<'_> {
             }
         };
         decode(&self.lines);
-        // Lines of a diff, whose mark is also a base64 character.
+        // These may be lines of a diff, whose mark is also a base64 character.
         if matches!(first[0], b'+' | b'-') && self.lines.iter().all(|line| line[0] == first[0]) {
             decode(&self.lines.iter().map(|line| &line[1..]).collect::<Vec<_>>());
         }
@@ -108,7 +108,7 @@ fn windows(joined: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&
     }
 }
 
-/// Reports the decoded bytes as they are and, if they contain zero bytes, also as UTF-16.
+/// Reports the decoded bytes as they are and, if they contain zero bytes, also without these and as UTF-16.
 fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
     let alphabet = if run.iter().any(|byte| matches!(byte, b'-' | b'_')) { BASE64URL_NOPAD } else { BASE64_NOPAD };
     // A part of a longer run may end within a byte.

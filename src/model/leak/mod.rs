@@ -1,6 +1,6 @@
 //! Finds possible keys in any text: a log, a diff, a dump of any size. Our keys are recognised by their shape and
-//! checksum, wherever they stand. Keys of other systems can have any text, so each word is a candidate. Knows no digest
-//! of a live key: the caller compares.
+//! checksum, wherever they are. Keys of other systems can have any text, so each word is a candidate. The digests of
+//! live keys are not known here: the caller compares the candidates with them.
 
 mod base64;
 mod readings;
@@ -9,7 +9,7 @@ mod words;
 use super::{KeyPrefix, PlainKey};
 use readings::Reading;
 
-/// Bytes that are read again with the next piece: more than the longest word needs in any encoding.
+/// How many bytes are read again with the next piece: more than the longest word needs in any encoding.
 const CONTEXT: usize = 4096;
 /// Length of what follows a key's prefix: separator, secret and checksum.
 const TAIL: usize = 50;

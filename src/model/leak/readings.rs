@@ -1,6 +1,6 @@
 //! The encodings in which a text may be read: as it is, UTF-16 or UTF-32, percent-encoded, or as JSON strings (each is
 //! also searched for base64). A log can mix several, since Windows programs append to each other's files. The start of
-//! the text therefore decides nothing: each piece is read in every encoding that it shows a sign of.
+//! the text therefore does not tell the encoding: each piece is read in every encoding of which it shows signs.
 
 use std::borrow::Cow;
 use std::iter::successors;
@@ -16,7 +16,7 @@ pub(super) struct Reading<'a> {
     pub edges: Edges,
 }
 
-/// All readings. Escapes are undone only in the parts that have some; those parts then stand next to each other.
+/// All readings. Escapes are undone only in the parts that have some; those parts are then put on consecutive lines.
 pub(super) fn of(text: &[u8], edges: Edges) -> Vec<Reading<'_>> {
     let mut readings = vec![Reading { text: Cow::Borrowed(text), edges }];
     if text.contains(&0) {
@@ -44,7 +44,7 @@ pub(super) fn wide(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     [narrow].into_iter().chain(utf16(text).map(String::into_bytes))
 }
 
-/// The wanted parts between blanks, one per line.
+/// The wanted parts, which are separated by white space, one per line.
 fn parts(text: &[u8], edges: Edges, is_wanted: impl Fn(&[u8]) -> bool) -> Option<(Vec<u8>, Edges)> {
     let (mut wanted, mut kept) = (Vec::new(), edges);
     let mut next = 0;

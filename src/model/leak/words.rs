@@ -1,13 +1,13 @@
-//! The words of a text: whatever stands between two delimiters. A delimiter such as `:` or `/` may also be part of the
-//! word, so each word is also offered extended across several of them.
+//! The words of a text: whatever is between two delimiters. A delimiter such as `:` or `/` may also be part of a word,
+//! so longer words that contain several of them are reported too.
 
 use super::Edges;
 
-/// Minimum length in bytes. Shorter words are too many, and are nobody's keys.
+/// Minimum length in bytes. There are too many shorter words, and none of them is a key.
 pub const SHORTEST_WORD: usize = 4;
 /// Maximum length in bytes of a key that is looked up.
 pub const LONGEST_WORD: usize = 1024;
-/// How many delimiters that may be part of a word are skipped.
+/// From each start, words are reported that end at one of this many next delimiters, or at the end of the run.
 const PASSED: usize = 6;
 /// Maximum length of the parameters of a control sequence, in bytes.
 const LONGEST_SEQUENCE: usize = 32;
@@ -16,9 +16,9 @@ const LONGEST_SEQUENCE: usize = 32;
 enum Class {
     /// A byte that is part of a word.
     Inner,
-    /// A byte that is part of a word, or ends it.
+    /// A byte that can be part of a word or end it.
     Either,
-    /// A byte that ends a word: blanks, controls, quotes.
+    /// A byte that ends a word: white space, a control character, a quote.
     Outer,
     /// The first byte of a character that may end a word, or of a terminal control sequence.
     Lead,
@@ -92,7 +92,7 @@ fn outer(text: &[u8], at: usize) -> usize {
 }
 
 /// The length of a terminal control sequence (ECMA-48 §5.4): ESC, `[`, parameters and a letter, which would otherwise
-/// join the word behind it. ESC alone ends a word too.
+/// be taken as part of the next word. ESC alone ends a word too.
 fn control_sequence(text: &[u8]) -> usize {
     let length = |from: usize, inner: fn(&u8) -> bool, last: fn(&u8) -> bool| {
         let rest = text.get(from..)?;
@@ -136,7 +136,7 @@ fn in_run(run: &[u8], cuts: &[usize], edges: Edges, found: &mut dyn FnMut(&[u8])
     };
     if edges.starts_whole {
         from(0, cuts);
-        // A diff line.
+        // The line may be from a diff, whose mark is not part of the word.
         if matches!(run, [b'+' | b'-', ..]) {
             from(1, &cuts[cuts.partition_point(|cut| *cut < 1)..]);
         }

@@ -22,7 +22,7 @@ impl KnownBy {
 }
 
 impl Tx<'_> {
-    /// Whether the account with this email was signed in to with this digest after `oldest` and not after `newest`.
+    /// Whether this digest was recorded for the account with this email after `oldest`, but not after `newest`.
     pub fn has_device(&self, digest: &Digest, email: &Email, oldest: Time, newest: Time) -> Result<bool> {
         self.one(
             "SELECT EXISTS (SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id

@@ -38,7 +38,7 @@ impl Tx<'_> {
         .map(drop)
     }
 
-    /// Newest first.
+    /// The events that match the filter, newest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
         // An id is looked up in its index; otherwise the log is read from its end.
         let about = if filter.object.is_some() { "object_id = :object" } else { ":object IS NULL" };

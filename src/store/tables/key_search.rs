@@ -1,4 +1,4 @@
-//! Lists and searches keys in a time that hardly grows with their number. Any part of a text is matched among the
+//! Lists and searches keys in a time that hardly depends on their number. Any part of a text is matched among the
 //! newest keys only; older keys must be found by an index. The caller decides who can search what, in `reach`.
 
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params};
@@ -19,7 +19,8 @@ struct Wanted {
 }
 
 impl Tx<'_> {
-    /// Newest first. See [`KeyFilter`] for what a search text finds. `reach` narrows the filter's owner.
+    /// The keys that match the filter, newest first. See [`KeyFilter`] for what a search text finds. `reach` narrows
+    /// the filter's owner.
     pub fn keys_page(&self, filter: &KeyFilter, reach: Reach) -> Result<Page<KeyRecord>> {
         let reach = match (reach, filter.owner) {
             (Reach::Anyone, Some(owner)) => Reach::Own(owner),
@@ -38,11 +39,11 @@ impl Tx<'_> {
 struct SearchBounds {
     /// How many of the newest keys are searched for any part of the text.
     window: usize,
-    /// Max number of names beginning with the text that are sorted by age, in 10 ms; if there are more, walking the
-    /// keys finds them sooner.
+    /// Max number of names beginning with the text that are sorted by age, which takes 10 ms; if there are more,
+    /// walking the keys finds them sooner.
     few: usize,
-    /// Max number of keys that are walked, in 20 ms. With ten million keys a page is full after a fifth of that, unless
-    /// all such names are old.
+    /// Max number of keys that are walked, which takes 20 ms. With ten million keys a page is full after a fifth of
+    /// that, unless all such names are old.
     walk: usize,
     /// How many matching owners to expand.
     people: usize,
@@ -174,7 +175,8 @@ fn walk(
     Ok(walk)
 }
 
-/// The condition is one of the columns, so that SQLite only steps to the next key. It does not reorder a cross join.
+/// The condition is a column, not in WHERE, so that each step of SQLite goes only to the next key. The join is a cross
+/// join, because SQLite does not reorder those.
 fn walk_sql(filter: &Wanted, question: &str) -> String {
     format!(
         "SELECT k.id, (?3 IS NULL OR k.enabled = ?3) AND {question} FROM keys k CROSS JOIN users u ON u.id = k.owner_id \

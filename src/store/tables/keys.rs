@@ -22,7 +22,7 @@ pub struct KeyRow {
     pub id: KeyId,
     pub digest: Digest,
     pub owner: UserId,
-    /// `None` for an imported key.
+    /// `None` for a key of another system.
     pub prefix: Option<KeyPrefix>,
     pub hint: String,
     pub settings: KeySettings,
@@ -168,7 +168,7 @@ impl Tx<'_> {
         let settings = &after.settings;
         let text = "UPDATE keys SET name = :name, description = :description, scopes = :scopes, enabled = :enabled, expires_at = :expires,
              allowed_ips = :ips, rate_limit = :limit, metadata = :metadata,
-             -- One that is no id is mended with the limit.
+             -- A value that is not an id is removed, because the limit is written too.
              limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)
              WHERE id = :id";
         let values = named_params! {
@@ -189,7 +189,7 @@ impl Tx<'_> {
         self.execute("UPDATE keys SET expires_at = ?2 WHERE id = ?1", (id.as_bytes(), end.millis())).map(drop)
     }
 
-    /// Changes nothing else, so that it works on a damaged row. SQLite refuses to update any column of a row with a
+    /// Changes no other column, so that it works on a damaged row. SQLite refuses to update any column of a row with a
     /// value that does not have its column's type. Such values are then replaced by others that are unreadable too, so
     /// that the row grants no more than before.
     pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
@@ -257,7 +257,7 @@ pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     let owner = Owner { id: UserId::from_bytes(salvage.id("owner", 4)), email: salvage.email("owner", 5)? };
     let owner_active = salvage.flag("owner", 6, false);
     let scopes = salvage.or("scopes", scopes(row, 7).ok(), ScopeSet::default());
-    // Unreadable counts as enabled, so that disabling the key is a change and is written.
+    // An unreadable state counts as enabled, so that disabling the key is a change and is written.
     let enabled = salvage.flag("enabled", 8, true);
     let (created_at, expires_at) = (salvage.time("created_at", 9), salvage.time_or_null("expires_at", 10));
     let allowed_ips = salvage.or("allowed_ips", networks(row, 11).ok(), Networks::default());

@@ -38,7 +38,7 @@ impl Tx<'_> {
         self.execute(text, (bucket.as_bytes(), count)).map(drop)
     }
 
-    /// Gives failures that were counted in the future the time `now`.
+    /// Sets the time of failures that are dated in the future to `now`.
     pub fn clamp_failures(&self, now: Time) -> Result<()> {
         self.execute("UPDATE login_throttle SET last_at = ?1 WHERE last_at > ?1", [now.millis()]).map(drop)
     }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::{KeyId, Time};
 use crate::store::Tx;
 
-/// SQL condition for a row `k` of `keys`: whether it is a key. A macro, so that it can be part of a constant.
+/// The SQL condition that a row `k` of `keys` is a key. A macro, so that it can be part of a constant.
 macro_rules! is_key {
     () => {
         "NOT EXISTS (SELECT 1 FROM pending_imports WHERE k.id BETWEEN first_id AND last_id)"
@@ -55,7 +55,7 @@ impl Tx<'_> {
         Ok(pending)
     }
 
-    /// How many rows of this import others have deleted; `None` if it is no longer pending.
+    /// How many rows of this import were deleted by others; `None` if it is no longer pending.
     pub fn lost_rows(&self, import: &PendingImport) -> Result<Option<i64>> {
         let text = "SELECT lost FROM pending_imports WHERE first_id = ?1";
         self.row(text, [import.first.as_bytes()], |row| row.get(0))

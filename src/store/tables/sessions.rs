@@ -40,7 +40,7 @@ impl From<SessionId> for StoredSessionId {
 const SESSION: &str = "s.id, s.created_at, s.last_seen_at, s.address, s.user_agent";
 
 impl Tx<'_> {
-    /// The session with this cookie digest, with its user as of now; `None` if there is none or its user is
+    /// The session with this cookie digest, with its user's current record; `None` if there is none or its user is
     /// deactivated. The caller must check whether it has expired.
     pub fn session(&self, digest: &Digest) -> Result<Option<Session>> {
         let text = format!(
@@ -118,7 +118,7 @@ impl Tx<'_> {
         self.execute("DELETE FROM sessions WHERE user_id = ?1", [user.as_bytes()]).map(drop)
     }
 
-    /// Deletes sessions created outside these times, or not seen since the third.
+    /// Deletes sessions that were created before `earliest` or after `latest`, or last seen before `seen`.
     pub fn delete_old_sessions(&self, earliest: Time, latest: Time, seen: Time) -> Result<()> {
         let text = "DELETE FROM sessions WHERE created_at < ?1 OR last_seen_at < ?2 OR created_at > ?3";
         self.execute(text, (earliest.millis(), seen.millis(), latest.millis())).map(drop)

@@ -1,4 +1,4 @@
-//! `submissions`: completed requests that can be repeated. They are stored as digests, never with the key.
+//! `submissions`: completed requests that may be sent again. They are stored as digests, never with the key.
 
 use crate::error::Result;
 use crate::model::{Digest, KeyId, Submission, Time};
@@ -26,20 +26,20 @@ impl Tx<'_> {
         self.execute(text, (digests.0, digests.1, key.as_bytes(), now.millis())).map(drop)
     }
 
-    /// Deletes this one, if it is older than `oldest`.
+    /// Deletes this submission if it is older than `oldest`.
     pub fn delete_old_submission(&self, token: &Digest, oldest: Time) -> Result<()> {
         let text = "DELETE FROM submissions WHERE digest = ?1 AND created_at < ?2";
         self.execute(text, (token.as_bytes(), oldest.millis())).map(drop)
     }
 
-    /// Deletes up to `limit` that are older than `oldest`.
+    /// Deletes up to `limit` submissions that are older than `oldest`.
     pub fn delete_old_submissions(&self, oldest: Time, limit: i64) -> Result<()> {
         let text =
             "DELETE FROM submissions WHERE digest IN (SELECT digest FROM submissions WHERE created_at < ?1 LIMIT ?2)";
         self.execute(text, (oldest.millis(), limit)).map(drop)
     }
 
-    /// Gives those that were created after `latest` the time `now`.
+    /// Sets the time of submissions that were created after `latest` to `now`.
     pub fn clamp_submissions(&self, now: Time, latest: Time) -> Result<()> {
         let text = "UPDATE submissions SET created_at = ?1 WHERE created_at > ?2";
         self.execute(text, (now.millis(), latest.millis())).map(drop)

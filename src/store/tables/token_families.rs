@@ -14,7 +14,7 @@ pub struct FamilyRow {
 }
 
 impl Tx<'_> {
-    /// The tokens of this user's families, without the newest `spared` families.
+    /// The tokens of this user's families, except the newest `spared` ones.
     pub fn tokens_of_families(&self, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
         let text =
             "SELECT key_id FROM token_families WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?2";
@@ -45,7 +45,7 @@ impl Tx<'_> {
         self.execute("DELETE FROM token_families WHERE key_id = ?1", [token.as_bytes()]).map(drop)
     }
 
-    /// Deletes damaged families of this user, which do not say which token is theirs. Returns whether there were any.
+    /// Deletes this user's damaged families that do not name their token. Returns whether there were any.
     pub fn delete_families_without_token(&self, user: UserId) -> Result<bool> {
         let text =
             "DELETE FROM token_families WHERE user_id = ?1 AND (typeof(key_id) <> 'blob' OR length(key_id) <> 16)";

@@ -77,12 +77,12 @@ impl Tx<'_> {
         self.one(text, (id.as_bytes(), hash), |row| row.get(0))
     }
 
-    /// Up to 10,000 users, by email.
+    /// Up to 10,000 users, sorted by email.
     pub fn users(&self) -> Result<Vec<User>> {
         self.rows(&format!("SELECT {USER} FROM users u ORDER BY u.email LIMIT 10000"), [], |row| user(row, 0))
     }
 
-    /// Newest first.
+    /// The users that match the filter, newest first.
     pub fn users_page(&self, filter: &UserFilter) -> Result<Page<User>> {
         let text = format!(
             "SELECT {USER} FROM users u WHERE u.id < :after AND (:role IS NULL OR u.role = :role) AND (:active IS NULL OR u.active = :active)

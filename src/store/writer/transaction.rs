@@ -37,7 +37,7 @@ impl WriterLoop {
                 jobs.into_iter().partition(|job| job.urgency() == Urgency::Revocation);
             let first = failure.clone();
             outcome = self.transact_and_judge(&mut revocations);
-            // A successful one has replaced the first in the log.
+            // A successful transaction has replaced the first one in the log.
             let first = Failure { is_unknown: first.is_unknown && outcome.is_err(), ..first };
             finish(others, &Err(first));
             jobs = revocations;
@@ -174,9 +174,9 @@ impl WriterLoop {
     }
 
     /// Marks the file itself as continuing in its log, so that a copy without the log can be recognised. First the log
-    /// gets a newer first page, which all readers use from then on. Then the byte is set in the older page in the file,
-    /// bypassing SQLite. The checkpoint that copies the newer page into the file removes it. So the byte is in no
-    /// snapshot, and never in a file that is complete without its log, wherever this is interrupted.
+    /// gets a newer first page, which all readers use from then on. Then a byte is set in the older page in the file,
+    /// bypassing SQLite. The checkpoint that copies the newer page into the file removes that byte. So the byte is in
+    /// no snapshot, and never in a file that is complete without its log, wherever this is interrupted.
     pub(super) fn mark_file_in_use(&mut self) -> Result<()> {
         // As long as this reader exists, no checkpoint goes beyond what it sees.
         let reader = connection::reader(&self.path)?;
@@ -186,7 +186,8 @@ impl WriterLoop {
         self.watch.say_in_use().map_err(|error| Error::unavailable(format!("the file cannot be marked: {error}")))
     }
 
-    /// The same with a newer first page in the file too, so that no older copy of its log matches this file.
+    /// Like [`Self::mark_file_in_use`], but with a newer first page in the file too, so that no older copy of its log
+    /// matches this file.
     pub(super) fn renew_file(&mut self) -> Result<()> {
         self.mark()?;
         self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(sql)?;
@@ -214,8 +215,8 @@ impl WriterLoop {
         }
     }
 
-    /// Recovers after a failed transaction: rolls back, and reads the state from the disk again. If the failed one may
-    /// reappear with the log, it is overwritten there immediately, so that it certainly did not happen.
+    /// Recovers after a failed transaction: rolls back, and reads the state from the disk again. If the failed
+    /// transaction may reappear with the log, it is overwritten there immediately, so that it never takes effect.
     fn recover(&mut self, failure: Failure) -> Failure {
         if !self.counters.failing.swap(true, Ordering::Relaxed) {
             tracing::error!(error = %failure.error, "a write failed and was not acknowledged");

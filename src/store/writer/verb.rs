@@ -1,4 +1,4 @@
-//! A verb in the writer's queue, and the reply to its caller.
+//! A verb (one caller's write) in the writer's queue, and the reply to its caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

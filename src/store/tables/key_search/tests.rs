@@ -77,7 +77,7 @@ fn own(user: u8) -> Reach {
     Reach::Own(UserId::from_bytes(id(user)))
 }
 
-/// TestKeys 1 to 20. Those in `named` have the name and belong to bob; the others belong to ada.
+/// Keys 1 to 20. Those in `named` have the name and belong to bob; the others belong to ada.
 fn twenty(name: &'static str, named: &[u8]) -> TestKeys {
     let keys: Vec<_> = (1..=20).map(|n| if named.contains(&n) { (n, 2, name) } else { (n, 1, "other") }).collect();
     TestKeys::new(&keys)

@@ -188,7 +188,7 @@ impl Problem {
     }
 
     /// The bearer of a refused key learns only whether it is invalid (whatever the reason), not allowed here, or over
-    /// its limit (promise 7).
+    /// its limit.
     pub fn refused(refusal: Refusal, scopes: &[&str]) -> Self {
         match refusal {
             Refusal::InsufficientScope => Problem {

@@ -13,7 +13,7 @@ use crate::model::{Action, Cursor, Event, EventFilter, KeyId, Time};
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
-    /// Newest first.
+    /// The events, newest first.
     #[schema(value_type = Vec<EventSchema>)]
     events: Vec<Event>,
     /// The cursor of the next page; `null` on the last page.

@@ -18,8 +18,6 @@ use crate::model::{Expiry, KeySettings, Networks, Scope, ScopeSet, Submission, T
 #[template(path = "keys/new.html")]
 pub struct NewKeyPage {
     pub shell: Shell,
-    /// Always `None`: a form that is posted again is recognised by its `csrf_token` and its content.
-    pub form_id: Option<String>,
     pub labels: LabelFields,
     /// A value of `EXPIRIES`.
     pub expires: Field,
@@ -92,7 +90,6 @@ pub async fn form(who: &SignedIn, fields: &FormFields, shell: Shell) -> Outcome<
     let known = who.site.auth.scopes_in_use(&who.asking().caller).await?;
     Ok(NewKeyPage {
         shell,
-        form_id: None,
         labels: LabelFields::typed(fields),
         expires: Field::new(expires.unwrap_or("90d")),
         expires_on: Field::new(fields.text("expires_on")),

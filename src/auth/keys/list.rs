@@ -40,7 +40,7 @@ impl Auth {
         }
     }
 
-    /// The last use as of now, not as of the last fold.
+    /// The last use as of now, not as of the last sweep.
     pub(super) fn with_last_use(&self, record: KeyRecord) -> KeyRecord {
         self.usage.complete(record, &self.store, self.now())
     }

@@ -35,15 +35,13 @@ pub struct Sweep {
     /// Rows that are due but too few for a transaction.
     owed: f64,
     turned_at: Duration,
-    /// When all rows were last written at once.
-    swept_at: Duration,
-    retry_at: Duration,
+    /// When something may be written next.
+    due_at: Duration,
 }
 
 impl Sweep {
     pub fn new(usage: Usage, store: Arc<Store>) -> Self {
-        let [turned_at, swept_at, retry_at] = [Duration::ZERO; 3];
-        Sweep { usage, store, next: 0, written: 0, owed: 0.0, turned_at, swept_at, retry_at }
+        Sweep { usage, store, next: 0, written: 0, owed: 0.0, turned_at: Duration::ZERO, due_at: PERIOD }
     }
 
     /// Writes what is due at `now`. What a failed transaction held stays in memory and is tried again.
@@ -51,24 +49,19 @@ impl Sweep {
         let since = now.saturating_sub(self.turned_at).min(Duration::from_secs(1));
         self.turned_at = now;
         let rows = lock(&self.usage.0.counts).rows();
-        let is_due = rows > MAX_AT_ONCE || now.saturating_sub(self.swept_at) >= PERIOD;
-        if rows == 0 || !is_due || now < self.retry_at {
+        if rows == 0 || now < self.due_at {
             return Ok(());
         }
         let due = if rows > MAX_AT_ONCE {
             self.owed += since.as_secs_f64() * ROWS_PER_SECOND.max((self.written + rows) as f64 / PASS_SECONDS);
-            let due = self.owed as u64 / BATCH * BATCH;
-            self.owed -= due as f64;
-            due
+            self.owed as u64 / BATCH * BATCH
         } else {
-            self.swept_at = now;
+            self.owed = 0.0;
+            self.due_at = now + PERIOD;
             rows
         };
-        let outcome = self.write(due, BATCH);
-        if outcome.is_err() {
-            self.retry_at = now + RETRY;
-        }
-        outcome
+        self.owed = (self.owed - due as f64).max(0.0);
+        self.write(due, BATCH).inspect_err(|_| self.due_at = now + RETRY)
     }
 
     /// Writes everything.

@@ -193,6 +193,28 @@ async fn a_server_whose_disk_syncs_again_goes_on_and_loses_nothing() {
     stage.home.run(&["check"]);
 }
 
+#[tokio::test]
+async fn uses_whose_write_fails_are_counted_once() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    let server = Process::serve(&home);
+    let failing = Failing::syncs(&home, server.pid(), "1+");
+    for _ in 0..20 {
+        assert_eq!(server.tries(&key).await, 200);
+    }
+    let has_failed = async || server.log().contains("cannot write usage counts");
+    eventually(Duration::from_secs(20), "the write of the counts fails", has_failed).await;
+    drop(failing);
+    for _ in 0..20 {
+        assert_eq!(server.tries(&key).await, 200);
+    }
+    server.signal("TERM");
+    server.stopped_log();
+    let count = "SELECT sum(count) FROM key_hourly_use";
+    assert_eq!(home.sqlite().query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), 40);
+}
+
 /// A command alone: the first sync of its log is that of the log's header.
 #[tokio::test]
 async fn a_command_whose_sync_fails_says_that_the_outcome_is_unknown_and_changes_nothing() {

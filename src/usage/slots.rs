@@ -6,7 +6,7 @@ use crate::index::memory::{LARGE_PAGE, Words, prefetch};
 use crate::model::usage::Hour;
 use crate::model::{KeyId, Time};
 
-/// UseSlots per chunk; a chunk is allocated when the first of its keys is used.
+/// Slots per chunk; a chunk is allocated when the first of its keys is used.
 const CHUNK: usize = LARGE_PAGE / 16;
 /// The bit beside the client that says [`Slot::is_settled`].
 const SETTLED: u32 = 1 << 31;

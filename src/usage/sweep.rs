@@ -13,7 +13,7 @@ use crate::store::{Store, Tx, Urgency};
 
 /// Up to this many rows are written all at once, and so often. The typical loss of usage counts at `kill -9`.
 const MAX_AT_ONCE: u64 = 2_000;
-const PERIOD: Duration = Duration::from_millis(500);
+const PERIOD: Duration = Duration::from_secs(1);
 /// More rows are written in turn: this many per second, or more if a pass over all of them would take longer than this.
 /// Keys that come into use during a pass extend it, to half an hour at most.
 const ROWS_PER_SECOND: f64 = 1_000.0;

@@ -58,12 +58,6 @@ impl Limits {
         }
     }
 
-    /// Number of keys whose allowance is held in memory.
-    #[cfg(test)]
-    pub fn keys(&self) -> usize {
-        self.by_limit.load().values().map(|limiter| limiter.len()).sum()
-    }
-
     fn limiter(&self, limit: RateLimit) -> Arc<Limiter> {
         if let Some(limiter) = self.by_limit.load().get(&limit) {
             return Arc::clone(limiter);
@@ -117,6 +111,13 @@ mod tests {
     use super::*;
     use crate::ambient::ManualClock;
     use crate::model::Time;
+
+    impl Limits {
+        /// Number of keys whose allowance is held in memory.
+        fn keys(&self) -> usize {
+            self.by_limit.load().values().map(|limiter| limiter.len()).sum()
+        }
+    }
 
     #[test]
     fn a_key_has_its_burst_and_then_its_rate() {

@@ -115,8 +115,8 @@ impl Auth {
 
     /// Starts writing uses and tidying the database, which a server does and a command does not.
     pub fn start_collecting(&self, retention: Duration) -> Result<()> {
-        let (store, clock, entropy) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        let collector = Collector::start(self.usage.clone(), store, clock, retention)?;
         // After a second call, the first call's thread goes on and the new one is stopped.
         let _ = self.collector.set(collector);
         // It is hashed before anybody signs in, so that no worker has to do it.

@@ -93,15 +93,19 @@ impl Entries {
         Digest::from_bytes(bytes)
     }
 
-    /// The id in the entry, if it holds a key and is not being changed.
+    /// The id in the entry, if it holds a key. Waits while it is being changed.
     pub fn key_at(&self, number: u32) -> Option<KeyId> {
         self.chunks.get((number >> CHUNK_BITS) as usize)?.get()?;
         let words = self.entry(number);
-        let before = words[7].load(Ordering::Acquire);
-        let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
-        fence(Ordering::Acquire);
-        let is_still = (before >> VERSION_SHIFT) & 1 == 0 && words[7].load(Ordering::Relaxed) == before;
-        (is_still && id != [0, 0]).then(|| content(id, 0, before).id)
+        loop {
+            let before = words[7].load(Ordering::Acquire);
+            let id = [words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)];
+            fence(Ordering::Acquire);
+            if (before >> VERSION_SHIFT) & 1 == 0 && words[7].load(Ordering::Relaxed) == before {
+                return (id != [0, 0]).then(|| content(id, 0, before).id);
+            }
+            std::thread::yield_now();
+        }
     }
 
     pub fn add(&self, digest: &Digest, content: Content) -> u32 {

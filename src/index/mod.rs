@@ -9,7 +9,7 @@ mod shard;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::model::{Bounds, Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
 use entry::{Content, Entries, EntryReading};
@@ -97,6 +97,9 @@ pub enum Lookup<T> {
     Broken,
 }
 
+/// Runs the reset that it is given. Before that, numbers still refer to the same keys.
+pub type AroundReset = Box<dyn Fn(&Index, &mut dyn FnMut()) + Send + Sync>;
+
 /// The index, shared by readers and the writer. Methods that change it are on [`Writing`], for the writer thread only.
 pub struct Index {
     shards: Vec<Shard>,
@@ -109,7 +112,7 @@ pub struct Index {
     keys: AtomicU64,
     imported: AtomicU64,
     revision: AtomicU64,
-    resets: AtomicU64,
+    around_reset: OnceLock<AroundReset>,
     /// Incremented before entries are freed for reuse.
     recycled: AtomicU64,
     /// Locked by the one writer; it contains what only a writer needs.
@@ -136,7 +139,7 @@ impl Index {
             keys: AtomicU64::new(0),
             imported: AtomicU64::new(0),
             revision: AtomicU64::new(0),
-            resets: AtomicU64::new(0),
+            around_reset: OnceLock::new(),
             recycled: AtomicU64::new(0),
             writing: Mutex::new(Bookkeeping { blocks, owner_numbers: HashMap::new(), grant_numbers: HashMap::new() }),
         }
@@ -208,9 +211,9 @@ impl Index {
         self.imported.load(Ordering::Acquire) > 0 || filled.is_multiple_of(2) || !self.has_stayed(filled)
     }
 
-    /// How often the index was reset. After a reset the entry numbers refer to other keys.
-    pub fn resets(&self) -> u64 {
-        self.resets.load(Ordering::Acquire)
+    /// Sets what runs each reset, for somebody who knows keys by their numbers. Only the first call has an effect.
+    pub fn set_around_reset(&self, around: AroundReset) {
+        let _ = self.around_reset.set(around); // the first one stays
     }
 
     /// A number that changes whenever entries are freed. While it stays the same, each entry number still refers to the
@@ -226,7 +229,7 @@ impl Index {
         table.candidates(place).find(|number| self.entries.digest(*number) == *digest)
     }
 
-    /// The key in this entry; `None` if there is none or it is being changed.
+    /// The key in this entry, if there is one.
     pub fn key_at(&self, number: u32) -> Option<KeyId> {
         self.entries.key_at(number)
     }
@@ -315,7 +318,14 @@ impl Writing<'_> {
 
     /// Removes everything; until [`Writing::set_full`] all look-ups are unsure.
     pub fn reset(&mut self) {
-        self.index.resets.fetch_add(1, Ordering::AcqRel);
+        let index = self.index;
+        match index.around_reset.get() {
+            Some(around) => around(index, &mut || self.clear()),
+            None => self.clear(),
+        }
+    }
+
+    fn clear(&mut self) {
         self.index.recycled.fetch_add(1, Ordering::AcqRel);
         self.set_incomplete();
         for shard in &self.index.shards {

@@ -13,19 +13,13 @@ use super::files::trouble;
 use crate::error::{Error, Result};
 
 /// The suffixes that follow the database's name.
-const SUFFIXES: [&str; 9] = ["-wal", "-shm", "-journal", "-lock", "-import", "-rev", "-signing", "-reserve", "-usage"];
+const SUFFIXES: [&str; 8] = ["-wal", "-shm", "-journal", "-lock", "-import", "-rev", "-signing", "-reserve"];
 /// The beginnings of the suffixes of temporary files; more text follows them.
-const BEGINNINGS: [&str; 4] = ["-usage-new", "-usage-folding-", "-signing-new-", "-new-"];
+const BEGINNINGS: [&str; 2] = ["-signing-new-", "-new-"];
 
 /// Opens or creates `path`, a companion of `database`, for reading and writing.
 pub(super) fn open(database: &Path, path: &Path) -> Result<File> {
     let file = options().create(true).truncate(false).open(path).map_err(|error| cannot_open(path, error))?;
-    take(database, path, file)
-}
-
-/// Opens or creates a companion for appending.
-pub(super) fn open_to_append(database: &Path, path: &Path) -> Result<File> {
-    let file = options().write(false).append(true).create(true).open(path).map_err(|error| cannot_open(path, error))?;
     take(database, path, file)
 }
 
@@ -38,7 +32,7 @@ pub(super) fn open_existing(database: &Path, path: &Path) -> Result<Option<File>
     }
 }
 
-/// Refuses other files in the place of companions. Drafts and finished journals are checked when they are opened.
+/// Refuses other files in the place of companions. Drafts are checked when they are opened.
 pub(super) fn inspect(database: &Path) -> Result<()> {
     for path in existing(database, is_lasting)? {
         let found = fs::symlink_metadata(&path).map_err(|error| trouble(&path, "cannot be reached", error))?;

@@ -10,8 +10,6 @@ mod files;
 mod filesystem;
 mod follow;
 mod import_lock;
-mod journal;
-mod journal_batch;
 mod lineage;
 mod locks;
 mod log;
@@ -41,7 +39,6 @@ use crate::model::{Consent, Digest, KeyId, Purpose};
 use announce::Announcement;
 pub use check::{Examination, examine};
 pub use import_lock::ImportLock;
-pub use journal::{Finished, Journal, Row as UsageRow, Sums as UsageSums};
 use reserve::Reserve;
 pub use tables::{
     Failures, FamilyRow, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf, SessionRow,
@@ -159,10 +156,6 @@ impl Store {
     /// Size of the write-ahead log. It is truncated to max 64 MiB when no reader prevents that.
     pub fn wal_bytes(&self) -> u64 {
         std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
-    }
-
-    pub fn usage_journal(&self) -> Journal {
-        Journal::beside(&self.path)
     }
 
     pub fn writer_state(&self) -> WriterState {

@@ -3,13 +3,13 @@
 
 use super::clients::UseOrigins;
 use super::counts::UNNUMBERED;
-use crate::model::usage::{Use, UseOrigin, Uses};
+use crate::model::usage::{Use, UseOrigin};
 use crate::model::{ClientAddress, KeyId, Time};
 
 /// Maximum uses that a thread records between two collections.
-const MOST: usize = 2_000_000;
+const MAX_USES: usize = 2_000_000;
 /// Capacity that is kept from one collection to the next, in uses.
-const ROOM: usize = 32_768;
+const KEPT_CAPACITY: usize = 32_768;
 /// How many of the newest uses a look-up of one key searches; older ones appear after the collection.
 const SEARCHED: usize = 512;
 
@@ -23,7 +23,7 @@ pub struct Buffer {
 
 #[derive(Default)]
 pub struct UseBatch {
-    pub uses: Uses,
+    pub uses: Vec<Use>,
     pub clients: UseOrigins,
 }
 
@@ -36,7 +36,7 @@ impl Buffer {
         address: Option<ClientAddress>,
         user_agent: &[u8],
     ) {
-        if self.noted.uses.len() >= MOST {
+        if self.noted.uses.len() >= MAX_USES {
             self.lost += 1;
             return;
         }
@@ -51,14 +51,14 @@ impl Buffer {
 
     /// Returns the buffer for the next turn, with no more capacity than usual.
     pub fn give_back(&mut self, mut noted: UseBatch) {
-        noted.uses.clear(ROOM);
+        noted.uses.clear();
+        noted.uses.shrink_to(KEPT_CAPACITY);
         noted.clients.clear();
         self.spare = Some(noted);
     }
 
     pub fn last_use(&self, key: &KeyId) -> Option<(Time, UseOrigin)> {
-        let newest = self.noted.uses.iter().rev().take(SEARCHED);
-        let found = newest.into_iter().find(|used| used.key == *key)?;
+        let found = self.noted.uses.iter().rev().take(SEARCHED).find(|used| used.key == *key)?;
         Some((found.at, self.noted.clients.get(found.client).clone()))
     }
 }

@@ -8,7 +8,7 @@ use crate::model::foreign_text::without_keys;
 use crate::model::usage::UseOrigin;
 
 /// Maximum distinct clients recorded at a time; for others, only the time of use is known.
-const MOST: usize = 1 << 16;
+pub const MAX_CLIENTS: usize = 1 << 16;
 /// A few clients send most requests; these are found without hashing text.
 const RECENT: usize = 64;
 
@@ -44,7 +44,7 @@ impl UseOrigins {
         if let Some(number) = self.numbers.get(client) {
             return *number;
         }
-        if self.list.len() >= MOST {
+        if self.list.len() >= MAX_CLIENTS {
             return NOBODY;
         }
         let number = self.list.len() as u32;
@@ -95,7 +95,7 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(clients.number(at([10, 0, 0, 1]), b"curl/8"), one);
         assert_eq!(&*clients.get(one).user_agent, b"curl/8");
-        for n in 0..MOST as u32 {
+        for n in 0..MAX_CLIENTS as u32 {
             clients.number(at(n.to_be_bytes()), b"many");
         }
         assert_eq!(clients.number(None, b"one more"), NOBODY);

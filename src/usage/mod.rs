@@ -1,13 +1,16 @@
-//! Who used which key, and when: recorded by each thread for itself, usually collected eight times a second into counts
-//! next to the index and into a journal, and gradually folded into the database. No request waits for a database write.
+//! Who used which key, and when: recorded by each thread for itself, collected eight times a second or more into counts
+//! in memory, and swept from there into the database. No request waits for a database write.
 
 mod buffer;
 mod clients;
 mod collector;
 mod counts;
-mod fold;
+mod slots;
+mod strays;
+mod sweep;
+#[cfg(test)]
+mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::ambient::PerThread;
@@ -27,7 +30,7 @@ pub struct Usage(Arc<UsageBuffers>);
 pub struct UsageState {
     /// Keys and hours whose uses are not in the database yet.
     pub pending_rows: u64,
-    /// Uses that were not counted because the usage thread could not keep up.
+    /// Uses that were not counted because too many were waiting in memory.
     pub lost: u64,
 }
 
@@ -35,23 +38,23 @@ struct UsageBuffers {
     /// A thread's own buffer is uncontended, except while it is swapped.
     buffers: PerThread<Mutex<Buffer>>,
     counts: Mutex<Counts>,
-    /// Approximate number of rows in finished journals that are still to be folded.
-    folding: AtomicU64,
 }
 
 impl Default for UsageBuffers {
     fn default() -> Self {
         let buffers = PerThread::new(|| Mutex::new(Buffer::default()));
-        UsageBuffers { buffers, counts: Mutex::default(), folding: AtomicU64::new(0) }
+        UsageBuffers { buffers, counts: Mutex::default() }
     }
 }
 
 impl Usage {
     pub fn state(&self) -> UsageState {
-        UsageState {
-            pending_rows: lock(&self.0.counts).rows() + self.0.folding.load(Ordering::Relaxed),
-            lost: self.0.buffers.all().map(|buffer| lock(buffer).lost).sum(),
-        }
+        let (pending_rows, lost_strays) = {
+            let counts = lock(&self.0.counts);
+            (counts.rows(), counts.lost)
+        };
+        let lost = self.0.buffers.all().map(|buffer| lock(buffer).lost).sum::<u64>() + lost_strays;
+        UsageState { pending_rows, lost }
     }
 
     /// Records one use. `number` is the key's index number, if it was verified there.
@@ -59,7 +62,7 @@ impl Usage {
         lock(self.0.buffers.own()).note(key, number, at, address, user_agent);
     }
 
-    /// The record with its last use as of `now`, not as of the last fold.
+    /// The record with its last use as of `now`, not as of the last sweep.
     pub fn complete(&self, mut record: KeyRecord, store: &Store, now: Time) -> KeyRecord {
         let number = store.index().number(&record.digest);
         let counted = lock(&self.0.counts).last_use(number, &record.id, now);

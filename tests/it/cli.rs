@@ -125,7 +125,7 @@ fn a_text_without_live_keys_says_what_was_searched_for() {
     home.run(&["keys", "revoke", &id]);
     for (text, says) in [
         ("nothing here".to_owned(), "No key was found"),
-        (format!("{gone}\n{gone}"), "One key was found in the text, but it is not live"),
+        (format!("{gone}\n{gone}"), "One key was found in the text, but it is not stored here"),
         (gone[..51].to_owned(), "No key was found"),
         (String::new(), "There is no text on stdin"),
     ] {

@@ -181,7 +181,7 @@ fn a_link_to_nothing_is_refused_and_makes_nothing() {
 #[tokio::test]
 async fn a_companion_that_is_a_link_a_pipe_or_anothers_file_is_refused_and_not_touched() {
     let letter = "to my aunt\n".repeat(1000);
-    for suffix in ["-wal", "-shm", "-lock", "-import", "-rev", "-signing", "-reserve", "-usage"] {
+    for suffix in ["-wal", "-shm", "-lock", "-import", "-rev", "-signing", "-reserve"] {
         let (home, id, _) = made().await;
         let target = home.path("letter");
         fs::write(&target, &letter).unwrap();
@@ -266,10 +266,9 @@ async fn modes_of_all_files_are_narrowed_and_an_open_folder_is_warned_of() {
     let server = settled(&home, &key).await;
     let reserve = beside(&home, "-reserve");
     eventually(Duration::from_secs(20), "the reserve is there", async || reserve.exists()).await;
-    eventually(Duration::from_secs(20), "a use is kept", async || beside(&home, "-usage").exists()).await;
     server.kill();
-    let folding = beside(&home, "-usage-folding-0000000000000000");
-    fs::write(&folding, "").unwrap();
+    let draft = beside(&home, "-signing-new-0");
+    fs::write(&draft, "").unwrap();
     let unrelated = beside(&home, "-notes");
     fs::write(&unrelated, "").unwrap();
     for entry in fs::read_dir(home.path("")).unwrap() {
@@ -280,10 +279,10 @@ async fn modes_of_all_files_are_narrowed_and_an_open_folder_is_warned_of() {
     for suffix in ["", "-wal", "-shm", "-lock", "-rev", "-reserve", "-signing"] {
         assert_eq!(mode(&beside(&home, suffix)), 0o600, "{suffix}");
     }
-    assert!(!folding.exists() || mode(&folding) == 0o600);
+    assert!(!draft.exists() || mode(&draft) == 0o600);
     assert_eq!(mode(&unrelated), 0o666, "what is not ours stays as it is");
     let log = server.log();
-    for file in ["keybearer.db-reserve", "keybearer.db-usage"] {
+    for file in ["keybearer.db-reserve", "keybearer.db-signing-new-0"] {
         assert!(
             log.lines().any(|line| line.contains("was readable by others") && line.contains(file)),
             "{file}: {log}"

@@ -90,7 +90,7 @@ impl Figures {
                 ("index_full", "1 when every key is in the index", u64::from(database.index_is_full)),
                 ("writes_failing", "1 while writes fail", u64::from(database.writes_are_failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
-                ("usage_lost", "Uses that were not counted because their thread's buffer was full", usage.lost),
+                ("usage_lost", "Uses that were not counted because too many were waiting in memory", usage.lost),
                 ("sessions", "Dashboard sessions", database.sessions),
                 ("wal_bytes", "Size of the write-ahead log", database.wal_bytes),
             ],

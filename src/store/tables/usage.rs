@@ -1,4 +1,4 @@
-//! `key_last_use`, `key_hourly_use` and `usage_folds`: usage counts, and how much of a journal is in the database.
+//! `key_last_use` and `key_hourly_use`: usage counts. Also the pruning of the change feed.
 
 use crate::error::Result;
 use crate::model::usage::{Hour, Tally};
@@ -6,20 +6,6 @@ use crate::model::{KeyId, foreign_text};
 use crate::store::Tx;
 
 impl Tx<'_> {
-    /// The number of rows of this journal that are in the database.
-    pub fn folded_rows(&self, journal: i64) -> Result<Option<i64>> {
-        self.row("SELECT rows FROM usage_folds WHERE journal = ?1", [journal], |row| row.get(0))
-    }
-
-    pub fn set_folded_rows(&self, journal: i64, rows: usize) -> Result<()> {
-        let text = "INSERT INTO usage_folds (journal, rows) VALUES (?1, ?2) ON CONFLICT (journal) DO UPDATE SET rows = excluded.rows";
-        self.execute(text, (journal, rows as i64)).map(drop)
-    }
-
-    pub fn delete_folds_but(&self, journal: i64) -> Result<()> {
-        self.execute("DELETE FROM usage_folds WHERE journal <> ?1", [journal]).map(drop)
-    }
-
     /// Returns false if there is no such key.
     pub fn note_last_use(&self, key: KeyId, tally: &Tally) -> Result<bool> {
         let client = &tally.last_client;

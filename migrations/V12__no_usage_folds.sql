@@ -1,0 +1,2 @@
+-- Counts of use go from memory straight into their tables.
+DROP TABLE usage_folds;

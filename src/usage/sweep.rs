@@ -1,0 +1,115 @@
+//! Moves the counts into the database, a few rows per transaction: slowly enough not to disturb verifications, and
+//! fast enough that a crash loses little.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_executor::block_on;
+
+use super::counts::UsageRow;
+use super::{Usage, lock};
+use crate::error::Result;
+use crate::store::{Store, Tx, Urgency};
+
+/// Up to this many rows are written all at once, and so often. The typical loss of usage counts at `kill -9`.
+const MAX_AT_ONCE: u64 = 2_000;
+const PERIOD: Duration = Duration::from_secs(1);
+/// More rows are written in turn: this many per second, or more if a pass over all of them would take longer than this.
+/// Keys that come into use during a pass extend it, to half an hour at most.
+const ROWS_PER_SECOND: f64 = 1_000.0;
+const PASS_SECONDS: f64 = 1_500.0;
+/// Rows per transaction: a server with one core answers nobody during a transaction.
+const BATCH: u64 = 64;
+/// Rows per transaction when the server stops.
+const STOP_BATCH: u64 = 256;
+/// The pause after a failed write, because look-ups go to SQLite after each until a write succeeds.
+const RETRY: Duration = Duration::from_secs(5);
+
+pub struct Sweep {
+    usage: Usage,
+    store: Arc<Store>,
+    /// The slot from which the pass continues.
+    next: u32,
+    /// Rows written in this pass.
+    written: u64,
+    /// Rows that are due but too few for a transaction.
+    owed: f64,
+    turned_at: Duration,
+    /// When something may be written next.
+    due_at: Duration,
+}
+
+impl Sweep {
+    pub fn new(usage: Usage, store: Arc<Store>) -> Self {
+        Sweep { usage, store, next: 0, written: 0, owed: 0.0, turned_at: Duration::ZERO, due_at: PERIOD }
+    }
+
+    /// Writes what is due at `now`. What a failed transaction held stays in memory and is tried again.
+    pub fn turn(&mut self, now: Duration) -> Result<()> {
+        let since = now.saturating_sub(self.turned_at).min(Duration::from_secs(1));
+        self.turned_at = now;
+        let rows = lock(&self.usage.0.counts).rows();
+        if rows == 0 || now < self.due_at {
+            return Ok(());
+        }
+        let due = if rows > MAX_AT_ONCE {
+            self.owed += since.as_secs_f64() * ROWS_PER_SECOND.max((self.written + rows) as f64 / PASS_SECONDS);
+            self.owed as u64 / BATCH * BATCH
+        } else {
+            self.owed = 0.0;
+            self.due_at = now + PERIOD;
+            rows
+        };
+        self.owed = (self.owed - due as f64).max(0.0);
+        self.write(due, BATCH).inspect_err(|_| self.due_at = now + RETRY)
+    }
+
+    /// Writes everything.
+    pub fn finish(&mut self) -> Result<()> {
+        let rows = lock(&self.usage.0.counts).rows();
+        self.write(rows, STOP_BATCH)
+    }
+
+    /// Writes `rows` rows, up to `most` per transaction.
+    fn write(&mut self, mut rows: u64, most: u64) -> Result<()> {
+        let mut ended_passes = 0;
+        while rows > 0 && ended_passes < 2 {
+            let written = self.write_batch(rows.min(most) as usize)?;
+            rows = rows.saturating_sub(written);
+            ended_passes += u32::from(written == 0);
+        }
+        Ok(())
+    }
+
+    /// Returns how many rows were written; 0 at the end of a pass.
+    fn write_batch(&mut self, most: usize) -> Result<u64> {
+        let index = self.store.index();
+        let rows = lock(&self.usage.0.counts).next_rows(&mut self.next, most, |number| index.key_at(number));
+        if rows.is_empty() {
+            (self.next, self.written) = (0, 0);
+            return Ok(0);
+        }
+        let batch = rows.clone();
+        if let Err(error) = block_on(self.store.write(Urgency::Ordinary, move |tx| add(tx, &batch))) {
+            if rows.iter().all(UsageRow::is_stray) {
+                // The slots do not wait for strays that cannot be written.
+                self.next = 0;
+            }
+            return Err(error);
+        }
+        // Only now, and whatever happened to the slots meanwhile: no use is counted twice, and none is lost.
+        lock(&self.usage.0.counts).subtract(&rows);
+        self.written += rows.len() as u64;
+        Ok(rows.len() as u64)
+    }
+}
+
+/// Adds these rows. Keys that were revoked since are left out.
+fn add(tx: &Tx<'_>, rows: &[UsageRow]) -> Result<()> {
+    for row in rows {
+        if tx.note_last_use(row.key, &row.tally)? {
+            tx.add_hourly_use(row.key, row.hour, row.tally.count)?;
+        }
+    }
+    Ok(())
+}

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_finds_room_in_a_full_queue_and_counts_only_when_it_is_written() {
+    fn a_report_is_queued_even_when_the_queue_is_full_and_is_counted_once_written() {
         let (queue, permit, took) = queue(40);
         let fill = || (0..100).for_each(|_| queue.put(b"ten bytes\n", queue.most));
         fill();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stopped_costs_lines_and_no_waiting() {
+    fn a_stopped_reader_loses_lines_but_does_not_block() {
         let (queue, permit, took) = queue(40);
         for _ in 0..1000 {
             queue.put(b"ten bytes\n", queue.most);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
+    fn unwritable_lines_are_counted_and_later_lines_are_written() {
         let (queue, permit, took) = queue(1000);
         for outcome in
             [Err(ErrorKind::StorageFull), Err(ErrorKind::Interrupted), Err(ErrorKind::WouldBlock), Ok(()), Ok(())]

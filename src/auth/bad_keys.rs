@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_distinct_keys_as_the_limit_says_are_let_through() {
+    fn as_many_distinct_keys_as_the_limit_allows_pass() {
         let from = Some(ClientAddress::read(b"192.0.2.1"));
         for limit in [1, 9, 10, 63, 64, 65, 100, 1000, 3000] {
             let strangers = BadKeyLimiter::new(limit);

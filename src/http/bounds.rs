@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for good in [
             "x",
             "keys.example.com",
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn addresses_and_ports_are_hosts_and_nothing_breaks_out_of_one(address: std::net::SocketAddr, text: Vec<u8>) {
+        fn addresses_with_ports_are_hosts_and_no_host_changes_the_path(address: std::net::SocketAddr, text: Vec<u8>) {
             let written = match address {
                 std::net::SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),
                 v4 => v4.to_string(),

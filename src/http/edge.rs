@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_panic_in_the_gateway_lane_answers_500_and_the_next_request_is_served() {
+    async fn a_panic_in_the_gateway_fast_path_returns_500_and_the_next_request_is_served() {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(BrokenClock::default());
         let site = site(directory.path(), clock.clone());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_panicking_handler_answers_500_and_the_next_request_is_served() {
+    async fn a_panicking_handler_returns_500_and_the_next_request_is_served() {
         let directory = tempfile::tempdir().unwrap();
         let app = App::new()
             .route("/api/bug", web::get().to(explode))

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_gets_its_share_and_proxies_get_all() {
+    fn an_address_gets_its_share_and_proxies_get_every_seat() {
         let seats = seats(2, 100);
         let take = |address: &str| seats.take(ClientAddress::read(address.as_bytes()));
         let mut held = vec![take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_gets_all_of_a_small_listener() {
+    fn no_address_gets_every_seat_of_a_small_listener() {
         for (most, connections, share) in [(100, 64, 48), (100, 1, 1), (0, 4, 10), (3, 100, 3)] {
             let seats = seats(most, connections);
             let held: Vec<_> = (0..10.max(share * 2))

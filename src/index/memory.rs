@@ -97,7 +97,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     #[test]
-    fn words_are_zero_and_nobody_elses() {
+    fn words_are_zero_and_not_shared() {
         let mut blocks = Blocks::default();
         let parts: Vec<Part> = [16, 8192, 1, 300_000, 16].into_iter().map(|count| blocks.part(count)).collect();
         for (number, part) in parts.iter().enumerate() {

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_at_the_midnight_of_its_time_zone() {
+    fn a_day_ends_at_midnight_in_its_time_zone() {
         let now = Time::parse("2026-11-24T00:30:00Z").unwrap();
         let end = |day: &str, offset: &str| {
             let expiry = Expiry::parse_day(day, UtcOffset::parse(offset)?, now)?;

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_taken_out_wherever_they_stand() {
+    fn keys_are_removed_wherever_they_appear() {
         let (one, two) = (key("kb", 1), key("acme_live", 255));
         assert_eq!(user_agent(b"curl/8.5.0 (x_y)"), "curl/8.5.0 (x_y)");
         assert_eq!(user_agent(one.as_bytes()), "[key]");
@@ -97,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_key_is_left_in_any_text(before: String, secret: [u8; 32], after: String) {
+        fn no_text_keeps_a_key(before: String, secret: [u8; 32], after: String) {
             let key = PlainKey::generate(&KeyPrefix::parse("kb").unwrap(), &secret);
             let text = format!("{before} {} {after}", key.expose());
             let kept = without_keys(text.as_bytes());
@@ -108,7 +108,7 @@ mod tests {
         }
 
         #[test]
-        fn text_without_keys_stays_as_it_is(text in "[ -~]{0,199}") {
+        fn text_without_keys_is_unchanged(text in "[ -~]{0,199}") {
             prop_assume!(keys_in(text.as_bytes()).next().is_none());
             prop_assert_eq!(&*without_keys(text.as_bytes()), text.as_bytes());
         }

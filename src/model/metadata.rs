@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_kept_and_only_blanks_between_parts_go() {
+    fn text_is_kept_and_only_whitespace_between_parts_is_removed() {
         for (sent, kept) in [
             ("{}", "{}"),
             (
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_read_strictly_and_what_is_stored_is_not() {
+    fn input_is_read_strictly_and_stored_values_leniently() {
         let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
         assert!(Metadata::parse(r#"{"a":[1,-1,1.5,"x",null,true,{}]}"#).is_ok());
         assert!(Metadata::parse(&nested(32)).is_ok());
@@ -215,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_comes_back_as_it_went_in(text in r#"\{("[a-z\\"]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?|"\PC{0,8}"|\[ ?\]),? ?){0,4}\}"#) {
+        fn accepted_metadata_survives_a_round_trip(text in r#"\{("[a-z\\"]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?|"\PC{0,8}"|\[ ?\]),? ?){0,4}\}"#) {
             if let Ok(metadata) = Metadata::parse(&text) {
                 prop_assert_eq!(Metadata::parse(metadata.text()).unwrap(), metadata.clone());
                 prop_assert_eq!(Metadata::stored(metadata.text()).unwrap(), metadata);

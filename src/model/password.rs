@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_uncommon_is_enough() {
+    fn a_long_uncommon_password_is_accepted() {
         for good in
             ["correct horse battery staple", "qzvkwmxrtplbncd", "ünïcödé pässwörter", &"long winded tale ".repeat(60)]
         {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn short_common_and_own_names_are_refused() {
+    fn short_common_and_personal_passwords_are_refused() {
         for bad in [
             "",
             "short",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn compatible_spellings_are_one_password() {
+    fn compatible_unicode_spellings_are_one_password() {
         assert_eq!(Password::parse("ﬁve").unwrap().expose(), Password::parse("five").unwrap().expose());
     }
 }

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overlap_is_a_span_of_at_most_ninety_days() {
+    fn an_overlap_must_not_exceed_ninety_days() {
         for (text, seconds) in [("0", 0), ("0s", 0), (" 24h ", 86_400), ("90d", 90 * 86_400), ("1s", 1)] {
             assert_eq!(Overlap::parse(text).unwrap(), Overlap(Duration::from_secs(seconds)), "{text}");
         }

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uses_are_read_as_they_were_pushed() {
+    fn uses_are_read_in_the_order_they_were_pushed() {
         let used = |number| Use {
             key: KeyId::from_bytes([9; 16]),
             at: Time::from_millis(1_700_000_000_123),

@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_verb_that_fails_half_way_is_undone_and_its_neighbours_are_not() {
+    async fn an_operation_that_fails_half_way_is_rolled_back_without_its_neighbours() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve, Consent::default()).unwrap();
         // While the first one runs, the others gather behind it.

@@ -1,5 +1,5 @@
-//! Every page, wide and narrow, light and dark: nothing for axe-core to find, nothing in the
-//! console, no scrolling sideways. To look at them all oneself:
+//! Every page, wide and narrow, light and dark: no finding of axe-core, no message in the
+//! console, no sideways scrolling. To look at all pages yourself:
 //!
 //! ```text
 //! SCREENSHOTS=target/pages cargo test --test browser every_page -- --ignored
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::browser::{Browser, browse};
 use super::server::{ADMIN, PASSWORD, Server};
 
-/// Where `tests/run` puts the npm package; `AXE_CORE` names another place.
+/// Where `tests/run` puts the npm package; `AXE_CORE` sets another place.
 fn axe_core() -> String {
     let path = std::env::var("AXE_CORE")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/axe-core/axe.min.js").into());

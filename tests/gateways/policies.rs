@@ -1,4 +1,4 @@
-//! Policies and the doors of `/auth`, without any gateway between.
+//! Policies and the routes of `/auth`, without a gateway.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ impl Doors {
 }
 
 #[test]
-fn a_policy_is_chosen_by_the_url_that_the_operator_wrote() {
+fn the_operators_url_chooses_the_policy() {
     let doors = Doors::open();
     let reader = doors.home.key(&["--scope", "orders:read"]);
     let other = doors.home.key(&["--scope", "users:read"]);
@@ -59,7 +59,7 @@ fn a_policy_is_chosen_by_the_url_that_the_operator_wrote() {
 }
 
 #[test]
-fn an_unknown_policy_lets_nobody_pass_and_calls_no_key_bad() {
+fn an_unknown_policy_refuses_everyone_without_reporting_an_invalid_key() {
     let doors = Doors::open();
     let key = doors.home.key(&[]);
     for lines in [vec![], vec![key.bearer()]] {
@@ -73,7 +73,7 @@ fn an_unknown_policy_lets_nobody_pass_and_calls_no_key_bad() {
 }
 
 #[test]
-fn an_anonymous_policy_lets_nobody_pass_as_nobody() {
+fn an_anonymous_policy_passes_callers_without_an_identity() {
     let doors = Doors::open();
     let key = doors.home.key(&[]);
     for url in ["/auth?policy=catalogue", "/auth/nginx?policy=catalogue", "/auth/envoy/catalogue/a"] {
@@ -93,7 +93,7 @@ fn an_anonymous_policy_lets_nobody_pass_as_nobody() {
 }
 
 #[test]
-fn to_nginx_every_refusal_is_401_or_403_with_its_reason() {
+fn nginx_gets_every_refusal_as_401_or_403_with_its_reason() {
     let doors = Doors::open();
     let limited = doors.home.key(&["--rate-limit", "1/60"]);
     assert_eq!(doors.status("/auth/nginx", &limited), 200);
@@ -117,7 +117,7 @@ fn to_nginx_every_refusal_is_401_or_403_with_its_reason() {
 }
 
 #[test]
-fn a_wrong_policy_in_the_settings_file_is_named_before_anything_listens() {
+fn an_invalid_policy_in_the_settings_file_stops_the_start_and_is_named() {
     let home = Home::new();
     let table = [
         ("[policy.a]\nscope = [\"x\"]", "scope"),

@@ -1,4 +1,4 @@
-//! Forms that another site, another session or another time made change nothing.
+//! Forms from another site, another session or another time change nothing.
 
 use keybearer::testing::{PublicUrl, Role};
 
@@ -64,7 +64,7 @@ async fn every_form_that_changes_something_checks_the_token() {
 }
 
 #[tokio::test]
-async fn what_another_site_sends_is_refused_even_with_a_good_token() {
+async fn a_cross_site_request_is_refused_even_with_a_valid_token() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -92,7 +92,7 @@ async fn what_another_site_sends_is_refused_even_with_a_good_token() {
 }
 
 #[tokio::test]
-async fn a_page_that_may_send_no_referrer_still_sends_its_forms() {
+async fn forms_work_from_a_page_that_sends_no_referrer() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -118,7 +118,7 @@ async fn a_page_that_may_send_no_referrer_still_sends_its_forms() {
     assert_eq!(visitor.send(request.form(&log_in)).await.status, 303);
 }
 
-/// Over plain HTTP a browser sends back none of the cookies that are `Secure`.
+/// Over plain HTTP a browser does not return `Secure` cookies.
 #[tokio::test]
 async fn a_form_that_was_opened_over_http_names_the_https_address() {
     let server = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
@@ -164,7 +164,7 @@ async fn a_form_that_was_opened_over_http_names_the_https_address() {
 }
 
 #[tokio::test]
-async fn nothing_changes_by_get_or_by_a_method_in_disguise() {
+async fn get_requests_and_method_overrides_change_nothing() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -184,7 +184,7 @@ async fn nothing_changes_by_get_or_by_a_method_in_disguise() {
 }
 
 #[tokio::test]
-async fn a_form_in_another_coat_is_refused() {
+async fn a_form_with_another_content_type_is_refused() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -197,7 +197,7 @@ async fn a_form_in_another_coat_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_origin_is_let_in_by_cors() {
+async fn cors_allows_no_other_origin() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let bearer = server.bearer(&key);

@@ -1,5 +1,5 @@
-//! Bytes on the wire: what could be read in two ways is refused; what is slow or endless is ended;
-//! what was begun is finished.
+//! Bytes on the wire: ambiguous requests are refused, slow or endless ones are cut off,
+//! and accepted ones are finished.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{ADMIN, Client, Home, Process, Server, raw};
 
 #[tokio::test]
-async fn what_two_readers_could_read_differently_is_refused_and_closed() {
+async fn ambiguous_framing_is_refused_and_the_connection_closed() {
     let server = Server::start();
     let smuggled = "GET /livez HTTP/1.1\r\nHost: keys.test\r\n\r\n";
     for (what, request) in [
@@ -52,7 +52,7 @@ async fn what_two_readers_could_read_differently_is_refused_and_closed() {
 }
 
 #[tokio::test]
-async fn a_host_is_one_host() {
+async fn a_request_must_have_exactly_one_host() {
     let server = Server::start();
     for hosts in [
         &[][..],
@@ -101,14 +101,14 @@ async fn a_host_is_one_host() {
 }
 
 #[tokio::test]
-async fn a_bare_line_feed_has_one_reading() {
+async fn a_bare_line_feed_is_read_in_only_one_way() {
     let server = Server::start();
     let answer = raw::exchange(server.address, "GET /livez HTTP/1.1\nHost: a\nConnection: close\n\n");
     assert!([200, 400].contains(&answer.status()) && answer.answers() == 1, "{}", answer.text);
 }
 
 #[tokio::test]
-async fn endless_heads_are_ended() {
+async fn endless_heads_are_cut_off() {
     let server = Server::start();
     let one = format!("GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Header: y\r\n".repeat(10_000));
@@ -123,9 +123,9 @@ async fn endless_heads_are_ended() {
     assert_eq!(server.anon().get("/livez").await.status, 200);
 }
 
-/// Without a service: the HTTP library refuses these by itself.
+/// Without a service: the HTTP library refuses these itself.
 #[tokio::test]
-async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_asking_gateway() {
+async fn an_unreadable_request_is_refused_with_the_reason_in_the_form_its_gateway_expects() {
     let server = Server::start();
     let many = (0..120).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
     let first = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -170,7 +170,7 @@ async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_aski
 }
 
 #[tokio::test]
-async fn requests_in_a_row_on_one_connection_are_answered_each() {
+async fn each_of_several_requests_on_one_connection_gets_a_response() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let one = format!("GET /auth HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
@@ -182,7 +182,7 @@ async fn requests_in_a_row_on_one_connection_are_answered_each() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_changes_nothing() {
+async fn a_truncated_body_changes_nothing() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -223,7 +223,7 @@ async fn a_slow_head_is_closed_at_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_to_stop_cuts_no_answer() {
+async fn a_stop_signal_cuts_off_no_response() {
     for signal in ["TERM", "INT"] {
         let home = Home::new();
         home.add_admin();
@@ -268,7 +268,7 @@ async fn an_order_to_stop_cuts_no_answer() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_delay_the_end() {
+async fn an_idle_connection_does_not_delay_shutdown() {
     let home = Home::new();
     let server = Process::serve(&home);
     let idle = Client::anon(server.address);

@@ -1,5 +1,5 @@
-//! Guessing at many accounts, from few addresses: slowed down per address, without delaying anybody elsewhere, and
-//! without a trace of what was typed.
+//! Guessing at many accounts from few addresses: it is slowed down per address, without delaying anyone elsewhere, and
+//! what was typed is stored nowhere.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ const WRONG: &str = "not the right password";
 const GUESSER: &str = "203.0.113.7";
 const ELSEWHERE: &str = "198.51.100.1";
 
-/// Believes what clients say of their address.
+/// A server that believes what clients say about their address.
 fn proxied() -> Server {
     Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap())
 }
 
-/// A program asks for a token.
+/// A program requests a token.
 async fn ask(client: &Client, from: &str, email: &str, password: &str) -> Answer {
     let body = json!({ "email": email, "password": password }).to_string();
     let request = client.request("POST", "/api/v1/tokens").header("content-type", "application/json");
     client.send(request.header("x-forwarded-for", from).body(body)).await
 }
 
-/// A person sends the form, in a browser that was never here.
+/// A person submits the form, in a new browser.
 async fn log_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
     let browser = server.anon();
     let token = browser.csrf_token().await;
@@ -32,7 +32,7 @@ async fn log_in(server: &Server, from: &str, email: &str, password: &str) -> Ans
     browser.send(browser.request("POST", "/login").header("x-forwarded-for", from).form(&form)).await
 }
 
-/// Guesses at accounts, a new one each time; returns how often before the address has to wait.
+/// Guesses at a new account each time; returns the number of attempts before the address has to wait.
 async fn spray(server: &Server, from: impl Fn(usize) -> String) -> usize {
     let client = server.anon();
     for number in 0..80 {
@@ -47,7 +47,7 @@ async fn spray(server: &Server, from: impl Fn(usize) -> String) -> usize {
 }
 
 #[tokio::test]
-async fn one_password_at_many_accounts_is_slowed_down_per_address_and_nobody_elsewhere() {
+async fn trying_one_password_on_many_accounts_slows_down_only_that_address() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     // A /64 is one address: whoever has one can use any of it.
@@ -83,7 +83,7 @@ async fn one_password_at_many_accounts_is_slowed_down_per_address_and_nobody_els
 }
 
 #[tokio::test]
-async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there() {
+async fn strangers_at_an_address_do_not_delay_a_user_known_there() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     server.user("eve@example.com", Role::Member).await;
@@ -112,7 +112,7 @@ async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there()
 }
 
 #[tokio::test]
-async fn whoever_sends_no_readable_address_is_known_by_none() {
+async fn a_client_without_a_readable_address_is_not_known_by_address() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     let program = server.anon();
@@ -126,9 +126,9 @@ async fn whoever_sends_no_readable_address_is_known_by_none() {
     }
 }
 
-/// However many come at once: what was heard was counted, and what was turned away was not.
+/// Attempts that were compared are counted and attempts that were turned away are not, however many arrive at once.
 #[tokio::test]
-async fn only_a_try_whose_password_was_compared_counts() {
+async fn only_attempts_whose_password_was_compared_count() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
@@ -169,7 +169,7 @@ async fn refusals(server: &Server) -> Vec<(String, Option<String>)> {
 }
 
 #[tokio::test]
-async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left_out() {
+async fn failed_sign_ins_are_summarised_in_the_audit_log_without_omissions() {
     let server = proxied();
     let client = server.anon();
     for number in 0..40 {
@@ -211,7 +211,7 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
 }
 
 #[tokio::test]
-async fn what_is_typed_in_place_of_an_email_is_stored_nowhere() {
+async fn text_typed_in_place_of_an_email_is_stored_nowhere() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     let (_, key) = server.key(&[]).await;
@@ -296,7 +296,7 @@ async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn no_wait_is_longer_for_a_clock_that_was_set() {
+async fn changing_the_clock_does_not_lengthen_a_wait() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     let start = Time::parse("2026-11-23T08:00:00Z").unwrap();
@@ -337,7 +337,7 @@ async fn no_wait_is_longer_for_a_clock_that_was_set() {
 }
 
 #[tokio::test]
-async fn a_confirmed_password_counts_like_a_log_in() {
+async fn a_confirmed_password_counts_like_a_sign_in() {
     let server = Server::start();
     let member = server.member().await;
     let change = [("current_password", WRONG), ("new_password", "quite another long passphrase")];

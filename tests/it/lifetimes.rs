@@ -1,4 +1,4 @@
-//! Lifetimes are bounded on both sides: what a clock far ahead made is not good until that time.
+//! Lifetimes are bounded on both sides: what was created under a clock far ahead is not valid before that time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{ADMIN, MEMBER, PASSWORD, Server};
 const TEN_YEARS: Duration = Duration::from_secs(3652 * 86_400);
 const TOKENS: &str = "/api/v1/tokens";
 
-/// A server whose clock is ten years ahead; and the right time.
+/// A server whose clock is ten years ahead, and the correct time.
 fn ahead() -> (Server, Time) {
     let server = Server::start();
     let right = server.clock.now();
@@ -20,7 +20,7 @@ fn ahead() -> (Server, Time) {
 }
 
 #[tokio::test]
-async fn what_a_log_in_by_a_clock_far_ahead_opened_is_closed_once_the_clock_is_right() {
+async fn sessions_and_tokens_from_a_clock_far_ahead_end_once_the_clock_is_right() {
     let (server, right) = ahead();
     let session = server.member().await;
     let client = server.anon();
@@ -43,7 +43,7 @@ async fn what_a_log_in_by_a_clock_far_ahead_opened_is_closed_once_the_clock_is_r
 }
 
 #[tokio::test]
-async fn a_clock_set_back_by_seconds_ends_nothing() {
+async fn setting_the_clock_back_by_seconds_ends_nothing() {
     let server = Server::start();
     let session = server.member().await;
     let client = server.anon();
@@ -75,7 +75,7 @@ async fn a_jwt_from_the_future_is_inactive() {
 }
 
 #[tokio::test]
-async fn a_browser_that_logged_in_in_the_future_is_not_known() {
+async fn a_browser_that_signed_in_in_the_future_is_not_known() {
     let (server, right) = ahead();
     let browser = server.member().await;
     browser.form("/logout", &[]).await;
@@ -89,7 +89,7 @@ async fn a_browser_that_logged_in_in_the_future_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_request_from_the_future_is_remembered_for_a_day_only() {
+async fn a_request_from_the_future_is_remembered_for_only_a_day() {
     let (server, right) = ahead();
     server.user(ADMIN, Role::Admin).await;
     let manager = server.bearer(&server.key_of(ADMIN, &["keybearer:keys"], |_| {}).await.1);

@@ -1,5 +1,5 @@
-//! Refresh tokens: good once, but for a client that sends one twice at once or never saw the answer. One
-//! that comes again later was copied, and its family ends.
+//! Refresh tokens: valid once, except for a client that sends one twice at once or missed the response. A
+//! token that is reused later was copied, and its family ends.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{Answer, Home, MEMBER, PASSWORD, Process, Server};
 
 const TOKENS: &str = "/api/v1/tokens";
 
-/// What a program holds: a token and a refresh token.
+/// What a program has: a token and a refresh token.
 type Held = (String, String);
 
 fn held(answer: &Answer) -> Held {
@@ -40,7 +40,7 @@ fn strict() -> Server {
 }
 
 #[tokio::test]
-async fn a_client_that_never_saw_the_answer_gets_it_again() {
+async fn a_client_that_missed_the_response_gets_it_again() {
     let server = Server::start();
     let (first, one) = log_in(&server).await;
     let pair = held(&refresh(&server, &one).await);
@@ -55,7 +55,7 @@ async fn a_client_that_never_saw_the_answer_gets_it_again() {
 }
 
 #[tokio::test]
-async fn many_refreshes_at_once_get_one_pair() {
+async fn concurrent_refreshes_get_the_same_pair() {
     let server = Server::start();
     let (_, one) = log_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
@@ -68,7 +68,7 @@ async fn many_refreshes_at_once_get_one_pair() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_again_later_ends_the_family() {
+async fn a_refresh_token_reused_later_ends_the_family() {
     for (server, is_strict) in [(Server::start(), false), (strict(), true)] {
         let (_, one) = log_in(&server).await;
         let (other, others) = log_in(&server).await;
@@ -87,7 +87,7 @@ async fn a_refresh_token_that_comes_again_later_ends_the_family() {
 }
 
 #[tokio::test]
-async fn of_many_strict_refreshes_at_once_one_succeeds_and_the_family_ends() {
+async fn one_of_many_concurrent_strict_refreshes_succeeds_and_the_family_ends() {
     let server = strict();
     let (_, one) = log_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
@@ -98,7 +98,7 @@ async fn of_many_strict_refreshes_at_once_one_succeeds_and_the_family_ends() {
 }
 
 #[tokio::test]
-async fn who_is_some_pairs_behind_gets_the_one_that_is_good() {
+async fn a_client_several_refreshes_behind_gets_the_current_pair() {
     let server = Server::start();
     let (_, one) = log_in(&server).await;
     let (_, two) = held(&refresh(&server, &one).await);
@@ -115,7 +115,7 @@ async fn who_is_some_pairs_behind_gets_the_one_that_is_good() {
 }
 
 #[tokio::test]
-async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
+async fn a_second_client_with_the_same_refresh_token_ends_the_family_at_once() {
     let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
@@ -129,7 +129,7 @@ async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
 }
 
 #[tokio::test]
-async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
+async fn two_clients_with_unknown_addresses_are_not_treated_as_one() {
     let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
@@ -142,7 +142,7 @@ async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
 }
 
 #[tokio::test]
-async fn a_family_that_has_ended_gives_nothing_again() {
+async fn an_ended_family_repeats_no_response() {
     for how in ["token", "log-out", "deactivation", "disabling"] {
         let server = Server::start();
         let (_, one) = log_in(&server).await;
@@ -166,7 +166,7 @@ async fn a_family_that_has_ended_gives_nothing_again() {
 }
 
 #[tokio::test]
-async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotten() {
+async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
     let server = Server::start();
     let (_, one) = log_in(&server).await;
     let (token, two) = held(&refresh(&server, &one).await);
@@ -196,7 +196,7 @@ async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotte
 }
 
 #[tokio::test]
-async fn a_clock_set_back_makes_the_seconds_no_longer() {
+async fn setting_the_clock_back_does_not_extend_the_reuse_window() {
     let server = Server::start();
     let (_, one) = log_in(&server).await;
     let (token, _) = held(&refresh(&server, &one).await);
@@ -206,7 +206,7 @@ async fn a_clock_set_back_makes_the_seconds_no_longer() {
 }
 
 #[tokio::test]
-async fn the_operator_chooses_how_long_a_refresh_token_may_come_again() {
+async fn the_operator_chooses_how_long_a_refresh_token_may_be_reused() {
     let home = Home::new();
     home.add_admin();
     for (reuse, expected) in [("0", 401), ("5m", 200)] {

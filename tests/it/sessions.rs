@@ -1,4 +1,4 @@
-//! Log-ins that live on the server: they end when they should, everywhere at once.
+//! Sessions on the server: they end when they should, everywhere at once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::{ADMIN, Client, MEMBER, PASSWORD, Server};
 
 const OTHER: &str = "quite another long passphrase";
 
-/// The same browser's cookies in another hand.
+/// The same browser's cookies in another client.
 fn copy(server: &Server, of: &Client) -> Client {
     let copy = server.anon();
     copy.cookies.lock().unwrap().clone_from(&of.cookies.lock().unwrap());
@@ -16,7 +16,7 @@ fn copy(server: &Server, of: &Client) -> Client {
 }
 
 #[tokio::test]
-async fn a_session_ends_after_eight_idle_hours() {
+async fn a_session_ends_after_eight_hours_without_use() {
     let server = Server::start();
     let member = server.member().await;
     server.clock.advance(Duration::from_secs(8 * 3600 - 1));
@@ -29,7 +29,7 @@ async fn a_session_ends_after_eight_idle_hours() {
 }
 
 #[tokio::test]
-async fn a_session_ends_after_seven_days_however_busy() {
+async fn a_session_ends_after_seven_days_even_if_in_use() {
     let server = Server::start();
     let member = server.member().await;
     for _ in 0..(7 * 4 - 1) {
@@ -41,7 +41,7 @@ async fn a_session_ends_after_seven_days_however_busy() {
 }
 
 #[tokio::test]
-async fn a_log_in_makes_a_new_session_and_ends_the_old_one() {
+async fn a_sign_in_creates_a_new_session_and_ends_the_old_one() {
     let server = Server::start();
     let member = server.member().await;
     let before = copy(&server, &member);
@@ -70,7 +70,7 @@ async fn a_session_id_chosen_by_a_stranger_is_never_adopted() {
 }
 
 #[tokio::test]
-async fn a_log_out_ends_the_session_on_the_server() {
+async fn signing_out_ends_the_session_on_the_server() {
     let server = Server::start();
     let member = server.member().await;
     let kept = copy(&server, &member);
@@ -111,7 +111,7 @@ async fn a_password_set_at_the_command_line_ends_every_session_on_the_next_reque
 }
 
 #[tokio::test]
-async fn a_deactivated_user_is_out_at_once_and_stays_out() {
+async fn a_deactivated_user_is_signed_out_at_once_and_cannot_sign_in() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     let (_, key) = member.make_key("mine").await;
@@ -127,7 +127,7 @@ async fn a_deactivated_user_is_out_at_once_and_stays_out() {
 }
 
 #[tokio::test]
-async fn a_user_ends_own_sessions_and_nobody_elses() {
+async fn a_user_can_end_only_their_own_sessions() {
     let server = Server::start();
     let (member, second) = (server.member().await, server.member().await);
     let (admin, _elsewhere) = (server.admin().await, server.admin().await);
@@ -150,7 +150,7 @@ async fn a_user_ends_own_sessions_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn cookies_are_closed_to_scripts_and_other_sites() {
+async fn cookies_are_hidden_from_scripts_and_other_sites() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let answer = server.anon().log_in(ADMIN, PASSWORD).await;
@@ -191,7 +191,7 @@ fn set_cookie(answer: &crate::harness::Answer, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_host_keep_their_log_ins_apart() {
+async fn two_servers_on_one_host_have_separate_sessions() {
     let at = |url: &'static str| Server::with(move |settings| settings.public_url = PublicUrl::parse(url).unwrap());
     // Browsers do not tell ports apart: RFC 6265 §8.5. Behind proxies even the URLs may be the same.
     for urls in [
@@ -218,7 +218,7 @@ async fn two_servers_on_one_host_keep_their_log_ins_apart() {
 }
 
 #[tokio::test]
-async fn a_log_in_outlives_a_restart() {
+async fn a_session_survives_a_restart() {
     let server = Server::start();
     let member = server.member().await;
     let server = server.restart();

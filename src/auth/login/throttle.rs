@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_from_the_last_try_and_never_longer_than_the_delay() {
+    fn the_wait_starts_at_the_last_attempt_and_never_exceeds_the_delay() {
         let failures = Failures { count: 8, last_at: start() };
         let left = |span| wait(Bucket::Nearby, failures, start().plus(span));
         assert_eq!(left(Duration::from_secs(3)), Some(Duration::from_secs(5)));
@@ -247,7 +247,7 @@ mod tests {
 
     /// Attempts as often as allowed for a day, and counts how many are checked.
     #[test]
-    fn an_address_fails_fifty_times_and_then_twice_a_minute() {
+    fn an_address_may_fail_fifty_times_and_then_twice_per_minute() {
         let (mut now, mut held, mut heard) = (start(), Failures { count: 0, last_at: start() }, 0_u32);
         let end = start().plus(Duration::from_secs(86_400));
         while now < end {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_buckets_and_strangers_elsewhere_do_not() {
+    fn addresses_in_one_network_share_buckets_and_others_do_not() {
         let ada = Email::parse("ada@example.com").unwrap();
         let grace = Email::parse("grace@example.com").unwrap();
         let of = |account: &Email, from: &str| {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_known_wait_for_their_own_failures_alone() {
+    fn known_visitors_wait_only_for_their_own_failures() {
         let ada = Email::parse("ada@example.com").unwrap();
         let full = |buckets: &Buckets, own: u32| -> Vec<Failures> {
             let held = |bucket| if matches!(bucket, Bucket::Nearby | Bucket::KnownBrowser) { own } else { u32::MAX };
@@ -302,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_stored_and_whatever_the_clock_says_no_wait_is_longer_than_an_hour(held: u32, last: i64, now: i64) {
+        fn no_wait_exceeds_an_hour_whatever_is_stored_and_whatever_the_clock_says(held: u32, last: i64, now: i64) {
             let (held, now) = (Failures { count: held, last_at: Time::from_millis(last) }, Time::from_millis(now));
             for bucket in [Bucket::Nearby, Bucket::Anywhere, Bucket::Address, Bucket::KnownBrowser] {
                 prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= LONGEST_ANYWHERE));

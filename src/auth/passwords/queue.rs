@@ -214,7 +214,7 @@ mod tests {
     const SMALL: QueueBounds = QueueBounds { line: 3, all: 5 };
 
     #[test]
-    fn lines_are_served_in_turn() {
+    fn queues_are_served_round_robin() {
         let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4)] {
             assert!(lines.push(key, job, SMALL).unwrap().is_none());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_line_makes_room_for_a_newcomer() {
+    fn the_longest_queue_gives_up_a_place_to_a_newcomer() {
         let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('b', 5)] {
             assert_eq!(lines.push(key, job, SMALL), Ok(None));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_known_goes_first_and_does_not_shut_out_strangers() {
+    fn known_visitors_go_first_without_starving_strangers() {
         let mut waiting = WaitingAttempts::default();
         let (told, order) = std::sync::mpsc::channel();
         let from = crate::model::ClientAddress::Unknown.neighbourhood();
@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_job_is_lost_and_no_bound_is_broken(steps in proptest::collection::vec(proptest::option::of(0_u8..4), 0..200)) {
+        fn no_job_is_lost_and_no_bound_is_exceeded(steps in proptest::collection::vec(proptest::option::of(0_u8..4), 0..200)) {
             let (mut lines, mut held) = (FairLines::default(), std::collections::BTreeSet::new());
             for (job, step) in steps.into_iter().enumerate() {
                 match step {

@@ -33,7 +33,7 @@ mod tests {
     use crate::http::connection::deadlines::SLOWEST;
 
     #[test]
-    fn each_window_is_judged_by_itself() {
+    fn each_window_is_measured_separately() {
         let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * SLOWEST };
         let slow_after = |rates: &[u64]| {
             let (mut reader, mut taken) = (Reader::begin(5), 5);

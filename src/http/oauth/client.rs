@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_undone_and_the_rest_is_left() {
+    fn escapes_are_decoded_and_the_rest_is_unchanged() {
         for (text, expected) in [("a%2Db%5Fc", "a-b_c"), ("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz%41", "%zzA")] {
             assert_eq!(**decoded(text.as_bytes()), *expected.as_bytes(), "{text}");
         }

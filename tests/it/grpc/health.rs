@@ -1,4 +1,4 @@
-//! gRPC health, and what is said when nobody can tell.
+//! gRPC health, and its status while verdicts are unavailable.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn status(envoy: &Envoy, service: &str) -> Result<ServingStatus, Code> {
 }
 
 #[tokio::test]
-async fn it_is_healthy_while_it_can_tell_and_503_when_it_cannot() {
+async fn the_health_check_fails_while_verdicts_are_unavailable() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server.key(&[]).await;

@@ -1,4 +1,4 @@
-//! Who passes, as whom, and what the others are told.
+//! Who passes, with which identity, and what refused callers get.
 
 use keybearer::testing::grpc::{CheckRequest, CheckResponse, ValueKind};
 use keybearer::testing::{Networks, RateLimit};
@@ -15,7 +15,7 @@ fn passes(answer: CheckResponse) -> keybearer::testing::grpc::OkHttpResponse {
 }
 
 #[tokio::test]
-async fn a_good_key_passes_with_its_identity_and_without_itself() {
+async fn a_valid_key_passes_with_its_identity_and_is_removed_from_the_request() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (id, key) = server.key_of(MEMBER, &["orders:*", "users:read"], |_| {}).await;
@@ -96,7 +96,7 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
 }
 
 #[tokio::test]
-async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
+async fn a_rate_limited_key_gets_its_quota_and_retry_after() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server
@@ -114,7 +114,7 @@ async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn nobody_passes_where_the_policy_says_so_and_as_nobody() {
+async fn a_caller_without_a_key_passes_without_an_identity_if_the_policy_allows_it() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let answer = envoy.asks(Question::of("catalogue").header("x-auth-owner", "root@example.com").request()).await;
@@ -125,7 +125,7 @@ async fn nobody_passes_where_the_policy_says_so_and_as_nobody() {
 }
 
 #[tokio::test]
-async fn only_what_the_operator_wrote_at_the_route_chooses_the_policy() {
+async fn only_the_operators_route_settings_choose_the_policy() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, narrow) = server.key(&["users:read"]).await;
@@ -151,7 +151,7 @@ async fn only_what_the_operator_wrote_at_the_route_chooses_the_policy() {
 }
 
 #[tokio::test]
-async fn a_doubled_or_broken_credential_is_refused_in_either_form() {
+async fn a_duplicate_or_malformed_credential_is_refused_in_either_form() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server.key(&[]).await;
@@ -188,7 +188,7 @@ async fn a_doubled_or_broken_credential_is_refused_in_either_form() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
+async fn other_credentials_beside_a_key_are_ignored_in_either_form() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let ((_, key), (_, other)) = (server.key(&[]).await, server.key(&[]).await);
@@ -216,7 +216,7 @@ async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
 }
 
 #[tokio::test]
-async fn a_preflight_passes_as_nobody_where_the_policy_says_so_and_nothing_else_does() {
+async fn only_a_preflight_passes_without_an_identity_under_a_preflight_policy() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let asks = |policy: &str, method: &str| {
@@ -245,7 +245,7 @@ async fn a_preflight_passes_as_nobody_where_the_policy_says_so_and_nothing_else_
 }
 
 #[tokio::test]
-async fn a_question_with_nothing_in_it_lets_nobody_pass() {
+async fn an_empty_check_request_is_refused() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     for request in [CheckRequest::default(), Question::default().request()] {
@@ -258,7 +258,7 @@ async fn a_question_with_nothing_in_it_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_says() {
+async fn the_client_address_comes_from_the_connection_or_a_trusted_proxy() {
     let server = Server::with(|settings| {
         with_grpc(settings);
         settings.trusted_proxies = Networks::parse(["10.0.0.0/8"]).unwrap();
@@ -309,7 +309,7 @@ async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_sa
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_at_the_next_question() {
+async fn a_revoked_key_is_refused_on_the_next_check() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     for _ in 0..20 {
@@ -321,7 +321,7 @@ async fn a_revoked_key_is_refused_at_the_next_question() {
 }
 
 #[tokio::test]
-async fn these_verdicts_are_counted_like_the_others() {
+async fn grpc_verdicts_are_counted_like_the_others() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, verifier) = server.key(&["keybearer:verify"]).await;

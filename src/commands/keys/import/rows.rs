@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_lines_are_keys() {
+    fn valid_lines_become_keys() {
         let text = [&json_line()[..], b"\n", &json_line()].concat();
         assert!(matches!(read(&text)[..], [Ok(1), Ok(3)]));
         let text = [b"\n", HEADER, &csv_line(), b"\r\n", &csv_line()].concat();
@@ -200,7 +200,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_that_was_changed_is_read_or_refused_and_its_neighbours_are_read(
+        fn a_changed_line_is_read_or_refused_and_its_neighbours_are_read(
             at in 0_usize..400, bytes in vec(any::<u8>(), 0..4), cut in 0_usize..8, is_json: bool
         ) {
             let sound = if is_json { json_line() } else { csv_line() };

@@ -8,18 +8,18 @@ use actix_web::http::{StatusCode, Uri, header};
 use super::problem::Problem;
 
 /// Maximum size of all header fields together; more is 431.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Maximum size of path and query; more is 414.
-const MOST_URI_BYTES: usize = 8 * 1024;
+const MAX_URI_BYTES: usize = 8 * 1024;
 
 /// The reason to refuse this request, if there is one.
 pub fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if bytes > MOST_HEADER_BYTES {
+    if bytes > MAX_HEADER_BYTES {
         return Some(too_many_headers());
     }
-    if uri_length(request.uri()) > MOST_URI_BYTES {
+    if uri_length(request.uri()) > MAX_URI_BYTES {
         return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "A URL must not exceed 8,192 bytes."));
     }
     // RFC 9112 §3.2: exactly one valid Host; a `/` or `?` in it would change a URL built from it. A target in absolute

@@ -52,7 +52,7 @@ impl Seats {
         let count = taken.entry(from).or_default();
         if *count >= self.most {
             drop(taken);
-            self.tell(from);
+            self.report(from);
             return None;
         }
         *count += 1;
@@ -60,7 +60,7 @@ impl Seats {
     }
 
     /// Logs the first, tenth, hundredth … refusal, since a refused client tries again.
-    fn tell(&self, from: Neighbourhood) {
+    fn report(&self, from: Neighbourhood) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if 10_u64.pow(refused.ilog10()) == refused {
             tracing::warn!(

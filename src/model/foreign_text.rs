@@ -8,7 +8,7 @@ use super::characters::is_deceptive;
 use super::{KeyPrefix, PlainKey};
 
 /// Maximum stored length of a user agent, in bytes.
-pub const LONGEST: usize = 200;
+pub const MAX_CHARS: usize = 200;
 /// Length of the secret and the checksum.
 const TAIL: usize = 49;
 const IN_PLACE_OF_A_KEY: &[u8] = b"[key]";
@@ -30,7 +30,7 @@ pub fn has_key(text: &str) -> bool {
 
 /// The text without our keys, and without the beginning of a key that was cut off at its end.
 pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
-    let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };
+    let end = if text.len() >= MAX_CHARS { text.len() - possible_beginning(text) } else { text.len() };
     without_whole_keys(&text[..end])
 }
 
@@ -61,8 +61,8 @@ fn without_whole_keys(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// A user agent as it is stored and shown: bounded, without keys and without deceptive characters.
 pub fn user_agent(sent: &[u8]) -> String {
-    let sent = &sent[..sent.len().min(LONGEST)];
-    String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(LONGEST).collect()
+    let sent = &sent[..sent.len().min(MAX_CHARS)];
+    String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(MAX_CHARS).collect()
 }
 
 /// How many bytes at the end may be the beginning of a key.
@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(user_agent(b"curl/8.5.0 (x_y)"), "curl/8.5.0 (x_y)");
         assert_eq!(user_agent(one.as_bytes()), "[key]");
         assert_eq!(user_agent(format!("a={one}&b {two} c").as_bytes()), "a=[key]&b [key] c");
-        let cut = format!("{} {one}", "x".repeat(LONGEST - 40));
-        assert_eq!(user_agent(cut.as_bytes()), format!("{} ", "x".repeat(LONGEST - 40)));
+        let cut = format!("{} {one}", "x".repeat(MAX_CHARS - 40));
+        assert_eq!(user_agent(cut.as_bytes()), format!("{} ", "x".repeat(MAX_CHARS - 40)));
         assert_eq!(user_agent(&[0xff, b'a', b'\n']), "\u{fffd}a");
     }
 

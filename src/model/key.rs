@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::verdict::KeyState;
 use super::{Digest, Email, Facts, KeyChange, KeyId, KeyPrefix, KeySettings, Time, UserId, Version};
-use crate::model::expiry::USUAL_LIFETIME;
+use crate::model::expiry::DEFAULT_LIFETIME;
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Owner {
@@ -123,6 +123,6 @@ pub struct ImportedKey {
 impl ImportedKey {
     /// Counted from now, because the time of creation is unknown. An expiry in the past gives no lifetime.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
-        self.settings.lifetime(now).map(|left| if left.is_zero() { USUAL_LIFETIME } else { left })
+        self.settings.lifetime(now).map(|left| if left.is_zero() { DEFAULT_LIFETIME } else { left })
     }
 }

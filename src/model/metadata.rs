@@ -18,13 +18,13 @@ impl Metadata {
     /// Maximum size in bytes of compact JSON.
     pub const MAX: usize = 4096;
     /// Maximum nesting depth of objects and arrays.
-    const DEEPEST: u8 = 32;
+    const MAX_DEPTH: u8 = 32;
 
     /// Parses metadata from a caller: no duplicate names in an object, not too deep, not too long.
     pub fn parse(json: &str) -> Result<Self> {
         let wrong = |message: &'static str| Error::invalid("metadata", message);
         let metadata = Self::stored(json).ok_or_else(|| wrong("Metadata must be a JSON object."))?;
-        check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
+        check(&metadata.0, Self::MAX_DEPTH).map_err(wrong)?;
         if metadata.text().len() > Self::MAX {
             return Err(wrong("Metadata must not exceed 4,096 bytes of compact JSON."));
         }

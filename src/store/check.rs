@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{ChainReport, Consent, FamilyId};
 
 /// Maximum number of damaged records that are listed; further ones are only counted.
-const MOST_NAMED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 #[derive(Default)]
 pub struct Examination {
@@ -206,7 +206,7 @@ struct Damaged {
 
 impl Damaged {
     fn note(&mut self, finding: String) {
-        if self.named.len() < MOST_NAMED {
+        if self.named.len() < MAX_LISTED {
             self.named.push(finding);
         } else {
             self.more += 1;

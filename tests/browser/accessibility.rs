@@ -133,8 +133,8 @@ fn every_page_is_accessible_and_fits() {
 async fn examine(browser: &Browser, axe: &str, place: &str) {
     // An answer of 4xx is a line of the console by itself.
     let console = browser.console().await;
-    let told: Vec<&Value> = console.iter().filter(|entry| !is_about_a_status(entry)).collect();
-    assert!(told.is_empty(), "{place}: the console says {told:?}");
+    let messages: Vec<&Value> = console.iter().filter(|entry| !is_about_a_status(entry)).collect();
+    assert!(messages.is_empty(), "{place}: the console says {messages:?}");
     for (width, height, scheme) in [(1280, 900, "light"), (1280, 900, "dark"), (320, 640, "light"), (320, 640, "dark")]
     {
         browser.resize(width, height).await;

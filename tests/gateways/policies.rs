@@ -97,21 +97,21 @@ fn nginx_gets_every_refusal_as_401_or_403_with_its_reason() {
     let doors = Doors::open();
     let limited = doors.home.key(&["--rate-limit", "1/60"]);
     assert_eq!(doors.status("/auth/nginx", &limited), 200);
-    let told = |answer: Answer| {
+    let refusal = |answer: Answer| {
         let header = |name| answer.header(name).to_owned();
         (answer.status, header("x-auth-status"), header("x-auth-reason"), header("retry-after").is_empty())
     };
-    let is = |status, told: &str, reason: &str| (status, told.to_owned(), reason.to_owned(), told != "429");
+    let is = |status, refusal: &str, reason: &str| (status, refusal.to_owned(), reason.to_owned(), refusal != "429");
     let bearer = limited.bearer();
-    assert_eq!(told(doors.ask("/auth/nginx", &[])), is(401, "401", "missing_key"));
-    assert_eq!(told(doors.ask("/auth/nginx", &["X-API-Key: x"])), is(401, "401", "invalid_key"));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&bearer])), is(403, "429", "rate_limited"));
-    assert_eq!(told(doors.ask("/auth/nginx?scope=a", &[&bearer])), is(403, "403", "insufficient_scope"));
-    assert_eq!(told(doors.ask("/auth/nginx?token=x", &[])), is(403, "400", "invalid_request"));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&bearer, &bearer])), is(403, "400", "invalid_request"));
-    assert_eq!(told(doors.ask("/auth/nginx?policy=no", &[])), is(403, "500", "unknown_policy"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[])), is(401, "401", "missing_key"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &["X-API-Key: x"])), is(401, "401", "invalid_key"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&bearer])), is(403, "429", "rate_limited"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?scope=a", &[&bearer])), is(403, "403", "insufficient_scope"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?token=x", &[])), is(403, "400", "invalid_request"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&bearer, &bearer])), is(403, "400", "invalid_request"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?policy=no", &[])), is(403, "500", "unknown_policy"));
     let long = format!("X-Long: {}", "x".repeat(20_000));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&long])), is(403, "431", "headers_too_large"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&long])), is(403, "431", "headers_too_large"));
     let challenge = doors.ask("/auth/nginx", &[]);
     assert_eq!(challenge.header("www-authenticate"), "Bearer realm=\"keybearer\"");
 }

@@ -49,12 +49,12 @@ impl Process {
                 assert!(Instant::now() < patience, "it does not stop");
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let told = during();
+            let result = during();
             // Whoever stops and continues the whole group of the test's processes has continued it too.
             let held = self.is_paused();
             self.signal("CONT");
             if held {
-                return told;
+                return result;
             }
         }
         panic!("it is continued by somebody else");

@@ -214,7 +214,7 @@ fn an_applications_own_credential_changes_nothing(stage: &Stage, reader: &Key) {
         let passed_on = client::fields(&received, "Authorization").concat();
         assert_eq!(passed_on, if stage.leaves_own { own.split_once(':').unwrap().1.trim() } else { "" }, "{received}");
     }
-    // A key sent otherwise is refused, and the client is told how to send it.
+    // A key sent otherwise is refused, and the response says how to send it.
     let answer = stage.refused("/orders/1", &[&format!("Authorization: token {}", reader.text)], 401);
     assert!(answer.header("WWW-Authenticate").contains("Send it as Authorization: Bearer <key>"), "{}", answer.head);
 }

@@ -174,7 +174,7 @@ async fn leaked_keys_are_found_in_utf_16_and_imported_ones_as_words() {
         assert_eq!(server.tries_bytes(key.as_bytes()).await, 401, "{key}");
     }
     assert_eq!(server.tries("still-here-1").await, 200);
-    assert_eq!(server.tries("old").await, 200, "too short to be told from any word");
+    assert_eq!(server.tries("old").await, 200, "too short to differ from an ordinary word");
 }
 
 /// Many different words, so that the digests of imported keys are compared in memory.
@@ -215,13 +215,13 @@ async fn existing_ids_are_revoked_and_the_others_are_named() {
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines.len() == 2 && lines[0].starts_with(id(1)) && lines[1].starts_with(id(2)), "{out}");
 
-    let told = server.home.keybearer(&["keys", "revoke", "--json", id(3), id(0), id(3)]).output().unwrap();
-    assert_eq!(told.status.code(), Some(1));
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!(told.as_array().unwrap().len(), 2, "{told}");
-    assert_eq!((&told[0]["id"], &told[0]["outcome"]), (&id(3).into(), &"revoked".into()));
-    assert!(told[0]["hint"].is_string(), "{told}");
-    assert_eq!(told[1], serde_json::json!({ "id": id(0), "outcome": "not_found" }));
+    let output = server.home.keybearer(&["keys", "revoke", "--json", id(3), id(0), id(3)]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.as_array().unwrap().len(), 2, "{output}");
+    assert_eq!((&output[0]["id"], &output[0]["outcome"]), (&id(3).into(), &"revoked".into()));
+    assert!(output[0]["hint"].is_string(), "{output}");
+    assert_eq!(output[1], serde_json::json!({ "id": id(0), "outcome": "not_found" }));
     for (number, (_, key)) in keys.iter().enumerate() {
         assert_eq!(server.tries(key).await, if number == 4 { 200 } else { 401 });
     }

@@ -160,9 +160,9 @@ async fn an_idle_tls_connection_is_closed_with_close_notify() {
         .unwrap();
     let mut asking = client.stdin.take().unwrap();
     asking.write_all(ASK).unwrap();
-    let mut told = String::new();
-    client.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with('}'), "{told}");
+    let mut response = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with('}'), "{response}");
     // It ends with an error when the connection breaks off without the alert that TLS has for an end.
     assert!(client.wait().unwrap().success());
     drop(asking);

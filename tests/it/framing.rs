@@ -129,7 +129,7 @@ async fn an_unreadable_request_is_refused_with_the_reason_in_the_form_its_gatewa
     let server = Server::start();
     let many = (0..120).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
     let first = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
-    for (begun, path, fields, status, told) in [
+    for (begun, path, fields, status, reported) in [
         ("", "/auth/nginx", &*many, 403, "431"),
         ("", "/auth/nginx?policy=a", &many, 403, "431"),
         ("", "/auth/nginx", "A : b\r\n", 403, "400"),
@@ -156,11 +156,15 @@ async fn an_unreadable_request_is_refused_with_the_reason_in_the_form_its_gatewa
         let (head, body) = answer.text.split_once("\r\n\r\n").unwrap();
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or("");
         let problem: serde_json::Value = serde_json::from_str(body).unwrap();
-        let status = if told.is_empty() { status } else { told.parse().unwrap() };
+        let status = if reported.is_empty() { status } else { reported.parse().unwrap() };
         let code = if status == 431 { "headers_too_large" } else { "invalid_request" };
         assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{path}");
         assert_eq!((field("content-type"), field("cache-control")), ("application/problem+json", "no-store"));
-        assert_eq!((field("x-auth-status"), field("x-auth-reason").is_empty()), (told, told.is_empty()), "{path}");
+        assert_eq!(
+            (field("x-auth-status"), field("x-auth-reason").is_empty()),
+            (reported, reported.is_empty()),
+            "{path}"
+        );
         assert_eq!(problem["request_id"], field("x-request-id"));
         assert_eq!(field("content-length"), body.len().to_string());
     }

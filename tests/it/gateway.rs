@@ -63,8 +63,8 @@ async fn an_empty_parameter_is_the_operators_mistake_and_refuses_everyone() {
             assert_mistake(&ask(&server, &url, key), code, &url);
             let nginx = ask(&server, &format!("/auth/nginx{query}"), key);
             assert_eq!(nginx.status(), 403, "{query}: {}", nginx.text);
-            let told = ["x-auth-status: 500".to_owned(), format!("x-auth-reason: {code}")];
-            assert!(told.iter().all(|line| nginx.text.contains(line)), "{query}: {}", nginx.text);
+            let fields = ["x-auth-status: 500".to_owned(), format!("x-auth-reason: {code}")];
+            assert!(fields.iter().all(|line| nginx.text.contains(line)), "{query}: {}", nginx.text);
         }
     }
     assert_eq!(ask(&server, "/auth?scope=&scope=", Some(&key)).status(), 400);

@@ -192,7 +192,7 @@ async fn failed_sign_ins_are_summarised_in_the_audit_log_without_omissions() {
         "an attack on a user is not hidden behind invented accounts: {at:?}"
     );
     assert_eq!(during.len(), 201);
-    // Told when the hour is over, though nobody tries again.
+    // They are logged at the end of the hour, even without another attempt.
     server.clock.advance(Duration::from_secs(3600));
     let counted = async || {
         let refusals = refusals(&server).await;
@@ -200,7 +200,7 @@ async fn failed_sign_ins_are_summarised_in_the_audit_log_without_omissions() {
         let more: Vec<(u64, String)> = more.map(|(count, from)| (count.parse().unwrap(), from.to_owned())).collect();
         (refusals.len() as u64 - more.len() as u64 + more.iter().map(|(count, _)| count).sum::<u64>(), more)
     };
-    eventually(Duration::from_secs(20), "the rest is told", async || !counted().await.1.is_empty()).await;
+    eventually(Duration::from_secs(20), "the rest is logged", async || !counted().await.1.is_empty()).await;
     let (all, more) = counted().await;
     assert!(
         more.contains(&(30, format!("unknown accounts from {GUESSER} in the hour from 2026-11-23 08:00 UTC"))),
@@ -227,7 +227,7 @@ async fn text_typed_in_place_of_an_email_is_stored_nowhere() {
     assert_eq!(server.anon().log_in(MEMBER, WRONG).await.status, 422);
     let labels: Vec<String> = refusals(&server).await.into_iter().map(|(object, _)| object).collect();
     assert_eq!(labels.iter().filter(|label| *label == "unknown account").count() + 1, labels.len(), "{labels:?}");
-    assert!(labels.contains(&MEMBER.to_owned()), "a user's own e-mail is told: {labels:?}");
+    assert!(labels.contains(&MEMBER.to_owned()), "a user's own email is logged: {labels:?}");
     let files = std::fs::read_dir(server.home.path("")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
     let stored = files.filter_map(Result::ok).collect::<Vec<_>>().concat().to_ascii_lowercase();
     for text in typed {
@@ -305,8 +305,8 @@ async fn changing_the_clock_does_not_lengthen_a_wait() {
             assert_eq!(ask(&server.anon(), GUESSER, MEMBER, WRONG).await.status, 401);
             server.clock.advance(Duration::from_secs(1));
         }
-        let told = ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await;
-        assert_eq!((told.status, told.header("retry-after")), (429, "1"));
+        let response = ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await;
+        assert_eq!((response.status, response.header("retry-after")), (429, "1"));
     };
     let enters_after = async |seconds: u64| {
         assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 429);

@@ -51,9 +51,9 @@ async fn after_five_failures_the_next_attempt_must_wait_and_gets_retry_after() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     fail(&server, MEMBER, 5).await;
-    let told = guess(&server, MEMBER, PASSWORD).await;
-    assert_eq!((told.status, told.header("retry-after")), (429, "1"), "the right password waits, too");
-    assert_eq!(told.input("email"), MEMBER, "what was typed is kept");
+    let response = guess(&server, MEMBER, PASSWORD).await;
+    assert_eq!((response.status, response.header("retry-after")), (429, "1"), "the right password waits, too");
+    assert_eq!(response.input("email"), MEMBER, "what was typed is kept");
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(guess(&server, MEMBER, WRONG).await.status, 422);
     assert_eq!(guess(&server, MEMBER, WRONG).await.header("retry-after"), "2", "the wait doubles");

@@ -34,9 +34,9 @@ async fn introspect(server: &Server, token: &str) -> Value {
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let answer = verifier.post(INTROSPECT, &[("token", token)]).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{answer:?}");
-    let told = answer.json();
-    assert!(told["active"] == true || answer.body == INACTIVE, "{answer:?}");
-    told
+    let response = answer.json();
+    assert!(response["active"] == true || answer.body == INACTIVE, "{answer:?}");
+    response
 }
 
 /// The status and the RFC's name of an error, after checking its format.
@@ -73,8 +73,8 @@ async fn introspection_returns_the_owner_of_a_key() {
     });
     assert_eq!(introspect(&server, &key).await, expected);
     let (_, forever) = server.key(&[]).await;
-    let told = introspect(&server, &forever).await;
-    assert_eq!((told.get("exp"), &told["scope"]), (None, &json!("")));
+    let response = introspect(&server, &forever).await;
+    assert_eq!((response.get("exp"), &response["scope"]), (None, &json!("")));
 }
 
 #[tokio::test]
@@ -99,8 +99,8 @@ async fn introspecting_a_dead_token_reveals_nothing() {
     }
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     for (ip, active) in [("10.1.2.3", true), ("192.0.2.1", false)] {
-        let told = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", ip)]).await.json();
-        assert_eq!(told["active"], active, "{ip}");
+        let response = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", ip)]).await.json();
+        assert_eq!(response["active"], active, "{ip}");
     }
     let answer = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", "everywhere")]).await;
     assert_eq!(error(&answer), is(400, "invalid_request"));
@@ -175,9 +175,9 @@ async fn a_client_must_authenticate_in_exactly_one_way() {
         let request = anon.request("POST", path).form(&fields).basic_auth(&id, Some(&key)).header("x-api-key", "");
         assert_ne!(anon.send(request).await.status, 401, "{path}");
         let request = anon.request("POST", path).form(&fields).header("authorization", format!("token {key}"));
-        let told = anon.send(request).await;
-        assert_eq!(told.status, 401, "{path}");
-        assert!(told.json()["error_description"].as_str().unwrap().starts_with(match path {
+        let response = anon.send(request).await;
+        assert_eq!(response.status, 401, "{path}");
+        assert!(response.json()["error_description"].as_str().unwrap().starts_with(match path {
             TOKEN => "Send the key's ID and the key",
             _ => "No key can be read in this request. Send it as",
         }));
@@ -348,10 +348,10 @@ async fn introspection_never_gives_different_verdicts_for_a_jwt_and_its_key() {
             for (ip, is_inside) in
                 [(None, false), (Some("10.9.9.9"), true), (Some("2001:db8::7"), true), (Some("192.0.2.1"), false)]
             {
-                let told = (active(&key, ip).await, active(&jwt, ip).await);
-                assert_eq!(told.0, told.1, "{what}, ranges: {is_bound}, ip: {ip:?}");
-                assert!(!told.0 || !is_bound || is_inside, "{what} {ip:?}");
-                any |= told.0;
+                let both = (active(&key, ip).await, active(&jwt, ip).await);
+                assert_eq!(both.0, both.1, "{what}, ranges: {is_bound}, ip: {ip:?}");
+                assert!(!both.0 || !is_bound || is_inside, "{what} {ip:?}");
+                any |= both.0;
             }
             any
         };
@@ -377,11 +377,11 @@ async fn introspection_never_gives_different_verdicts_for_a_jwt_and_its_key() {
     let limit = RateLimit::new(4, 3600, None).unwrap();
     let (id, key) = server.key_of(MEMBER, &["orders:read"], |new| new.settings.rate_limit = Some(limit)).await;
     let jwt = access(&id, &key).await;
-    let mut told = Vec::new();
+    let mut verdicts = Vec::new();
     for token in [&jwt, &key, &jwt, &jwt, &key, &jwt] {
-        told.push(active(token, None).await);
+        verdicts.push(active(token, None).await);
     }
-    assert_eq!(told, [true, true, true, false, false, false], "a question about either counts");
+    assert_eq!(verdicts, [true, true, true, false, false, false], "a question about either counts");
     server.clock.advance(Duration::from_secs(3600));
     let jwt = access(&id, &key).await;
     server.home.run(&["keys", "revoke", &id]);

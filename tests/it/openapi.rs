@@ -24,9 +24,9 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
 async fn the_document_describes_every_api_route_and_no_other() {
     let server = Server::start();
     let document = document(&server).await;
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut described: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, method, _) in operations(&document).filter(|(path, _, _)| !path.starts_with("/auth")) {
-        told.entry(path.to_owned()).or_default().insert(method.to_uppercase());
+        described.entry(path.to_owned()).or_default().insert(method.to_uppercase());
     }
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let for_programs = ["/api/", "/oauth/", "/.well-known/", "/livez", "/readyz", "/metrics"];
@@ -34,7 +34,7 @@ async fn the_document_describes_every_api_route_and_no_other() {
         expected.entry(route.path.to_owned()).or_default().insert(route.method.to_owned());
     }
     assert!(expected.len() > 10);
-    assert_eq!(told, expected);
+    assert_eq!(described, expected);
     for door in ["/auth", "/auth/nginx", "/auth/envoy/{policy}"] {
         assert!(document["paths"][door].is_object(), "{door}");
     }

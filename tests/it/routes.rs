@@ -171,7 +171,7 @@ async fn unknown_paths_return_404_for_everyone() {
                 assert_eq!(answer.problem().1, "not_found", "{path}");
             }
         }
-        // The id of no key; who may not ask for keys at all is told that first.
+        // The id of no key; a caller without access to keys is refused first.
         for path in ["/api/v1/keys/current%2f", "/api/v1/keys/current;x"] {
             let answer = client.get(path).await;
             assert!([401, 403].contains(&answer.status), "{path}: {answer:?}");

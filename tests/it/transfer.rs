@@ -65,9 +65,9 @@ fn one_invalid_line_stops_the_import_and_is_named() {
     ] {
         fs::write(&file, format!("{good}{bad}")).unwrap();
         let output = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains(said), "{bad}: {told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(said), "{bad}: {stderr}");
         assert_eq!(home.run(&["keys", "list", "--json"]).trim(), "[]");
     }
 }
@@ -106,8 +106,8 @@ async fn a_bulk_import_reaches_a_running_server() {
     assert_eq!(server.tries("bulk-50000").await, 401);
     // Once more: the first line is refused, and with it all that was prepared for the import.
     let again = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
-    let told = String::from_utf8(again.stderr).unwrap();
-    assert!(!again.status.success() && told.contains("Nothing was imported"), "{told}");
+    let stderr = String::from_utf8(again.stderr).unwrap();
+    assert!(!again.status.success() && stderr.contains("Nothing was imported"), "{stderr}");
     // The feed goes on after the gap.
     let (id, after) = home.create_key(ADMIN, "after");
     assert_eq!(server.tries(&after).await, 200);

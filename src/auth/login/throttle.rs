@@ -10,25 +10,25 @@ use crate::model::{ClientAddress, Digest, Email, Time};
 use crate::store::{Failures, Tx};
 
 /// A bucket without a failure for this long is forgotten.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const FAILURE_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Maximum number of buckets, so that invented emails cannot fill the table; the oldest go first.
 const MAX_BUCKETS: i64 = 200_000;
 const PRUNED_AT_ONCE: i64 = 1000;
 
 /// Failures without a wait.
 const FREE: u32 = 5;
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 /// Failures from anywhere without a wait: generous, because a botnet uses them up and the owner may be affected …
 const FREE_ANYWHERE: u32 = 50;
 /// … but never more than a hundred in a row (NIST SP 800-63B-4 §3.2.2): then one attempt per hour.
-const MOST_ANYWHERE: u32 = 100;
-const LONGEST_ANYWHERE: Duration = Duration::from_secs(3600);
+const MAX_ANYWHERE: u32 = 100;
+const MAX_WAIT_ANYWHERE: Duration = Duration::from_secs(3600);
 /// Failures from one address, for all accounts together, without a wait: many people may share it.
 const FREE_AT_ADDRESS: u32 = 50;
 /// An address's failures are forgiven one by one, not by a success: an attacker may have an account too.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// Slightly longer than that, so that an address's failures do not decrease while it makes one attempt per wait.
-const LONGEST_AT_ADDRESS: Duration = Duration::from_secs(32);
+const MAX_WAIT_AT_ADDRESS: Duration = Duration::from_secs(32);
 /// What one failure adds to an address's bucket, which counts the milliseconds until all are forgiven.
 const ONE: u32 = FORGIVEN_AFTER.as_millis() as u32;
 
@@ -131,7 +131,7 @@ impl Buckets {
 /// The current counts of the buckets.
 pub(super) fn held(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Vec<Failures>> {
     let held = |digest: &Digest| {
-        let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < KEPT);
+        let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < FAILURE_RETENTION);
         Ok(found.unwrap_or(Failures { count: 0, last_at: now }))
     };
     buckets.counted.iter().map(|(_, digest)| held(digest)).collect()
@@ -160,7 +160,7 @@ pub(in crate::auth) fn clear(tx: &Tx<'_>, cleared: &Cleared) -> Outcome<()> {
 fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
     // Counted by a clock that was ahead: from now on these wait and age like failures counted now.
     tx.clamp_failures(now)?;
-    tx.delete_failures_before(now.minus(KEPT))?;
+    tx.delete_failures_before(now.minus(FAILURE_RETENTION))?;
     if tx.has_more_buckets_than(MAX_BUCKETS)? { tx.delete_oldest_failures(PRUNED_AT_ONCE) } else { Ok(()) }
 }
 
@@ -188,14 +188,14 @@ fn delay(bucket: Bucket, count: u32) -> Duration {
     let doubled = |over: u32, longest: Duration| Duration::from_secs(1 << over.min(20)).min(longest);
     match bucket {
         Bucket::Nearby | Bucket::KnownBrowser if count < FREE => Duration::ZERO,
-        Bucket::Nearby | Bucket::KnownBrowser => doubled(count - FREE, LONGEST),
+        Bucket::Nearby | Bucket::KnownBrowser => doubled(count - FREE, MAX_WAIT),
         Bucket::Anywhere if count < FREE_ANYWHERE => Duration::ZERO,
-        Bucket::Anywhere if count >= MOST_ANYWHERE => LONGEST_ANYWHERE,
-        Bucket::Anywhere => doubled(count - FREE_ANYWHERE, LONGEST),
+        Bucket::Anywhere if count >= MAX_ANYWHERE => MAX_WAIT_ANYWHERE,
+        Bucket::Anywhere => doubled(count - FREE_ANYWHERE, MAX_WAIT),
         // Rounded up: what is forgiven while fifty people fail would otherwise give the fiftieth failure away.
         Bucket::Address => match count.div_ceil(ONE) {
             failures if failures < FREE_AT_ADDRESS => Duration::ZERO,
-            failures => doubled(failures - FREE_AT_ADDRESS, LONGEST_AT_ADDRESS),
+            failures => doubled(failures - FREE_AT_ADDRESS, MAX_WAIT_AT_ADDRESS),
         },
     }
 }
@@ -305,7 +305,7 @@ mod tests {
         fn no_wait_exceeds_an_hour_whatever_is_stored_and_whatever_the_clock_says(held: u32, last: i64, now: i64) {
             let (held, now) = (Failures { count: held, last_at: Time::from_millis(last) }, Time::from_millis(now));
             for bucket in [Bucket::Nearby, Bucket::Anywhere, Bucket::Address, Bucket::KnownBrowser] {
-                prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= LONGEST_ANYWHERE));
+                prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= MAX_WAIT_ANYWHERE));
                 prop_assert!(count(bucket, held, now) > 0);
             }
         }

@@ -237,10 +237,10 @@ mod tests {
     #[test]
     fn known_visitors_go_first_without_starving_strangers() {
         let mut waiting = WaitingAttempts::default();
-        let (told, order) = std::sync::mpsc::channel();
+        let (sender, order) = std::sync::mpsc::channel();
         let from = crate::model::ClientAddress::Unknown.neighbourhood();
         for number in 0..3 {
-            let (known, stranger) = (told.clone(), told.clone());
+            let (known, stranger) = (sender.clone(), sender.clone());
             let job: PasswordJob = Box::new(move |_| stranger.send(("stranger", number)).unwrap());
             assert!(waiting.strangers.push(from, job, STRANGERS).is_ok_and(|none| none.is_none()));
             let job: PasswordJob = Box::new(move |_| known.send(("known", number)).unwrap());

@@ -17,7 +17,7 @@ use crate::ambient::plain_file;
 use crate::commands::input::Encoding;
 use crate::error::{Error, Result};
 
-const USUAL: &str = "keybearer.toml";
+const DEFAULT_FILE: &str = "keybearer.toml";
 /// The setting that says where the file is cannot be in it.
 const CONFIG: &str = "config";
 
@@ -36,9 +36,9 @@ impl SettingsFile {
             (Some(path), _) => Self::read(known, path, &format!("--config {}", path.display())),
             (None, Some(path)) => Self::read(known, path, &format!("KEYBEARER_CONFIG={}", path.display())),
             // A link that leads nowhere is there: whoever made it meant its settings to count.
-            (None, None) => match fs::symlink_metadata(USUAL) {
+            (None, None) => match fs::symlink_metadata(DEFAULT_FILE) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-                _ => Self::read(known, &PathBuf::from(USUAL), USUAL),
+                _ => Self::read(known, &PathBuf::from(DEFAULT_FILE), DEFAULT_FILE),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! How fast a peer reads what waits for it: at least [`super::deadlines::SLOWEST`] bytes per second, or all.
+//! How fast a peer reads what waits for it: at least [`super::deadlines::MIN_READ_RATE`] bytes per second, or all.
 
 use super::deadlines::DeadlineTicks;
 
@@ -30,11 +30,11 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::connection::deadlines::SLOWEST;
+    use crate::http::connection::deadlines::MIN_READ_RATE;
 
     #[test]
     fn each_window_is_measured_separately() {
-        let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * SLOWEST };
+        let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * MIN_READ_RATE };
         let slow_after = |rates: &[u64]| {
             let (mut reader, mut taken) = (Reader::begin(5), 5);
             rates.iter().position(|rate| {

@@ -207,7 +207,7 @@ proptest! {
     #[test]
     fn any_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
         for word in found(&bytes, size).1 {
-            prop_assert!((SHORTEST_WORD..=LONGEST_WORD).contains(&word.len()));
+            prop_assert!((MIN_WORD_BYTES..=MAX_WORD_BYTES).contains(&word.len()));
         }
     }
 }

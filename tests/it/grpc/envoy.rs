@@ -43,37 +43,37 @@ impl Envoy {
 
     /// The status for the client and the problem's code; 200 and no code if it passes.
     pub async fn verdict(&self, question: Question) -> (i32, String) {
-        match self.asks(question.request()).await.told() {
-            Told::Passes(_) => (200, String::new()),
-            Told::Refused(denied) => {
+        match self.asks(question.request()).await.verdict() {
+            Verdict::Passes(_) => (200, String::new()),
+            Verdict::Refused(denied) => {
                 (denied.status.clone().unwrap().code, denied.problem()["code"].as_str().unwrap().into())
             }
         }
     }
 }
 
-pub enum Told {
+pub enum Verdict {
     Passes(OkHttpResponse),
     Refused(DeniedHttpResponse),
 }
 
 pub trait CheckResponseExt {
-    fn told(self) -> Told;
+    fn verdict(self) -> Verdict;
 }
 
 impl CheckResponseExt for CheckResponse {
     /// Asserts that status and response agree.
-    fn told(self) -> Told {
+    fn verdict(self) -> Verdict {
         let code = self.status.unwrap().code;
         match self.http_response.unwrap() {
             HttpResponse::Ok(ok) => {
                 assert_eq!(code, 0);
-                Told::Passes(ok)
+                Verdict::Passes(ok)
             }
             HttpResponse::Denied(denied) => {
                 assert_ne!(code, 0);
                 assert_eq!(self.dynamic_metadata, None);
-                Told::Refused(denied)
+                Verdict::Refused(denied)
             }
         }
     }

@@ -7,7 +7,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told};
+use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Verdict};
 use super::start;
 use crate::harness::eventually;
 
@@ -39,7 +39,7 @@ async fn the_health_check_fails_while_verdicts_are_unavailable() {
     .await;
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     for policy in ["any-key", "orders-read"] {
-        let Told::Refused(denied) = envoy.asks(Question::of(policy).key(&key).request()).await.told() else {
+        let Verdict::Refused(denied) = envoy.asks(Question::of(policy).key(&key).request()).await.verdict() else {
             panic!("it passes")
         };
         assert_eq!(

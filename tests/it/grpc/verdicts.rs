@@ -3,14 +3,14 @@
 use keybearer::testing::grpc::{CheckRequest, CheckResponse, ValueKind};
 use keybearer::testing::{Networks, RateLimit};
 
-use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told, named};
+use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Verdict, named};
 use super::{start, with_grpc};
 use crate::harness::{MEMBER, Server};
 
 const UNKNOWN: &str = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
 
 fn passes(answer: CheckResponse) -> keybearer::testing::grpc::OkHttpResponse {
-    let Told::Passes(ok) = answer.told() else { panic!("it is refused") };
+    let Verdict::Passes(ok) = answer.verdict() else { panic!("it is refused") };
     ok
 }
 
@@ -57,9 +57,9 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
             request.settings.allowed_ips = Networks::parse(["203.0.113.0/24"]).unwrap();
         })
         .await;
-    let ask = async |question: Question| match envoy.asks(question.request()).await.told() {
-        Told::Refused(denied) => denied,
-        Told::Passes(_) => panic!("it passes"),
+    let ask = async |question: Question| match envoy.asks(question.request()).await.verdict() {
+        Verdict::Refused(denied) => denied,
+        Verdict::Passes(_) => panic!("it passes"),
     };
     let bearer = "Bearer realm=\"keybearer\"";
     let table = [
@@ -106,7 +106,7 @@ async fn a_rate_limited_key_gets_its_quota_and_retry_after() {
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit-policy"), Some("\"key\";q=2;w=60"));
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit"), Some("\"key\";r=1;t=30"));
     assert_eq!(server.tries(&key).await, 200, "one limit, whichever door");
-    let Told::Refused(denied) = envoy.asks(Question::of("any-key").key(&key).request()).await.told() else {
+    let Verdict::Refused(denied) = envoy.asks(Question::of("any-key").key(&key).request()).await.verdict() else {
         panic!("it passes")
     };
     assert_eq!((denied.status.clone().unwrap().code, denied.problem()["code"].as_str()), (429, Some("rate_limited")));
@@ -208,7 +208,7 @@ async fn other_credentials_beside_a_key_are_ignored_in_either_form() {
     }
     for value in [key.clone(), format!("token {key}"), format!("Bearer \"{key}\""), format!("Bearer {key},")] {
         let question = Question::of("catalogue").header("authorization", &value);
-        let Told::Refused(denied) = envoy.asks(question.request()).await.told() else { panic!("it passes") };
+        let Verdict::Refused(denied) = envoy.asks(question.request()).await.verdict() else { panic!("it passes") };
         assert_eq!(denied.status.clone().unwrap().code, 401);
         assert!(denied.body.contains("Send it as `Authorization: Bearer <key>`"), "{}", denied.body);
         assert!(denied.header("www-authenticate").unwrap().contains("error_description="));
@@ -249,7 +249,7 @@ async fn an_empty_check_request_is_refused() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     for request in [CheckRequest::default(), Question::default().request()] {
-        let Told::Refused(denied) = envoy.asks(request).await.told() else { panic!("it passes") };
+        let Verdict::Refused(denied) = envoy.asks(request).await.verdict() else { panic!("it passes") };
         assert_eq!(denied.status.clone().unwrap().code, 500);
     }
     let (_, key) = server.key(&[]).await;

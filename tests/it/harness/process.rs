@@ -25,12 +25,12 @@ impl Process {
     pub fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
-        let follower = Some(thread::spawn(move || follow(stderr, &copy, &tell)));
+        let follower = Some(thread::spawn(move || follow(stderr, &copy, &sender)));
         let mut process = Process { address: SocketAddr::from(([0, 0, 0, 0], 0)), child, log, follower };
-        let told = told.recv_timeout(Duration::from_secs(60));
-        process.address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", process.log()));
+        let address = receiver.recv_timeout(Duration::from_secs(60));
+        process.address = address.unwrap_or_else(|_| panic!("it does not listen:\n{}", process.log()));
         process
     }
 
@@ -105,11 +105,11 @@ impl Drop for Process {
 }
 
 /// Copies the log and sends the address, from the line that says that the server is up.
-fn follow(stderr: ChildStderr, log: &Mutex<String>, tell: &mpsc::Sender<SocketAddr>) {
+fn follow(stderr: ChildStderr, log: &Mutex<String>, sender: &mpsc::Sender<SocketAddr>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains("keybearer is up") {
             let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split([',', '"']).next()).unwrap();
-            let _ = tell.send(address.parse().unwrap()); // nobody waits any more
+            let _ = sender.send(address.parse().unwrap()); // nobody waits any more
         }
         let mut log = log.lock().unwrap();
         log.push_str(&line);

@@ -52,16 +52,16 @@ impl Server {
         let prefixes = settings.auth.prefixes.clone();
         let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
         let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = start_server(auth, settings).unwrap();
                 let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
-                tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
+                sender.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });
         });
-        let (address, grpc, site, handle) = told.recv().unwrap();
+        let (address, grpc, site, handle) = receiver.recv().unwrap();
         Server { home: home.clone(), address, grpc, clock, site, handle, thread: Some(thread) }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 
 use super::super::transfer::csv::{Header, split};
 use super::super::transfer::{TransferEntry, json, text};
-use super::lines::{LONGEST, Lines, ONLY_CR};
+use super::lines::{Lines, MAX_LINE_BYTES, ONLY_CR};
 use crate::commands::input::{CopyFailed, Text, Unpaired};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
@@ -93,7 +93,7 @@ fn cells<R: io::BufRead>(lines: &mut Lines<R>, number: u64, mut row: Vec<u8>, se
             return Ok(cells);
         }
         let next = lines.next().map_err(|error| unreadable(lines.number(), &error))?;
-        let more = next.filter(|next| row.len() + next.text.len() < LONGEST);
+        let more = next.filter(|next| row.len() + next.text.len() < MAX_LINE_BYTES);
         let Some(more) = more else {
             let error = Error::conflict("a quote is not closed, or the quoted text is longer than 65,536 bytes.");
             return Err(Error { kind: Kind::Unavailable, ..at(number, &error) });

@@ -1,4 +1,4 @@
-//! Who makes a request, and so what they may reach and grant. Every rule about "own" and "anybody's" is here.
+//! Who makes a request, and so what they may reach and grant. Every rule about "own" and "anyone's" is here.
 
 use super::{Auth, Identity};
 use crate::error::{Error, Result};

@@ -124,7 +124,7 @@ impl Auth {
         let collector = Collector::start(self.usage.clone(), store, clock, entropy, retention)?;
         // A second call finds the first call's thread running and stops its own.
         let _ = self.collector.set(collector);
-        // Hashed before anybody signs in, so that no worker hashes it.
+        // Hashed before anyone signs in, so that no worker hashes it.
         self.passwords.nobody()?;
         let (store, clock, limits) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.limits));
         let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as above

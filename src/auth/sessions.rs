@@ -71,9 +71,9 @@ impl Auth {
         Ok(Some(session))
     }
 
-    pub async fn log_out(&self, asking: &Asking, session: &Session) -> Result<()> {
+    pub async fn sign_out(&self, asking: &Asking, session: &Session) -> Result<()> {
         let (id, user) = (session.id, session.user.id);
-        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::LoggedOut);
+        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::SignedOut);
         self.act(Urgency::Revocation, self.by(&asking.origin.on_oneself()), act).await
     }
 

@@ -140,7 +140,7 @@ fn list(context: &Context, users: Vec<User>) -> Result<()> {
             user.created_at.to_string(),
         ]
     };
-    output::table(&["E-MAIL", "ROLE", "STATE", "KEYS", "CREATED"], users.iter().map(row))
+    output::table(&["EMAIL", "ROLE", "STATE", "KEYS", "CREATED"], users.iter().map(row))
 }
 
 fn show(context: &Context, user: &User) -> Result<()> {
@@ -149,11 +149,11 @@ fn show(context: &Context, user: &User) -> Result<()> {
     }
     output::facts(&[
         ("id", user.id.to_string()),
-        ("e-mail", user.email.to_string()),
+        ("email", user.email.to_string()),
         ("role", user.role.as_str().to_owned()),
         ("state", if user.active { "active" } else { "deactivated" }.to_owned()),
         ("keys", user.keys.to_string()),
         ("created", user.created_at.to_string()),
-        ("last login", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+        ("last sign-in", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
     ])
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub struct Hsts(Option<HeaderValue>);
 
 impl Default for Hsts {
-    /// Two years, for this host only: its subdomains may belong to somebody else.
+    /// Two years, for this host only: its subdomains may belong to someone else.
     fn default() -> Self {
         Hsts(Some(HeaderValue::from_static("max-age=63072000")))
     }

@@ -26,7 +26,7 @@ pub struct Seats {
 pub struct Seat(Option<(Arc<Seats>, Neighbourhood)>);
 
 impl Seats {
-    /// `connections` is the maximum of the whole listener. One address gets at most three quarters of it, even if the
+    /// `connections` is the maximum of the whole listener. One address gets max three quarters of it, even if the
     /// settings allow more: they may be meant for a larger listener.
     pub fn new(listener: &'static str, settings: &HttpSettings, connections: usize) -> Arc<Self> {
         let most = match settings.connections_per_address {

@@ -1,4 +1,4 @@
-//! Text that is chosen by somebody else and stored, such as a user agent or a name. It may contain a key by mistake,
+//! Text that is chosen by someone else and stored, such as a user agent or a name. It may contain a key by mistake,
 //! and keys are never stored.
 
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
     without_whole_keys(&text[..end])
 }
 
-/// A message of any length that quotes somebody's input, without the keys in it.
+/// A message of any length that quotes someone's input, without the keys in it.
 pub fn message_without_keys(text: &str) -> Cow<'_, str> {
     match without_whole_keys(text.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(text),

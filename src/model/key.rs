@@ -42,7 +42,7 @@ pub struct KeyRecord {
     /// Whether this is a short-lived token, which a program got by signing in.
     pub is_token: bool,
     /// The fields whose stored value breaks a rule, by their API names; each contains what could be read of it. Empty
-    /// unless somebody edited the database by hand or its file is damaged.
+    /// unless someone edited the database by hand or its file is damaged.
     pub unreadable: Vec<&'static str>,
 }
 
@@ -84,7 +84,7 @@ impl KeyRecord {
     }
 
     /// Covers everything that can be changed; a use is not a change. Destructured, so that a new field does not compile
-    /// until somebody decides whether it belongs here.
+    /// until someone decides whether it belongs here.
     pub fn version(&self) -> Version {
         let KeyRecord {
             id,

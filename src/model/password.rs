@@ -19,7 +19,7 @@ impl Password {
     /// Maximum length in bytes, as typed.
     pub const MAX: usize = 1024;
 
-    /// Any password that somebody could have; for sign-in.
+    /// Any password that someone could have; for sign-in.
     pub fn parse(typed: &str) -> Result<Self> {
         if typed.len() > Self::MAX {
             return Err(Error::invalid("password", "Use a password of up to 1,024 bytes."));
@@ -27,7 +27,7 @@ impl Password {
         if typed.is_empty() {
             return Err(Error::invalid("password", "Enter a password."));
         }
-        // Allocated once at the maximum size (UAX #15: NFKC makes text at most eleven times as long), so that the
+        // Allocated once at the maximum size (UAX #15: NFKC makes text up to eleven times as long), so that the
         // buffer is not reallocated, which would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(typed.len() * 11));
         text.extend(typed.nfkc());

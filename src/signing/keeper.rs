@@ -1,5 +1,5 @@
 //! The keeper thread: generates the first keys, rotates them when due, and reads their file within half a second of
-//! somebody else's change, so that no request has to look at it.
+//! someone else's change, so that no request has to look at it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl KeeperLoop {
         }
     }
 
-    /// Reads the file once if somebody else has changed it, and drops keys that are no longer published.
+    /// Reads the file once if someone else has changed it, and drops keys that are no longer published.
     fn look(&mut self, now: Time) -> Result<()> {
         let stamp = FileStamp::of(&self.file);
         if stamp != self.seen {

@@ -40,7 +40,7 @@ pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     loop {
         let access = OpenMode::to(path);
         let examination = look(path, &file, access);
-        // Somebody started to write meanwhile, and this reader had assumed that the file is complete.
+        // Someone started to write meanwhile, and this reader had assumed that the file is complete.
         if access != OpenMode::Still || OpenMode::to(path) == OpenMode::Still {
             return examination;
         }
@@ -104,7 +104,7 @@ fn structure(db: &Connection) -> Result<Vec<String>> {
 /// How SQLite must open the file so that it creates no other files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OpenMode {
-    /// It has a log and its shared memory: somebody has it open, or had it open until a crash.
+    /// It has a log and its shared memory: someone has it open, or had it open until a crash.
     Shared,
     /// It has only a log, whose index SQLite then keeps in private memory.
     Alone,

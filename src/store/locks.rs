@@ -109,7 +109,7 @@ fn write_pid(mut file: &File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Tries again while somebody else holds the lock.
+/// Tries again while someone else holds the lock.
 fn within(limit: Duration, mut lock: impl FnMut() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     let mut waited = Duration::ZERO;
     loop {

@@ -41,12 +41,12 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("password", PASSWORD).await;
         browser.follow("Create account").await;
         browser.sees_heading("Sign in").await;
-        check("log-in, with a notice").await;
+        check("sign-in, with a notice").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", "wrong").await;
         browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
-        check("log-in, refused").await;
+        check("sign-in, refused").await;
 
         browser.logs_in(&server).await;
         check("no key yet").await;

@@ -29,7 +29,7 @@ fn a_user_changes_the_password() {
         browser.fill("password", PASSWORD).await;
         browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
-        assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the e-mail is kept");
+        assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the email is kept");
         browser.logs_in_as(&server, ADMIN, NEW_PASSWORD).await;
         browser.follow("Sign out").await;
         browser.sees_heading("Sign in").await;

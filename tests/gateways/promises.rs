@@ -15,7 +15,7 @@ pub fn keep(stage: &mut Stage) {
     none_and_bad_are_challenged(stage);
     a_missing_scope_is_forbidden(stage, &reader, &narrow);
     nobody_passes_only_where_the_policy_says_so(stage);
-    a_limited_key_is_told_to_wait(stage);
+    a_limited_key_gets_retry_after(stage);
     no_client_makes_its_own_identity(stage, &reader);
     no_query_or_header_changes_the_policy(stage, &narrow);
     no_header_moves_a_client(stage);
@@ -72,7 +72,7 @@ fn nobody_passes_only_where_the_policy_says_so(stage: &Stage) {
     stage.refused("/catalogue/1", &["X-API-Key: kb_wrong"], 401);
 }
 
-fn a_limited_key_is_told_to_wait(stage: &Stage) {
+fn a_limited_key_gets_retry_after(stage: &Stage) {
     let limited = stage.home.key(&["--rate-limit", "2/60"]);
     for _ in 0..2 {
         stage.passed("/else", &[&limited.bearer()]);

@@ -84,12 +84,12 @@ fn dashboard_acts(member: UserId, key: &str, session: &str) -> Vec<Form> {
 }
 
 /// Ways to take away a person's access, each as a person would do it.
-const ENDS: [&str; 6] = ["log-out", "password change", "ended by an admin", "deactivation", "demotion", "removal"];
+const ENDS: [&str; 6] = ["sign-out", "password change", "ended by an admin", "deactivation", "demotion", "removal"];
 
 async fn end(how: &str, server: &Server, person: &Client, id: UserId) {
     let (auth, operator) = (&server.site.auth, Asking::operator());
     match how {
-        "log-out" => assert_eq!(person.form("/logout", &[]).await.status, 303),
+        "sign-out" => assert_eq!(person.form("/logout", &[]).await.status, 303),
         "password change" => {
             let fields = [("current_password", PASSWORD), ("new_password", OTHER)];
             assert_eq!(person.form("/account/password", &fields).await.status, 303);
@@ -200,7 +200,7 @@ async fn taken_away_under_them(
 #[tokio::test]
 async fn a_session_that_ends_while_its_change_waits_for_the_writer_has_no_effect() {
     for (how, sql) in [
-        ("log-out", "DELETE FROM sessions"),
+        ("sign-out", "DELETE FROM sessions"),
         ("deactivation", "UPDATE users SET active = 0 WHERE email = 'eve@example.com'"),
         ("demotion", "UPDATE users SET role = 'member' WHERE email = 'eve@example.com'"),
     ] {

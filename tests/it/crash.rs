@@ -50,7 +50,7 @@ async fn a_kill_during_writes_loses_no_acknowledged_change() {
     for round in 0..rounds("CRASHES", 10).div_ceil(2) {
         let server = Process::serve(&home);
         let (id, made) = home.create_key(ADMIN, "first");
-        // Before the clock runs: a kill in the middle of a log-in says nothing about writes.
+        // Before the clock runs: a kill in the middle of a sign-in says nothing about writes.
         let mut admins = Vec::new();
         for _ in 0..4 {
             let admin = Client::signed_in(server.address, ADMIN).await;

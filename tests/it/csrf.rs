@@ -18,10 +18,10 @@ async fn a_form_needs_its_own_sessions_token() {
     let server = Server::start();
     let (member, other) = (server.member().await, server.member().await);
     let own = member.csrf_token().await;
-    let before_log_in = server.anon().csrf_token().await;
+    let before_sign_in = server.anon().csrf_token().await;
     let foreign = other.csrf_token().await;
     let cookie = member.cookie("session").unwrap();
-    for token in ["", "x", &foreign, &before_log_in, &cookie, &own[1..], &own.to_lowercase(), &format!("{own}A")] {
+    for token in ["", "x", &foreign, &before_sign_in, &cookie, &own[1..], &own.to_lowercase(), &format!("{own}A")] {
         let refused = member.post("/keys", &form(token)).await;
         assert_eq!((refused.status, refused.new_key()), (403, None), "{token}");
         assert!(refused.body.contains("has expired"), "it says what to do: {refused:?}");
@@ -86,8 +86,8 @@ async fn a_cross_site_request_is_refused_even_with_a_valid_token() {
     }
     let stranger = server.anon();
     let token = stranger.csrf_token().await;
-    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
-    let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&log_in);
+    let sign_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&sign_in);
     assert_eq!(stranger.send(request).await.status, 403, "nobody logs a visitor in from elsewhere");
 }
 
@@ -113,9 +113,9 @@ async fn forms_work_from_a_page_that_sends_no_referrer() {
     assert_eq!(member.send(twice).await.status, 403);
     let visitor = server.anon();
     let token = visitor.csrf_token().await;
-    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let sign_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
     let request = visitor.request("POST", "/login").header("origin", "null").header("sec-fetch-site", "same-origin");
-    assert_eq!(visitor.send(request.form(&log_in)).await.status, 303);
+    assert_eq!(visitor.send(request.form(&sign_in)).await.status, 303);
 }
 
 /// Over plain HTTP a browser does not return `Secure` cookies.

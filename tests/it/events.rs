@@ -21,7 +21,7 @@ async fn each_action_logs_one_event_with_who_what_when_and_from_where() {
     member.form(&format!("/keys/{id}/enable"), &[]).await;
     member.form(&format!("/keys/{id}/edit"), &[("name", "renamed")]).await;
     let revoked = server.bearer(&key).call("DELETE", "/api/v1/keys/current").await;
-    server.anon().log_in(MEMBER, "wrong password, sorry").await;
+    server.anon().sign_in(MEMBER, "wrong password, sorry").await;
     member.form("/logout", &[]).await;
     let events = lines(&server);
     let acts: Vec<_> =
@@ -108,7 +108,7 @@ async fn only_an_admin_reads_the_log_and_it_shows_hostile_text_escaped() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     member.make_key("<script>alert(1)</script>").await;
-    server.anon().log_in("<img src=x onerror=alert(1)>", PASSWORD).await;
+    server.anon().sign_in("<img src=x onerror=alert(1)>", PASSWORD).await;
     assert_eq!(member.get("/events").await.status, 403);
     for page in ["/events", "/admin/keys", "/events?q=script", "/events?q=%22%3E%3Cscript%3E"] {
         let page = admin.get(page).await;

@@ -240,8 +240,8 @@ async fn a_stop_signal_cuts_off_no_response() {
             let token = client.csrf_token().await;
             in_flight.push((client, token, format!("user{number}@example.com")));
         }
-        // A log-in takes long enough (its hash) to be in flight when the order comes.
-        let log_ins: Vec<_> = in_flight
+        // A sign-in takes long enough (its hash) to be in flight when the order comes.
+        let sign_ins: Vec<_> = in_flight
             .into_iter()
             .map(|(client, token, email)| {
                 tokio::spawn(async move {
@@ -254,13 +254,13 @@ async fn a_stop_signal_cuts_off_no_response() {
                 })
             })
             .collect();
-        let mut log_ins = log_ins.into_iter();
+        let mut sign_ins = sign_ins.into_iter();
         // When the first is answered, the others have been sent, too.
-        let first = log_ins.next().unwrap().await.unwrap();
+        let first = sign_ins.next().unwrap().await.unwrap();
         assert_eq!(first.status, 422);
         server.signal(signal);
-        for log_in in log_ins {
-            let answer = log_in.await.expect("an answer that was begun is whole");
+        for sign_in in sign_ins {
+            let answer = sign_in.await.expect("an answer that was begun is whole");
             assert!(answer.status == 422 && answer.body.trim_end().ends_with("</html>"), "{answer:?}");
         }
         assert_eq!(server.end().code(), Some(0), "{signal}");

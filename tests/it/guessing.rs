@@ -25,7 +25,7 @@ async fn ask(client: &Client, from: &str, email: &str, password: &str) -> Answer
 }
 
 /// A person submits the form, in a new browser.
-async fn log_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
+async fn sign_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
     let browser = server.anon();
     let token = browser.csrf_token().await;
     let form = [("csrf_token", token.as_str()), ("email", email), ("password", password)];
@@ -54,11 +54,11 @@ async fn trying_one_password_on_many_accounts_slows_down_only_that_address() {
     assert_eq!(spray(&server, |number| format!("2001:db8::{number:x}")).await, 50);
     assert_eq!(spray(&server, |_| GUESSER.into()).await, 50, "other addresses have their own count");
     for from in [GUESSER, "2001:db8::ffff"] {
-        assert_eq!(log_in(&server, from, MEMBER, WRONG).await.status, 429, "the form counts with the API");
-        assert_eq!(log_in(&server, from, "no e-mail at all", WRONG).await.status, 429);
+        assert_eq!(sign_in(&server, from, MEMBER, WRONG).await.status, 429, "the form counts with the API");
+        assert_eq!(sign_in(&server, from, "no email at all", WRONG).await.status, 429);
     }
     assert_eq!(ask(&server.anon(), ELSEWHERE, MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, "2001:db8:0:1::1", MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(sign_in(&server, "2001:db8:0:1::1", MEMBER, PASSWORD).await.status, 303);
     // The wait grows and ends.
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -91,7 +91,7 @@ async fn strangers_at_an_address_do_not_delay_a_user_known_there() {
     assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
     spray(&server, |_| GUESSER.into()).await;
     assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, GUESSER, MEMBER, PASSWORD).await.status, 303, "the form knows it, too");
+    assert_eq!(sign_in(&server, GUESSER, MEMBER, PASSWORD).await.status, 303, "the form knows it, too");
     assert_eq!(ask(&program, GUESSER, "eve@example.com", PASSWORD).await.status, 429, "she has never been here");
     // To the strangers it looks like any account.
     let (known, invented) =
@@ -117,7 +117,7 @@ async fn a_client_without_a_readable_address_is_not_known_by_address() {
     server.user(MEMBER, Role::Member).await;
     let program = server.anon();
     assert_eq!(ask(&program, "unknown", MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, "_hidden", MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(sign_in(&server, "_hidden", MEMBER, PASSWORD).await.status, 303);
     for number in 0..55 {
         ask(&program, &format!("192.0.2.{number}"), MEMBER, WRONG).await;
     }
@@ -149,7 +149,7 @@ async fn only_attempts_whose_password_was_compared_count() {
     let flood = futures_util::future::join_all(flood);
     let (flood, elsewhere, here) = futures_util::future::join3(flood, owner_at(ELSEWHERE), owner_at(GUESSER)).await;
     assert_eq!(elsewhere, [200; 10], "one address does not fill the queue");
-    assert_eq!(here, [200; 10], "nor does it keep out who has logged in from it before");
+    assert_eq!(here, [200; 10], "a user who has signed in from it before is not kept out");
     assert!(flood.iter().all(|status| [401, 429, 503].contains(status)), "{flood:?}");
     let heard = flood.iter().filter(|status| **status == 401).count();
     let buckets: i64 = server
@@ -217,14 +217,14 @@ async fn text_typed_in_place_of_an_email_is_stored_nowhere() {
     let (_, key) = server.key(&[]).await;
     let typed = ["My secret passphrase 42", key.as_str(), "P4ssw0rd@home.example", "nobody@example.com"];
     for text in typed {
-        assert_eq!(server.anon().log_in(text, WRONG).await.status, 422);
+        assert_eq!(server.anon().sign_in(text, WRONG).await.status, 422);
         let api = ask(&server.anon(), GUESSER, text, WRONG).await;
         assert_eq!(api.status, 401);
         let anon = server.anon();
         let basic = anon.request("POST", "/api/v1/tokens").basic_auth(text, Some(WRONG));
         assert_eq!(anon.send(basic).await.status, 401);
     }
-    assert_eq!(server.anon().log_in(MEMBER, WRONG).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, WRONG).await.status, 422);
     let labels: Vec<String> = refusals(&server).await.into_iter().map(|(object, _)| object).collect();
     assert_eq!(labels.iter().filter(|label| *label == "unknown account").count() + 1, labels.len(), "{labels:?}");
     assert!(labels.contains(&MEMBER.to_owned()), "a user's own email is logged: {labels:?}");

@@ -30,7 +30,7 @@ async fn many_kinds(server: &Server) -> Vec<(String, Answer)> {
     }
     let form = admin.form("/keys", &[("name", ""), ("expires", "90d")]).await;
     answers.push(("422".into(), form));
-    answers.push(("413".into(), anon.log_in("a@b", &"x".repeat(70_000)).await));
+    answers.push(("413".into(), anon.sign_in("a@b", &"x".repeat(70_000)).await));
     answers.push(("414".into(), anon.get(&format!("/{}", "x".repeat(9000))).await));
     answers.push(("431".into(), anon.send(anon.request("GET", "/").header("x-long", "x".repeat(17_000))).await));
     answers.push(("400".into(), anon.send(anon.request("GET", "/login").header("host", "a/b")).await));

@@ -24,18 +24,18 @@ async fn sessions_and_tokens_from_a_clock_far_ahead_end_once_the_clock_is_right(
     let (server, right) = ahead();
     let session = server.member().await;
     let client = server.anon();
-    let log_in = async || {
+    let sign_in = async || {
         let answer = client.send(client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD))).await.json();
         (answer["token"].as_str().unwrap().to_owned(), answer["refresh_token"].as_str().unwrap().to_owned())
     };
     let refresh = async |token: &str| client.json(TOKENS, json!({ "refresh_token": token }).to_string()).await.status;
-    let ((token, _), (_, unused)) = (log_in().await, log_in().await);
+    let ((token, _), (_, unused)) = (sign_in().await, sign_in().await);
     assert_eq!((session.get("/keys").await.status, server.tries(&token).await), (200, 200));
     server.clock.set(right);
     assert_eq!((session.get("/keys").await.status, server.tries(&token).await), (303, 401));
     assert_eq!(refresh(&unused).await, 401);
     // Nor does it open again when that time comes.
-    let (fresh, _) = log_in().await;
+    let (fresh, _) = sign_in().await;
     let again = server.member().await;
     assert_eq!((again.get("/keys").await.status, server.tries(&fresh).await), (200, 200));
     server.clock.set(right.plus(TEN_YEARS));
@@ -82,10 +82,10 @@ async fn a_browser_that_signed_in_in_the_future_is_not_known() {
     server.clock.set(right);
     assert!(browser.cookie("device").is_some());
     for _ in 0..5 {
-        assert_eq!(browser.log_in(MEMBER, "not the right password").await.status, 422);
+        assert_eq!(browser.sign_in(MEMBER, "not the right password").await.status, 422);
     }
     // A known browser has its own counter; the failures of this one count for its neighbours.
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 429);
 }
 
 #[tokio::test]

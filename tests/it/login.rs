@@ -16,7 +16,7 @@ fn without_token(answer: &Answer, email: &str) -> String {
 
 /// The browser of a stranger, which has no cookie from this server.
 async fn guess(server: &Server, email: &str, password: &str) -> Answer {
-    server.anon().log_in(email, password).await
+    server.anon().sign_in(email, password).await
 }
 
 async fn fail(server: &Server, email: &str, times: usize) {
@@ -34,7 +34,7 @@ async fn unknown_wrong_and_deactivated_get_the_same_response() {
     let form = ("form", "kb_form");
     let answer = async |email, password| {
         let client = server.anon();
-        let answer = client.log_in(email, password).await;
+        let answer = client.sign_in(email, password).await;
         assert_eq!(answer.status, 422);
         let cookie = client.cookie(form.0).unwrap();
         without_token(&answer, email).replace(&cookie, "[cookie]")
@@ -106,13 +106,13 @@ async fn strangers_do_not_lock_out_a_known_browser() {
     owner.form("/logout", &[]).await;
     fail(&server, MEMBER, 5).await;
     assert_eq!(guess(&server, MEMBER, PASSWORD).await.status, 429);
-    assert_eq!(owner.log_in(MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(owner.sign_in(MEMBER, PASSWORD).await.status, 303);
     // Its own failures count against it alone.
     owner.form("/logout", &[]).await;
     for _ in 0..5 {
-        assert_eq!(owner.log_in(MEMBER, WRONG).await.status, 422);
+        assert_eq!(owner.sign_in(MEMBER, WRONG).await.status, 422);
     }
-    assert_eq!(owner.log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(owner.sign_in(MEMBER, PASSWORD).await.status, 429);
 }
 
 #[tokio::test]
@@ -122,9 +122,9 @@ async fn a_device_cookie_of_another_account_gives_no_free_attempts() {
     server.user(MEMBER, Role::Member).await;
     eve.form("/logout", &[]).await;
     for _ in 0..5 {
-        assert_eq!(eve.log_in(MEMBER, WRONG).await.status, 422);
+        assert_eq!(eve.sign_in(MEMBER, WRONG).await.status, 422);
     }
-    assert_eq!(eve.log_in(MEMBER, WRONG).await.status, 429);
+    assert_eq!(eve.sign_in(MEMBER, WRONG).await.status, 429);
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn many_concurrent_sign_ins_do_not_slow_down_verification() {
     let tokens: Vec<Client> = (0..100).map(|_| server.anon()).collect();
     let attempts = tokens.iter().enumerate().map(|(number, client)| {
         let email = format!("user{number}@example.com");
-        async move { client.log_in(&email, WRONG).await.status }
+        async move { client.sign_in(&email, WRONG).await.status }
     });
     let verifications = async {
         let bearer = server.bearer(&key);

@@ -38,7 +38,7 @@ async fn five_hundred_concurrent_sign_ins_use_bounded_memory_and_free_it() {
     let words = ["serve", "--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"];
     let server = Process::of(home.command(&words));
     let clients: Vec<Client> = (0..500).map(|_| server.anon()).collect();
-    // Connections are open and have been used once, so that only the log-ins make a difference.
+    // Connections are open and have been used once, so that only the sign-ins make a difference.
     join_all(clients.iter().map(|client| client.get("/livez"))).await;
     let idle = memory(&server, "VmRSS");
     let statuses = flood(&clients).await;
@@ -49,7 +49,7 @@ async fn five_hundred_concurrent_sign_ins_use_bounded_memory_and_free_it() {
     assert!(most <= idle + FLOOD, "{} MiB above {} MiB", (most - idle) / MIB, idle / MIB);
     let given_back = async || memory(&server, "VmRSS") <= idle + 16 * MIB;
     eventually(Duration::from_secs(10), "the memory is given back", given_back).await;
-    assert_eq!(server.anon().log_in(ADMIN, PASSWORD).await.status, 303);
+    assert_eq!(server.anon().sign_in(ADMIN, PASSWORD).await.status, 303);
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn consecutive_sign_ins_use_the_memory_of_one() {
     home.add_admin();
     let server = Process::serve(&home);
     let client = server.anon();
-    assert_eq!(client.log_in(ADMIN, "not the right password").await.status, 422);
+    assert_eq!(client.sign_in(ADMIN, "not the right password").await.status, 422);
     let after_one = memory(&server, "VmRSS");
     for number in 0..20 {
         let body = json!({ "email": format!("user{number}@example.com"), "password": "wrong" }).to_string();

@@ -47,7 +47,7 @@ async fn an_added_user_can_sign_in_and_is_listed() {
     assert_eq!((twice.status, twice.json()["field"].as_str()), (409, Some("email")));
     let mute = ask(&users, "POST", USERS, json!({ "email": "mute@example.com" }), &[]).await;
     assert_eq!(mute.status, 201);
-    assert_eq!(server.anon().log_in("mute@example.com", PASSWORD).await.status, 422, "no password, no way in");
+    assert_eq!(server.anon().sign_in("mute@example.com", PASSWORD).await.status, 422, "no password, no way in");
     for (query, found) in
         [("search=GRACE", 1), ("role=admin", 1), ("active=false", 0), ("role=member&limit=1", 1), ("", 3)]
     {
@@ -131,8 +131,8 @@ async fn a_new_password_ends_the_sessions_and_tokens_of_the_old_one() {
     let set = ask(&users, "PATCH", &path, json!({ "password": new }), &[]).await;
     assert!(set.status == 200 && !set.body.contains(new), "{set:?}");
     assert_eq!(member.get("/keys").await.status, 303);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.anon().log_in(MEMBER, new).await.status, 303);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, new).await.status, 303);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ fn held(answer: &Answer) -> Held {
     (body["token"].as_str().unwrap().to_owned(), body["refresh_token"].as_str().unwrap().to_owned())
 }
 
-async fn log_in(server: &Server) -> Held {
+async fn sign_in(server: &Server) -> Held {
     server.user(MEMBER, Role::Member).await;
     let client = server.anon();
     held(&client.send(client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD))).await)
@@ -42,7 +42,7 @@ fn strict() -> Server {
 #[tokio::test]
 async fn a_client_that_missed_the_response_gets_it_again() {
     let server = Server::start();
-    let (first, one) = log_in(&server).await;
+    let (first, one) = sign_in(&server).await;
     let pair = held(&refresh(&server, &one).await);
     server.clock.advance(Duration::from_secs(9));
     let again = refresh(&server, &one).await;
@@ -57,7 +57,7 @@ async fn a_client_that_missed_the_response_gets_it_again() {
 #[tokio::test]
 async fn concurrent_refreshes_get_the_same_pair() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
     let pairs: Vec<Held> = answers.iter().map(held).collect();
     assert!(pairs.iter().all(|pair| *pair == pairs[0]));
@@ -70,8 +70,8 @@ async fn concurrent_refreshes_get_the_same_pair() {
 #[tokio::test]
 async fn a_refresh_token_reused_later_ends_the_family() {
     for (server, is_strict) in [(Server::start(), false), (strict(), true)] {
-        let (_, one) = log_in(&server).await;
-        let (other, others) = log_in(&server).await;
+        let (_, one) = sign_in(&server).await;
+        let (other, others) = sign_in(&server).await;
         let (second, two) = held(&refresh(&server, &one).await);
         if !is_strict {
             server.clock.advance(Duration::from_secs(10));
@@ -79,7 +79,7 @@ async fn a_refresh_token_reused_later_ends_the_family() {
         assert_eq!(refresh(&server, &one).await.problem(), (401, "invalid_credentials".into()));
         assert_eq!(server.tries(&second).await, 401, "the thief's or the owner's: nobody can tell");
         assert_eq!(refresh(&server, &two).await.status, 401);
-        assert_eq!(server.tries(&other).await, 200, "another log-in is another family");
+        assert_eq!(server.tries(&other).await, 200, "another sign-in is another family");
         assert_eq!(refresh(&server, &others).await.status, 200);
         let events = server.home.run(&["events", "list", "--json"]);
         assert!(events.contains("token.reused") && !events.contains(&one) && !events.contains(&second));
@@ -89,7 +89,7 @@ async fn a_refresh_token_reused_later_ends_the_family() {
 #[tokio::test]
 async fn one_of_many_concurrent_strict_refreshes_succeeds_and_the_family_ends() {
     let server = strict();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
     let good: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
     assert_eq!(good.len(), 1);
@@ -100,7 +100,7 @@ async fn one_of_many_concurrent_strict_refreshes_succeeds_and_the_family_ends() 
 #[tokio::test]
 async fn a_client_several_refreshes_behind_gets_the_current_pair() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (_, two) = held(&refresh(&server, &one).await);
     let (third, three) = held(&refresh(&server, &two).await);
     for late in [&one, &two] {
@@ -120,7 +120,7 @@ async fn a_second_client_with_the_same_refresh_token_ends_the_family_at_once() {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let pair = held(&refresh_as(&server, &one, "203.0.113.7", "app/1").await);
     assert_eq!(held(&refresh_as(&server, &one, "198.51.100.7", "app/1").await), pair, "on another network");
     assert_eq!(held(&refresh_as(&server, &one, "203.0.113.7", "app/2").await), pair, "another version");
@@ -134,7 +134,7 @@ async fn two_clients_with_unknown_addresses_are_not_treated_as_one() {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let pair = held(&refresh_as(&server, &one, "unknown", "app/1").await);
     assert_eq!(held(&refresh_as(&server, &one, "_hidden", "app/1").await), pair, "the same program");
     assert_eq!(refresh_as(&server, &one, "unknown", "thief/1").await.status, 401);
@@ -143,15 +143,15 @@ async fn two_clients_with_unknown_addresses_are_not_treated_as_one() {
 
 #[tokio::test]
 async fn an_ended_family_repeats_no_response() {
-    for how in ["token", "log-out", "deactivation", "disabling"] {
+    for how in ["token", "sign-out", "deactivation", "disabling"] {
         let server = Server::start();
-        let (_, one) = log_in(&server).await;
+        let (_, one) = sign_in(&server).await;
         let (token, two) = held(&refresh(&server, &one).await);
         let member = server.user(MEMBER, Role::Member).await.id;
         let id = server.bearer(&token).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
         match how {
             "token" => assert_eq!(server.bearer(&token).call("DELETE", TOKENS).await.status, 204),
-            "log-out" => {
+            "sign-out" => {
                 let admin = server.admin().await;
                 assert_eq!(admin.form(&format!("/users/{member}/sessions/end"), &[]).await.status, 303);
             }
@@ -168,7 +168,7 @@ async fn an_ended_family_repeats_no_response() {
 #[tokio::test]
 async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (token, two) = held(&refresh(&server, &one).await);
     let seeds = || {
         let sql = "SELECT count(*) FROM refresh_tokens WHERE coalesce(seed, used_from, used_with) IS NOT NULL";
@@ -179,7 +179,7 @@ async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
     refresh(&server, &two).await;
     assert_eq!(seeds(), 1, "that of the last use alone");
     server.clock.advance(Duration::from_secs(300));
-    log_in(&server).await;
+    sign_in(&server).await;
     assert_eq!(seeds(), 0);
     for file in ["keybearer.db", "keybearer.db-wal"] {
         let bytes = std::fs::read(server.home.path(file)).unwrap();
@@ -188,7 +188,7 @@ async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
         }
     }
     let server = strict();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     refresh(&server, &one).await;
     let sql = "SELECT count(*) FROM refresh_tokens WHERE coalesce(seed, used_from, used_with) IS NOT NULL";
     let kept: i64 = server.home.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
@@ -198,7 +198,7 @@ async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
 #[tokio::test]
 async fn setting_the_clock_back_does_not_extend_the_reuse_window() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (token, _) = held(&refresh(&server, &one).await);
     server.clock.set(keybearer::testing::Clock::now(&*server.clock).minus(Duration::from_secs(60)));
     assert_eq!(refresh(&server, &one).await.status, 401);

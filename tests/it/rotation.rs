@@ -102,11 +102,11 @@ async fn the_dashboard_and_the_command_line_let_users_choose_the_new_expiry() {
     assert_eq!(expiry(longer).await, "2027-11-23T08:00:00Z");
     let (short, _) = member.make_key_with(&[("name", "short"), ("expires", "7d")]).await;
     server.clock.advance(7 * DAY);
-    member.log_in(MEMBER, crate::harness::PASSWORD).await;
+    member.sign_in(MEMBER, crate::harness::PASSWORD).await;
     let expired = member.form(&format!("/keys/{short}/rotate"), &[("overlap", "1h"), ("expires", "")]).await;
     assert!(expired.new_key().is_some() && !expired.body.contains("works until"), "{expired:?}");
     server.clock.set(server.clock.now().minus(7 * DAY));
-    member.log_in(MEMBER, crate::harness::PASSWORD).await;
+    member.sign_in(MEMBER, crate::harness::PASSWORD).await;
     let forged = member.form(&format!("/keys/{id}/rotate"), &[("overlap", "1h"), ("expires", "soon")]).await;
     assert_eq!((forged.status, forged.new_key()), (422, None));
     let printed = server.home.run(&["keys", "rotate", &id, "--overlap", "1h", "--expires", "never"]);

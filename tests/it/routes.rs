@@ -85,7 +85,7 @@ async fn each_role_reaches_only_its_own_routes() {
             ask(&verifier, method, &path).await,
         ];
         let all = [anon, member, admin, plain, verifier];
-        // 303 to the log-in for people, 401 for programs, 403 for those who are known and may not.
+        // 303 to the sign-in for people, 401 for programs, 403 for those who are known and may not.
         let is_in = |status: u16| ![401, 403].contains(&status);
         match route.access {
             Access::Public if path == "/setup" => assert_eq!(all, [403; 5], "{what}"),

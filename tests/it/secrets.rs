@@ -40,9 +40,9 @@ async fn no_secret_is_stored_anywhere_after_a_typical_session() {
     bearer.post("/oauth/introspect", &[("token", &jwt)]).await;
     let identity = bearer.get("/auth?identity=1").await.header("x-auth-identity").to_owned();
     assert!(identity.len() > 100);
-    server.anon().log_in(MEMBER, &key).await;
-    server.anon().log_in(&key, PASSWORD).await;
-    server.anon().log_in(ADMIN, "a wrong but precious password").await;
+    server.anon().sign_in(MEMBER, &key).await;
+    server.anon().sign_in(&key, PASSWORD).await;
+    server.anon().sign_in(ADMIN, "a wrong but precious password").await;
     raw::exchange(server.address, format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {key}\r\n\r\n"));
     raw::exchange(server.address, format!("{key} / HTTP/1.1\r\nHost: a b\r\n\r\n"));
     bearer.call("DELETE", "/api/v1/keys/current").await;
@@ -107,7 +107,7 @@ async fn text_from_strangers_cannot_start_a_new_log_line() {
         anon.request("GET", "/livez").header("user-agent", "x\u{80}\u{9b}31m").header("x-request-id", "forged");
     let answer = anon.send(request).await;
     assert_ne!(answer.header("x-request-id"), "forged");
-    anon.log_in("a\r\n{\"level\":\"INFO\",\"message\":\"forged\"}\u{1b}[31m\u{202e}@b", PASSWORD).await;
+    anon.sign_in("a\r\n{\"level\":\"INFO\",\"message\":\"forged\"}\u{1b}[31m\u{202e}@b", PASSWORD).await;
     server.signal("TERM");
     let log = server.stopped_log();
     for line in log.lines().filter(|line| !line.is_empty()) {

@@ -45,7 +45,7 @@ async fn a_sign_in_creates_a_new_session_and_ends_the_old_one() {
     let server = Server::start();
     let member = server.member().await;
     let before = copy(&server, &member);
-    assert_eq!(member.log_in(MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(member.sign_in(MEMBER, PASSWORD).await.status, 303);
     assert_ne!(before.cookie("session"), member.cookie("session"));
     assert_eq!(member.get("/keys").await.status, 200);
     assert_eq!(before.get("/keys").await.status, 303);
@@ -98,8 +98,8 @@ async fn a_password_change_ends_every_session() {
     let changed = member.form("/account/password", &[("current_password", PASSWORD), ("new_password", OTHER)]).await;
     assert_eq!((changed.status, changed.location()), (303, "/login?notice=password-changed"));
     assert_eq!(elsewhere.get("/keys").await.status, 303);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.anon().log_in(MEMBER, OTHER).await.status, 303);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, OTHER).await.status, 303);
 }
 
 #[tokio::test]
@@ -119,8 +119,8 @@ async fn a_deactivated_user_is_signed_out_at_once_and_cannot_sign_in() {
     assert_eq!(admin.form(&format!("/users/{id}/deactivate"), &[]).await.status, 303);
     assert_eq!(member.get("/keys").await.status, 303);
     assert_eq!(server.tries(&key).await, 401);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.tries(&key).await, 401, "a log-in does not bring the account back");
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.tries(&key).await, 401, "a sign-in does not bring the account back");
     assert_eq!(admin.form(&format!("/users/{id}/activate"), &[]).await.status, 303);
     assert_eq!(member.get("/keys").await.status, 303, "keys come back, sessions do not");
     assert_eq!(server.tries(&key).await, 200);
@@ -153,7 +153,7 @@ async fn a_user_can_end_only_their_own_sessions() {
 async fn cookies_are_hidden_from_scripts_and_other_sites() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
-    let answer = server.anon().log_in(ADMIN, PASSWORD).await;
+    let answer = server.anon().sign_in(ADMIN, PASSWORD).await;
     for (name, same_site) in [("kb_session", "Lax"), ("kb_device", "Strict")] {
         let cookie = set_cookie(&answer, name);
         assert!(cookie.contains("; HttpOnly") && cookie.contains(&format!("; SameSite={same_site}")), "{cookie}");
@@ -169,7 +169,7 @@ async fn under_https_every_cookie_is_secure_and_bound_to_the_host() {
     let server = Server::with(https);
     server.user(ADMIN, Role::Admin).await;
     let landing = server.anon().get("/login").await;
-    let answer = server.anon().log_in(ADMIN, PASSWORD).await;
+    let answer = server.anon().sign_in(ADMIN, PASSWORD).await;
     for (answer, name) in [(&landing, "kb_form"), (&answer, "kb_session"), (&answer, "kb_device")] {
         let cookie = set_cookie(answer, name);
         assert!(cookie.starts_with("__Host-"), "{cookie}");
@@ -213,7 +213,7 @@ async fn two_servers_on_one_host_have_separate_sessions() {
             assert_eq!(browser.get("/keys").await.status, 200, "{:?}", here.site.settings.public_url);
         }
         assert_eq!(first.form("/logout", &[]).await.status, 303);
-        assert_eq!(second.get("/keys").await.status, 200, "a log-out here ends nothing there");
+        assert_eq!(second.get("/keys").await.status, 200, "a sign-out here ends nothing there");
     }
 }
 

@@ -122,7 +122,7 @@ async fn guessers_wait_as_long_as_on_the_sign_in_page() {
             0 => basic(&server, MEMBER, WRONG).await.status,
             1 => post(&server, json!({ "email": " GRACE@example.com", "password": WRONG })).await.status,
             _ => {
-                if server.anon().log_in(MEMBER, WRONG).await.status == 422 {
+                if server.anon().sign_in(MEMBER, WRONG).await.status == 422 {
                     401
                 } else {
                     0
@@ -133,7 +133,7 @@ async fn guessers_wait_as_long_as_on_the_sign_in_page() {
     }
     let wait = basic(&server, MEMBER, PASSWORD).await;
     assert_eq!((wait.problem(), wait.header("retry-after")), ((429, "throttled".into()), "1"));
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 429);
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(basic(&server, MEMBER, PASSWORD).await.status, 200);
     assert_eq!(basic(&server, MEMBER, WRONG).await.status, 401, "a success starts anew");
@@ -231,7 +231,7 @@ async fn a_new_password_a_deactivation_or_ending_all_sessions_revokes_tokens() {
             "admin's button" => assert_eq!(users.form(&format!("/users/{id}/sessions/end"), &[]).await.status, 303),
             "own button" => {
                 let own = Client::anon(server.address);
-                own.log_in(MEMBER, &password).await;
+                own.sign_in(MEMBER, &password).await;
                 assert_eq!(own.form("/account/sessions/end-others", &[]).await.status, 303);
             }
             "deactivated" => {

@@ -103,7 +103,7 @@ impl Buckets {
     }
 
     /// How long an unknown visitor would wait here. A known visitor's failure gets this answer too: otherwise the
-    /// answer would tell everybody at this address whether the account exists.
+    /// answer would tell everyone at this address whether the account exists.
     pub fn hidden_wait(&self, failures: &[Failures], now: Time) -> Option<Duration> {
         self.counted.iter().zip(failures).filter_map(|((bucket, _), failures)| wait(*bucket, *failures, now)).max()
     }
@@ -165,7 +165,7 @@ fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
 }
 
 /// The mark by which an address that signed in to an account is remembered. `None` if the address could not be read:
-/// otherwise everybody who sends an unreadable address would be known.
+/// otherwise everyone who sends an unreadable address would be known.
 pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
     address.known()?;
     Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))

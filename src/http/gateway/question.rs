@@ -53,8 +53,8 @@ pub struct AuthQuery<'a> {
 }
 
 impl<'a> AuthQuery<'a> {
-    pub fn parse(door: GatewayKind<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
-        match (door, uri.query()) {
+    pub fn parse(kind: GatewayKind<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
+        match (kind, uri.query()) {
             (GatewayKind::Envoy { policy }, _) => Self::of_policy(policy, policies),
             (GatewayKind::Misspelt, _) => Err(Mistake::MisspeltPath.problem(policies)),
             (GatewayKind::Plain | GatewayKind::Nginx, None) => {
@@ -69,7 +69,7 @@ impl<'a> AuthQuery<'a> {
         Ok(AuthQuery { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
     }
 
-    /// Parses `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
+    /// Parses `policy=orders-read&scope=a+b&identity=1`, each no more than once. The gateway must not append the client's
     /// query here. A repeated or unknown parameter shows that it does, and is refused. A missing value, which suggests
     /// an unset variable, is refused too, because it is unclear what it should require.
     fn parse_query(query: &str, policies: &'a Policies) -> Result<Self, Problem> {

@@ -120,7 +120,7 @@ fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
     }
 }
 
-/// Whether the gap separates two lines of a text: one line break, followed by at most an indent or quote mark.
+/// Whether the gap separates two lines of a text: one line break, optionally followed by an indent or quote mark.
 fn is_break(gap: &[u8]) -> bool {
     let gap = gap.strip_prefix(b"\r").unwrap_or(gap);
     let is_margin = |byte: &u8| matches!(byte, b' ' | b'\t' | b'>' | b'|' | b'#' | b'*' | b'+' | b'-');

@@ -35,12 +35,12 @@ impl Client {
     /// A person who signed in through the form.
     pub async fn signed_in(address: SocketAddr, email: &str) -> Self {
         let client = Client::anon(address);
-        let answer = client.log_in(email, PASSWORD).await;
+        let answer = client.sign_in(email, PASSWORD).await;
         assert_eq!((answer.status, answer.location()), (303, "/keys"), "{answer:?}");
         client
     }
 
-    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
         self.form("/login", &[("email", email), ("password", password)]).await
     }
 
@@ -95,8 +95,8 @@ impl Client {
 
     /// Sends a form as a browser does: with the token of a page that was just loaded.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let before_log_in = !self.is_signed_in() || ["/login", "/setup"].contains(&path);
-        let page = if before_log_in { "/login" } else { "/account" };
+        let before_sign_in = !self.is_signed_in() || ["/login", "/setup"].contains(&path);
+        let page = if before_sign_in { "/login" } else { "/account" };
         let token = self.get(page).await.input("csrf_token");
         self.post(path, &[&[("csrf_token", token.as_str())], fields].concat()).await
     }

@@ -130,7 +130,7 @@ fn end(text: &str) -> Result<Option<Time>> {
 
 fn hint(hint: &str) -> Result<String> {
     if hint.chars().count() > MAX_HINT_CHARS || hint.chars().any(is_deceptive) {
-        return Err(Error::invalid("hint", "A hint must have at most 64 characters and no control characters."));
+        return Err(Error::invalid("hint", "A hint must not exceed 64 characters or contain control characters."));
     }
     if has_key(hint) {
         return Err(Error::invalid(

@@ -1,4 +1,4 @@
-//! `/users`: everybody who can sign in.
+//! `/users`: everyone who can sign in.
 
 use actix_web::HttpResponse;
 use actix_web::web::Query;
@@ -25,7 +25,7 @@ struct UserListItem {
     is_active: bool,
     keys: u64,
     created: When,
-    /// `None`: never logged in.
+    /// `None`: never signed in.
     last_login: Option<When>,
 }
 

@@ -70,7 +70,7 @@ async fn a_valid_key_is_returned_with_its_record_but_not_its_digest() {
     assert_eq!(body, json!({ "valid": true, "code": "valid", "key": record }));
     let hint = format!("kb_…{}", &key[key.len() - 4..]);
     let expected = json!({
-        "id": id, "name": "nightly job", "prefix": "kb", "hint": hint,
+        "id": id, "name": "nightly job", "description": null, "prefix": "kb", "hint": hint,
         "owner": { "id": owner, "email": MEMBER },
         "scopes": ["orders:read"], "enabled": true,
         "created_at": "2026-11-23T08:00:00Z", "expires_at": null, "last_used_at": record["last_used_at"],

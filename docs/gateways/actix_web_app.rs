@@ -49,14 +49,14 @@ async fn ask(scope: &str, request: &ServiceRequest) -> Result<Vec<HeaderValue>, 
     }
     let verdict = asked.send().await.map_err(unavailable)?;
     let (status, headers) = (verdict.status().as_u16(), verdict.headers().clone());
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let header_of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if status == 200 {
-        let value = |name: &&str| HeaderValue::from_str(told(name).unwrap_or_default()).ok();
+        let value = |name: &&str| HeaderValue::from_str(header_of(name).unwrap_or_default()).ok();
         return Ok(IDENTITY.iter().map(|name| value(name).unwrap_or(HeaderValue::from_static(""))).collect());
     }
     let status = if matches!(status, 400 | 401 | 403 | 429) { status } else { 503 };
     let mut refusal = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
-    for (name, value) in PASSED_ON.iter().filter_map(|name| Some((*name, told(name)?))) {
+    for (name, value) in PASSED_ON.iter().filter_map(|name| Some((*name, header_of(name)?))) {
         refusal.insert_header((name, value));
     }
     Err(refusal.body(verdict.bytes().await.map_err(unavailable)?))

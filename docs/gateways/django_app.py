@@ -31,8 +31,8 @@ def needs(scope):
                 vars(request).pop("headers", None)  # made of META, perhaps before now
                 return view(request, *args, **kwargs)
             status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
-            told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
-            return HttpResponse(verdict.text, status=status, headers=told)
+            headers = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
+            return HttpResponse(verdict.text, status=status, headers=headers)
 
         return judged
 

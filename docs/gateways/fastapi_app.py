@@ -26,8 +26,8 @@ def needs(scope: str):
             lines[:] = own + [(name.encode(), verdict.headers[name].encode()) for name in IDENTITY]
             return
         status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
-        told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
-        raise HTTPException(status, verdict.json()["code"], told)
+        headers = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
+        raise HTTPException(status, verdict.json()["code"], headers)
 
     return Depends(judge)
 

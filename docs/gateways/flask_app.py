@@ -27,8 +27,8 @@ def needs(scope):
                     request.environ["HTTP_" + name.upper().replace("-", "_")] = verdict.headers[name]
                 return view(*args, **kwargs)
             status = verdict.status_code if verdict.status_code in (400, 401, 403, 429) else 503
-            told = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
-            return Response(verdict.text, status, told)
+            headers = {name: verdict.headers[name] for name in PASSED_ON if name in verdict.headers}
+            return Response(verdict.text, status, headers)
 
         return judged
 

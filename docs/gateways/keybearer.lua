@@ -3,7 +3,7 @@ local server = "http://127.0.0.1:8080"
 
 -- The client's headers that Keybearer needs; no others are sent.
 local asked = { "authorization", "x-api-key", "user-agent", "origin", "access-control-request-method" }
-local told = {
+local returned = {
 	keybearer_key_id = "x-auth-key-id",
 	keybearer_owner = "x-auth-owner",
 	keybearer_owner_id = "x-auth-owner-id",
@@ -36,7 +36,7 @@ core.register_action("keybearer", { "http-req" }, function(txn)
 	if not answer or not answer.status or answer.status == 0 then
 		return
 	end
-	for name, header in pairs(told) do
+	for name, header in pairs(returned) do
 		local lines = answer.headers and answer.headers[header]
 		txn:set_var("txn." .. name, lines and lines[0] or "")
 	end

@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 /// Maximum bytes in the queue; the thread can hold as many again while it writes them.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 /// The wait before the next try if stderr is non-blocking and full.
-const PAUSE: Duration = Duration::from_millis(20);
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The queue; there is only one stderr and one log.
 static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
@@ -22,7 +22,7 @@ static LOG: OnceLock<Arc<LogQueue>> = OnceLock::new();
 /// Starts the queue; all lines then go through it.
 pub fn start() -> Result<()> {
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::unavailable)?;
-    let queue = LogQueue::start(std::fs::File::from(stderr), MOST_BYTES, told)?;
+    let queue = LogQueue::start(std::fs::File::from(stderr), MAX_BYTES, missing_lines_report)?;
     let _ = LOG.set(queue); // a second start keeps the first
     Ok(())
 }
@@ -50,7 +50,7 @@ thread_local! {
 }
 
 /// The line that reports how many others are missing; empty if the log level excludes it.
-fn told(lines: u64) -> Vec<u8> {
+fn missing_lines_report(lines: u64) -> Vec<u8> {
     OWN.set(Some(Vec::new()));
     tracing::warn!(lines, "lines are missing from this log: its reader stopped for a while, or its disk was full");
     OWN.take().unwrap_or_default()
@@ -89,8 +89,8 @@ struct WaitingLines {
 }
 
 impl LogQueue {
-    /// `tell` returns the line that reports how many are missing.
-    fn start(out: impl Write + Send + 'static, most: usize, tell: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
+    /// `report` returns the line that reports how many are missing.
+    fn start(out: impl Write + Send + 'static, most: usize, report: fn(u64) -> Vec<u8>) -> Result<Arc<Self>> {
         let queue = Arc::new(LogQueue {
             most,
             waiting: Mutex::default(),
@@ -99,7 +99,7 @@ impl LogQueue {
             dropped: AtomicU64::new(0),
         });
         let own = Arc::clone(&queue);
-        thread::Builder::new().name("log".into()).spawn(move || own.run(out, tell)).map_err(Error::unavailable)?;
+        thread::Builder::new().name("log".into()).spawn(move || own.run(out, report)).map_err(Error::unavailable)?;
         Ok(queue)
     }
 
@@ -122,14 +122,14 @@ impl LogQueue {
         let _ = self.written.wait_timeout_while(self.lock(), within, waits);
     }
 
-    fn run(&self, mut out: impl Write, tell: fn(u64) -> Vec<u8>) {
+    fn run(&self, mut out: impl Write, report: fn(u64) -> Vec<u8>) {
         let (mut bytes, mut reported) = (Vec::new(), 0);
         loop {
             let dropped = self.take(&mut bytes);
             let lost = write(&mut out, &bytes);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
             // Dropped lines count as reported only once the report is written.
-            if lost == 0 && dropped > reported && write(&mut out, &tell(dropped - reported)) == 0 {
+            if lost == 0 && dropped > reported && write(&mut out, &report(dropped - reported)) == 0 {
                 reported = dropped;
             }
         }
@@ -160,7 +160,7 @@ fn write(out: &mut impl Write, mut bytes: &[u8]) -> u64 {
         match out.write(bytes) {
             Ok(written @ 1..) => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY_PAUSE),
             Ok(0) | Err(_) => return bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
         }
     }
@@ -203,12 +203,12 @@ mod tests {
     }
 
     /// The sum of the reported counts.
-    fn told(read: &str) -> u64 {
+    fn reported_missing(read: &str) -> u64 {
         read.lines().filter_map(|line| line.strip_suffix(" missing")?.parse::<u64>().ok()).sum()
     }
 
     #[test]
-    fn a_report_finds_room_in_a_full_queue_and_counts_only_when_it_is_written() {
+    fn a_report_is_queued_even_when_the_queue_is_full_and_is_counted_once_written() {
         let (queue, permit, took) = queue(40);
         let fill = || (0..100).for_each(|_| queue.put(b"ten bytes\n", queue.most));
         fill();
@@ -227,13 +227,13 @@ mod tests {
         queue.flush(LONG);
         let read: Vec<u8> = took.try_iter().flatten().collect();
         let read = String::from_utf8(read).unwrap();
-        assert_eq!(told(&read), queue.dropped.load(Ordering::Relaxed), "{read}");
+        assert_eq!(reported_missing(&read), queue.dropped.load(Ordering::Relaxed), "{read}");
         let kept = read.lines().filter(|line| *line == "ten bytes").count() as u64;
-        assert_eq!(kept + told(&read), 200, "{read}");
+        assert_eq!(kept + reported_missing(&read), 200, "{read}");
     }
 
     #[test]
-    fn a_reader_that_stopped_costs_lines_and_no_waiting() {
+    fn a_stopped_reader_loses_lines_but_does_not_block() {
         let (queue, permit, took) = queue(40);
         for _ in 0..1000 {
             queue.put(b"ten bytes\n", queue.most);
@@ -248,13 +248,13 @@ mod tests {
         let read: Vec<u8> = took.try_iter().flatten().collect();
         let read = String::from_utf8(read).unwrap();
         assert!(read.starts_with("ten bytes\n") && read.contains("\nthe link\n"), "{read}");
-        assert_eq!(told(&read), queue.dropped.load(Ordering::Relaxed));
+        assert_eq!(reported_missing(&read), queue.dropped.load(Ordering::Relaxed));
         let kept = read.lines().filter(|line| *line == "ten bytes").count() as u64;
         assert_eq!(kept + queue.dropped.load(Ordering::Relaxed), 1000);
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
+    fn unwritable_lines_are_counted_and_later_lines_are_written() {
         let (queue, permit, took) = queue(1000);
         for outcome in
             [Err(ErrorKind::StorageFull), Err(ErrorKind::Interrupted), Err(ErrorKind::WouldBlock), Ok(()), Ok(())]

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 /// Maximum size, far more than any certificate chain or settings file needs.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads the file's bytes, which are wiped when they are dropped. Links are followed.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -25,13 +25,13 @@ pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 fn read_bounded(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = file.metadata()?.len();
     let too_long = || io::Error::other("it is larger than 1 MiB. Choose another file");
-    if length > MOST {
+    if length > MAX_BYTES {
         return Err(too_long());
     }
     // The buffer has its full capacity from the start, because growing it would leave a part of a secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(length as usize + 1));
-    file.take(MOST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST { Err(too_long()) } else { Ok(bytes) }
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES { Err(too_long()) } else { Ok(bytes) }
 }
 
 fn must_be_plain(found: FileType) -> io::Result<()> {

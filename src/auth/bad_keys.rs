@@ -13,11 +13,11 @@ use crate::model::{ClientAddress, Digest};
 
 const WINDOW: Duration = Duration::from_secs(60);
 /// Maximum addresses (IPv6: /64s) per map at a time.
-const MOST: usize = 256;
+const MAX_ADDRESSES: usize = 256;
 const MAPS: usize = 64;
 const BITS: usize = 4096;
 /// Up to this many keys per address are counted exactly; above it, their number is estimated in the same memory.
-const FEW: usize = 64;
+const MAX_EXACT: usize = 64;
 
 pub struct BadKeyLimiter {
     /// Maximum distinct bad keys per minute from one address; 0 means no limit.
@@ -66,9 +66,9 @@ impl BadKeyLimiter {
         let window = now.as_secs() / WINDOW.as_secs();
         // If the map is full or its lock is poisoned, nobody is throttled.
         let mut watched = self.watched[self.hasher.hash_one(from) as usize % MAPS].lock().ok()?;
-        if watched.len() >= MOST && !watched.contains_key(&from) {
+        if watched.len() >= MAX_ADDRESSES && !watched.contains_key(&from) {
             watched.retain(|_, suspect| suspect.window == window);
-            if watched.len() >= MOST {
+            if watched.len() >= MAX_ADDRESSES {
                 return None;
             }
         }
@@ -102,7 +102,7 @@ impl DistinctKeys {
     fn add_head(&mut self, head: u64) {
         match self {
             DistinctKeys::Few(heads) if heads.contains(&head) => {}
-            DistinctKeys::Few(heads) if heads.len() < FEW => heads.push(head),
+            DistinctKeys::Few(heads) if heads.len() < MAX_EXACT => heads.push(head),
             DistinctKeys::Few(heads) => {
                 let heads = std::mem::take(heads);
                 *self = DistinctKeys::Many { bits: Box::new([0; BITS / 64]), set: 0 };
@@ -123,7 +123,7 @@ impl DistinctKeys {
     fn are_more_than(&self, limit: u32, threshold: u32) -> bool {
         match self {
             DistinctKeys::Few(heads) => heads.len() > limit as usize,
-            DistinctKeys::Many { set, .. } => limit as usize <= FEW || *set > threshold,
+            DistinctKeys::Many { set, .. } => limit as usize <= MAX_EXACT || *set > threshold,
         }
     }
 }
@@ -133,13 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_distinct_keys_as_the_limit_says_are_let_through() {
+    fn as_many_distinct_keys_as_the_limit_allows_pass() {
         let from = Some(ClientAddress::read(b"192.0.2.1"));
         for limit in [1, 9, 10, 63, 64, 65, 100, 1000, 3000] {
             let strangers = BadKeyLimiter::new(limit);
             let note = |key: u32| strangers.note(from, || Digest::of(&key.to_le_bytes()), || Duration::ZERO);
             let through = (0..4 * limit).take_while(|key| note(*key).is_none() && note(*key / 2).is_none()).count();
-            if limit as usize <= FEW {
+            if limit as usize <= MAX_EXACT {
                 assert_eq!(through, limit as usize);
             } else {
                 let off = through.abs_diff(limit as usize);

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::index::KeyView;
 use crate::model::verdict::Demand;
 use crate::model::{ClientAddress, Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
-use crate::signing::{self, LONGEST_TOKEN};
+use crate::signing::{self, MAX_JWT_LIFETIME};
 
 /// The type of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
@@ -120,7 +120,7 @@ impl Auth {
         let settings = &running.settings;
         let scopes = client.narrowed(scopes)?;
         let now = self.now();
-        let lifetime = settings.token_lifetime.min(LONGEST_TOKEN);
+        let lifetime = settings.token_lifetime.min(MAX_JWT_LIFETIME);
         let end = now.whole_second().plus(lifetime);
         let end = client.expires_at.map_or(end, |expiry| expiry.min(end));
         let valid_from = signing::valid_from(now);

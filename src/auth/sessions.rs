@@ -12,7 +12,7 @@ use crate::model::{Action, Digest, Origin, Session, SessionId, SessionToken, Use
 use crate::store::{SessionRow, StoredSessionId, Tx};
 
 /// Minimum time between two writes of a session's last-seen time.
-const TOUCH: Duration = Duration::from_secs(60);
+const LAST_SEEN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts a session in place of the browser's previous one: a new sign-in never keeps an old session id.
 pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Digest>) -> Result<()> {
@@ -61,7 +61,7 @@ impl Auth {
         if session.is_over(now) {
             return Ok(None);
         }
-        if now.since(session.last_seen_at) >= TOUCH {
+        if now.since(session.last_seen_at) >= LAST_SEEN_INTERVAL {
             let id = session.id;
             // A session whose time could not be written is still valid: it expires a little earlier.
             if let Err(error) = self.store.write(Urgency::Ordinary, move |tx| tx.set_session_seen(id, now)).await {
@@ -71,9 +71,9 @@ impl Auth {
         Ok(Some(session))
     }
 
-    pub async fn log_out(&self, asking: &Asking, session: &Session) -> Result<()> {
+    pub async fn sign_out(&self, asking: &Asking, session: &Session) -> Result<()> {
         let (id, user) = (session.id, session.user.id);
-        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::LoggedOut);
+        let act = move |tx: &Tx<'_>, by: &By| end(tx, by, id, user, Action::SignedOut);
         self.act(Urgency::Revocation, self.by(&asking.origin.on_oneself()), act).await
     }
 

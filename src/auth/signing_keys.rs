@@ -11,7 +11,7 @@ use crate::ambient::Clock;
 use crate::error::{Error, Result};
 use crate::model::Action;
 use crate::model::signing::Keyring;
-use crate::signing::{Keyrings, LONGEST_TOKEN, Signing, SigningSettings, one_of_each, read_pem, two_of_each};
+use crate::signing::{Keyrings, MAX_JWT_LIFETIME, Signing, SigningSettings, one_of_each, read_pem, two_of_each};
 use crate::store::{Store, Tx};
 
 /// Runs in a transaction, so that of two concurrent rotations the second sees the first. The file is replaced before
@@ -78,7 +78,7 @@ impl Auth {
     /// The next keys start to sign; retired keys stay published for `overlap`.
     pub async fn rotate_signing_keys(&self, asking: &Asking, overlap: Duration) -> Result<Keyring> {
         asking.caller.must_be_admin()?;
-        if overlap < LONGEST_TOKEN {
+        if overlap < MAX_JWT_LIFETIME {
             return Err(Error::invalid(
                 "overlap",
                 "The overlap must be at least 1h, the maximum token lifetime. After a leak, use --leaked.",

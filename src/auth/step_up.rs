@@ -36,7 +36,7 @@ mod tests {
     use crate::model::{Email, SessionId, UserId};
 
     #[test]
-    fn power_over_the_server_needs_a_fresh_proof_and_nothing_else_does() {
+    fn only_admin_scopes_require_a_recent_sign_in() {
         let (plain, own) = (ScopeSet::parse(["orders:*"]).unwrap(), ScopeSet::parse(["keybearer:keys"]).unwrap());
         let (made, day) = (Time::from_millis(0), Duration::from_secs(86_400));
         let session = |role| Session {

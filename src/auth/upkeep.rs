@@ -14,12 +14,12 @@ use crate::ambient::{Background, Clock};
 use crate::error::Result;
 use crate::store::{Store, Urgency};
 
-const EVERY: Duration = Duration::from_secs(600);
-const LOOK: Duration = Duration::from_millis(500);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(600);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Pause between two steps of a long task.
-const STEP: Duration = Duration::from_millis(125);
+const STEP_PAUSE: Duration = Duration::from_millis(125);
 /// Lines of the change feed that are kept for followers.
-const KEPT_CHANGES: i64 = 100_000;
+const CHANGE_RETENTION: i64 = 100_000;
 /// Rows removed per transaction; few, so that a revocation never waits long behind it.
 const PRUNED_AT_ONCE: usize = 256;
 
@@ -32,7 +32,7 @@ impl Upkeep {
             give_way();
             loop {
                 work.turn();
-                if orders.to_stop_within(if work.is_clearing { STEP } else { LOOK }) {
+                if orders.to_stop_within(if work.is_clearing { STEP_PAUSE } else { CHECK_INTERVAL }) {
                     return;
                 }
             }
@@ -57,7 +57,7 @@ struct UpkeepLoop {
 impl UpkeepLoop {
     fn turn(&mut self) {
         let now = self.clock.steady();
-        if self.tidied_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
+        if self.tidied_at.is_none_or(|at| now.saturating_sub(at) >= UPKEEP_INTERVAL) {
             self.tidied_at = Some(now);
             self.is_clearing = true;
             warn("failed sign-ins of past hours were not written to the audit log", self.report_refused_logins());
@@ -76,7 +76,8 @@ impl UpkeepLoop {
     }
 
     fn prune_changes(&self) -> Result<()> {
-        let prune = || self.store.write(Urgency::Ordinary, |tx| tx.delete_old_changes(KEPT_CHANGES, PRUNED_AT_ONCE));
+        let prune =
+            || self.store.write(Urgency::Ordinary, |tx| tx.delete_old_changes(CHANGE_RETENTION, PRUNED_AT_ONCE));
         while block_on(prune())? > 0 {}
         Ok(())
     }

@@ -61,7 +61,7 @@ impl Identity {
 
 impl Auth {
     /// Maximum length in bytes of a text that is looked up.
-    pub const LONGEST_KEY: usize = 1024;
+    pub const MAX_KEY_BYTES: usize = 1024;
 
     /// The first of two optional steps that prepare a look-up. A caller can do other work after each step, while memory
     /// is being fetched.
@@ -215,7 +215,7 @@ impl Auth {
         if PlainKey::is_well_formed(presented) {
             return Some(LookupKey { digest: Digest::of(presented), if_absent: Refusal::NotFound });
         }
-        let plausible = (1..=Self::LONGEST_KEY).contains(&presented.len()) && !self.begins_like_ours(presented);
+        let plausible = (1..=Self::MAX_KEY_BYTES).contains(&presented.len()) && !self.begins_like_ours(presented);
         let may_be_imported = plausible && self.store.may_hold_imported();
         may_be_imported.then(|| LookupKey { digest: Digest::of(presented), if_absent: Refusal::Malformed })
     }

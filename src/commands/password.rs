@@ -73,7 +73,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_password_that_can_be_typed_or_refused(bytes: Vec<u8>) {
+        fn any_bytes_are_read_as_a_typeable_password_or_refused(bytes: Vec<u8>) {
             if let Ok(password) = first_line(&bytes[..]) {
                 prop_assert!(!password.contains(|c: char| c.is_control() && c != '\t'));
             }

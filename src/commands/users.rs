@@ -154,6 +154,6 @@ fn show(context: &Context, user: &User) -> Result<()> {
         ("state", if user.active { "active" } else { "deactivated" }.to_owned()),
         ("keys", user.keys.to_string()),
         ("created", user.created_at.to_string()),
-        ("last login", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
+        ("last sign-in", user.last_login_at.map_or_else(|| "never".to_owned(), |at| at.to_string())),
     ])
 }

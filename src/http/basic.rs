@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_read_in_any_case_and_the_first_colon_divides() {
+    fn the_scheme_is_case_insensitive_and_the_first_colon_separates() {
         let both = |email: &str, password: &str| Some((email.to_owned(), password.to_owned()));
         for value in ["Basic YUBiOmM6ZA==", "bAsIc   YUBiOmM6ZA== "] {
             assert_eq!(read(value), both("a@b", "c:d"), "{value}");

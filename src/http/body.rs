@@ -12,13 +12,13 @@ use zeroize::Zeroizing;
 
 use super::problem::Problem;
 
-pub const MOST: usize = 64 * 1024;
+pub const MAX_BYTES: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A whole body. It can contain keys and passwords, so it is wiped when it is dropped.
 pub type Body = Zeroizing<Vec<u8>>;
 
-/// Reads the whole body: max [`MOST`] bytes, within 30 seconds.
+/// Reads the whole body: max [`MAX_BYTES`] bytes, within 30 seconds.
 pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
     if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes() != b"identity") {
         let detail = "Send the body uncompressed, without Content-Encoding.";
@@ -27,17 +27,17 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, 
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body must not exceed 65,536 bytes.");
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MOST) {
+    if announced.is_some_and(|length| length > MAX_BYTES) {
         return Err(too_large());
     }
     // The full capacity is reserved, so that the body never moves and leaves no copy behind.
-    let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MOST)));
+    let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MAX_BYTES)));
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_body", "The body is incomplete or malformed.")
             })?;
-            if body.len() + chunk.len() > MOST {
+            if body.len() + chunk.len() > MAX_BYTES {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
@@ -58,13 +58,13 @@ pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, 
 }
 
 /// Maximum number of fields in a form or a query; the longest form of the dashboard has about sixty.
-pub const MOST_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 
 /// The fields of a form or a query. They are counted before any is parsed.
 pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
     let ends = text.iter().filter(|byte| **byte == b'&').count();
-    if ends >= MOST_FIELDS {
-        let detail = format!("A form or a query must not have more than {MOST_FIELDS} fields. Send fewer.");
+    if ends >= MAX_FIELDS {
+        let detail = format!("A form or a query must not have more than {MAX_FIELDS} fields. Send fewer.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail));
     }
     Ok(form_urlencoded::parse(text))

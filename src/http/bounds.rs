@@ -8,18 +8,18 @@ use actix_web::http::{StatusCode, Uri, header};
 use super::problem::Problem;
 
 /// Maximum size of all header fields together; more is 431.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Maximum size of path and query; more is 414.
-const MOST_URI_BYTES: usize = 8 * 1024;
+const MAX_URI_BYTES: usize = 8 * 1024;
 
 /// The reason to refuse this request, if there is one.
 pub fn refuse(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if bytes > MOST_HEADER_BYTES {
+    if bytes > MAX_HEADER_BYTES {
         return Some(too_many_headers());
     }
-    if uri_length(request.uri()) > MOST_URI_BYTES {
+    if uri_length(request.uri()) > MAX_URI_BYTES {
         return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", "A URL must not exceed 8,192 bytes."));
     }
     // RFC 9112 §3.2: exactly one valid Host; a `/` or `?` in it would change a URL built from it. A target in absolute
@@ -87,7 +87,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for good in [
             "x",
             "keys.example.com",
@@ -146,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn addresses_and_ports_are_hosts_and_nothing_breaks_out_of_one(address: std::net::SocketAddr, text: Vec<u8>) {
+        fn addresses_with_ports_are_hosts_and_no_host_changes_the_path(address: std::net::SocketAddr, text: Vec<u8>) {
             let written = match address {
                 std::net::SocketAddr::V6(v6) => format!("[{}]:{}", v6.ip(), v6.port()),
                 v4 => v4.to_string(),

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed_and_from_the_right() {
+    fn only_trusted_proxies_are_believed_reading_from_the_right() {
         let forged = ("x-forwarded-for", &b"1.1.1.1, 203.0.113.7, 10.0.0.2"[..]);
         assert_eq!(seen(&[], "10.0.0.1", &[forged]), "10.0.0.1");
         assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[forged]), "203.0.113.7");
@@ -86,14 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn clients_among_the_proxies_are_where_they_are() {
+    fn a_client_inside_a_proxy_range_keeps_its_own_address() {
         assert_eq!(forwarded(&[]), "10.0.0.1");
         assert_eq!(forwarded(&[b"10.0.0.7"]), "10.0.0.7");
         assert_eq!(forwarded(&[b"10.0.0.7, 10.0.0.3", b"10.0.0.2"]), "10.0.0.7");
     }
 
     #[test]
-    fn what_cannot_be_read_makes_the_client_unknown_where_it_would_count() {
+    fn an_unreadable_entry_makes_the_client_unknown_where_it_would_be_used() {
         for line in [&b"unknown"[..], b"", b",", b"203.0.113.9,", b"203.0.113.9, junk", b"203.0.113.9, \xff", b"_x"] {
             assert_eq!(forwarded(&[line]), "unknown", "{line:?}");
             assert_eq!(forwarded(&[b"1.1.1.1", line]), "unknown", "{line:?}");
@@ -105,14 +105,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_makes_a_client_of_the_proxy(lines in prop::collection::vec("[0-9a-f.:,\\[\\]\" %\u{80}-\u{ff}]{0,40}", 1..4)) {
+        fn no_header_makes_the_proxy_the_client(lines in prop::collection::vec("[0-9a-f.:,\\[\\]\" %\u{80}-\u{ff}]{0,40}", 1..4)) {
             let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
             prop_assume!(!lines.iter().any(|line| line.windows(8).any(|part| part == b"10.0.0.1")));
             prop_assert_ne!(forwarded(&lines), "10.0.0.1");
         }
 
         #[test]
-        fn what_a_client_sends_does_not_move_it(
+        fn a_client_cannot_change_its_address_with_headers(
             sent in prop::collection::vec(prop::collection::vec(32_u8.., 0..40), 0..4),
             address: std::net::IpAddr,
         ) {

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_written_as_browsers_send_it() {
+    fn an_origin_must_be_written_as_browsers_send_it() {
         for good in ["https://app.example.com", "http://localhost:3000", "https://app.example.com:8443"] {
             assert!(CorsOrigin::parse(good).is_ok(), "{good}");
         }

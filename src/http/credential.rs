@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_in_one_place_is_taken_as_it_is() {
+    fn a_single_key_is_passed_on_unchanged() {
         for line in [("authorization", &b"Bearer K"[..]), ("authorization", b"bEaReR   K "), ("x-api-key", b"K")] {
             assert_eq!(credential(&headers(&[line])), Credential::Key(b"K"), "{line:?}");
         }
@@ -158,7 +158,7 @@ mod tests {
     const OTHER: &[u8] = b"kb_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh80VyYDB";
 
     #[test]
-    fn nothing_garbled_and_ambiguous_are_told_apart() {
+    fn missing_malformed_and_ambiguous_credentials_are_distinguished() {
         type HeaderLines = &'static [(&'static str, &'static [u8])];
         let table: [(HeaderLines, Credential<'static>); 10] = [
             (&[], Credential::None),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_beside_a_key_changes_nothing_and_another_key_does() {
+    fn only_a_second_key_makes_a_credential_ambiguous() {
         let beside = |value: &[u8]| {
             let lines = [("authorization", value), ("x-api-key", KEY)];
             match credential(&headers(&lines)) {
@@ -225,7 +225,7 @@ mod tests {
     proptest! {
         /// For any bytes, the result is a key that is in them verbatim, or nothing that passes.
         #[test]
-        fn whatever_the_headers_hold_a_key_is_taken_as_it_stands(
+        fn any_key_is_passed_on_unchanged_whatever_the_headers_contain(
             authorization in proptest::option::of(value()), api_key in proptest::option::of(value()),
         ) {
             let lines = [("authorization", &authorization), ("x-api-key", &api_key)];

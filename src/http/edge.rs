@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_panic_in_the_gateway_lane_answers_500_and_the_next_request_is_served() {
+    async fn a_panic_in_the_gateway_fast_path_returns_500_and_the_next_request_is_served() {
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(BrokenClock::default());
         let site = site(directory.path(), clock.clone());
@@ -305,15 +305,15 @@ mod tests {
         let ask = async || {
             let request = actix_web::test::TestRequest::with_uri("/auth").insert_header(("host", "keys.test"));
             let answer = edge.call(request.insert_header(("x-api-key", "k")).to_request()).await.unwrap();
-            let told = answer.headers().get(header::CACHE_CONTROL).cloned();
+            let cache_control = answer.headers().get(header::CACHE_CONTROL).cloned();
             let status = answer.status().as_u16();
             let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
-            (status, told.unwrap(), String::from_utf8(body.to_vec()).unwrap())
+            (status, cache_control.unwrap(), String::from_utf8(body.to_vec()).unwrap())
         };
         assert_eq!(ask().await.0, 401);
         clock.0.store(true, Ordering::SeqCst);
-        let (status, told, body) = ask().await;
-        assert_eq!((status, told.to_str().unwrap()), (500, "no-store"));
+        let (status, cache_control, body) = ask().await;
+        assert_eq!((status, cache_control.to_str().unwrap()), (500, "no-store"));
         assert!(!body.contains("secret") && body.contains("\"code\":\"internal\""), "{body}");
         clock.0.store(false, Ordering::SeqCst);
         assert_eq!(ask().await.0, 401);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_panicking_handler_answers_500_and_the_next_request_is_served() {
+    async fn a_panicking_handler_returns_500_and_the_next_request_is_served() {
         let directory = tempfile::tempdir().unwrap();
         let app = App::new()
             .route("/api/bug", web::get().to(explode))
@@ -341,8 +341,8 @@ mod tests {
             (status, kind.to_str().unwrap().to_owned(), String::from_utf8(body.to_vec()).unwrap())
         };
         for (path, kind) in [("/api/bug", "application/problem+json"), ("/bug", "text/html; charset=utf-8")] {
-            let (status, told, body) = ask(path).await;
-            assert_eq!((status, told.as_str()), (500, kind));
+            let (status, content_type, body) = ask(path).await;
+            assert_eq!((status, content_type.as_str()), (500, kind));
             assert!(!body.contains("secret") && body.contains("0000000000000"), "{body}");
             assert_eq!(ask("/api/fine").await.0, 200);
         }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub struct Hsts(Option<HeaderValue>);
 
 impl Default for Hsts {
-    /// Two years, for this host only: its subdomains may belong to somebody else.
+    /// Two years, for this host only: its subdomains may belong to someone else.
     fn default() -> Self {
         Hsts(Some(HeaderValue::from_static("max-age=63072000")))
     }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn directives_are_read_in_any_order_and_written_in_one() {
+    fn directives_are_read_in_any_order_and_written_in_a_fixed_order() {
         assert_eq!(read("off"), None);
         assert_eq!(read("max-age=0").unwrap(), "max-age=0");
         assert_eq!(read("INCLUDESUBDOMAINS ;max-age = 60").unwrap(), "max-age=60; includeSubDomains");
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_and_what_is_taken_reads_the_same_again(text in "(?i)(max-age=[0-9]{0,11}|includeSubDomains|preload|[;= x])*") {
+        fn any_accepted_text_survives_a_round_trip(text in "(?i)(max-age=[0-9]{0,11}|includeSubDomains|preload|[;= x])*") {
             if let Ok(hsts) = Hsts::parse(&text)
                 && let Some(value) = hsts.header()
             {

@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, Map
 use serde_json::{Map, Number, Value};
 
 /// Maximum nesting depth of a body.
-const DEEPEST: u8 = 32;
+const MAX_DEPTH: u8 = 32;
 
 /// For `#[serde(default, deserialize_with = "given")]`: an absent field is `None`, and the field's type decides
 /// whether it accepts `null`.
@@ -18,24 +18,24 @@ pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<
 
 /// A list of strings. Reading stops with an error as soon as the list is too long.
 #[derive(Debug, Default)]
-pub struct List<const MOST: usize>(pub Vec<String>);
+pub struct List<const MAX: usize>(pub Vec<String>);
 
-impl<'de, const MOST: usize> Deserialize<'de> for List<MOST> {
+impl<'de, const MAX: usize> Deserialize<'de> for List<MAX> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Texts<const MOST: usize>;
+        struct Texts<const MAX: usize>;
 
-        impl<'de, const MOST: usize> Visitor<'de> for Texts<MOST> {
-            type Value = List<MOST>;
+        impl<'de, const MAX: usize> Visitor<'de> for Texts<MAX> {
+            type Value = List<MAX>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of strings")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<MOST>, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<MAX>, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(text) = list.next_element()? {
-                    if texts.len() == MOST {
-                        return Err(A::Error::custom(format_args!("a list must not have more than {MOST} members")));
+                    if texts.len() == MAX {
+                        return Err(A::Error::custom(format_args!("a list must not have more than {MAX} members")));
                     }
                     texts.push(text);
                 }
@@ -53,7 +53,7 @@ struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match Strict(DEEPEST).deserialize(from)? {
+        match Strict(MAX_DEPTH).deserialize(from)? {
             Value::Object(map) => Ok(Object(map)),
             _ => Err(D::Error::custom("not an object")),
         }

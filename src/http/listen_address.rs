@@ -212,7 +212,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_address_has_one_of_four_forms() {
+    fn a_listen_address_has_one_of_four_forms() {
         for (text, shown, url_host) in [
             ("127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1"),
             ("0.0.0.0:80", "0.0.0.0:80", "127.0.0.1"),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_one_port_at_each_address_that_there_is() {
+    fn localhost_binds_one_port_on_every_loopback_address() {
         let listeners = ListenAddress::parse("localhost:0").unwrap().bind("--listen").unwrap();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
@@ -260,14 +260,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_an_address_that_reads_back_or_an_error(text in ".{0,40}") {
+        fn any_text_is_an_address_that_survives_a_round_trip_or_an_error(text in ".{0,40}") {
             if let Ok(address) = ListenAddress::parse(&text) {
                 prop_assert_eq!(ListenAddress::parse(&address.to_string()).unwrap(), address);
             }
         }
 
         #[test]
-        fn what_looks_like_an_address_is_one_or_an_error(text in r"(\[[0-9a-f:.%]{0,20}\]|[0-9a-zA-Z.*_-]{0,20})(:[0-9]{0,6})?") {
+        fn text_that_looks_like_an_address_is_an_address_or_an_error(text in r"(\[[0-9a-f:.%]{0,20}\]|[0-9a-zA-Z.*_-]{0,20})(:[0-9]{0,6})?") {
             if let Ok(address) = ListenAddress::parse(&text) {
                 prop_assert_eq!(ListenAddress::parse(&address.to_string()).unwrap(), address);
             }

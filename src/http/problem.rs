@@ -401,7 +401,7 @@ mod tests {
     use crate::http::request_id::RequestIds;
 
     #[test]
-    fn a_body_that_was_rendered_before_tells_its_own_request_and_problem() {
+    fn a_cached_body_has_its_own_request_id_and_problem() {
         let ids = RequestIds::new([7; 8]);
         let unreadable = Problem::unreadable();
         // The same text with another status.

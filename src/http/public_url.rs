@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_public_url_can_be_opened() {
+    fn the_default_public_url_can_be_opened() {
         for (listen, has_tls, url) in [
             ("127.0.0.1:8080", false, "http://127.0.0.1:8080"),
             ("0.0.0.0:8080", false, "http://127.0.0.1:8080"),
@@ -120,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_public_url_that_reads_back_or_an_error(text in "(https?://)?.{0,40}") {
+        fn any_text_is_a_public_url_that_survives_a_round_trip_or_an_error(text in "(https?://)?.{0,40}") {
             if let Ok(url) = PublicUrl::parse(&text) {
                 prop_assert_eq!(PublicUrl::parse(url.as_str()).unwrap(), url);
             }

@@ -57,8 +57,8 @@ pub const ROUTES: &[Route] = &[
     Route::page("GET", "/assets/{name}", Public, || to(asset)),
     Route::page("GET", "/", SignedIn, || to(keys::list::page)),
     Route::page("GET", "/login", Public, || to(login::page)),
-    Route::page("POST", "/login", Public, || to(login::log_in)),
-    Route::page("POST", "/logout", SignedIn, || to(login::log_out)),
+    Route::page("POST", "/login", Public, || to(login::sign_in)),
+    Route::page("POST", "/logout", SignedIn, || to(login::sign_out)),
     Route::page("GET", "/setup", Public, || to(setup::page)),
     Route::page("POST", "/setup", Public, || to(setup::set_up)),
 

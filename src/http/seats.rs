@@ -26,7 +26,7 @@ pub struct Seats {
 pub struct Seat(Option<(Arc<Seats>, Neighbourhood)>);
 
 impl Seats {
-    /// `connections` is the maximum of the whole listener. One address gets at most three quarters of it, even if the
+    /// `connections` is the maximum of the whole listener. One address gets max three quarters of it, even if the
     /// settings allow more: they may be meant for a larger listener.
     pub fn new(listener: &'static str, settings: &HttpSettings, connections: usize) -> Arc<Self> {
         let most = match settings.connections_per_address {
@@ -52,7 +52,7 @@ impl Seats {
         let count = taken.entry(from).or_default();
         if *count >= self.most {
             drop(taken);
-            self.tell(from);
+            self.report(from);
             return None;
         }
         *count += 1;
@@ -60,7 +60,7 @@ impl Seats {
     }
 
     /// Logs only the first, tenth, hundredth … refusal, because a refused client tries again.
-    fn tell(&self, from: Neighbourhood) {
+    fn report(&self, from: Neighbourhood) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if 10_u64.pow(refused.ilog10()) == refused {
             tracing::warn!(
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_gets_its_share_and_proxies_get_all() {
+    fn an_address_gets_its_share_and_proxies_get_every_seat() {
         let seats = seats(2, 100);
         let take = |address: &str| seats.take(ClientAddress::read(address.as_bytes()));
         let mut held = vec![take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_address_gets_all_of_a_small_listener() {
+    fn no_address_gets_every_seat_of_a_small_listener() {
         for (most, connections, share) in [(100, 64, 48), (100, 1, 1), (0, 4, 10), (3, 100, 3)] {
             let seats = seats(most, connections);
             let held: Vec<_> = (0..10.max(share * 2))

@@ -24,7 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::Time;
 
 /// How often the files are checked.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum number of sessions that can be resumed; the default of rustls.
 const SESSIONS: usize = 256;
 
@@ -76,7 +76,7 @@ impl Certificates {
         let certificates = Arc::clone(self);
         Background::start("certificates", move |orders| {
             give_way();
-            while !orders.to_stop_within(LOOK) {
+            while !orders.to_stop_within(CHECK_INTERVAL) {
                 certificates.look(now());
             }
         })
@@ -89,7 +89,7 @@ impl Certificates {
         match self.exchange(now) {
             Ok(is_other) => {
                 seen.failure = None;
-                self.tell(if is_other {
+                self.report(if is_other {
                     "the new certificate is in use"
                 } else {
                     "the certificate is the same as before"
@@ -112,7 +112,7 @@ impl Certificates {
             Ok(is_other) => {
                 seen.failure = None;
                 if is_other {
-                    self.tell("the new certificate is in use");
+                    self.report("the new certificate is in use");
                 }
             }
             Err(error) if seen.failure.as_deref() != Some(&error.message) => seen.failure = Some(self.refuse(&error)),
@@ -135,7 +135,7 @@ impl Certificates {
         Ok(is_other)
     }
 
-    fn tell(&self, what: &str) {
+    fn report(&self, what: &str) {
         let expires = self.expires_at().map(|end| end.to_string());
         tracing::info!(cert = %self.files.cert.display(), expires, "{what}");
     }

@@ -9,7 +9,7 @@ use memmap2::{MmapMut, MmapOptions};
 
 /// The size of a large page.
 pub const LARGE_PAGE: usize = 2 << 20;
-const SMALLEST_BLOCK: usize = 64 << 10;
+const MIN_BLOCK_BYTES: usize = 64 << 10;
 
 /// Zeroed words in their own mapping, at a page boundary. Unused ones need no memory.
 pub struct Words {
@@ -77,7 +77,7 @@ impl Blocks {
             Some(block) if count <= room => Arc::clone(block),
             _ => {
                 // The block is small while there are few keys, so that an almost empty index needs little memory.
-                let bytes = (self.handed_out * size_of::<AtomicU64>()).clamp(SMALLEST_BLOCK, LARGE_PAGE);
+                let bytes = (self.handed_out * size_of::<AtomicU64>()).clamp(MIN_BLOCK_BYTES, LARGE_PAGE);
                 let block = Arc::new(Words::zeroed(count.max(bytes / size_of::<AtomicU64>())));
                 self.last = Some(Arc::clone(&block));
                 self.used = 0;
@@ -97,7 +97,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     #[test]
-    fn words_are_zero_and_nobody_elses() {
+    fn words_are_zero_and_not_shared() {
         let mut blocks = Blocks::default();
         let parts: Vec<Part> = [16, 8192, 1, 300_000, 16].into_iter().map(|count| blocks.part(count)).collect();
         for (number, part) in parts.iter().enumerate() {

@@ -19,7 +19,7 @@ use shard::{Shard, SlotPlace};
 
 const SHARDS: usize = 256;
 /// How many keys in advance a place is prefetched.
-const AHEAD: usize = 8;
+const PREFETCH_DISTANCE: usize = 8;
 
 /// The owner of a key, shared by all keys of that user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -260,7 +260,7 @@ impl Writing<'_> {
     /// Puts many keys, and prefetches the places of those that come next.
     pub fn put_all(&mut self, keys: &[IndexedKey]) {
         for (at, key) in keys.iter().enumerate() {
-            if let Some(later) = keys.get(at + AHEAD) {
+            if let Some(later) = keys.get(at + PREFETCH_DISTANCE) {
                 self.index.fetch_place(&later.digest);
             }
             self.put(key);

@@ -13,7 +13,7 @@ use crate::model::Digest;
 const EMPTY: u64 = 0;
 /// A removed slot: probing continues past it, and an insertion can reuse it.
 const GONE: u64 = u32::MAX as u64;
-const SMALLEST: usize = 16;
+const MIN_SLOTS: usize = 16;
 
 /// The place of a digest: its shard (first byte) and its mark, 32 more bits. The higher bits of the mark determine the
 /// first slot; all of them distinguish it from its neighbours.
@@ -94,7 +94,7 @@ pub(super) struct Shard {
 impl Shard {
     pub fn new(blocks: &mut Blocks) -> Self {
         Shard {
-            table: ArcSwap::from_pointee(Table::with_slots(SMALLEST, blocks)),
+            table: ArcSwap::from_pointee(Table::with_slots(MIN_SLOTS, blocks)),
             used: AtomicU32::new(0),
             live: AtomicU32::new(0),
         }
@@ -126,7 +126,7 @@ impl Shard {
 
     /// Empties the shard and returns its entries.
     pub fn drain(&self, blocks: &mut Blocks) -> Vec<u32> {
-        let old = self.table.swap(Arc::new(Table::with_slots(SMALLEST, blocks)));
+        let old = self.table.swap(Arc::new(Table::with_slots(MIN_SLOTS, blocks)));
         self.used.store(0, Ordering::Relaxed);
         self.live.store(0, Ordering::Relaxed);
         live(&old).map(|value| value as u32 - 1).collect()
@@ -134,7 +134,7 @@ impl Shard {
 
     /// Replaces the table with one that has room for `keys` and no gone slots.
     fn rebuild(&self, keys: usize, blocks: &mut Blocks) {
-        let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(SMALLEST), blocks);
+        let grown = Table::with_slots((keys * 8 / 5).next_power_of_two().max(MIN_SLOTS), blocks);
         let old = self.table.load_full();
         let mut used = 0;
         for value in live(&old) {

@@ -142,7 +142,7 @@ proptest! {
 }
 
 #[test]
-fn a_broken_index_tells_nothing() {
+fn a_broken_index_answers_no_lookup() {
     let index = Index::new();
     let mut writing = index.write().unwrap();
     writing.put(&key(1, owner(1, true), 1, false));
@@ -154,7 +154,7 @@ fn a_broken_index_tells_nothing() {
 }
 
 #[test]
-fn many_keys_are_all_found() {
+fn all_of_many_keys_are_found() {
     let index = Index::new();
     let mut writing = index.write().unwrap();
     let texts: Vec<String> = (0..30_000).map(|number| format!("key {number}")).collect();
@@ -191,7 +191,7 @@ fn race(writer: impl FnOnce(usize) + Send, reader: impl Fn() + Send + Sync) {
 }
 
 #[test]
-fn a_reader_never_sees_a_mixture() {
+fn a_reader_never_sees_a_mix_of_two_versions() {
     let index = Index::new();
     index.write().unwrap().set_full();
     let check = |number: u8| match look(&index, &digest(number)) {
@@ -223,7 +223,7 @@ fn a_reader_never_sees_a_mixture() {
 }
 
 #[test]
-fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
+fn a_removed_key_is_never_found_again_and_a_kept_one_is_always_found() {
     let index = Index::new();
     let kept = 200;
     let mut writing = index.write().unwrap();
@@ -257,7 +257,7 @@ fn a_removed_key_is_never_found_again_and_a_kept_one_never_missed() {
 }
 
 #[test]
-fn an_index_that_starts_over_calls_no_live_key_absent() {
+fn an_index_that_is_rebuilt_reports_no_live_key_as_absent() {
     let index = Index::new();
     let fill = |writing: &mut Writing<'_>| {
         for number in 0..20 {
@@ -284,7 +284,7 @@ fn an_index_that_starts_over_calls_no_live_key_absent() {
 }
 
 #[test]
-fn a_deactivated_owner_is_seen_on_every_key_when_the_writer_returns() {
+fn every_key_shows_its_owners_deactivation_once_the_writer_returns() {
     let index = Index::new();
     let state = AtomicUsize::new(0);
     let mut writing = index.write().unwrap();

@@ -16,7 +16,7 @@ pub enum Actor {
     Operator,
     /// The server itself, acting on a schedule.
     Server,
-    /// Somebody who has not proved who they are.
+    /// Someone who has not proved who they are.
     Anonymous,
 }
 
@@ -70,7 +70,7 @@ impl Origin {
         Origin { actor: Actor::Server, ..Origin::operator() }
     }
 
-    /// Somebody who has not proved who they are.
+    /// Someone who has not proved who they are.
     pub fn anonymous(address: ClientAddress, request_id: String) -> Self {
         let (address, request_id) = (Some(address), Some(request_id));
         Origin { actor: Actor::Anonymous, authority: Authority::None, address, request_id }

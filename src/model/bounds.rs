@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_alone_holds() {
+    fn each_bound_is_enforced_separately() {
         let outer = bounds(Some(1000), &["10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32"], Some("100/60"));
         let inside = [
             outer.clone(),

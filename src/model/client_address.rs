@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ways_in_which_proxies_write_an_address_are_read() {
+    fn every_address_format_that_proxies_write_is_read() {
         for (text, address) in [
             ("203.0.113.7", "203.0.113.7"),
             ("\t203.0.113.7  ", "203.0.113.7"),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_unknown() {
+    fn text_that_is_not_an_address_is_unknown() {
         for text in [
             "",
             " ",
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_client_is_its_64() {
+    fn an_ipv6_client_is_identified_by_its_64_prefix() {
         let of = |text: &str| ClientAddress::read(text.as_bytes()).neighbourhood();
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));

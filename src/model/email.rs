@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_person_has_one_spelling() {
+    fn an_email_has_one_spelling() {
         for text in ["ada@example.com", " Ada@Example.COM ", "ADA@EXAMPLE.COM\n"] {
             assert_eq!(Email::parse(text).unwrap().as_str(), "ada@example.com");
         }
     }
 
     #[test]
-    fn a_stored_address_is_always_read_and_a_wrong_one_is_told() {
+    fn a_stored_address_is_always_read_and_an_invalid_one_is_reported() {
         assert_eq!(Email::stored("ada@example.com"), (Email::parse("ada@example.com").unwrap(), true));
         for (damaged, read) in
             [("Ada@example.com", "Ada@example.com"), ("a b\r\n", "a?b??"), ("", ""), ("mıke@x.y", "m?ke@x.y")]

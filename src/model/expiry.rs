@@ -6,7 +6,7 @@ use super::Time;
 use crate::error::{Error, Result};
 
 /// Default lifetime of a key.
-pub const USUAL_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 
 /// When a key expires, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    const FURTHEST: Duration = Duration::from_secs(36_525 * 86_400);
+    const MAX_LIFETIME: Duration = Duration::from_secs(36_525 * 86_400);
 
     /// Parses `90d`, `12h`, `never` or an RFC 3339 time, relative to `now`.
     pub fn parse(text: &str, now: Time) -> Result<Self> {
@@ -55,7 +55,7 @@ impl Expiry {
         if time <= now {
             return Err(Error::invalid("expires", "Choose a date in the future."));
         }
-        if time.since(now) > Self::FURTHEST {
+        if time.since(now) > Self::MAX_LIFETIME {
             return Err(Error::invalid("expires", "Choose a date within 100 years, or never."));
         }
         Ok(Expiry::At(time))
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_at_the_midnight_of_its_time_zone() {
+    fn a_day_ends_at_midnight_in_its_time_zone() {
         let now = Time::parse("2026-11-24T00:30:00Z").unwrap();
         let end = |day: &str, offset: &str| {
             let expiry = Expiry::parse_day(day, UtcOffset::parse(offset)?, now)?;

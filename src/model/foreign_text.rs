@@ -1,4 +1,4 @@
-//! Text that is chosen by somebody else and stored, such as a user agent or a name. It may contain a key by mistake,
+//! Text that is chosen by someone else and stored, such as a user agent or a name. It may contain a key by mistake,
 //! and keys are never stored.
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use super::characters::is_deceptive;
 use super::{KeyPrefix, PlainKey};
 
 /// Maximum stored length of a user agent, in bytes.
-pub const LONGEST: usize = 200;
+pub const MAX_CHARS: usize = 200;
 /// Length of the secret and the checksum.
 const TAIL: usize = 49;
 const IN_PLACE_OF_A_KEY: &[u8] = b"[key]";
@@ -30,11 +30,11 @@ pub fn has_key(text: &str) -> bool {
 
 /// The text without our keys, and without the beginning of a key that was cut off at its end.
 pub fn without_keys(text: &[u8]) -> Cow<'_, [u8]> {
-    let end = if text.len() >= LONGEST { text.len() - possible_beginning(text) } else { text.len() };
+    let end = if text.len() >= MAX_CHARS { text.len() - possible_beginning(text) } else { text.len() };
     without_whole_keys(&text[..end])
 }
 
-/// A message of any length that quotes somebody's input, without the keys in it.
+/// A message of any length that quotes someone's input, without the keys in it.
 pub fn message_without_keys(text: &str) -> Cow<'_, str> {
     match without_whole_keys(text.as_bytes()) {
         Cow::Borrowed(_) => Cow::Borrowed(text),
@@ -61,8 +61,8 @@ fn without_whole_keys(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// A user agent as it is stored and shown: bounded, without keys and without deceptive characters.
 pub fn user_agent(sent: &[u8]) -> String {
-    let sent = &sent[..sent.len().min(LONGEST)];
-    String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(LONGEST).collect()
+    let sent = &sent[..sent.len().min(MAX_CHARS)];
+    String::from_utf8_lossy(&without_keys(sent)).chars().filter(|c| !is_deceptive(*c)).take(MAX_CHARS).collect()
 }
 
 /// How many bytes at the end may be the beginning of a key.
@@ -85,19 +85,19 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_taken_out_wherever_they_stand() {
+    fn keys_are_removed_wherever_they_appear() {
         let (one, two) = (key("kb", 1), key("acme_live", 255));
         assert_eq!(user_agent(b"curl/8.5.0 (x_y)"), "curl/8.5.0 (x_y)");
         assert_eq!(user_agent(one.as_bytes()), "[key]");
         assert_eq!(user_agent(format!("a={one}&b {two} c").as_bytes()), "a=[key]&b [key] c");
-        let cut = format!("{} {one}", "x".repeat(LONGEST - 40));
-        assert_eq!(user_agent(cut.as_bytes()), format!("{} ", "x".repeat(LONGEST - 40)));
+        let cut = format!("{} {one}", "x".repeat(MAX_CHARS - 40));
+        assert_eq!(user_agent(cut.as_bytes()), format!("{} ", "x".repeat(MAX_CHARS - 40)));
         assert_eq!(user_agent(&[0xff, b'a', b'\n']), "\u{fffd}a");
     }
 
     proptest! {
         #[test]
-        fn no_key_is_left_in_any_text(before: String, secret: [u8; 32], after: String) {
+        fn no_text_keeps_a_key(before: String, secret: [u8; 32], after: String) {
             let key = PlainKey::generate(&KeyPrefix::parse("kb").unwrap(), &secret);
             let text = format!("{before} {} {after}", key.expose());
             let kept = without_keys(text.as_bytes());
@@ -108,7 +108,7 @@ mod tests {
         }
 
         #[test]
-        fn text_without_keys_stays_as_it_is(text in "[ -~]{0,199}") {
+        fn text_without_keys_is_unchanged(text in "[ -~]{0,199}") {
             prop_assume!(keys_in(text.as_bytes()).next().is_none());
             prop_assert_eq!(&*without_keys(text.as_bytes()), text.as_bytes());
         }

@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sequence_is_in_order_and_no_other_id_lies_in_it(number in 0..LAST, random: [u8; 10], other: [u8; 10]) {
+        fn sequential_ids_are_ordered_and_no_other_id_falls_between_them(number in 0..LAST, random: [u8; 10], other: [u8; 10]) {
             let at = Time::from_millis(1_790_000_000_000);
             let [this, next] = [number, number + 1].map(|number| KeyId::in_sequence(at, number, random));
             prop_assert!(this < next);
@@ -110,7 +110,7 @@ mod tests {
         }
 
         #[test]
-        fn an_id_is_read_in_small_letters_and_in_capitals(bytes: [u8; 16]) {
+        fn an_id_is_read_in_lower_and_upper_case(bytes: [u8; 16]) {
             let id = KeyId::from_bytes(bytes);
             let text = id.to_string();
             prop_assert_eq!(KeyId::parse(&text).unwrap(), id);
@@ -118,7 +118,7 @@ mod tests {
         }
 
         #[test]
-        fn no_other_form_is_an_id(text in "[0-9a-fA-F{}-]{0,40}|\\PC{0,40}") {
+        fn any_other_form_is_refused(text in "[0-9a-fA-F{}-]{0,40}|\\PC{0,40}") {
             let is_hyphenated = text.len() == 36 && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
             prop_assert_eq!(KeyId::parse(&text).is_ok(), is_hyphenated && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit()));
         }

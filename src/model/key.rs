@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::verdict::KeyState;
 use super::{Digest, Email, Facts, KeyChange, KeyId, KeyPrefix, KeySettings, Time, UserId, Version};
-use crate::model::expiry::USUAL_LIFETIME;
+use crate::model::expiry::DEFAULT_LIFETIME;
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Owner {
@@ -42,7 +42,7 @@ pub struct KeyRecord {
     /// Whether this is a short-lived token, which a program got by signing in.
     pub is_token: bool,
     /// The fields whose stored value breaks a rule, by their API names; each contains what could be read of it. Empty
-    /// unless somebody edited the database by hand or its file is damaged.
+    /// unless someone edited the database by hand or its file is damaged.
     pub unreadable: Vec<&'static str>,
 }
 
@@ -124,6 +124,6 @@ impl ImportedKey {
     /// The lifetime counts from now, because the time of creation is unknown. A key that has expired gets the default
     /// lifetime.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
-        self.settings.lifetime(now).map(|left| if left.is_zero() { USUAL_LIFETIME } else { left })
+        self.settings.lifetime(now).map(|left| if left.is_zero() { DEFAULT_LIFETIME } else { left })
     }
 }

@@ -18,13 +18,13 @@ impl Metadata {
     /// Maximum size in bytes of compact JSON.
     pub const MAX: usize = 4096;
     /// Maximum nesting depth of objects and arrays.
-    const DEEPEST: u8 = 32;
+    const MAX_DEPTH: u8 = 32;
 
     /// Parses metadata from a caller: no duplicate names in an object, not too deep, not too long.
     pub fn parse(json: &str) -> Result<Self> {
         let wrong = |message: &'static str| Error::invalid("metadata", message);
         let metadata = Self::stored(json).ok_or_else(|| wrong("Metadata must be a JSON object."))?;
-        check(&metadata.0, Self::DEEPEST).map_err(wrong)?;
+        check(&metadata.0, Self::MAX_DEPTH).map_err(wrong)?;
         if metadata.text().len() > Self::MAX {
             return Err(wrong("Metadata must not exceed 4,096 bytes of compact JSON."));
         }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_kept_and_only_blanks_between_parts_go() {
+    fn text_is_kept_and_only_whitespace_between_parts_is_removed() {
         for (sent, kept) in [
             ("{}", "{}"),
             (
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_read_strictly_and_what_is_stored_is_not() {
+    fn input_is_read_strictly_and_stored_values_leniently() {
         let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
         assert!(Metadata::parse(r#"{"a":[1,-1,1.5,"x",null,true,{}]}"#).is_ok());
         assert!(Metadata::parse(&nested(32)).is_ok());
@@ -215,7 +215,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_taken_comes_back_as_it_went_in(text in r#"\{("[a-z\\"]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?|"\PC{0,8}"|\[ ?\]),? ?){0,4}\}"#) {
+        fn accepted_metadata_survives_a_round_trip(text in r#"\{("[a-z\\"]{0,3}":(-?[0-9]{1,20}(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,4})?|"\PC{0,8}"|\[ ?\]),? ?){0,4}\}"#) {
             if let Ok(metadata) = Metadata::parse(&text) {
                 prop_assert_eq!(Metadata::parse(metadata.text()).unwrap(), metadata.clone());
                 prop_assert_eq!(Metadata::stored(metadata.text()).unwrap(), metadata);

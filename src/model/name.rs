@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_looks_blank_is_refused() {
+    fn a_name_without_visible_characters_is_refused() {
         for blank in [
             "\u{3164}",
             "\u{3164}\u{3164} \u{3164}",
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_and_what_is_taken_can_be_seen_and_reads_the_same_again(text: String) {
+        fn any_accepted_name_is_visible_and_survives_a_round_trip(text: String) {
             if let Ok(name) = KeyName::parse(&text) {
                 prop_assert!(name.as_str().chars().any(is_visible));
                 prop_assert!(!name.as_str().chars().any(|c| is_deceptive(c) && c != BREAK));
@@ -266,7 +266,7 @@ mod tests {
         }
 
         #[test]
-        fn no_joiner_hides_between_letters_that_do_not_join(left in "[a-zA-Z0-9а-яα-ω]{1,5}", right in "[a-zA-Z0-9а-яα-ω]{1,5}", joiner in "[\u{200c}\u{200d}]{1,3}") {
+        fn joiners_between_letters_that_do_not_join_are_refused(left in "[a-zA-Z0-9а-яα-ω]{1,5}", right in "[a-zA-Z0-9а-яα-ω]{1,5}", joiner in "[\u{200c}\u{200d}]{1,3}") {
             let (hidden, plain) = (format!("{left}{joiner}{right}"), format!("{left}{right}"));
             prop_assert!(KeyName::parse(&hidden).is_err());
             prop_assert!(KeyName::parse(&plain).is_ok());

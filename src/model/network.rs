@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_bind_input_and_not_what_is_stored() {
+    fn limits_apply_to_input_and_not_to_stored_values() {
         let many = (0..60).map(|n| format!("10.0.{n}.0/24")).collect::<Vec<_>>().join(" ");
         assert_eq!(Networks::stored(&many).unwrap().joined().split(' ').count(), 60);
         assert_eq!(Networks::stored(""), Some(Networks::default()));
@@ -137,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mapped_range_holds_what_the_ipv4_range_holds(net: u32, length in 0_u8..=32, other: u32) {
+        fn a_mapped_range_contains_what_the_ipv4_range_contains(net: u32, length in 0_u8..=32, other: u32) {
             let (net, other) = (Ipv4Addr::from(net), IpAddr::from(Ipv4Addr::from(other)));
             let plain = Networks::parse([format!("{net}/{length}").as_str()]).unwrap();
             let mapped = Networks::parse([format!("::ffff:{net}/{}", length + 96).as_str()]).unwrap();

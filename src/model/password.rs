@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_uncommon_is_enough() {
+    fn a_long_uncommon_password_is_accepted() {
         for good in
             ["correct horse battery staple", "qzvkwmxrtplbncd", "ünïcödé pässwörter", &"long winded tale ".repeat(60)]
         {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn short_common_and_own_names_are_refused() {
+    fn short_common_and_personal_passwords_are_refused() {
         for bad in [
             "",
             "short",
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn compatible_spellings_are_one_password() {
+    fn compatible_unicode_spellings_are_one_password() {
         assert_eq!(Password::parse("ﬁve").unwrap().expose(), Password::parse("five").unwrap().expose());
     }
 }

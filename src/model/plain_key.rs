@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_output_holds_nothing_of_the_key() {
+    fn debug_output_contains_no_part_of_the_key() {
         let made = key("kb", [7; 32]);
         assert_eq!(format!("{made:?} {:?}", made.digest()), "PlainKey Digest");
         assert_eq!(made.hint().chars().count(), "kb_…".chars().count() + 4);
@@ -267,7 +267,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_single_slip_is_refused(secret: [u8; 32], at in 0usize..52, other in prop::char::range(' ', '~')) {
+        fn every_single_typo_is_refused(secret: [u8; 32], at in 0usize..52, other in prop::char::range(' ', '~')) {
             let text = key("kb", secret).expose().to_owned();
             let at = at % text.len();
             let mut changed = text.clone();
@@ -286,7 +286,7 @@ mod tests {
         }
 
         #[test]
-        fn every_cut_and_any_text_is_refused(secret: [u8; 32], cut in 0usize..52, noise in "\\PC*") {
+        fn every_truncated_key_and_any_other_text_is_refused(secret: [u8; 32], cut in 0usize..52, noise in "\\PC*") {
             let text = key("acme_live", secret).expose().to_owned();
             prop_assert!(PlainKey::parse(&text[..cut % text.len()]).is_err());
             prop_assert!(PlainKey::parse(&text[1 + cut % text.len()..]).is_err() || cut % text.len() == text.len() - 1);

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain_in_a_url() {
+    fn policy_names_need_no_escaping_in_a_url() {
         let of = |name: &str| Policies::parse([(name.to_owned(), Policy::parse([], false).unwrap())]);
         for good in ["orders-read", "o", "2fast", "a_b", &"a".repeat(64)] {
             assert!(of(good).unwrap().find(good).is_some(), "{good}");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_needs_plain_scopes() {
+    fn a_policy_accepts_no_wildcard_scopes() {
         assert!(Policy::parse(["orders:read", "keybearer:verify"], true).is_ok());
         for bad in ["orders:*", "", "a b"] {
             assert!(Policy::parse([bad], false).is_err(), "{bad}");

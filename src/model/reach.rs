@@ -10,7 +10,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// `None` means everybody's objects.
+    /// `None` means everyone's objects.
     pub fn owner(&self) -> Option<&[u8; 16]> {
         match self {
             Reach::Own(user) => Some(user.as_bytes()),

@@ -11,14 +11,14 @@ use crate::error::{Error, Result};
 pub struct Overlap(Duration);
 
 impl Overlap {
-    pub const MOST: Duration = Duration::from_secs(90 * 86_400);
+    pub const MAX: Duration = Duration::from_secs(90 * 86_400);
 
     /// Parses `24h`, `7d` or `0`.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let span = if matches!(text, "0" | "0s") { Some(Duration::ZERO) } else { parse_span(text) };
         match span {
-            Some(span) if span <= Self::MOST => Ok(Overlap(span)),
+            Some(span) if span <= Self::MAX => Ok(Overlap(span)),
             Some(_) => Err(Error::invalid("overlap", "An overlap must not exceed 90d.")),
             None => Err(Error::invalid("overlap", "Use an overlap such as 24h, 7d, 15m, 30s or 0.")),
         }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overlap_is_a_span_of_at_most_ninety_days() {
+    fn an_overlap_must_not_exceed_ninety_days() {
         for (text, seconds) in [("0", 0), ("0s", 0), (" 24h ", 86_400), ("90d", 90 * 86_400), ("1s", 1)] {
             assert_eq!(Overlap::parse(text).unwrap(), Overlap(Duration::from_secs(seconds)), "{text}");
         }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_bind_input_and_not_what_is_stored() {
+    fn limits_apply_to_input_and_not_to_stored_values() {
         let many = (0..60).map(|n| format!("s{n:02}")).collect::<Vec<_>>().join(" ");
         let long = "a".repeat(65);
         for stored in ["", "b a a", "orders:* *", "keybearer:root", &many, &long] {

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_overlaps_and_the_next_key_is_known_before_it_signs() {
+    fn the_next_key_is_published_before_it_signs_and_the_old_one_stays_published() {
         use SigningAlgorithm::{EdDSA, Rs256};
         let (start, day) = (Time::parse("2026-11-23T08:00:00Z").unwrap(), Duration::from_secs(86_400));
         let ring =
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_named_without_its_content() {
+    fn the_error_for_a_damaged_file_names_it_without_its_content() {
         for text in ["", "{", "[]", "{\"keys\":[{\"kid\":\"SECRET\"}]}", "{\"keys\":[\"SECRET\"]}"] {
             let error = Keyring::parse(text).unwrap_err().to_string();
             assert!(error.contains("damaged") && !error.contains("SECRET"), "{error}");

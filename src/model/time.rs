@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_and_the_last_time_are_written_as_they_are() {
+    fn the_first_and_the_last_time_are_written_in_full() {
         let text = |millis| Time::from_millis(millis).to_string();
         assert_eq!((text(FIRST).as_str(), text(LAST).as_str()), ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"));
         assert_eq!((text(i64::MIN), text(i64::MAX)), (text(FIRST), text(LAST)));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_as_rfc_3339_writes_them_and_in_no_other_way() {
+    fn times_are_read_only_in_the_format_of_rfc_3339() {
         let noon = Time::parse("2027-01-31T12:00:00Z").unwrap();
         for same in [
             "2027-01-31t12:00:00z",
@@ -177,7 +177,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_number_is_a_time_that_can_be_written(any: i64, near in FIRST..=LAST) {
+        fn every_number_makes_a_time_that_can_be_written(any: i64, near in FIRST..=LAST) {
             for millis in [any, near] {
                 let time = Time::from_millis(millis);
                 let (text, short) = (time.to_string(), time.for_people());

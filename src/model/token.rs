@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 /// Default lifetime of a token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(3600);
 /// Maximum lifetime that an operator can choose.
-pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// After this long the password is required again, however often the token was refreshed (NIST SP 800-63B-4 §2.1.3:
 /// reauthentication at least every 30 days).
 pub const FAMILY_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 /// How long a reused refresh token gets the same answer, by default.
 pub const REFRESH_REUSE: Duration = Duration::from_secs(10);
 /// Maximum that an operator can choose: during this time a stolen copy goes unnoticed.
-pub const LONGEST_REFRESH_REUSE: Duration = Duration::from_secs(300);
+pub const MAX_REFRESH_REUSE: Duration = Duration::from_secs(300);
 /// Maximum number of families per user; one more revokes the oldest.
 pub const FAMILIES_PER_USER: i64 = 100;
 

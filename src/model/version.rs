@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_told_apart_and_a_version_reads_as_it_is_written() {
+    fn parts_are_kept_separate_and_a_version_survives_a_round_trip() {
         assert_ne!(Version::of(&["ab", "c"]), Version::of(&["a", "bc"]));
         assert_ne!(Version::of(&["a"]), Version::of(&["a", ""]));
         let version = Version::of(&["a"]);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_present_version_is_a_sound_basis() {
+    fn only_the_current_version_satisfies_a_precondition() {
         let (old, new) = (Version::of(&["old"]), Version::of(&["new"]));
         assert!(Basis::Anything.must_hold(|| new, "key").is_ok());
         assert!(Basis::OneOf(vec![old, new]).must_hold(|| new, "key").is_ok());

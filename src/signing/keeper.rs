@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::Time;
 use crate::model::signing::{FreshKey, Keyring};
 
-const LOOK: Duration = Duration::from_millis(500);
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Turns to wait after generating or rotating keys fails: generating keys is expensive.
 const RETRY_TURNS: u32 = 60;
 
@@ -45,7 +45,7 @@ impl Keeper {
             give_way();
             loop {
                 work.turn();
-                if orders.to_stop_within(LOOK) {
+                if orders.to_stop_within(CHECK_INTERVAL) {
                     return;
                 }
             }

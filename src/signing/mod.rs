@@ -24,7 +24,7 @@ pub use pem::read as read_pem;
 pub use ring::Ring;
 
 /// Maximum token lifetime, and therefore the minimum overlap.
-pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
+pub const MAX_JWT_LIFETIME: Duration = Duration::from_secs(3600);
 /// How far a checker's clock may be behind ours. Many libraries tolerate no difference.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// How long a key stays published after its last signature.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{ChainReport, Consent, FamilyId};
 
 /// Maximum number of damaged records that are listed; further ones are only counted.
-const MOST_NAMED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 #[derive(Default)]
 pub struct Examination {
@@ -104,7 +104,7 @@ fn structure(db: &Connection) -> Result<Vec<String>> {
 /// How SQLite must open the file so that it creates no other files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OpenMode {
-    /// It has a log and its shared memory: somebody has it open, or had it open until a crash.
+    /// It has a log and its shared memory: someone has it open, or had it open until a crash.
     Shared,
     /// It has only a log, whose index SQLite then keeps in private memory.
     Alone,
@@ -206,7 +206,7 @@ struct Damaged {
 
 impl Damaged {
     fn note(&mut self, finding: String) {
-        if self.named.len() < MOST_NAMED {
+        if self.named.len() < MAX_LISTED {
             self.named.push(finding);
         } else {
             self.more += 1;

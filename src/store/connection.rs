@@ -12,8 +12,8 @@ use crate::error::{Error, Kind, Result};
 
 /// How long to wait for the write lock, and how often to try. SQLite's own handler pauses for up to a tenth of a
 /// second, in which another process can take its next turn.
-const BUSY: Duration = Duration::from_secs(2);
-const LOOK: Duration = Duration::from_millis(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Opens the writer's connection again after a failure.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
@@ -82,8 +82,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
 }
 
 fn wait_for_lock(looks: i32) -> bool {
-    std::thread::sleep(LOOK);
-    LOOK * looks.unsigned_abs() < BUSY
+    std::thread::sleep(LOCK_RETRY_INTERVAL);
+    LOCK_RETRY_INTERVAL * looks.unsigned_abs() < LOCK_TIMEOUT
 }
 
 /// A startup error that names the file and says what the operator can do.

@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_system_is_asked() {
+    fn the_kind_of_file_system_is_read_from_the_system() {
         assert_eq!(shared(Path::new("/proc")).unwrap(), None);
         let shared_memory = Path::new("/dev/shm");
         if shared_memory.is_dir() {

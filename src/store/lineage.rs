@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_whole_line_counts() {
+    fn the_newest_complete_line_counts() {
         let history = history();
         assert_eq!(newest(&history), None);
         for number in 1..=40 {
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_is_taken_back_unless_a_later_one_succeeded() {
+    fn a_failed_write_is_undone_unless_a_later_one_succeeded() {
         let history = history();
         note_success(&history, &write(1));
         assert_eq!(to_take_back(&history), None);

@@ -19,9 +19,9 @@ use super::files::{beside, trouble};
 use super::place::DatabaseFile;
 use crate::error::{Error, Result};
 
-const PAUSE: Duration = Duration::from_millis(5);
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// How long to wait for others that briefly test the lock or use another path, and for a server that is stopping.
-const MOMENT: Duration = Duration::from_millis(500);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long to wait for other processes that open a database in this folder.
 const QUEUE: Duration = Duration::from_secs(30);
 /// The byte of `-shm` on which every connection holds a lock (`UNIX_SHM_DMS` in SQLite's `os_unix.c`).
@@ -51,8 +51,8 @@ impl ServerLock {
         };
         file.try_lock().map_err(refused)?;
         if let Some(database) = database {
-            within(MOMENT, || announcement.file().try_lock()).map_err(refused)?;
-            within(MOMENT, || database.handle().try_lock()).map_err(refused)?;
+            within(LOCK_TIMEOUT, || announcement.file().try_lock()).map_err(refused)?;
+            within(LOCK_TIMEOUT, || database.handle().try_lock()).map_err(refused)?;
         }
         write_pid(&file).map_err(|error| trouble(&beside(path, "-lock"), "cannot be written", error))?;
         announcement.set_pid(u64::from(std::process::id()));
@@ -109,15 +109,15 @@ fn write_pid(mut file: &File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Tries again while somebody else holds the lock.
+/// Tries again while someone else holds the lock.
 fn within(limit: Duration, mut lock: impl FnMut() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
     let mut waited = Duration::ZERO;
     loop {
         match lock() {
-            Err(TryLockError::WouldBlock) if waited < limit => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) if waited < limit => thread::sleep(RETRY_PAUSE),
             other => return other,
         }
-        waited += PAUSE;
+        waited += RETRY_PAUSE;
     }
 }
 
@@ -148,7 +148,7 @@ impl Opening {
 /// Refuses a command if a server uses companions other than those beside the database, because neither would then see
 /// the other's changes.
 pub(super) fn must_be_heard(path: &Path, announcement: &Announcement, database: &DatabaseFile) -> Result<()> {
-    let heard = within(MOMENT, || match database.handle().try_lock() {
+    let heard = within(LOCK_TIMEOUT, || match database.handle().try_lock() {
         Ok(()) => {
             let _ = database.handle().unlock(); // no server has it; it was locked only to find out
             Ok(())

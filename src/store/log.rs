@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn it_sees_the_writes_that_sqlite_sees_and_takes_the_last_one_back() {
+    fn the_log_shows_the_writes_that_sqlite_sees_and_can_undo_the_last_one() {
         let directory = tempfile::tempdir().unwrap();
         let (db, wal) = database(directory.path());
         assert_eq!(Log::read(&wal).unwrap().transactions, 0);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_is_no_write() {
+    fn a_torn_end_does_not_count_as_a_write() {
         let directory = tempfile::tempdir().unwrap();
         let (db, wal) = database(directory.path());
         write(&db, 1);

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_wrap() {
+    fn write_numbers_wrap_around() {
         let mark = |number: u32| Mark(number << 8);
         assert_eq!(mark(7).since(mark(5)), 2);
         assert_eq!(mark(5).since(mark(7)), -2);

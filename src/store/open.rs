@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::{Consent, Purpose};
 
 /// Older versions can corrupt a database if two connections checkpoint at once.
-const OLDEST_SQLITE: i32 = 3_051_003;
+const MIN_SQLITE_VERSION: i32 = 3_051_003;
 /// An open, valid database with this program's schema.
 pub(super) struct Opened {
     pub place: Place,
@@ -87,7 +87,7 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
 
 /// Finds the database, and refuses an unsuitable file system.
 pub(super) fn find(given: &Path, consent: Consent) -> Result<Place> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
+    if rusqlite::version_number() < MIN_SQLITE_VERSION {
         return Err(Error::internal(format!(
             "SQLite {} is older than 3.51.3, which is not safe here",
             rusqlite::version()

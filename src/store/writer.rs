@@ -39,10 +39,10 @@ const BATCH: usize = 256;
 /// While a few verbs arrive at once, a commit waits this long for more: half as many commits do the same work, and
 /// between them the core is free for verifications. A single verb never waits.
 const GATHER: Duration = Duration::from_millis(1);
-const ENOUGH: usize = 12;
+const MAX_GATHERED: usize = 12;
 /// How long another process may take to acquire the write lock that it requested, and how often to check.
 const TURN: Duration = Duration::from_millis(200);
-const MOMENT: Duration = Duration::from_millis(1);
+const TURN_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 enum Message {
     Write(Box<dyn Job>),
@@ -211,7 +211,7 @@ impl WriterLoop {
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return (jobs, true),
             Err(RecvTimeoutError::Timeout) => self.look_around(),
         }
-        if !jobs.is_empty() && (2..ENOUGH).contains(&self.last_batch) {
+        if !jobs.is_empty() && (2..MAX_GATHERED).contains(&self.last_batch) {
             thread::sleep(GATHER);
         }
         while jobs.len() < BATCH {
@@ -280,8 +280,8 @@ impl WriterLoop {
             if waited >= TURN {
                 return announcement.forget_asking(id);
             }
-            thread::sleep(MOMENT);
-            waited += MOMENT;
+            thread::sleep(TURN_CHECK_INTERVAL);
+            waited += TURN_CHECK_INTERVAL;
         }
     }
 
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_verb_that_fails_half_way_is_undone_and_its_neighbours_are_not() {
+    async fn an_operation_that_fails_half_way_is_rolled_back_without_its_neighbours() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve, Consent::default()).unwrap();
         // While the first one runs, the others gather behind it.

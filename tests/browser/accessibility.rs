@@ -1,5 +1,5 @@
-//! Every page, wide and narrow, light and dark: nothing for axe-core to find, nothing in the
-//! console, no scrolling sideways. To look at them all oneself:
+//! Every page, wide and narrow, light and dark: no finding of axe-core, no message in the
+//! console, no sideways scrolling. To look at all pages yourself:
 //!
 //! ```text
 //! SCREENSHOTS=target/pages cargo test --test browser every_page -- --ignored
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::browser::{Browser, browse};
 use super::server::{ADMIN, PASSWORD, Server};
 
-/// Where `tests/run` puts the npm package; `AXE_CORE` names another place.
+/// Where `tests/run` puts the npm package; `AXE_CORE` sets another place.
 fn axe_core() -> String {
     let path = std::env::var("AXE_CORE")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/axe-core/axe.min.js").into());
@@ -41,12 +41,12 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("password", PASSWORD).await;
         browser.follow("Create account").await;
         browser.sees_heading("Sign in").await;
-        check("log-in, with a notice").await;
+        check("sign-in, with a notice").await;
         browser.fill("email", ADMIN).await;
         browser.fill("password", "wrong").await;
         browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
-        check("log-in, refused").await;
+        check("sign-in, refused").await;
 
         browser.logs_in(&server).await;
         check("no key yet").await;
@@ -133,8 +133,8 @@ fn every_page_is_accessible_and_fits() {
 async fn examine(browser: &Browser, axe: &str, place: &str) {
     // An answer of 4xx is a line of the console by itself.
     let console = browser.console().await;
-    let told: Vec<&Value> = console.iter().filter(|entry| !is_about_a_status(entry)).collect();
-    assert!(told.is_empty(), "{place}: the console says {told:?}");
+    let messages: Vec<&Value> = console.iter().filter(|entry| !is_about_a_status(entry)).collect();
+    assert!(messages.is_empty(), "{place}: the console says {messages:?}");
     for (width, height, scheme) in [(1280, 900, "light"), (1280, 900, "dark"), (320, 640, "light"), (320, 640, "dark")]
     {
         browser.resize(width, height).await;

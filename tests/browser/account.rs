@@ -1,4 +1,4 @@
-//! One's own account: password and sessions.
+//! A user's own account: password and sessions.
 
 use super::browser::browse;
 use super::server::{ADMIN, PASSWORD, Server};
@@ -29,7 +29,7 @@ fn a_user_changes_the_password() {
         browser.fill("password", PASSWORD).await;
         browser.follow("Sign in").await;
         browser.find("[role=alert]").await;
-        assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the e-mail is kept");
+        assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the email is kept");
         browser.logs_in_as(&server, ADMIN, NEW_PASSWORD).await;
         browser.follow("Sign out").await;
         browser.sees_heading("Sign in").await;
@@ -40,7 +40,7 @@ fn a_user_changes_the_password() {
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn a_log_in_over_http_names_the_https_address_before_anything_is_typed() {
+fn a_sign_in_page_over_http_names_the_https_address_before_anything_is_typed() {
     browse(&[], |browser| async move {
         let server = Server::with_admin_and(&["--public-url", "https://keys.test"]);
         browser.goto(&format!("{}/login", server.url)).await;

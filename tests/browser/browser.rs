@@ -1,5 +1,5 @@
-//! A person at the browser: sees pages, clicks, types. Every page that is left behind must have
-//! left the console empty.
+//! A person at the browser: sees pages, clicks, types. A page must have left the console empty when
+//! the browser leaves it.
 
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct Browser {
     driver: Arc<Driver>,
 }
 
-/// Runs `visit` in a new browser and closes it, whatever happened; a failure leaves a screenshot.
+/// Runs `visit` in a new browser and always closes it; a failure saves a screenshot.
 pub fn browse<F: Future<Output = ()> + 'static>(flags: &'static [&'static str], visit: impl FnOnce(Browser) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -54,7 +54,7 @@ impl Browser {
         self.client.forward().await.unwrap();
     }
 
-    /// As F5 does; a page that was posted is posted again.
+    /// Reloads the page as F5 does; a posted page is posted again.
     pub async fn reload(&self) {
         self.client.refresh().await.unwrap();
     }
@@ -76,12 +76,12 @@ impl Browser {
         !self.client.find_all(Locator::Css(css)).await.unwrap().is_empty()
     }
 
-    /// What a reader sees of the whole page.
+    /// The visible text of the whole page.
     pub async fn text(&self) -> String {
         self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
-    /// Everything the page holds, seen or not.
+    /// The source of the page, visible or not.
     pub async fn source(&self) -> String {
         self.client.source().await.unwrap()
     }
@@ -94,7 +94,7 @@ impl Browser {
         }
     }
 
-    /// Clicks the button or link that reads so.
+    /// Clicks the button or link with this text.
     pub async fn click(&self, label: &str) {
         let is_it = format!("normalize-space()='{label}'");
         let xpath = format!("//*[self::button or self::a or self::summary][{is_it}]");
@@ -110,7 +110,7 @@ impl Browser {
         panic!("“{label}” is on {} but cannot be seen", self.path().await);
     }
 
-    /// Clicks what leads to another page, and waits until this one is gone.
+    /// Clicks a link or button that leads to another page, and waits until this one is gone.
     pub async fn follow(&self, label: &str) {
         let page = self.find("html").await;
         self.click(label).await;
@@ -124,14 +124,14 @@ impl Browser {
         }
     }
 
-    /// Types into the field with this name, in place of what is there.
+    /// Replaces the text of the field with this name.
     pub async fn fill(&self, name: &str, text: &str) {
         let field = self.find(&format!("[name='{name}']")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Types into whatever has the focus.
+    /// Types into the element that has the focus.
     pub async fn press(&self, keys: &str) {
         self.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
@@ -144,7 +144,7 @@ impl Browser {
         self.client.execute_async(script, arguments).await.unwrap()
     }
 
-    /// What the console got since the last question.
+    /// The console's messages since the last call.
     pub async fn console(&self) -> Vec<Value> {
         let entries = self.driver.own_command(&self.client, "se/log", json!({ "type": "browser" })).await;
         entries.as_array().unwrap().clone()
@@ -154,13 +154,13 @@ impl Browser {
         assert_eq!(self.console().await, Vec::<Value>::new(), "the console, at {}", self.path().await);
     }
 
-    /// A phone or a desk: the width of the page in CSS pixels.
+    /// Sets the width of the page in CSS pixels: a phone or a desktop.
     pub async fn resize(&self, width: u32, height: u32) {
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.devtools("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
-    /// `light` or `dark`; and no motion, so that no colour is caught half-way.
+    /// Sets `light` or `dark`, and turns off motion, so that no screenshot shows a colour half-way.
     pub async fn prefer(&self, scheme: &str) {
         let wish = |name, value| json!({ "name": name, "value": value });
         let features = [wish("prefers-color-scheme", scheme), wish("prefers-reduced-motion", "reduce")];
@@ -177,7 +177,7 @@ impl Browser {
         self.script(script, vec![]).await.as_bool().unwrap()
     }
 
-    /// All of the page, also what lies below the window.
+    /// A screenshot of the whole page, including what is below the window.
     pub async fn keep_whole_page(&self, path: &std::path::Path) {
         let answer = self.devtools("Page.captureScreenshot", json!({ "captureBeyondViewport": true })).await;
         let png = data_encoding::BASE64.decode(answer["data"].as_str().unwrap().as_bytes()).unwrap();
@@ -185,7 +185,7 @@ impl Browser {
         std::fs::write(path, png).unwrap();
     }
 
-    /// The visible part of the page, as PNG.
+    /// A screenshot of the visible part of the page, as PNG.
     pub async fn screenshot(&self) -> Vec<u8> {
         self.client.screenshot().await.unwrap()
     }

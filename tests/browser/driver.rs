@@ -1,4 +1,4 @@
-//! ChromeDriver, started for one test on a free port and gone with it, the browser included.
+//! ChromeDriver, started for one test on a free port and stopped after it, with its browser.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -50,7 +50,7 @@ impl Driver {
         Driver { url: format!("http://127.0.0.1:{port}"), child, profile: TempDir::new().unwrap() }
     }
 
-    /// A browser that nobody has used before.
+    /// A browser without any history.
     pub async fn open(&self, more_flags: &[&str]) -> Client {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let flags: Vec<&str> = FLAGS.iter().chain(more_flags).copied().chain([profile.as_str()]).collect();
@@ -70,7 +70,7 @@ impl Driver {
             .expect("Chromium starts")
     }
 
-    /// A command of ChromeDriver's own, which WebDriver does not know.
+    /// A command of ChromeDriver itself, outside WebDriver.
     pub async fn own_command(&self, client: &Client, path: &str, body: Value) -> Value {
         let session = client.session_id().await.unwrap().unwrap();
         let url = format!("{}/session/{session}/{path}", self.url);

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::sample::{self, Sample};
 
-/// The time at this server, in RFC 3339.
+/// The server's time, in RFC 3339.
 pub const NOW: &str = "2026-11-23T08:00:00Z";
 
 pub struct FixedServer {

@@ -1,4 +1,4 @@
-//! The main job without a mouse.
+//! Creating and revoking a key without a mouse.
 
 use fantoccini::key::Key;
 use reqwest::StatusCode;
@@ -9,7 +9,7 @@ use super::server::{ADMIN, PASSWORD, Server};
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn a_key_is_made_and_revoked_by_keyboard_alone() {
+fn a_key_is_created_and_revoked_using_only_the_keyboard() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.goto(&format!("{}/login", server.url)).await;
@@ -54,7 +54,7 @@ fn a_key_is_made_and_revoked_by_keyboard_alone() {
     });
 }
 
-/// What a screen reader would call the element with the focus; it must also be seen to have it.
+/// The name a screen reader gives the focused element; the focus must also be visible.
 async fn focused(browser: &Browser) -> String {
     let script = "const it = document.activeElement;
         const style = getComputedStyle(it);

@@ -1,4 +1,4 @@
-//! What an admin does: people, and everybody's keys.
+//! What an admin does: people, and everyone's keys.
 
 use reqwest::StatusCode;
 
@@ -42,7 +42,7 @@ fn an_admin_adds_deactivates_and_activates_a_user() {
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn an_admin_finds_and_revokes_anybodys_key() {
+fn an_admin_finds_and_revokes_anyones_key() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         server.add_user("grace@example.com");

@@ -1,4 +1,4 @@
-//! Keys with a past: created, used and disabled by a clock set by hand.
+//! Keys with a history: created, used and disabled under a clock that the test sets.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Sample {
     }
 }
 
-/// Stores [`ADMIN`], whose password is [`PASSWORD`], and these keys. What the writer has not stored yet is stored when
+/// Stores [`ADMIN`], whose password is [`PASSWORD`], and these keys. The writer stores the rest when
 /// `auth` closes.
 pub async fn store(auth: &Auth, clock: &ManualClock, samples: &[Sample]) {
     let (now, operator) = (auth.now(), Asking::operator());

@@ -1,4 +1,4 @@
-//! The picture in the README is what the dashboard looks like. After an intended change, this replaces the picture:
+//! The picture in the README must look like the dashboard. After an intended change, this replaces the picture:
 //!
 //! ```text
 //! UPDATE_SCREENSHOT=1 cargo nextest run --run-ignored only the_picture_in_the_readme
@@ -15,7 +15,7 @@ use super::fixed_server::{FixedServer, NOW};
 use super::sample::Sample;
 use super::server::{ADMIN, PASSWORD};
 
-/// What Chromium would otherwise take from the machine.
+/// What Chromium would otherwise read from the machine.
 const FLAGS: [&str; 2] = ["--force-color-profile=srgb", "--lang=en-US"];
 
 /// Fonts of one version: DejaVu has been 2.37 since 2016, while Liberation 1 and 2 differ.

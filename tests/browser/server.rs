@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Server {
     pub url: String,
-    /// The link for the first admin; empty when there was a user already.
+    /// The link for the first admin; empty if a user exists already.
     pub setup_link: String,
     child: Child,
     directory: TempDir,
@@ -33,7 +33,7 @@ impl Server {
         Self::with_admin_and(&[])
     }
 
-    /// The same, started with these flags too.
+    /// Like `start`, with these additional flags.
     pub fn with_admin_and(flags: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         command(&directory, &["users", "add", ADMIN, "--admin", "--password-stdin"], PASSWORD);
@@ -62,7 +62,7 @@ impl Server {
         Server { url: format!("http://127.0.0.1:{port}"), setup_link, child, directory }
     }
 
-    /// Runs a command beside the server and returns its stdout, trimmed.
+    /// Runs a command while the server runs and returns its stdout, trimmed.
     pub fn command(&self, words: &[&str]) -> String {
         command(&self.directory, words, "")
     }
@@ -71,14 +71,14 @@ impl Server {
         command(&self.directory, &["users", "add", email, "--password-stdin"], PASSWORD);
     }
 
-    /// What the API answers to this key.
+    /// The API's response to this key.
     pub async fn call(&self, key: &str) -> (StatusCode, Value) {
         let url = format!("{}/api/v1/keys/current", self.url);
         let response = reqwest::Client::new().get(url).bearer_auth(key).send().await.unwrap();
         (response.status(), response.json().await.unwrap())
     }
 
-    /// How many keys the database holds.
+    /// The number of keys in the database.
     pub fn keys(&self) -> usize {
         let list: Value = serde_json::from_str(&self.command(&["keys", "list", "--json"])).unwrap();
         list.as_array().unwrap().len()
@@ -92,7 +92,7 @@ impl Drop for Server {
     }
 }
 
-/// The program as a user has it: no setting of the tester's environment reaches it.
+/// The program as a user runs it: no setting from the tester's environment reaches it.
 fn program(directory: &TempDir) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_keybearer"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KEYBEARER_")) {
@@ -116,7 +116,7 @@ fn command(directory: &TempDir, words: &[&str], stdin: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Reads on after the last line anybody waits for, so that the writer never meets a full pipe.
+/// Keeps reading after the last expected line, so that the writer never meets a full pipe.
 pub fn lines_of(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The main job, as a new user does it.
+//! Creating, using and revoking a key, as a new user does it.
 
 use fantoccini::key::Key;
 use reqwest::StatusCode;
@@ -8,7 +8,7 @@ use super::server::{ADMIN, PASSWORD, Server};
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
+fn a_new_user_creates_a_key_uses_it_and_revokes_it() {
     browse(&[], |browser| async move {
         let server = Server::empty();
 
@@ -61,7 +61,7 @@ fn a_new_user_makes_a_key_uses_it_and_revokes_it() {
     });
 }
 
-/// Ctrl+V in a field of another page, and what it then holds.
+/// Pastes with Ctrl+V into a field of another page and returns its text.
 async fn paste_elsewhere(browser: &Browser, server: &Server) -> String {
     browser.find(".copy [role=status]:not(:empty)").await;
     browser.goto(&format!("{}/keys/new", server.url)).await;
@@ -108,7 +108,7 @@ fn a_key_is_shown_once_whatever_the_browser_does() {
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn what_was_typed_survives_an_error() {
+fn typed_input_survives_an_error() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.logs_in(&server).await;

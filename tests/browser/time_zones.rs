@@ -1,4 +1,4 @@
-//! "Until the end of a day" means the day of the person at the browser.
+//! "Until the end of a day" means the day in the user's time zone.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::server::Server;
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn a_key_for_today_works_until_midnight_where_the_person_is() {
+fn a_key_for_today_works_until_midnight_in_the_users_time_zone() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.logs_in(&server).await;

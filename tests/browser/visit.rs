@@ -1,4 +1,4 @@
-//! Ways through the dashboard that many tests take.
+//! Steps in the dashboard that many tests share.
 
 use super::browser::Browser;
 use super::server::{ADMIN, PASSWORD, Server};
@@ -20,7 +20,7 @@ impl Browser {
         self.sees_heading("My keys").await;
     }
 
-    /// Makes a key with this name and returns its text, as the page shows it.
+    /// Creates a key with this name and returns its text, as the page shows it.
     pub async fn makes_a_key(&self, server: &Server, name: &str) -> String {
         self.goto(&format!("{}/keys/new", server.url)).await;
         self.fill("name", name).await;

@@ -1,4 +1,4 @@
-//! The main job without JavaScript.
+//! Creating and using a key without JavaScript.
 
 use reqwest::StatusCode;
 
@@ -7,7 +7,7 @@ use super::server::{ADMIN, PASSWORD, Server};
 
 #[test]
 #[ignore = "needs Chromium: tests/run runs it"]
-fn the_main_job_needs_no_script() {
+fn the_dashboard_works_without_javascript() {
     browse(&["--blink-settings=scriptEnabled=false"], |browser| async move {
         let server = Server::empty();
         browser.goto(&server.setup_link).await;

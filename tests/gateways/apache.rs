@@ -1,4 +1,4 @@
-//! Apache, which asks by introspection: as mod_oauth2 does it, and as mod_auth_openidc does, over TLS.
+//! Apache, which checks keys by introspection: with mod_oauth2, and with mod_auth_openidc over TLS.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +34,7 @@ pub const OPENIDC: Gateway = Gateway {
     ..OAUTH2
 };
 
-/// What Debian's packages have around a site, and the verifier's key.
+/// The configuration that Debian's packages have around a site, and the verifier's key.
 pub fn around(home: &Home) {
     let modules = [
         "mpm_event",

@@ -1,4 +1,4 @@
-//! A client that sends bytes as a test wrote them, for what no well-behaved client sends.
+//! A client that sends the bytes a test wrote, for requests that no well-behaved client sends.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -52,7 +52,7 @@ pub fn send(to: SocketAddr, text: &str) -> Answer {
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
-/// All values of a field in a head, whatever the case of its name.
+/// All values of a field in a head; names are case-insensitive.
 pub fn fields<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
     lines.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()

@@ -1,5 +1,5 @@
-//! Standard clients and resource servers of other people's making, against the real server over TLS.
-//! What each does is written in its own language, in `clients/`; `tests/install-clients` installs them.
+//! Standard clients and resource servers by other authors, against the real server over TLS.
+//! Each script is in its own language, in `clients/`; `tests/install-clients` installs them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::home::Home;
 use super::process::Process;
 use super::tls::TestCa;
 
-/// Runs `clients/{script}` on a fresh server; it says "ok" or fails.
+/// Runs `clients/{script}` on a fresh server; it prints "ok" or fails.
 fn run(program: &Path, script: &str) {
     let home = Home::new();
     let ca = TestCa::new(home.path());
@@ -41,7 +41,7 @@ fn run(program: &Path, script: &str) {
     assert!(output.status.success() && said.trim_end().ends_with("ok"), "{script}: {said}\n{complained}");
 }
 
-/// In target/clients, by `tests/install-clients`.
+/// A program in target/clients, installed by `tests/install-clients`.
 fn installed(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients").join(name);
     assert!(path.exists(), "{} is not here; run tests/install-clients", path.display());
@@ -70,7 +70,7 @@ fn django_oauth_toolkit_protects_views_by_introspection() {
 
 #[test]
 #[ignore = "needs other people's clients: tests/run runs it"]
-fn fastmcp_takes_keys_and_tokens() {
+fn fastmcp_accepts_keys_and_tokens() {
     python("fastmcp_server.py");
 }
 

@@ -1,4 +1,4 @@
-//! An API that asks by itself, in each documented framework, with the documented code.
+//! An API that verifies keys itself, in each documented framework, with the documented code.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -189,7 +189,7 @@ fn go_net_http_keeps_every_promise() {
     Api::start(&["net_http.go"], run).keeps_every_promise();
 }
 
-/// In the servlet container that Spring Boot has inside; see `spring/Orders.java`.
+/// Runs in the servlet container that Spring Boot embeds; see `spring/Orders.java`.
 #[test]
 #[ignore = "needs the real frameworks: tests/run runs it"]
 fn the_filter_for_spring_keeps_every_promise() {
@@ -220,7 +220,7 @@ fn axum_keeps_every_promise() {
     Api::start(&[], example("axum_app")).keeps_every_promise();
 }
 
-/// Cargo builds the documented file beside the program itself.
+/// Cargo builds the documented file next to the program itself.
 fn example(name: &'static str) -> impl FnOnce(&Path, SocketAddr, SocketAddr) -> Command {
     move |_, address, asked| {
         let program: PathBuf = Path::new(env!("CARGO_BIN_EXE_keybearer")).with_file_name("examples").join(name);

@@ -1,4 +1,4 @@
-//! A stage: Keybearer, an API, and a gateway between the API and the world.
+//! A test setup: Keybearer, an API, and a gateway in front of the API.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use super::home::{Home, documented};
 use super::process::{Process, free_address};
 use super::upstream::Upstream;
 
-/// How a gateway is started with its documented files.
+/// How to start a gateway with its documented files.
 pub struct Gateway {
-    /// Files of `docs/gateways`; they are copied with three ports replaced, and nothing else.
+    /// Files of `docs/gateways`, copied unchanged except for three ports.
     pub files: &'static [&'static str],
-    /// Files of the test's own, for what a packaged installation has around the documented ones.
+    /// Additional files of the test, for what a packaged installation has around the documented ones.
     pub around: &'static [(&'static str, &'static str)],
     pub program: &'static str,
     pub arguments: &'static [&'static str],
-    /// More words for `keybearer serve`.
+    /// Additional arguments for `keybearer serve`.
     pub serve: &'static [&'static str],
-    /// The status that its page tells of when Keybearer is down, and when it is silent.
+    /// The documented statuses while Keybearer is down, and while it is unresponsive.
     pub down: u16,
     pub silent: u16,
-    /// Bytes of cookies that it takes from a client.
+    /// Max bytes of cookies that it accepts from a client.
     pub cookies: usize,
-    /// Whether an `Authorization` that is not for Keybearer reaches the API.
+    /// Whether an `Authorization` that is not meant for Keybearer reaches the API.
     pub leaves_own: bool,
-    /// Words of the documented files that are others here: a second way that the page tells of.
+    /// Replacements in the documented files, for an alternative that the page describes.
     pub instead: &'static [(&'static str, &'static str)],
-    /// Files with documented ports that are made of other documented text.
+    /// Files with documented ports that are derived from other documented text.
     pub made: &'static [Made],
 }
 
-/// A file's name, and what makes its text.
+/// A file's name, and the function that creates its text.
 pub type Made = (&'static str, fn() -> String);
 
 pub struct Stage {
@@ -52,7 +52,7 @@ impl Stage {
         Self::prepared(gateway, |_| {})
     }
 
-    /// With more in its home than files that never change.
+    /// Like `start`, after `prepare` has added files to its home.
     pub fn prepared(gateway: &Gateway, prepare: impl FnOnce(&Home)) -> Self {
         let (home, upstream, address, grpc) = (Home::new(), Upstream::start(), free_address(), free_address());
         prepare(&home);
@@ -85,7 +85,7 @@ impl Stage {
         client::get(self.address, path, lines)
     }
 
-    /// The request is answered with this status, and the API has not seen it.
+    /// Asserts that the request gets this status and does not reach the API.
     pub fn refused(&self, path: &str, lines: &[&str], status: u16) -> Answer {
         let answer = self.get(path, lines);
         assert_eq!(answer.status, status, "{path} {lines:?}\n{}\n{}", answer.head, answer.body);
@@ -93,14 +93,14 @@ impl Stage {
         answer
     }
 
-    /// The request passes; what the API received.
+    /// Asserts that the request passes; returns what the API received.
     pub fn passed(&self, path: &str, lines: &[&str]) -> String {
         let answer = self.get(path, lines);
         assert_eq!(answer.status, 200, "{path} {lines:?}\n{}\n{}", answer.head, answer.body);
         self.upstream.received().pop().unwrap()
     }
 
-    /// What the gateway said so far.
+    /// The gateway's output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.path().join(format!("{}.log", self.address.port()))).unwrap()
     }
@@ -110,8 +110,8 @@ impl Stage {
     }
 }
 
-/// The documented ports, 8000 (the gateway), 8080 and 8081 (Keybearer) and 9000 (the API), as they are
-/// here.
+/// Replaces the documented ports, 8000 (the gateway), 8080 and 8081 (Keybearer) and 9000 (the API), by those
+/// of this test.
 pub fn with_ports(text: &str, ports: &[(&str, SocketAddr)]) -> String {
     // In two steps: a port of ours may hold the digits of a documented one.
     let named = ports.iter().fold(text.to_owned(), |text, (port, _)| text.replace(port, &format!("{{:{port}:}}")));
@@ -120,7 +120,7 @@ pub fn with_ports(text: &str, ports: &[(&str, SocketAddr)]) -> String {
         .fold(named, |text, (port, address)| text.replace(&format!("{{:{port}:}}"), &address.port().to_string()))
 }
 
-/// From `tests/install-gateways`, or the system's.
+/// A program from `tests/install-gateways`, or from the system.
 pub fn installed(program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mine = root.join("target/gateways/bin").join(program);

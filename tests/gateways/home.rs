@@ -1,4 +1,4 @@
-//! A directory with a database of its own, and the program's commands on it.
+//! A directory with its own database, and the program's commands on it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Home {
         self.0.path()
     }
 
-    /// `keybearer …` in this directory, with nothing of the test's own environment.
+    /// `keybearer …` in this directory, without the test's own environment.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keybearer"));
         command.current_dir(self.path()).args(words);
@@ -45,14 +45,14 @@ impl Home {
         command
     }
 
-    /// What a command that succeeds prints.
+    /// Runs a command that must succeed; returns its output.
     pub fn run(&self, words: &[&str]) -> String {
         let output = self.command(words).output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// A new key, with more words for `keys create`.
+    /// A new key, with additional arguments for `keys create`.
     pub fn key(&self, words: &[&str]) -> Key {
         let create = ["keys", "create", "--owner", OWNER, "--name", "test", "--json"];
         let made: serde_json::Value = serde_json::from_str(&self.run(&[&create, words].concat())).unwrap();
@@ -63,7 +63,7 @@ impl Home {
         self.run(&["keys", "revoke", &key.id]);
     }
 
-    /// A file of this directory.
+    /// A file in this directory.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, text).unwrap();

@@ -1,4 +1,4 @@
-//! `X-Auth-Identity`, where the policy asks for it, through each gateway to the API.
+//! `X-Auth-Identity`, if the policy requires it, through each gateway to the API.
 
 use data_encoding::BASE64URL_NOPAD;
 
@@ -7,7 +7,7 @@ use super::gateway::{Gateway, Stage};
 use super::home::{Home, OWNER, documented};
 use super::real::{CADDY, ENVOY, ENVOY_GRPC, HAPROXY, NGINX};
 
-/// The documented policies, of which one asks for it.
+/// The documented policies; one of them requires an identity.
 fn signed(home: &Home) {
     let text = documented("keybearer.toml");
     let asked = "scopes = [\"orders:read\"]";

@@ -1,4 +1,4 @@
-//! Links between pages lead somewhere; the index of `docs/gateways` names every file there, and nothing else.
+//! Links between pages lead to files; the index of `docs/gateways` names every file there, and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn links(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_file_is_linked_and_every_link_has_its_file() {
+fn every_file_is_linked_and_every_link_leads_to_a_file() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gateways");
     let there: BTreeSet<String> =
         std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -48,7 +48,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_link_between_pages_has_its_file_and_its_heading() {
+fn every_link_between_pages_leads_to_an_existing_file_and_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let others = ["ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root.join(name));
     let mut checked = 0;

@@ -1,5 +1,5 @@
-//! The real gateways in front of the real server, with the very files of `docs/gateways`. What needs
-//! no gateway runs in the inner loop; the rest runs under `tests/run`, after `tests/install-gateways`.
+//! The real gateways in front of the real server, with the files of `docs/gateways`. Tests without a
+//! gateway always run; the others run under `tests/run`, after `tests/install-gateways`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Policies and the doors of `/auth`, without any gateway between.
+//! Policies and the routes of `/auth`, without a gateway.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ impl Doors {
 }
 
 #[test]
-fn a_policy_is_chosen_by_the_url_that_the_operator_wrote() {
+fn the_operators_url_chooses_the_policy() {
     let doors = Doors::open();
     let reader = doors.home.key(&["--scope", "orders:read"]);
     let other = doors.home.key(&["--scope", "users:read"]);
@@ -59,7 +59,7 @@ fn a_policy_is_chosen_by_the_url_that_the_operator_wrote() {
 }
 
 #[test]
-fn an_unknown_policy_lets_nobody_pass_and_calls_no_key_bad() {
+fn an_unknown_policy_refuses_everyone_without_reporting_an_invalid_key() {
     let doors = Doors::open();
     let key = doors.home.key(&[]);
     for lines in [vec![], vec![key.bearer()]] {
@@ -73,7 +73,7 @@ fn an_unknown_policy_lets_nobody_pass_and_calls_no_key_bad() {
 }
 
 #[test]
-fn an_anonymous_policy_lets_nobody_pass_as_nobody() {
+fn an_anonymous_policy_passes_callers_without_an_identity() {
     let doors = Doors::open();
     let key = doors.home.key(&[]);
     for url in ["/auth?policy=catalogue", "/auth/nginx?policy=catalogue", "/auth/envoy/catalogue/a"] {
@@ -93,31 +93,31 @@ fn an_anonymous_policy_lets_nobody_pass_as_nobody() {
 }
 
 #[test]
-fn to_nginx_every_refusal_is_401_or_403_with_its_reason() {
+fn nginx_gets_every_refusal_as_401_or_403_with_its_reason() {
     let doors = Doors::open();
     let limited = doors.home.key(&["--rate-limit", "1/60"]);
     assert_eq!(doors.status("/auth/nginx", &limited), 200);
-    let told = |answer: Answer| {
+    let refusal = |answer: Answer| {
         let header = |name| answer.header(name).to_owned();
         (answer.status, header("x-auth-status"), header("x-auth-reason"), header("retry-after").is_empty())
     };
-    let is = |status, told: &str, reason: &str| (status, told.to_owned(), reason.to_owned(), told != "429");
+    let is = |status, refusal: &str, reason: &str| (status, refusal.to_owned(), reason.to_owned(), refusal != "429");
     let bearer = limited.bearer();
-    assert_eq!(told(doors.ask("/auth/nginx", &[])), is(401, "401", "missing_key"));
-    assert_eq!(told(doors.ask("/auth/nginx", &["X-API-Key: x"])), is(401, "401", "invalid_key"));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&bearer])), is(403, "429", "rate_limited"));
-    assert_eq!(told(doors.ask("/auth/nginx?scope=a", &[&bearer])), is(403, "403", "insufficient_scope"));
-    assert_eq!(told(doors.ask("/auth/nginx?token=x", &[])), is(403, "400", "invalid_request"));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&bearer, &bearer])), is(403, "400", "invalid_request"));
-    assert_eq!(told(doors.ask("/auth/nginx?policy=no", &[])), is(403, "500", "unknown_policy"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[])), is(401, "401", "missing_key"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &["X-API-Key: x"])), is(401, "401", "invalid_key"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&bearer])), is(403, "429", "rate_limited"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?scope=a", &[&bearer])), is(403, "403", "insufficient_scope"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?token=x", &[])), is(403, "400", "invalid_request"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&bearer, &bearer])), is(403, "400", "invalid_request"));
+    assert_eq!(refusal(doors.ask("/auth/nginx?policy=no", &[])), is(403, "500", "unknown_policy"));
     let long = format!("X-Long: {}", "x".repeat(20_000));
-    assert_eq!(told(doors.ask("/auth/nginx", &[&long])), is(403, "431", "headers_too_large"));
+    assert_eq!(refusal(doors.ask("/auth/nginx", &[&long])), is(403, "431", "headers_too_large"));
     let challenge = doors.ask("/auth/nginx", &[]);
     assert_eq!(challenge.header("www-authenticate"), "Bearer realm=\"keybearer\"");
 }
 
 #[test]
-fn a_wrong_policy_in_the_settings_file_is_named_before_anything_listens() {
+fn an_invalid_policy_in_the_settings_file_stops_the_start_and_is_named() {
     let home = Home::new();
     let table = [
         ("[policy.a]\nscope = [\"x\"]", "scope"),

@@ -1,4 +1,4 @@
-//! CORS preflights where the policy lets them pass, through each gateway to the API.
+//! CORS preflights that the policy allows, through each gateway to the API.
 
 use super::apache::{OAUTH2, OPENIDC};
 use super::client::{self, Answer};
@@ -9,7 +9,7 @@ use super::real::{CADDY, ENVOY, ENVOY_GRPC, HAPROXY, NGINX};
 const IDENTITY: [&str; 5] = ["X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"];
 const ASKS: [&str; 2] = ["Origin: https://app.example.com", "Access-Control-Request-Method: DELETE"];
 
-/// The documented policies, of which one has the documented line.
+/// The documented policies, one with the documented `preflight` line.
 fn with_preflight(home: &Home) {
     let text = documented("keybearer.toml");
     let line = "# preflight = true";
@@ -106,7 +106,7 @@ fn envoy_over_grpc_lets_preflights_pass() {
     lets_preflights_pass(ENVOY_GRPC, &["--config", "preflight.toml", "--grpc-listen", "{grpc}"]);
 }
 
-/// Apache is not asked for by a policy: its files have the other value in a comment.
+/// Apache is not configured by a policy: its files have the other value in a comment.
 const UNCOMMENTED: [(&str, &str); 2] = [("Define preflight false", ""), ("#   Define preflight ", "Define preflight ")];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Programs that a test starts, and ends: Keybearer and the gateways.
+//! Processes that a test starts and stops: Keybearer and the gateways.
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -10,7 +10,7 @@ use super::home::{Home, documented};
 pub struct Process(Child);
 
 impl Process {
-    /// Starts it, with its output in `output.log` of its home, and waits until it listens.
+    /// Starts it, with its output in `output.log` of its home, and waits until it accepts connections.
     pub fn start(mut command: Command, home: &Home, address: SocketAddr) -> Self {
         let name = format!("{}.log", address.port());
         let log = File::create(home.path().join(&name)).unwrap();
@@ -29,7 +29,7 @@ impl Process {
         process
     }
 
-    /// `keybearer serve` with the documented policies, and more words; `{machine}` is this machine's
+    /// `keybearer serve` with the documented policies and additional arguments; `{machine}` is this machine's
     /// own address.
     pub fn keybearer(home: &Home, more: &[&str]) -> (Self, SocketAddr) {
         home.write("keybearer.toml", &documented("keybearer.toml"));
@@ -39,7 +39,7 @@ impl Process {
         (Self::start(command, home, address), address)
     }
 
-    /// What happens while it holds its connections and says nothing.
+    /// Runs `during` while the process is stopped: it keeps its connections and sends nothing.
     pub fn paused<T>(&self, during: impl Fn() -> T) -> T {
         for _ in 0..5 {
             self.signal("STOP");
@@ -49,12 +49,12 @@ impl Process {
                 assert!(Instant::now() < patience, "it does not stop");
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let told = during();
+            let result = during();
             // Whoever stops and continues the whole group of the test's processes has continued it too.
             let held = self.is_paused();
             self.signal("CONT");
             if held {
-                return told;
+                return result;
             }
         }
         panic!("it is continued by somebody else");
@@ -74,7 +74,7 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// As a power cut.
+    /// Kills the process, as a power failure would.
     pub fn kill(&mut self) {
         let _ = self.0.kill(); // it may have ended
         let _ = self.0.wait();
@@ -87,12 +87,12 @@ impl Drop for Process {
     }
 }
 
-/// An address that nobody listens on at this moment.
+/// An address on which nothing listens at this moment.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// What this machine calls itself towards others; loopback where there are none. Nothing is sent.
+/// This machine's address in its network; loopback if it has none. Nothing is sent.
 fn machine() -> IpAddr {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     let towards_others = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr());

@@ -1,4 +1,4 @@
-//! What every gateway must keep, whatever it is.
+//! The promises that every gateway must keep.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub fn keep(stage: &mut Stage) {
     none_and_bad_are_challenged(stage);
     a_missing_scope_is_forbidden(stage, &reader, &narrow);
     nobody_passes_only_where_the_policy_says_so(stage);
-    a_limited_key_is_told_to_wait(stage);
+    a_limited_key_gets_retry_after(stage);
     no_client_makes_its_own_identity(stage, &reader);
     no_query_or_header_changes_the_policy(stage, &narrow);
     no_header_moves_a_client(stage);
@@ -72,7 +72,7 @@ fn nobody_passes_only_where_the_policy_says_so(stage: &Stage) {
     stage.refused("/catalogue/1", &["X-API-Key: kb_wrong"], 401);
 }
 
-fn a_limited_key_is_told_to_wait(stage: &Stage) {
+fn a_limited_key_gets_retry_after(stage: &Stage) {
     let limited = stage.home.key(&["--rate-limit", "2/60"]);
     for _ in 0..2 {
         stage.passed("/else", &[&limited.bearer()]);
@@ -83,7 +83,7 @@ fn a_limited_key_is_told_to_wait(stage: &Stage) {
     assert!(answer.body.contains("rate_limited"), "{}", answer.body);
 }
 
-/// What a client may say of itself, in all spellings.
+/// The identity headers that a client may forge, in all spellings.
 pub fn forged_lines() -> Vec<String> {
     let mut forged = Vec::new();
     for name in IDENTITY {
@@ -214,12 +214,12 @@ fn an_applications_own_credential_changes_nothing(stage: &Stage, reader: &Key) {
         let passed_on = client::fields(&received, "Authorization").concat();
         assert_eq!(passed_on, if stage.leaves_own { own.split_once(':').unwrap().1.trim() } else { "" }, "{received}");
     }
-    // A key sent otherwise is refused, and the client is told how to send it.
+    // A key sent otherwise is refused, and the response says how to send it.
     let answer = stage.refused("/orders/1", &[&format!("Authorization: token {}", reader.text)], 401);
     assert!(answer.header("WWW-Authenticate").contains("Send it as Authorization: Bearer <key>"), "{}", answer.head);
 }
 
-/// As many as a browser may have; Keybearer is not sent them.
+/// As many cookies as a browser may have; Keybearer does not get them.
 fn cookies_count_for_nothing(stage: &Stage, reader: &Key) {
     let cookies = format!("Cookie: a={}", "x".repeat(stage.cookies / 3));
     let received = stage.passed("/orders/1", &[&reader.bearer(), &cookies, &cookies, &cookies]);
@@ -245,8 +245,8 @@ fn no_method_and_no_body_gains_anything(stage: &Stage, reader: &Key) {
     }
 }
 
-/// Check and API must agree on the path: whatever the API gets, read as liberally as some API
-/// would, is nothing that this client may not have.
+/// The check and the API must agree on the path: even if an API reads it liberally, the path that reaches
+/// it must be one that this client may request.
 fn no_spelling_of_a_path_reaches_what_it_may_not(stage: &Stage, narrow: &Key) {
     let spellings = [
         "/orders",
@@ -300,7 +300,7 @@ fn no_spelling_of_a_path_reaches_what_it_may_not(stage: &Stage, narrow: &Key) {
     }
 }
 
-/// Decoded once, `\` as `/`, dot segments resolved, repeated slashes as one.
+/// The path decoded once, `\` as `/`, dot segments resolved, repeated slashes as one.
 fn plain_path(target: &str) -> String {
     let path = target.split(['?', '#']).next().unwrap().replace('+', "%2b");
     let decoded = form_urlencoded::parse(path.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default();
@@ -325,7 +325,7 @@ fn a_revoked_key_is_refused_at_the_next_request(stage: &Stage) {
     }
 }
 
-/// The database is not in its place: whoever asks is told to come again.
+/// The database has been moved away: every caller must retry later.
 fn while_keybearer_cannot_tell_nothing_passes_and_no_key_is_bad(stage: &Stage, reader: &Key) {
     let (here, elsewhere) = (stage.home.path().join("keybearer.db"), stage.home.path().join("elsewhere"));
     std::fs::rename(&here, &elsewhere).unwrap();
@@ -341,7 +341,7 @@ fn while_keybearer_cannot_tell_nothing_passes_and_no_key_is_bad(stage: &Stage, r
     stage.upstream.received();
 }
 
-/// A server that accepts and says nothing is no better than none.
+/// An unresponsive server must be treated like one that is down.
 fn while_keybearer_is_silent_nothing_passes(stage: &Stage, reader: &Key) {
     for (path, lines) in [("/orders/1", vec![reader.bearer()]), ("/catalogue/1", vec![])] {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -360,7 +360,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Fail closed: no answer is no permission, for nobody as for anybody.
+/// Fail closed: without a response from Keybearer nobody passes.
 fn without_keybearer_nothing_passes(stage: &mut Stage, reader: &Key) {
     stage.stop_keybearer();
     for (path, lines) in [("/orders/1", vec![reader.bearer()]), ("/else", vec![]), ("/catalogue/1", vec![])] {

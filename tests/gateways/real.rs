@@ -1,4 +1,4 @@
-//! The gateways that are installed, each with its documented files.
+//! The installed gateways, each with its documented files.
 
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,7 @@ fn envoy_over_grpc_keeps_every_promise() {
     promises::keep(&mut stage);
 }
 
-/// Envoy's own default: the lines of a doubled header come joined.
+/// Envoy's default: it joins the lines of a repeated header.
 #[test]
 #[ignore = "needs the real gateways: tests/run runs it"]
 fn envoy_over_grpc_keeps_every_promise_with_joined_headers() {
@@ -133,7 +133,7 @@ fn envoy_over_grpc_keeps_every_promise_with_joined_headers() {
     });
 }
 
-/// The short way of the project's README, in a server of its own; its API listens at 3000.
+/// The short configuration of the project's README, in its own server; its API listens on 3000.
 fn readme() -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let block =
@@ -143,7 +143,7 @@ fn readme() -> String {
 
 #[test]
 #[ignore = "needs the real gateways: tests/run runs it"]
-fn nginx_with_the_lines_of_the_readme_passes_no_forged_identity() {
+fn nginx_as_configured_in_the_readme_passes_no_forged_identity() {
     let stage = Stage::start(&Gateway { files: &[], made: &[("nginx.conf", readme)], ..NGINX });
     let key = stage.home.key(&["--scope", "orders:read"]);
     let bearer = key.bearer();
@@ -163,10 +163,10 @@ fn nginx_with_the_lines_of_the_readme_passes_no_forged_identity() {
     stage.passed("/orders/1", &[&bearer, &cookies, &cookies, &cookies]);
 }
 
-/// Those gateways that send all of a client's fields; the others drop what is beyond their own limits.
+/// The gateways that forward all of a client's fields; the others drop fields beyond their own limits.
 #[test]
 #[ignore = "needs the real gateways: tests/run runs it"]
-fn more_header_fields_than_keybearer_takes_are_431_with_the_reason() {
+fn too_many_header_fields_get_431_with_the_reason() {
     for gateway in [NGINX, CADDY] {
         let stage = Stage::start(&gateway);
         let bearer = stage.home.key(&["--scope", "orders:read"]).bearer();

@@ -1,4 +1,4 @@
-//! Every documented recipe, read as text: none lets a client's own identity through, and none sends Keybearer
+//! Every documented recipe, read as text: none forwards a client's forged identity, and none sends Keybearer
 //! a client's cookies.
 
 use std::collections::BTreeSet;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::home::documented;
 
 const IDENTITY: [&str; 5] = ["X-Auth-Key-Id", "X-Auth-Owner", "X-Auth-Owner-Id", "X-Auth-Scopes", "X-Auth-Identity"];
-/// What a block of text that asks Keybearer about a request has in it.
+/// The words that mark a block of text as one that sends requests to Keybearer.
 const ASKS: [&str; 6] = ["/auth?", "/auth/", "auth_request ", "forward_auth", "forwardAuth", "ext_authz"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// README.md and every page below docs.
+/// README.md and every page under docs.
 pub fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = vec![root().join("README.md")];
     let mut folders = vec![root().join("docs")];
@@ -37,7 +37,7 @@ pub fn blocks(page: &str) -> Vec<(&str, &str)> {
     fenced.filter_map(|block| block.split_once('\n')).map(|(language, text)| (language.trim(), text)).collect()
 }
 
-/// The files of each gateway and framework: what a row of the index links beside its page.
+/// The files of each gateway and framework: those linked next to its page in the index.
 fn recipes() -> Vec<(String, String)> {
     let index = documented("README.md");
     let cells = index.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|'));
@@ -92,7 +92,7 @@ fn every_recipe_sets_or_clears_every_identity_header() {
     assert!(found.contains(Path::new("README.md")), "{found:?}");
 }
 
-/// Which of the mixtures of `-` and `_` are not our own name.
+/// All mixtures of `-` and `_` except our own name.
 fn other_spellings(name: &str) -> Vec<String> {
     let mut spellings = vec![String::new()];
     for (number, part) in name.split('-').enumerate() {
@@ -105,7 +105,7 @@ fn other_spellings(name: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_replayed_files_take_every_other_spelling_off() {
+fn the_replayed_files_remove_every_other_spelling() {
     for (file, parts) in [("traefik.yaml", 1), ("apisix.yaml", 3)] {
         let text = documented(file);
         let mut words =
@@ -119,7 +119,7 @@ fn the_replayed_files_take_every_other_spelling_off() {
 }
 
 #[test]
-fn no_recipe_sends_a_clients_cookies() {
+fn no_recipe_forwards_a_clients_cookies() {
     // A gateway that sends all fields leaves this one out; the others list what they send.
     for (files, rule) in [
         ("keybearer-question.conf", "proxy_set_header Cookie \"\";"),

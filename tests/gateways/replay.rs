@@ -1,10 +1,10 @@
-//! Gateways that are not installed: their documented requests, as they would send them.
+//! Gateways that are not installed: replays the requests that they are documented to send.
 
 use super::client::{Answer, request};
 use super::home::{Home, Key, OWNER, documented};
 use super::process::Process;
 
-/// What Traefik's ForwardAuth sends: the client's fields less hop-by-hop ones, and its own
+/// What Traefik's ForwardAuth sends: the client's fields without hop-by-hop ones, and its own
 /// `X-Forwarded-…`; GET, or with `preserveRequestMethod` the client's method; never a body.
 fn traefik<'a>(key: &'a str, client: &'a [&'a str]) -> Vec<&'a str> {
     let own = [
@@ -28,7 +28,7 @@ fn apisix(key: &str) -> Vec<&str> {
     ]
 }
 
-/// The URL that asks for this policy, as the file has it, without the server.
+/// The URL in the file that requests this policy, without the server.
 fn question(file: &str) -> String {
     let text = documented(file);
     let url = text.split('"').find(|word| word.starts_with("http://") && word.ends_with("policy=orders-read")).unwrap();
@@ -57,7 +57,7 @@ fn the_replayed_files_send_the_credential_and_copy_every_identity_header() {
 }
 
 #[test]
-fn what_traefik_and_apisix_ask_is_answered_as_they_understand_it() {
+fn traefik_and_apisix_get_responses_that_they_understand() {
     let home = Home::new();
     let (_keybearer, address) = Process::keybearer(&home, &[]);
     let asks = |method: &str, lines: &[&str]| request(address, method, &question("traefik.yaml"), lines, "");

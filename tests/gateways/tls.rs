@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own, made by openssl.
+//! A certificate authority for one test, created by openssl.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

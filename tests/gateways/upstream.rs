@@ -1,4 +1,4 @@
-//! The API behind a gateway: answers with the head of the request that it received.
+//! The API behind a gateway: responds with the head of the request that it received.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -33,7 +33,7 @@ impl Upstream {
     }
 }
 
-/// One request a connection; its body is left unread.
+/// Accepts one request per connection; its body is left unread.
 fn serve(mut stream: &TcpStream, seen: &Mutex<Vec<String>>) {
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut head = String::new();

@@ -1,4 +1,4 @@
-//! Where a client is: what trusted proxies say of it, and what follows when nobody can read that.
+//! The client's address: what trusted proxies say about it, and what happens if it cannot be read.
 
 use keybearer::testing::{Networks, Role};
 use reqwest::header::HeaderValue;
@@ -9,7 +9,7 @@ use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, Process, Server};
 const CURRENT: &str = "/api/v1/keys/current";
 const FORWARDED: &str = "x-forwarded-for";
 
-/// Ways to write no address, or none that counts.
+/// Values that are not an address, or not one that counts.
 const UNREADABLE: [&[u8]; 12] = [
     b"",
     b",",
@@ -25,7 +25,7 @@ const UNREADABLE: [&[u8]; 12] = [
     b"\"127.0.0.1",
 ];
 
-/// Behind a proxy on this machine.
+/// A server behind a proxy on this machine.
 fn start() -> Server {
     Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1/32"]).unwrap())
 }
@@ -59,7 +59,7 @@ async fn an_unreadable_forwarded_address_is_in_no_range() {
 }
 
 #[tokio::test]
-async fn a_managing_key_bound_to_an_address_creates_no_key_from_an_unknown_one() {
+async fn a_managing_key_bound_to_addresses_creates_no_key_from_an_unknown_address() {
     let server = start();
     server.user(ADMIN, Role::Admin).await;
     let home = || Networks::parse(["127.0.0.0/8"]).unwrap();
@@ -84,7 +84,7 @@ async fn a_managing_key_bound_to_an_address_creates_no_key_from_an_unknown_one()
 }
 
 #[tokio::test]
-async fn every_way_in_which_proxies_write_an_address_is_read() {
+async fn every_address_format_that_proxies_write_is_read() {
     let server = start();
     let ranges = Networks::parse(["203.0.113.7", "2001:db8::7", "fe80::7"]).unwrap();
     let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.allowed_ips = ranges).await;
@@ -108,7 +108,7 @@ async fn every_way_in_which_proxies_write_an_address_is_read() {
 }
 
 #[tokio::test]
-async fn clients_of_unknown_address_share_a_bucket_of_their_own() {
+async fn clients_with_unknown_addresses_share_one_bucket() {
     let server = start();
     let stranger = server.anon();
     let mut held_back = 0;
@@ -124,7 +124,7 @@ async fn clients_of_unknown_address_share_a_bucket_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_log_in_from_an_unknown_address_is_counted_and_logged_as_that() {
+async fn a_sign_in_from_an_unknown_address_is_counted_and_logged_as_unknown() {
     let server = start();
     let admin = server.admin().await;
     server.user(MEMBER, Role::Member).await;
@@ -145,7 +145,7 @@ async fn a_log_in_from_an_unknown_address_is_counted_and_logged_as_that() {
 }
 
 #[tokio::test]
-async fn the_request_log_and_the_last_use_say_that_an_address_is_unknown() {
+async fn the_request_log_and_the_last_use_show_an_unknown_address() {
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "one");
@@ -164,7 +164,7 @@ async fn the_request_log_and_the_last_use_say_that_an_address_is_unknown() {
 }
 
 #[tokio::test]
-async fn ranges_of_mapped_addresses_match_the_ipv4_addresses_that_they_stand_for() {
+async fn ranges_of_mapped_addresses_match_the_corresponding_ipv4_addresses() {
     let home = Home::new();
     home.add_admin();
     let create = |range| {

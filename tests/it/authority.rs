@@ -1,5 +1,5 @@
-//! What a caller may do is judged again inside the act: a body may be held back, a password takes time
-//! to hash, and what was taken away meanwhile is taken away.
+//! The caller's permissions are checked again inside the transaction: a body may be delayed, a password
+//! takes time to hash, and permissions lost meanwhile must be refused.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 /// A path and the fields of its form.
 type Form = (String, Vec<(&'static str, String)>);
 
-/// A request of which the server has everything but the last byte.
+/// A request of which the server has received everything except the last byte.
 struct HeldBack {
     socket: TcpStream,
     last: u8,
@@ -47,7 +47,7 @@ fn location(answer: &raw::Raw) -> &str {
     line.unwrap_or_default()
 }
 
-/// How many lines of the audit log this actor has.
+/// The number of events with this actor in the audit log.
 fn acts_of(server: &Server, actor: UserId) -> i64 {
     acts_with_id(server, actor.as_bytes())
 }
@@ -57,7 +57,7 @@ fn acts_with_id(server: &Server, actor: &[u8; 16]) -> i64 {
     server.home.sqlite().query_row(sql, [actor], |row| row.get(0)).unwrap()
 }
 
-/// What an admin can do at the dashboard, to a member and the member's key.
+/// What an admin can do on the dashboard to a member and the member's key.
 fn dashboard_acts(member: UserId, key: &str, session: &str) -> Vec<Form> {
     let field = |name, value: &str| (name, value.to_owned());
     let mine = || field("current_password", PASSWORD);
@@ -83,13 +83,13 @@ fn dashboard_acts(member: UserId, key: &str, session: &str) -> Vec<Form> {
     ]
 }
 
-/// What takes a person's access away, each in the way that a person would.
-const ENDS: [&str; 6] = ["log-out", "password change", "ended by an admin", "deactivation", "demotion", "removal"];
+/// Ways to take away a person's access, each as a person would do it.
+const ENDS: [&str; 6] = ["sign-out", "password change", "ended by an admin", "deactivation", "demotion", "removal"];
 
 async fn end(how: &str, server: &Server, person: &Client, id: UserId) {
     let (auth, operator) = (&server.site.auth, Asking::operator());
     match how {
-        "log-out" => assert_eq!(person.form("/logout", &[]).await.status, 303),
+        "sign-out" => assert_eq!(person.form("/logout", &[]).await.status, 303),
         "password change" => {
             let fields = [("current_password", PASSWORD), ("new_password", OTHER)];
             assert_eq!(person.form("/account/password", &fields).await.status, 303);
@@ -114,14 +114,14 @@ fn session_of(server: &Server, user: UserId) -> String {
     SessionId::from_bytes(id).to_string()
 }
 
-/// Whether the server has judged this user's session since the clock was moved on: that is when it notes it.
+/// Whether the server has checked this user's session since the clock was advanced, which is when it records it.
 fn was_judged(server: &Server, user: UserId) -> bool {
     let sql = "SELECT last_seen_at = ?2 FROM sessions WHERE user_id = ?1";
     let now = server.clock.now().millis();
     server.home.sqlite().query_row(sql, (user.as_bytes(), now), |row| row.get(0)).unwrap()
 }
 
-/// An admin with a session, what an admin can do, and the token of their forms.
+/// A signed-in admin, the admin's possible actions, and the token of their forms.
 async fn eve(server: &Server, victim: UserId, key: &str) -> (Client, UserId, Vec<Form>) {
     let person = server.person(EVE, Role::Admin).await;
     let id = server.user(EVE, Role::Admin).await.id;
@@ -136,7 +136,7 @@ fn is_on_oneself(path: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_form_whose_body_was_held_back_does_nothing_for_somebody_whose_access_has_ended() {
+async fn a_form_with_a_delayed_body_has_no_effect_once_the_users_access_has_ended() {
     for how in ENDS {
         let server = Server::start();
         server.user(ADMIN, Role::Admin).await;
@@ -177,8 +177,8 @@ async fn a_form_whose_body_was_held_back_does_nothing_for_somebody_whose_access_
     }
 }
 
-/// Holds the database's write lock, takes something away under it, lets the requests come as far as they
-/// can without that lock, and commits. So the requests were judged before, and act after.
+/// Holds the database's write lock, removes a permission under it, lets the requests proceed as far as they
+/// can without that lock, and commits. So the requests are checked before the change, and write after it.
 async fn taken_away_under_them(
     server: &Server,
     sql: &str,
@@ -198,9 +198,9 @@ async fn taken_away_under_them(
 }
 
 #[tokio::test]
-async fn a_session_that_ends_while_its_act_waits_for_the_writer_acts_no_more() {
+async fn a_session_that_ends_while_its_change_waits_for_the_writer_has_no_effect() {
     for (how, sql) in [
-        ("log-out", "DELETE FROM sessions"),
+        ("sign-out", "DELETE FROM sessions"),
         ("deactivation", "UPDATE users SET active = 0 WHERE email = 'eve@example.com'"),
         ("demotion", "UPDATE users SET role = 'member' WHERE email = 'eve@example.com'"),
     ] {
@@ -237,7 +237,7 @@ fn key_acts(member: UserId, key: &str) -> Vec<(&'static str, String, Value)> {
 
 const MANAGING: [&str; 4] = ["keybearer:keys", "keybearer:users", "keybearer:verify", "*"];
 
-/// What takes a key's power away, with the answer that follows; `ID` is the key's.
+/// Ways to reduce a key's permissions, with the expected response; `ID` is the key's.
 const LOSSES: [(&str, &str, (u16, &str)); 7] = [
     ("revocation", "DELETE FROM keys WHERE id = ID", (401, "invalid_key")),
     ("disabling", "UPDATE keys SET enabled = 0 WHERE id = ID", (401, "invalid_key")),
@@ -253,7 +253,7 @@ fn blob(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_whose_power_is_taken_away_while_its_act_waits_for_the_writer_acts_no_more() {
+async fn a_key_that_loses_its_scopes_while_its_change_waits_for_the_writer_has_no_effect() {
     for (how, sql, expected) in LOSSES {
         let server = Server::start();
         server.user(ADMIN, Role::Admin).await;
@@ -286,7 +286,7 @@ async fn a_key_whose_power_is_taken_away_while_its_act_waits_for_the_writer_acts
 }
 
 #[tokio::test]
-async fn a_request_whose_body_was_held_back_does_nothing_for_a_key_whose_power_has_ended() {
+async fn a_request_with_a_delayed_body_has_no_effect_once_its_key_has_lost_its_scopes() {
     let server = Arc::new(Server::start());
     let admin = server.user(ADMIN, Role::Admin).await.id;
     let member = server.user(MEMBER, Role::Member).await.id;
@@ -331,7 +331,7 @@ async fn a_request_whose_body_was_held_back_does_nothing_for_a_key_whose_power_h
 }
 
 #[tokio::test]
-async fn a_log_in_whose_password_was_replaced_while_it_was_hashed_opens_nothing() {
+async fn a_sign_in_fails_if_the_password_changes_while_it_is_hashed() {
     for (what, change) in [("password", "password_hash = 'another'"), ("state", "active = 0")] {
         let server = Server::start();
         server.user(MEMBER, Role::Member).await;

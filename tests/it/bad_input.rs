@@ -1,4 +1,4 @@
-//! Input that nobody should send: each gets its answer, nothing panics, nothing typed is lost.
+//! Invalid input: each kind gets its response, nothing panics, and nothing typed is lost.
 
 use crate::harness::{Client, Server};
 
@@ -60,7 +60,7 @@ async fn json_is_read_strictly() {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_64_kibibytes_announced_or_not() {
+async fn a_body_must_not_exceed_64_kibibytes_with_or_without_content_length() {
     let server = Server::start();
     let verifier = verifier(&server).await;
     let body = |length: usize| format!("{{\"key\":\"{}\"}}", "x".repeat(length - 10));
@@ -75,7 +75,7 @@ async fn a_body_has_at_most_64_kibibytes_announced_or_not() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken_for_json() {
+async fn only_the_json_content_type_is_accepted_as_json() {
     let server = Server::start();
     let verifier = verifier(&server).await;
     for (kind, status) in [
@@ -103,7 +103,7 @@ async fn only_json_is_taken_for_json() {
 }
 
 #[tokio::test]
-async fn who_asks_is_decided_before_what_is_asked() {
+async fn the_caller_is_checked_before_the_body() {
     let server = Server::start();
     for body in ["", "{", "{\"key\":\"x\"}"] {
         assert_eq!(server.anon().json(VERIFY, body).await.problem(), (401, "missing_key".into()));
@@ -112,7 +112,7 @@ async fn who_asks_is_decided_before_what_is_asked() {
 }
 
 #[tokio::test]
-async fn a_refused_form_keeps_what_was_typed_and_names_the_field() {
+async fn a_refused_form_keeps_the_input_and_names_the_field() {
     let server = Server::start();
     let member = server.member().await;
     let many: String = (0..51).map(|number| format!("scope:{number} ")).collect();
@@ -154,7 +154,7 @@ async fn a_refused_form_keeps_what_was_typed_and_names_the_field() {
 }
 
 #[tokio::test]
-async fn dates_that_never_were_or_are_too_far_are_refused() {
+async fn impossible_dates_and_dates_too_far_ahead_are_refused() {
     let server = Server::start();
     let member = server.member().await;
     for day in [
@@ -179,7 +179,7 @@ async fn dates_that_never_were_or_are_too_far_are_refused() {
 }
 
 #[tokio::test]
-async fn hostile_names_are_kept_as_text_and_shown_as_text() {
+async fn hostile_names_are_stored_and_shown_as_text() {
     let server = Server::start();
     let member = server.member().await;
     let names = [
@@ -210,7 +210,7 @@ async fn hostile_names_are_kept_as_text_and_shown_as_text() {
 }
 
 #[tokio::test]
-async fn unknown_and_doubled_parameters_do_no_harm() {
+async fn unknown_and_duplicate_parameters_are_harmless() {
     let server = Server::start();
     let admin = server.admin().await;
     for path in [
@@ -238,7 +238,7 @@ async fn unknown_and_doubled_parameters_do_no_harm() {
 }
 
 #[tokio::test]
-async fn addresses_and_headers_have_their_limits() {
+async fn urls_and_headers_have_limits() {
     let server = Server::start();
     let anon = server.anon();
     let long = |length: usize| format!("/api/{}", "x".repeat(length));
@@ -253,7 +253,7 @@ async fn addresses_and_headers_have_their_limits() {
 }
 
 #[tokio::test]
-async fn a_member_holds_at_most_a_thousand_keys() {
+async fn a_member_must_not_exceed_a_thousand_keys() {
     let server = Server::start();
     let member = server.member().await;
     let owner = *server.user(crate::harness::MEMBER, keybearer::testing::Role::Member).await.id.as_bytes();

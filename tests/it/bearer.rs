@@ -1,4 +1,4 @@
-//! How a key is presented, and what the bearer of a bad one learns: nothing.
+//! How a key is presented, and that the bearer of a bad one learns nothing about it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::harness::{Server, raw};
 const CURRENT: &str = "/api/v1/keys/current";
 
 #[tokio::test]
-async fn a_live_key_opens_in_either_header_and_any_case_of_the_scheme() {
+async fn a_live_key_is_accepted_in_either_header_and_any_case_of_the_scheme() {
     let server = Server::start();
     let (id, key) = server.key(&[]).await;
     let anon = server.anon();
@@ -44,7 +44,7 @@ async fn without_a_credential_the_challenge_has_no_error() {
 }
 
 #[tokio::test]
-async fn unknown_malformed_expired_disabled_revoked_and_deactivated_answer_the_same_bytes() {
+async fn unknown_malformed_expired_disabled_revoked_and_deactivated_get_the_same_bytes() {
     let server = Server::start();
     let admin = server.admin().await;
     let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
@@ -71,7 +71,7 @@ async fn unknown_malformed_expired_disabled_revoked_and_deactivated_answer_the_s
 }
 
 #[tokio::test]
-async fn near_keys_are_refused() {
+async fn almost_identical_keys_are_refused() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let mut near: Vec<String> = (1..key.len()).flat_map(|cut| [key[..cut].to_owned(), key[cut..].to_owned()]).collect();
@@ -86,7 +86,7 @@ async fn near_keys_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_stored_of_a_key_does_not_open() {
+async fn nothing_stored_about_a_key_is_accepted_as_the_key() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -108,7 +108,7 @@ async fn what_is_stored_of_a_key_does_not_open() {
 }
 
 #[tokio::test]
-async fn a_cookie_opens_no_api_and_a_key_no_dashboard() {
+async fn the_api_accepts_no_cookie_and_the_dashboard_no_key() {
     let server = Server::start();
     let member = server.member().await;
     let (_, key) = member.make_key("mine").await;
@@ -124,7 +124,7 @@ async fn a_cookie_opens_no_api_and_a_key_no_dashboard() {
 }
 
 #[tokio::test]
-async fn a_key_in_a_url_opens_nothing() {
+async fn a_key_in_a_url_is_not_accepted() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     for query in ["access_token", "token", "key", "api_key", "apikey", "x-api-key", "authorization"] {
@@ -167,7 +167,7 @@ async fn two_credentials_in_one_request_are_refused() {
 }
 
 #[tokio::test]
-async fn an_applications_own_authorization_beside_a_key_is_no_second_key() {
+async fn an_authorization_header_of_the_application_is_not_a_second_key() {
     let server = Server::start();
     let (id, key) = server.key(&[]).await;
     let ask = |path: &str, lines: &[String]| {
@@ -204,7 +204,7 @@ async fn an_applications_own_authorization_beside_a_key_is_no_second_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_sent_otherwise_is_refused_with_the_right_way_whether_or_not_it_is_live() {
+async fn a_key_sent_in_another_way_is_refused_with_instructions_whether_or_not_it_is_live() {
     let policies = Policies::parse([("open".to_owned(), Policy::parse([], true).unwrap())]).unwrap();
     let server = Server::with(|settings| settings.policies = policies);
     let (_, live) = server.key(&[]).await;
@@ -259,7 +259,7 @@ async fn a_key_that_is_sent_otherwise_is_refused_with_the_right_way_whether_or_n
 }
 
 #[tokio::test]
-async fn whatever_bytes_the_headers_hold_the_answer_is_a_documented_one() {
+async fn any_bytes_in_the_headers_get_a_documented_response() {
     let policies = Policies::parse([("open".to_owned(), Policy::parse([], true).unwrap())]).unwrap();
     let server = Server::with(|settings| settings.policies = policies);
     let mut runner = TestRunner::new(proptest::test_runner::Config { cases: 400, ..Default::default() });
@@ -325,7 +325,7 @@ async fn malformed_oversized_and_non_text_headers_are_invalid_keys() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_refused_from_its_very_second() {
+async fn a_key_is_refused_from_the_second_in_which_it_expires() {
     let server = Server::start();
     let end = server.site.auth.now().plus(Duration::from_secs(60));
     let (_, key) = server.key_of("grace@example.com", &[], |new| new.settings.expires_at = Some(end)).await;
@@ -338,7 +338,7 @@ async fn an_expired_key_is_refused_from_its_very_second() {
 }
 
 #[tokio::test]
-async fn a_key_with_ranges_opens_from_them_alone() {
+async fn a_key_with_ranges_is_accepted_only_from_those_ranges() {
     let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap());
     let ranges = Networks::parse(["203.0.113.0/24", "2001:db8::/32"]).unwrap();
     let (_, key) = server.key_of("grace@example.com", &[], |new| new.settings.allowed_ips = ranges).await;
@@ -367,7 +367,7 @@ async fn a_key_with_ranges_opens_from_them_alone() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_named_with_its_challenge() {
+async fn the_challenge_names_the_missing_scope() {
     let server = Server::start();
     let (_, key) = server.key(&["orders:*", "stock:read"]).await;
     let bearer = server.bearer(&key);
@@ -397,7 +397,7 @@ async fn a_missing_scope_is_named_with_its_challenge() {
 }
 
 #[tokio::test]
-async fn an_allowed_request_carries_every_identity_header_once_and_not_the_clients() {
+async fn an_allowed_request_has_every_identity_header_once_and_none_from_the_client() {
     let server = Server::start();
     let (id, key) = server.key(&["orders:read"]).await;
     let owner = server.user("grace@example.com", keybearer::testing::Role::Member).await.id.to_string();
@@ -417,7 +417,7 @@ async fn an_allowed_request_carries_every_identity_header_once_and_not_the_clien
 }
 
 #[tokio::test]
-async fn keys_of_every_configured_prefix_open() {
+async fn keys_with_any_configured_prefix_are_accepted() {
     let server = Server::start();
     let prefix = keybearer::testing::KeyPrefix::parse("acme_live").unwrap();
     let (_, key) = server.key_of("grace@example.com", &[], |new| new.prefix = Some(prefix)).await;

@@ -1,4 +1,4 @@
-//! A key's own bounds also bound what it creates, changes and rotates: expiry, address ranges, rate
+//! A key's own bounds also limit the keys that it creates, changes and rotates: expiry, address ranges, rate
 //! limit, prefix.
 
 use std::time::Duration;
@@ -15,13 +15,13 @@ async fn ask(client: &Client, method: &str, path: &str, body: Value) -> Answer {
     client.send(client.request(method, path).header("content-type", "application/json").body(body.to_string())).await
 }
 
-/// 403, and the field at fault.
+/// Asserts 403; returns the field at fault.
 fn refused(answer: &Answer) -> Option<String> {
     assert_eq!(answer.problem(), (403, "forbidden".to_owned()), "{answer:?}");
     answer.json()["field"].as_str().map(str::to_owned)
 }
 
-/// A managing key that ends in a minute, is bound to this machine and limited to 100 requests a minute.
+/// A managing key that expires in a minute, is bound to this machine and limited to 100 requests per minute.
 async fn bounded(server: &Server) -> (String, Client) {
     server.user(ADMIN, Role::Admin).await;
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
@@ -35,7 +35,7 @@ async fn bounded(server: &Server) -> (String, Client) {
 }
 
 #[tokio::test]
-async fn a_new_key_has_the_bounds_of_the_key_that_made_it() {
+async fn a_new_key_has_the_bounds_of_the_key_that_created_it() {
     let server = Server::start();
     let (_, manager) = bounded(&server).await;
     for body in
@@ -56,7 +56,7 @@ async fn a_new_key_has_the_bounds_of_the_key_that_made_it() {
 }
 
 #[tokio::test]
-async fn a_wider_bound_is_refused_and_named() {
+async fn a_wider_bound_is_refused_and_the_field_is_named() {
     let server = Server::start();
     let (_, manager) = bounded(&server).await;
     for (field, value) in [
@@ -78,7 +78,7 @@ async fn a_wider_bound_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn a_change_of_another_key_gives_it_no_more_than_the_changing_key_has() {
+async fn a_key_cannot_give_another_key_more_than_it_has() {
     let server = Server::start();
     let (own_id, manager) = bounded(&server).await;
     let within = json!({ "name": "n", "expires_in": "30s", "allowed_ips": ["127.0.0.1"], "rate_limit": { "requests": 9, "window": 60 } });
@@ -121,7 +121,7 @@ async fn a_change_of_another_key_gives_it_no_more_than_the_changing_key_has() {
 }
 
 #[tokio::test]
-async fn a_rotation_gives_no_more_than_the_key_that_asks_has() {
+async fn a_rotated_key_gets_no_more_than_the_calling_key_has() {
     let server = Server::start();
     let (own_id, manager) = bounded(&server).await;
     let inside = |new: &mut KeyRequest| {
@@ -149,7 +149,7 @@ async fn a_rotation_gives_no_more_than_the_key_that_asks_has() {
 }
 
 #[tokio::test]
-async fn a_chosen_prefix_bounds_and_the_default_one_does_not() {
+async fn a_chosen_prefix_is_a_bound_and_the_default_one_is_not() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let live = KeyPrefix::parse("acme_live").unwrap();
@@ -171,7 +171,7 @@ async fn a_chosen_prefix_bounds_and_the_default_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_key_bound_to_addresses_lets_no_person_in_from_anywhere() {
+async fn a_key_bound_to_addresses_cannot_give_anyone_access_from_elsewhere() {
     let server = Server::start();
     let (_, manager) = bounded(&server).await;
     let users = "/api/v1/users";
@@ -193,7 +193,7 @@ async fn a_key_bound_to_addresses_lets_no_person_in_from_anywhere() {
 }
 
 #[tokio::test]
-async fn bounds_are_those_of_the_moment_of_the_act() {
+async fn bounds_are_checked_at_the_moment_of_the_change() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let (id, key) = server.key_of(ADMIN, &[MANAGE], |_| {}).await;

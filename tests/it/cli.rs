@@ -1,10 +1,10 @@
-//! The command line: data on stdout, talk on stderr, exit codes that scripts rely on.
+//! The command line: data on stdout, messages on stderr, exit codes that scripts rely on.
 
 use crate::harness::{ADMIN, Home, PASSWORD, Process, Server};
 use sha2::{Digest, Sha256};
 
 #[test]
-fn a_made_key_is_alone_on_stdout() {
+fn a_created_key_is_the_only_output_on_stdout() {
     let home = Home::new();
     home.add_admin();
     let made = home
@@ -26,7 +26,7 @@ fn a_made_key_is_alone_on_stdout() {
 }
 
 #[test]
-fn one_is_refusal_two_is_wrong_usage_and_both_say_why() {
+fn exit_code_1_means_refused_2_means_wrong_usage_and_both_give_the_reason() {
     let home = Home::new();
     home.add_admin();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -92,7 +92,7 @@ fn settings_come_from_flag_then_environment_then_file() {
 }
 
 #[tokio::test]
-async fn leaked_keys_are_revoked_wherever_they_stand_in_any_text() {
+async fn leaked_keys_are_revoked_wherever_they_appear_in_a_text() {
     let server = Server::start();
     let mut leaked = Vec::new();
     for _ in 0..12 {
@@ -118,7 +118,7 @@ async fn leaked_keys_are_revoked_wherever_they_stand_in_any_text() {
 }
 
 #[test]
-fn a_text_without_live_keys_says_what_was_searched_for() {
+fn the_message_for_a_text_without_live_keys_says_what_was_searched_for() {
     let home = Home::new();
     home.add_admin();
     let (id, gone) = home.create_key(ADMIN, "n");
@@ -174,10 +174,10 @@ async fn leaked_keys_are_found_in_utf_16_and_imported_ones_as_words() {
         assert_eq!(server.tries_bytes(key.as_bytes()).await, 401, "{key}");
     }
     assert_eq!(server.tries("still-here-1").await, 200);
-    assert_eq!(server.tries("old").await, 200, "too short to be told from any word");
+    assert_eq!(server.tries("old").await, 200, "too short to differ from an ordinary word");
 }
 
-/// Many different words: then the digests of imported keys are compared in memory.
+/// Many different words, so that the digests of imported keys are compared in memory.
 #[test]
 fn an_imported_key_is_found_in_a_long_log() {
     let home = Home::new();
@@ -198,7 +198,7 @@ fn an_imported_key_is_found_in_a_long_log() {
 }
 
 #[tokio::test]
-async fn of_several_ids_those_that_are_there_are_revoked_and_the_others_named() {
+async fn existing_ids_are_revoked_and_the_others_are_named() {
     let server = Server::start();
     let keys = server.keys(5).await;
     let id = |number: usize| keys[number].0.as_str();
@@ -215,23 +215,23 @@ async fn of_several_ids_those_that_are_there_are_revoked_and_the_others_named() 
     let lines: Vec<&str> = out.lines().collect();
     assert!(lines.len() == 2 && lines[0].starts_with(id(1)) && lines[1].starts_with(id(2)), "{out}");
 
-    let told = server.home.keybearer(&["keys", "revoke", "--json", id(3), id(0), id(3)]).output().unwrap();
-    assert_eq!(told.status.code(), Some(1));
-    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!(told.as_array().unwrap().len(), 2, "{told}");
-    assert_eq!((&told[0]["id"], &told[0]["outcome"]), (&id(3).into(), &"revoked".into()));
-    assert!(told[0]["hint"].is_string(), "{told}");
-    assert_eq!(told[1], serde_json::json!({ "id": id(0), "outcome": "not_found" }));
+    let output = server.home.keybearer(&["keys", "revoke", "--json", id(3), id(0), id(3)]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.as_array().unwrap().len(), 2, "{output}");
+    assert_eq!((&output[0]["id"], &output[0]["outcome"]), (&id(3).into(), &"revoked".into()));
+    assert!(output[0]["hint"].is_string(), "{output}");
+    assert_eq!(output[1], serde_json::json!({ "id": id(0), "outcome": "not_found" }));
     for (number, (_, key)) in keys.iter().enumerate() {
         assert_eq!(server.tries(key).await, if number == 4 { 200 } else { 401 });
     }
 }
 
-/// What a program writes around a word.
+/// The characters that programs write around a word.
 type Around = fn(&str) -> Vec<u8>;
 
 #[tokio::test]
-async fn leaked_keys_are_found_in_wrapped_base64_and_words_among_what_programs_put_around_them() {
+async fn leaked_keys_are_found_in_wrapped_base64_and_words_between_any_punctuation() {
     let server = Server::start();
     let texts: [(&str, Around); 7] = [
         ("in-colour", |word| format!("\u{1b}[31m-{word}\u{1b}[m\n").into_bytes()),
@@ -339,7 +339,7 @@ fn a_key_given_as_an_argument_is_not_repeated() {
 }
 
 #[test]
-fn stored_text_does_not_command_the_terminal() {
+fn stored_text_does_not_control_the_terminal() {
     let home = Home::new();
     home.add_admin();
     home.create_key(ADMIN, "n");
@@ -351,7 +351,7 @@ fn stored_text_does_not_command_the_terminal() {
 }
 
 #[test]
-fn a_reader_that_went_away_ends_the_output_quietly() {
+fn a_closed_pipe_ends_the_output_quietly() {
     let home = Home::new();
     home.add_admin();
     let mut command = home.command(&["users", "list", "--json"]);
@@ -383,7 +383,7 @@ fn a_password_is_read_from_stdin_and_a_weak_one_refused() {
 }
 
 #[tokio::test]
-async fn commands_and_the_server_write_side_by_side() {
+async fn commands_and_the_server_write_concurrently() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -415,7 +415,7 @@ fn completions_a_manual_and_help_are_printed() {
 }
 
 #[tokio::test]
-async fn a_password_on_stdin_is_read_in_the_encoding_it_is_written_in() {
+async fn a_password_on_stdin_is_read_in_its_own_encoding() {
     let server = Server::start();
     let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
     let line = format!("{PASSWORD}\r\n");

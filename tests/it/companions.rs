@@ -1,4 +1,4 @@
-//! The files beside the database: whose they are, what they may be, and what it means when they go.
+//! The files next to the database: their owner, their kinds, and what happens when they disappear.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -31,7 +31,7 @@ async fn made() -> (Home, String, String) {
     (home, id, key)
 }
 
-/// A server that has done all that it does at its start.
+/// A server that has finished its startup.
 async fn settled(home: &Home, key: &str) -> Process {
     let server = Process::serve(home);
     let signing = beside(home, "-signing");
@@ -41,7 +41,7 @@ async fn settled(home: &Home, key: &str) -> Process {
 }
 
 #[tokio::test]
-async fn a_server_whose_companion_is_removed_answers_nothing_that_may_be_out_of_date() {
+async fn a_server_whose_companion_file_is_removed_returns_nothing_stale() {
     for suffix in ["-shm", "-wal", "-rev"] {
         let (home, id, key) = made().await;
         let server = settled(&home, &key).await;
@@ -73,7 +73,7 @@ async fn a_server_whose_companion_is_removed_answers_nothing_that_may_be_out_of_
 }
 
 #[tokio::test]
-async fn a_companion_that_another_program_made_again_is_noticed() {
+async fn a_companion_file_replaced_by_another_program_is_noticed() {
     let (home, id, key) = made().await;
     let server = settled(&home, &key).await;
     fs::remove_file(beside(&home, "-shm")).unwrap();
@@ -87,7 +87,7 @@ async fn a_companion_that_another_program_made_again_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_overwritten_in_its_place_is_noticed() {
+async fn a_database_that_is_overwritten_in_place_is_noticed() {
     let (home, id, key) = made().await;
     fs::copy(home.database(), home.path("old.db")).unwrap();
     home.create_key(ADMIN, "later");
@@ -105,7 +105,7 @@ async fn a_database_that_is_overwritten_in_its_place_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_cut_or_overwritten_in_its_place_takes_no_more_writes() {
+async fn a_log_that_is_truncated_or_overwritten_in_place_accepts_no_more_writes() {
     for content in ["", "an older log, say"] {
         let (home, _, key) = made().await;
         let (_, second) = home.create_key(ADMIN, "second");
@@ -122,7 +122,7 @@ async fn a_log_that_is_cut_or_overwritten_in_its_place_takes_no_more_writes() {
 }
 
 #[tokio::test]
-async fn no_second_server_comes_in_by_removing_files_or_by_another_name() {
+async fn a_second_server_cannot_start_by_removing_files_or_using_another_name() {
     let (home, id, key) = made().await;
     let server = settled(&home, &key).await;
     fs::remove_file(beside(&home, "-lock")).unwrap();
@@ -141,7 +141,7 @@ async fn no_second_server_comes_in_by_removing_files_or_by_another_name() {
 }
 
 #[tokio::test]
-async fn a_link_to_the_database_leads_to_it_and_to_what_is_beside_it() {
+async fn a_link_to_the_database_opens_it_and_its_companion_files() {
     let (home, id, key) = made().await;
     fs::create_dir(home.path("links")).unwrap();
     symlink(home.database(), home.path("links/link.db")).unwrap();
@@ -168,7 +168,7 @@ async fn a_link_to_the_database_leads_to_it_and_to_what_is_beside_it() {
 }
 
 #[test]
-fn a_link_to_nothing_is_refused_and_makes_nothing() {
+fn a_dangling_link_is_refused_and_creates_nothing() {
     let home = Home::new();
     symlink(home.path("nothing.db"), home.database()).unwrap();
     for words in [&SERVE[..], &["users", "add", ADMIN, "--admin"], &["keys", "list"]] {
@@ -179,7 +179,7 @@ fn a_link_to_nothing_is_refused_and_makes_nothing() {
 }
 
 #[tokio::test]
-async fn a_companion_that_is_a_link_a_pipe_or_anothers_file_is_refused_and_not_touched() {
+async fn a_companion_that_is_a_link_a_pipe_or_another_users_file_is_refused_and_untouched() {
     let letter = "to my aunt\n".repeat(1000);
     for suffix in ["-wal", "-shm", "-lock", "-import", "-rev", "-signing", "-reserve"] {
         let (home, id, _) = made().await;
@@ -226,7 +226,7 @@ async fn a_companion_of_another_user_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_that_may_not_be_written_is_refused_at_the_start() {
+async fn a_read_only_database_is_refused_at_startup() {
     let (home, id, _) = made().await;
     fs::set_permissions(home.database(), fs::Permissions::from_mode(0o400)).unwrap();
     for words in [&SERVE[..], &["keys", "revoke", &id]] {
@@ -248,7 +248,7 @@ async fn a_database_that_may_not_be_written_is_refused_at_the_start() {
 }
 
 #[test]
-fn what_another_program_keeps_under_a_companions_name_is_not_written_over() {
+fn another_programs_file_with_a_companions_name_is_not_overwritten() {
     for suffix in ["-lock", "-rev", "-reserve"] {
         let home = Home::new();
         fs::write(beside(&home, suffix), "somebody's notes, and nothing of keybearer's\n").unwrap();
@@ -261,7 +261,7 @@ fn what_another_program_keeps_under_a_companions_name_is_not_written_over() {
 }
 
 #[tokio::test]
-async fn modes_of_all_files_are_narrowed_and_an_open_folder_is_warned_of() {
+async fn file_modes_are_restricted_and_an_open_folder_causes_a_warning() {
     let (home, _, key) = made().await;
     let server = settled(&home, &key).await;
     let reserve = beside(&home, "-reserve");
@@ -296,7 +296,7 @@ fn mode(file: &Path) -> u32 {
 }
 
 #[test]
-fn nothing_is_changed_about_a_file_that_is_not_ours() {
+fn a_file_that_is_not_ours_is_left_unchanged() {
     let home = Home::new();
     let other = rusqlite::Connection::open(home.path("other.db")).unwrap();
     other.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE things (id INTEGER)").unwrap();
@@ -356,7 +356,7 @@ fn nothing_is_changed_about_a_file_that_is_not_ours() {
     assert!(look() == before);
 }
 
-/// A folder that a program answers for, as sshfs does: bindfs.
+/// A folder served by a program, as with sshfs: bindfs.
 #[tokio::test]
 async fn a_network_file_system_is_refused_unless_it_is_allowed() {
     let home = Home::new();

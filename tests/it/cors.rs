@@ -1,4 +1,4 @@
-//! Pages of other sites read the API's answers only where the operator said so, and never with cookies.
+//! Pages of other sites can read API responses only if the operator allows their origin, and never with cookies.
 
 use keybearer::testing::CorsOrigin;
 
@@ -29,7 +29,7 @@ fn names_cors(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn without_a_word_of_the_operator_no_page_reads_anything() {
+async fn by_default_no_origin_can_read_responses() {
     let server = Server::start();
     let (anon, bearer) = (server.anon(), server.bearer(&server.key(&[]).await.1));
     for answer in [from(&bearer, APP, "GET", CURRENT).await, from(&anon, APP, "GET", CURRENT).await] {
@@ -40,7 +40,7 @@ async fn without_a_word_of_the_operator_no_page_reads_anything() {
 }
 
 #[tokio::test]
-async fn a_named_origin_reads_answers_and_refusals_without_cookies() {
+async fn an_allowed_origin_reads_responses_and_errors_without_cookies() {
     let server = allowing();
     let (anon, bearer) = (server.anon(), server.bearer(&server.key(&[]).await.1));
     for (answer, status) in [
@@ -67,7 +67,7 @@ async fn a_named_origin_reads_answers_and_refusals_without_cookies() {
 }
 
 #[tokio::test]
-async fn other_origins_and_other_routes_take_no_part() {
+async fn other_origins_and_other_routes_get_no_cors_headers() {
     let server = allowing();
     let (anon, bearer, admin) = (server.anon(), server.bearer(&server.key(&[]).await.1), server.admin().await);
     for origin in [

@@ -1,4 +1,4 @@
-//! What was answered stays true: over `kill -9`, beside commands, on a full disk.
+//! Acknowledged changes hold: after `kill -9`, with commands running, on a full disk.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually, rounds};
 
-/// `keybearer serve` that may write no file beyond so many bytes: a disk that is full.
+/// `keybearer serve` with a maximum file size, which acts like a full disk.
 fn serve_with_file_limit(home: &Home, bytes: u64) -> Process {
     let serve = home.command(&["serve", "--listen", "127.0.0.1:0"]);
     let mut command = Command::new("prlimit");
@@ -16,7 +16,7 @@ fn serve_with_file_limit(home: &Home, bytes: u64) -> Process {
 }
 
 #[tokio::test]
-async fn what_was_answered_before_a_kill_holds_after_it() {
+async fn acknowledged_changes_survive_a_kill() {
     let home = Home::new();
     home.add_admin();
     let mut server = Process::serve(&home);
@@ -44,13 +44,13 @@ async fn what_was_answered_before_a_kill_holds_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_in_the_middle_of_writes_loses_nothing_that_was_answered() {
+async fn a_kill_during_writes_loses_no_acknowledged_change() {
     let home = Home::new();
     home.add_admin();
     for round in 0..rounds("CRASHES", 10).div_ceil(2) {
         let server = Process::serve(&home);
         let (id, made) = home.create_key(ADMIN, "first");
-        // Before the clock runs: a kill in the middle of a log-in says nothing about writes.
+        // Before the clock runs: a kill in the middle of a sign-in says nothing about writes.
         let mut admins = Vec::new();
         for _ in 0..4 {
             let admin = Client::signed_in(server.address, ADMIN).await;
@@ -100,7 +100,7 @@ async fn a_kill_in_the_middle_of_writes_loses_nothing_that_was_answered() {
 }
 
 #[tokio::test]
-async fn on_a_full_disk_nothing_is_answered_that_did_not_happen() {
+async fn on_a_full_disk_no_change_is_acknowledged_that_did_not_happen() {
     let home = Home::new();
     home.add_admin();
     let keys: Vec<_> = (0..40).map(|number| home.create_key(ADMIN, &format!("key {number}"))).collect();
@@ -133,7 +133,7 @@ async fn on_a_full_disk_nothing_is_answered_that_did_not_happen() {
     home.run(&["check"]);
 }
 
-/// A small file system of its own, where the test may make one.
+/// A small file system of its own, if the test is allowed to create one.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -161,7 +161,7 @@ impl Drop for SmallDisk {
 
 const NO_DISK: &str = "no right to mount a disk: the file limit above has to stand for it";
 
-/// What `keys create --json` tells.
+/// The output of `keys create --json`.
 #[derive(serde::Deserialize)]
 struct Created {
     id: String,
@@ -170,7 +170,7 @@ struct Created {
 
 /// A home whose database is on a small disk, with an admin.
 struct SmallHome {
-    /// Dropped before the home that it is mounted in.
+    /// Dropped before the home in which it is mounted.
     disk: SmallDisk,
     home: Home,
     database: String,
@@ -212,14 +212,14 @@ impl SmallHome {
         std::fs::metadata(self.disk.0.join("keybearer.db-reserve")).is_ok_and(|found| found.len() == 2 << 20)
     }
 
-    /// Once the reserve is held: then no byte is left beside it.
+    /// Waits until the reserve is held, after which no byte is left.
     async fn fill(&self) {
         eventually(Duration::from_secs(30), "the reserve is held", async || self.holds_reserve()).await;
         self.disk.fill();
     }
 }
 
-/// What a full disk must not keep an operator from, with `ID` for a member's key.
+/// What an operator must be able to do on a full disk, with `ID` for a member's key.
 const WITHDRAWALS: [&[&str]; 5] = [
     &["keys", "revoke", "ID"],
     &["keys", "revoke", "--stdin"],
@@ -229,7 +229,7 @@ const WITHDRAWALS: [&[&str]; 5] = [
 ];
 
 #[tokio::test]
-async fn commands_take_away_on_a_disk_without_space_beside_a_server_and_alone() {
+async fn commands_revoke_and_remove_on_a_full_disk_with_and_without_a_server() {
     for (number, (act, beside_a_server)) in
         WITHDRAWALS.into_iter().flat_map(|act| [(act, true), (act, false)]).enumerate()
     {
@@ -268,9 +268,9 @@ async fn commands_take_away_on_a_disk_without_space_beside_a_server_and_alone() 
     }
 }
 
-/// A command that used the reserve does not leave the server without one.
+/// A command that used the reserve must not leave the server without one.
 #[tokio::test]
-async fn the_server_takes_the_space_again_that_a_command_has_used() {
+async fn the_server_reclaims_the_space_that_a_command_used() {
     let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
     let [one, two] = [ADMIN; 2].map(|owner| small.create(owner));
     let server = small.serve();
@@ -285,7 +285,7 @@ async fn the_server_takes_the_space_again_that_a_command_has_used() {
 }
 
 #[tokio::test]
-async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
+async fn a_revocation_succeeds_on_a_full_disk_and_everything_recovers_with_space() {
     let Some(small) = SmallHome::new() else { return eprintln!("{NO_DISK}") };
     let make = || small.run(&["keys", "create", "--owner", ADMIN, "--name", "n"]);
     let (one, two) = (make(), make());
@@ -322,7 +322,7 @@ async fn a_revocation_succeeds_on_a_disk_without_space_and_all_heals_with_it() {
 }
 
 #[tokio::test]
-async fn a_change_is_synced_before_it_is_answered() {
+async fn a_change_is_synced_before_it_is_acknowledged() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");

@@ -1,4 +1,4 @@
-//! Forms that another site, another session or another time made change nothing.
+//! Forms from another site, another session or another time change nothing.
 
 use keybearer::testing::{PublicUrl, Role};
 
@@ -18,10 +18,10 @@ async fn a_form_needs_its_own_sessions_token() {
     let server = Server::start();
     let (member, other) = (server.member().await, server.member().await);
     let own = member.csrf_token().await;
-    let before_log_in = server.anon().csrf_token().await;
+    let before_sign_in = server.anon().csrf_token().await;
     let foreign = other.csrf_token().await;
     let cookie = member.cookie("session").unwrap();
-    for token in ["", "x", &foreign, &before_log_in, &cookie, &own[1..], &own.to_lowercase(), &format!("{own}A")] {
+    for token in ["", "x", &foreign, &before_sign_in, &cookie, &own[1..], &own.to_lowercase(), &format!("{own}A")] {
         let refused = member.post("/keys", &form(token)).await;
         assert_eq!((refused.status, refused.new_key()), (403, None), "{token}");
         assert!(refused.body.contains("has expired"), "it says what to do: {refused:?}");
@@ -64,7 +64,7 @@ async fn every_form_that_changes_something_checks_the_token() {
 }
 
 #[tokio::test]
-async fn what_another_site_sends_is_refused_even_with_a_good_token() {
+async fn a_cross_site_request_is_refused_even_with_a_valid_token() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -86,13 +86,13 @@ async fn what_another_site_sends_is_refused_even_with_a_good_token() {
     }
     let stranger = server.anon();
     let token = stranger.csrf_token().await;
-    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
-    let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&log_in);
+    let sign_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let request = stranger.request("POST", "/login").header("origin", "https://evil.test").form(&sign_in);
     assert_eq!(stranger.send(request).await.status, 403, "nobody logs a visitor in from elsewhere");
 }
 
 #[tokio::test]
-async fn a_page_that_may_send_no_referrer_still_sends_its_forms() {
+async fn forms_work_from_a_page_that_sends_no_referrer() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -113,12 +113,12 @@ async fn a_page_that_may_send_no_referrer_still_sends_its_forms() {
     assert_eq!(member.send(twice).await.status, 403);
     let visitor = server.anon();
     let token = visitor.csrf_token().await;
-    let log_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
+    let sign_in = [("csrf_token", token.as_str()), ("email", MEMBER), ("password", PASSWORD)];
     let request = visitor.request("POST", "/login").header("origin", "null").header("sec-fetch-site", "same-origin");
-    assert_eq!(visitor.send(request.form(&log_in)).await.status, 303);
+    assert_eq!(visitor.send(request.form(&sign_in)).await.status, 303);
 }
 
-/// Over plain HTTP a browser sends back none of the cookies that are `Secure`.
+/// Over plain HTTP a browser does not return `Secure` cookies.
 #[tokio::test]
 async fn a_form_that_was_opened_over_http_names_the_https_address() {
     let server = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
@@ -164,7 +164,7 @@ async fn a_form_that_was_opened_over_http_names_the_https_address() {
 }
 
 #[tokio::test]
-async fn nothing_changes_by_get_or_by_a_method_in_disguise() {
+async fn get_requests_and_method_overrides_change_nothing() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -184,7 +184,7 @@ async fn nothing_changes_by_get_or_by_a_method_in_disguise() {
 }
 
 #[tokio::test]
-async fn a_form_in_another_coat_is_refused() {
+async fn a_form_with_another_content_type_is_refused() {
     let server = Server::start();
     let member = server.member().await;
     let own = member.csrf_token().await;
@@ -197,7 +197,7 @@ async fn a_form_in_another_coat_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_origin_is_let_in_by_cors() {
+async fn cors_allows_no_other_origin() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let bearer = server.bearer(&key);

@@ -1,5 +1,5 @@
-//! Values that break the rules of their types, put into the database past the program: nothing that was stored can
-//! keep a key, or its neighbours, from being seen, refused and revoked.
+//! Values that break the rules of their types, written to the database directly: nothing stored can
+//! keep a key, or its neighbours, from being shown, refused and revoked.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Client, Home, PASSWORD, Server, eventually};
 
-/// A hand-made change is noticed within a second, on a busy machine a little later.
+/// A change made in the database is noticed within a second, on a busy machine slightly later.
 const SOON: Duration = Duration::from_secs(3);
 
-/// What is done to a user's row or to those of the user's keys; whether a verdict needs it; the field that a key's
+/// A change to a user's row or to the user's keys; whether a verdict depends on it; the field that a key's
 /// record names.
 const DAMAGES: [(&str, bool, Option<&str>); 11] = [
     ("keys SET metadata = 'no json'", false, Some("metadata")),
@@ -34,7 +34,7 @@ fn damage(home: &Home, statement: &str, owner: UserId) {
     db.execute(&format!("UPDATE {statement} WHERE {whose} = ?1"), [owner.as_bytes()]).unwrap();
 }
 
-/// A key that manages.
+/// A key with `keybearer:keys`.
 async fn managing_key(server: &Server) -> String {
     server.user(ADMIN, Role::Admin).await;
     server.key_of(ADMIN, &["keybearer:keys", "keybearer:users"], |_| {}).await.1
@@ -49,7 +49,7 @@ async fn judged(server: &Server, key: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn metadata_comes_back_as_the_text_that_was_sent() {
+async fn metadata_is_returned_as_the_text_that_was_sent() {
     let server = Server::start();
     let manager = manager(&server).await;
     let numbers = vec!["9.210669260379999e-253"; 50].join(",");
@@ -97,7 +97,7 @@ async fn metadata_comes_back_as_the_text_that_was_sent() {
 }
 
 #[tokio::test]
-async fn what_was_stored_under_other_limits_is_read_and_judged_as_it_stands() {
+async fn values_stored_under_other_limits_are_read_and_applied_unchanged() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, key) = server.key(&[]).await;
@@ -118,7 +118,7 @@ async fn what_was_stored_under_other_limits_is_read_and_judged_as_it_stands() {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_marked_and_fails_closed_and_its_neighbours_do_not_notice() {
+async fn a_damaged_row_is_marked_and_fails_closed_without_affecting_others() {
     let server = Server::start();
     let managing = managing_key(&server).await;
     let mut damaged = Vec::new();
@@ -170,7 +170,7 @@ async fn a_damaged_row_is_marked_and_fails_closed_and_its_neighbours_do_not_noti
 }
 
 #[tokio::test]
-async fn a_damaged_key_is_disabled_and_revoked_through_every_door() {
+async fn a_damaged_key_can_be_disabled_and_revoked_by_every_interface() {
     let server = Server::start();
     let (manager, admin) = (manager(&server).await, Client::signed_in(server.address, ADMIN).await);
     for (number, (statement, is_judged_by, _)) in DAMAGES.into_iter().enumerate() {
@@ -225,7 +225,7 @@ async fn a_damaged_key_is_disabled_and_revoked_through_every_door() {
 }
 
 #[tokio::test]
-async fn the_text_of_a_damaged_token_ends_it_and_that_of_a_damaged_key_does_so_as_a_key() {
+async fn the_text_of_a_damaged_token_or_key_can_revoke_it() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let issue = server.anon().request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
@@ -244,7 +244,7 @@ async fn the_text_of_a_damaged_token_ends_it_and_that_of_a_damaged_key_does_so_a
 }
 
 #[tokio::test]
-async fn a_change_to_a_damaged_record_mends_it_or_is_refused_and_never_widens_it() {
+async fn a_change_to_a_damaged_record_repairs_it_or_is_refused_and_never_widens_it() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, key) = server.key(&["orders:read"]).await;
@@ -273,7 +273,7 @@ async fn a_change_to_a_damaged_record_mends_it_or_is_refused_and_never_widens_it
 }
 
 #[tokio::test]
-async fn rows_that_lost_their_owner_or_their_shape_hold_up_nothing() {
+async fn rows_without_an_owner_or_with_a_wrong_shape_block_nothing() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (orphan, orphan_key) = server.key(&[]).await;
@@ -312,7 +312,7 @@ async fn rows_that_lost_their_owner_or_their_shape_hold_up_nothing() {
     assert_eq!(left, 3);
 }
 
-/// What a column of this type may hold and we would never store in it, as far as SQLite lets it in.
+/// Values that SQLite accepts in a column of this type and that we would never store.
 fn nonsense(declared: &str) -> &'static [&'static str] {
     match declared {
         "INTEGER" => &[
@@ -327,7 +327,7 @@ fn nonsense(declared: &str) -> &'static [&'static str] {
     }
 }
 
-/// Every column of the table, with everything in [`nonsense`] for it.
+/// Every column of the table, with each value of [`nonsense`] for it.
 fn damages_of(home: &Home, table: &str) -> Vec<(String, &'static str)> {
     let db = home.sqlite();
     let mut columns = db.prepare(&format!("SELECT name, type FROM pragma_table_info('{table}')")).unwrap();
@@ -360,7 +360,7 @@ async fn listed(client: &Client, path: &str, what: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn no_column_of_a_key_can_hold_what_keeps_it_from_being_shown_refused_and_revoked() {
+async fn a_key_can_be_shown_refused_and_revoked_whatever_its_columns_contain() {
     let server = Server::start();
     let managing = managing_key(&server).await;
     let mut damaged = Vec::new();
@@ -438,7 +438,7 @@ async fn no_column_of_a_key_can_hold_what_keeps_it_from_being_shown_refused_and_
 }
 
 #[tokio::test]
-async fn no_column_of_a_user_can_hold_what_keeps_the_others_from_being_shown_and_the_user_from_being_removed() {
+async fn a_user_can_be_removed_and_others_shown_whatever_its_columns_contain() {
     let server = Server::start();
     let manager = manager(&server).await;
     let admin = Client::signed_in(server.address, ADMIN).await;
@@ -481,7 +481,7 @@ async fn no_column_of_a_user_can_hold_what_keeps_the_others_from_being_shown_and
 }
 
 #[tokio::test]
-async fn a_damaged_family_of_tokens_is_named_and_over_and_its_tokens_can_be_ended() {
+async fn a_damaged_token_family_is_reported_and_ended_and_its_tokens_can_be_revoked() {
     let server = Server::start();
     let manager = manager(&server).await;
     for (column, value) in damages_of(&server.home, "token_families") {
@@ -508,7 +508,7 @@ async fn a_damaged_family_of_tokens_is_named_and_over_and_its_tokens_can_be_ende
     assert_eq!(manager.get("/api/v1/users").await.status, 200);
 }
 
-/// A failing disk can change a value's type too, against which SQLite guards only what it writes itself.
+/// A failing disk can change a value's type too; SQLite checks only what it writes itself.
 fn spoil_type(home: &Home, column: &str, value: &str, id: [u8; 16]) {
     let db = home.sqlite();
     db.execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON")
@@ -524,7 +524,7 @@ fn spoil_type(home: &Home, column: &str, value: &str, id: [u8; 16]) {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_is_shown_as_damage_and_its_key_is_refused_and_revoked() {
+async fn a_value_of_the_wrong_type_is_shown_as_damaged_and_its_key_is_refused_and_can_be_revoked() {
     let server = Server::start();
     let managing = managing_key(&server).await;
     let columns: Vec<String> = damages_of(&server.home, "keys").into_iter().map(|(column, _)| column).collect();

@@ -1,4 +1,4 @@
-//! The database file: whose it is, what happens when it is not in its place, or is not ours.
+//! The database file: who may open it, and what happens if it is missing or is not ours.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::harness::{ADMIN, Home, Process, Server, eventually};
 const SECOND: Duration = Duration::from_millis(1500);
 
 #[tokio::test]
-async fn a_second_server_on_one_database_is_refused_with_the_firsts_pid() {
+async fn a_second_server_on_the_same_database_is_refused_with_the_pid_of_the_first() {
     let home = Home::new();
     let first = Process::serve(&home);
     let refused = home.keybearer(&["serve", "--listen", "127.0.0.1:0"]).assert().failure().code(1);
@@ -23,7 +23,7 @@ async fn a_second_server_on_one_database_is_refused_with_the_firsts_pid() {
     assert_eq!(third.anon().get("/livez").await.status, 200);
 }
 
-/// Nobody can tell: never yes, never no.
+/// Asserts that the response is neither yes nor no: no verdict is possible.
 async fn assert_cannot_tell(server: &Process, live: &str) {
     let settled = async || server.tries(live).await == 503 && server.bearer(live).get("/auth").await.status == 503;
     eventually(SECOND, "verification says 503", settled).await;
@@ -50,7 +50,7 @@ async fn heals(server: &Process, live: &str) {
 }
 
 #[tokio::test]
-async fn a_database_that_is_moved_away_is_noticed_and_taken_again_when_it_is_back() {
+async fn a_moved_database_is_noticed_and_used_again_once_it_is_back() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
@@ -92,7 +92,7 @@ async fn a_database_that_is_replaced_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_database_whose_log_is_still_there_is_not_made_anew() {
+async fn a_missing_database_whose_log_exists_is_not_created_again() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -104,7 +104,7 @@ async fn a_database_whose_log_is_still_there_is_not_made_anew() {
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_not_touched() {
+fn a_newer_schema_is_refused_and_left_unchanged() {
     let home = Home::new();
     home.add_admin();
     let db = home.sqlite();
@@ -122,7 +122,7 @@ fn a_newer_schema_is_refused_and_not_touched() {
 }
 
 #[test]
-fn a_file_that_is_not_ours_is_refused_and_not_touched() {
+fn a_file_that_is_not_ours_is_refused_and_left_unchanged() {
     let home = Home::new();
     let other = rusqlite::Connection::open(home.path("other.db")).unwrap();
     other.execute_batch("CREATE TABLE things (id INTEGER)").unwrap();

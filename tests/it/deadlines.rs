@@ -1,4 +1,4 @@
-//! Whatever a peer can make the server wait for has an end, in every phase of every request.
+//! The server waits for a peer only for a limited time, in every phase of every request.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -26,7 +26,7 @@ fn connect(server: &Server) -> TcpStream {
     socket
 }
 
-/// Asks and reads the whole, short answer.
+/// Sends a request and reads the whole, short response.
 fn ask(socket: &mut TcpStream) {
     socket.write_all(ASK).unwrap();
     let mut answer = Vec::new();
@@ -40,7 +40,7 @@ fn ask(socket: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
+async fn an_idle_connection_is_closed_and_an_active_one_is_not() {
     let server = start(SHORT, LONG, LONG);
     let mut socket = connect(&server);
     for _ in 0..6 {
@@ -55,7 +55,7 @@ async fn an_idle_connection_is_closed_and_a_used_one_is_not() {
 }
 
 #[tokio::test]
-async fn no_head_of_a_connection_may_come_drop_by_drop() {
+async fn a_slow_request_head_is_cut_off() {
     // Not as short: actix-http takes the time from a clock that it sets twice a second.
     let server = start(LONG, SHORT * 3, LONG);
     for asked_before in [0, 1, 3] {
@@ -79,7 +79,7 @@ async fn no_head_of_a_connection_may_come_drop_by_drop() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_deadline_of_its_own_with_and_without_a_continue() {
+async fn a_body_has_its_own_deadline_with_and_without_expect_continue() {
     // The head's is not as short, as above.
     let server = start(SHORT, SHORT * 3, SHORT);
     let (_, key) = server.key(&["keybearer:verify"]).await;
@@ -102,7 +102,7 @@ async fn a_body_has_a_deadline_of_its_own_with_and_without_a_continue() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
+async fn a_client_that_stops_reading_is_cut_off_and_a_slow_one_is_not() {
     let server = start(LONG, LONG, SHORT);
     let (_, key) = server.key(&[]).await;
     let large = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n\r\n");
@@ -135,7 +135,7 @@ async fn who_does_not_read_is_cut_off_and_who_reads_slowly_is_not() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_under_tls_is_closed_by_the_book() {
+async fn an_idle_tls_connection_is_closed_with_close_notify() {
     let files = tempfile::tempdir().unwrap();
     let (cert, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
     let made = Command::new("openssl")
@@ -160,16 +160,16 @@ async fn an_idle_connection_under_tls_is_closed_by_the_book() {
         .unwrap();
     let mut asking = client.stdin.take().unwrap();
     asking.write_all(ASK).unwrap();
-    let mut told = String::new();
-    client.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with('}'), "{told}");
+    let mut response = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with('}'), "{response}");
     // It ends with an error when the connection breaks off without the alert that TLS has for an end.
     assert!(client.wait().unwrap().success());
     drop(asking);
 }
 
 #[tokio::test]
-async fn an_answer_before_the_end_of_a_body_is_the_last_of_its_connection() {
+async fn a_response_before_the_end_of_the_body_closes_the_connection() {
     let server = start(LONG, LONG, LONG);
     let (_, key) = server.key(&["keybearer:verify"]).await;
     let good = format!("X-Api-Key: {key}\r\n");
@@ -207,7 +207,7 @@ async fn an_answer_before_the_end_of_a_body_is_the_last_of_its_connection() {
 }
 
 #[tokio::test]
-async fn a_head_is_timed_from_its_first_byte_wherever_that_came() {
+async fn a_head_is_timed_from_its_first_byte_wherever_that_arrived() {
     let server = start(LONG, SHORT * 3, LONG);
     let (_, key) = server.key(&["keybearer:verify"]).await;
     let body = format!("{{\"key\":\"{key}\"}}");
@@ -242,7 +242,7 @@ async fn a_head_is_timed_from_its_first_byte_wherever_that_came() {
 }
 
 #[tokio::test]
-async fn who_takes_an_answer_drop_by_drop_is_cut_off_wherever_it_waits() {
+async fn a_client_that_reads_a_response_too_slowly_is_cut_off_in_every_phase() {
     let server = start(LONG, LONG, SHORT);
     let (_, key) = server.key(&[]).await;
     let large = |more| format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n{more}\r\n");

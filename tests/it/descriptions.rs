@@ -1,4 +1,4 @@
-//! The description of a key: by the API, the dashboard, the command line, an import and an export.
+//! The description of a key: in the API, the dashboard, the command line, an import and an export.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ async fn patch(client: &Client, id: &str, body: &Value) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_program_creates_changes_clears_and_rotates_it() {
+async fn the_api_creates_changes_clears_and_rotates_a_description() {
     let server = Server::start();
     let manager = manager(&server).await;
     let made = manager.json(KEYS, json!({ "name": "n", "description": format!("  {TEXT}\r\n") }).to_string()).await;
@@ -42,7 +42,7 @@ async fn a_program_creates_changes_clears_and_rotates_it() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_or_no_plain_text_or_a_key_is_refused_and_changes_nothing() {
+async fn an_overlong_description_control_characters_or_a_key_are_refused() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, key) = server.key(&[]).await;
@@ -58,7 +58,7 @@ async fn what_is_too_long_or_no_plain_text_or_a_key_is_refused_and_changes_nothi
 }
 
 #[tokio::test]
-async fn the_dashboard_takes_it_shows_it_as_text_and_edits_it() {
+async fn the_dashboard_accepts_shows_and_edits_a_description_as_text() {
     let server = Server::start();
     let member = server.member().await;
     let form = [("name", "n"), ("expires", "90d"), ("description", TEXT)];
@@ -78,7 +78,7 @@ async fn the_dashboard_takes_it_shows_it_as_text_and_edits_it() {
 }
 
 #[test]
-fn the_command_line_creates_shows_exports_and_imports_it() {
+fn the_command_line_creates_shows_exports_and_imports_a_description() {
     let home = Home::new();
     home.add_admin();
     home.run(&["keys", "create", "--owner", ADMIN, "--name", "n", "--description", TEXT]);
@@ -99,7 +99,7 @@ fn the_command_line_creates_shows_exports_and_imports_it() {
 }
 
 #[tokio::test]
-async fn one_that_is_no_text_damages_no_verdict_and_is_mended_by_another() {
+async fn a_damaged_description_affects_no_verdict_and_a_new_one_repairs_it() {
     let home = Home::new();
     let server = Server::on(&home, |_| {});
     let manager = manager(&server).await;

@@ -1,5 +1,5 @@
-//! The audit log: each act leaves its line, in the act's own transaction, and a line that was
-//! touched shows.
+//! The audit log: each change logs its event in its own transaction, and an altered event is
+//! detected.
 
 use crate::harness::{ADMIN, MEMBER, PASSWORD, Server};
 use keybearer::testing::Role;
@@ -12,7 +12,7 @@ fn lines(server: &Server) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn each_act_leaves_one_line_with_who_what_when_and_from_where() {
+async fn each_action_logs_one_event_with_who_what_when_and_from_where() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -21,7 +21,7 @@ async fn each_act_leaves_one_line_with_who_what_when_and_from_where() {
     member.form(&format!("/keys/{id}/enable"), &[]).await;
     member.form(&format!("/keys/{id}/edit"), &[("name", "renamed")]).await;
     let revoked = server.bearer(&key).call("DELETE", "/api/v1/keys/current").await;
-    server.anon().log_in(MEMBER, "wrong password, sorry").await;
+    server.anon().sign_in(MEMBER, "wrong password, sorry").await;
     member.form("/logout", &[]).await;
     let events = lines(&server);
     let acts: Vec<_> =
@@ -47,7 +47,7 @@ async fn each_act_leaves_one_line_with_who_what_when_and_from_where() {
 }
 
 #[tokio::test]
-async fn what_was_refused_or_changed_nothing_leaves_no_line_of_an_act() {
+async fn a_refused_or_empty_change_logs_no_event_of_that_change() {
     let server = Server::start();
     let (member, stranger) = (server.member().await, server.person("eve@example.com", Role::Member).await);
     let (id, _) = member.make_key("mine").await;
@@ -59,7 +59,7 @@ async fn what_was_refused_or_changed_nothing_leaves_no_line_of_an_act() {
 }
 
 #[tokio::test]
-async fn a_touched_line_shows() {
+async fn an_altered_event_is_detected() {
     for (touch, line) in [
         ("UPDATE events SET actor = 'mallory@example.com' WHERE seq = 3", "line 3"),
         ("UPDATE events SET at = at + 1 WHERE seq = 2", "line 2"),
@@ -86,7 +86,7 @@ async fn a_touched_line_shows() {
 }
 
 #[tokio::test]
-async fn without_its_line_an_act_does_not_happen() {
+async fn a_change_fails_if_its_event_cannot_be_logged() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -104,11 +104,11 @@ async fn without_its_line_an_act_does_not_happen() {
 }
 
 #[tokio::test]
-async fn only_an_admin_reads_the_log_and_hostile_text_in_it_is_inert() {
+async fn only_an_admin_reads_the_log_and_it_shows_hostile_text_escaped() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     member.make_key("<script>alert(1)</script>").await;
-    server.anon().log_in("<img src=x onerror=alert(1)>", PASSWORD).await;
+    server.anon().sign_in("<img src=x onerror=alert(1)>", PASSWORD).await;
     assert_eq!(member.get("/events").await.status, 403);
     for page in ["/events", "/admin/keys", "/events?q=script", "/events?q=%22%3E%3Cscript%3E"] {
         let page = admin.get(page).await;

@@ -1,4 +1,4 @@
-//! `keybearer keys export`: where it may be written to, and that a spreadsheet does not run it.
+//! `keybearer keys export`: where it may write, and that a spreadsheet evaluates none of its cells.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,14 +15,14 @@ fn home_with_a_key() -> Home {
     home
 }
 
-/// The exit code and what was said.
+/// The exit code and the message.
 fn export(home: &Home, path: &str) -> (Option<i32>, String) {
     let output = home.keybearer(&["keys", "export", path]).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
-fn an_export_into_a_pipe_is_written_to_it() {
+fn an_export_can_be_written_to_a_pipe() {
     let home = home_with_a_key();
     let pipe = home.path("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -62,7 +62,7 @@ fn an_export_follows_links() {
 }
 
 #[test]
-fn a_file_may_have_the_longest_name_there_is() {
+fn a_file_may_have_a_name_of_the_maximum_length() {
     let home = home_with_a_key();
     let name = "k".repeat(255);
     assert_eq!(export(&home, &name), (Some(0), format!("Exported 1 keys to {name}.\n")));
@@ -70,7 +70,7 @@ fn a_file_may_have_the_longest_name_there_is() {
 }
 
 #[test]
-fn an_export_that_cannot_be_written_fails_in_one_line() {
+fn an_export_that_cannot_be_written_fails_with_a_one_line_message() {
     let home = home_with_a_key();
     fs::create_dir(home.path("folder.csv")).unwrap();
     for path in ["/dev/full", "folder.csv", "no/such/folder", "keybearer.db", "./keybearer.db-wal"] {
@@ -87,7 +87,7 @@ fn an_export_that_cannot_be_written_fails_in_one_line() {
 }
 
 #[test]
-fn a_spreadsheet_runs_no_cell_of_an_export_and_import_restores_each() {
+fn no_exported_cell_is_a_formula_and_import_restores_each() {
     let home = Home::new();
     home.add_admin();
     let names = ["=HYPERLINK(\"http://x\")", "+1", "-1", "@x", "'=1", "'quoted'", "a;=1", "\"=1", "plain, a-b"];

@@ -1,4 +1,4 @@
-//! A disk whose sync fails: what was written may be there after a crash. Nobody is given the wrong answer about it.
+//! A disk whose sync fails: the write may or may not survive a crash. Nobody gets a wrong response about it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
 
-/// While it lives, syncs of the log fail in this process.
+/// While this value exists, syncs of the log fail in this process.
 struct Failing(Child);
 
 impl Failing {
-    /// `when` as strace(1) has it: `1` for the next one alone, `1+` for all.
+    /// `when` as in strace(1): `1` for only the next one, `1+` for all.
     fn syncs(home: &Home, pid: u32, when: &str) -> Self {
         let mut command = Command::new("strace");
         command.args(["-f", "-p", &pid.to_string(), "-P"]).arg(home.path("keybearer.db-wal"));
@@ -33,7 +33,7 @@ impl Drop for Failing {
     }
 }
 
-/// A server with keys and people on which each of `CHANGES` can be tried.
+/// A server with keys and people on which each of `CHANGES` can be tested.
 struct Stage {
     home: Home,
     server: Process,
@@ -42,7 +42,7 @@ struct Stage {
     keys: [String; 3],
 }
 
-/// What is to be changed: method, path (`0`, `1`, `2` stand for a key's id, `u` for the member's), body.
+/// The change: method, path (`0`, `1`, `2` stand for a key's id, `u` for the member's), body.
 const CHANGES: [(&str, &str, &str); 5] = [
     ("POST", "/api/v1/keys", r#"{"name":"never seen","scopes":["orders:read"],"expires_in":"1d"}"#),
     ("DELETE", "/api/v1/keys/0", ""),
@@ -68,7 +68,7 @@ impl Stage {
         Stage { home, server, manager, ids, keys }
     }
 
-    /// Once it writes nothing of its own any more: the file says that it is in use, and a write was answered since.
+    /// Waits until it writes nothing of its own: the file is marked as in use, and a write was acknowledged since.
     async fn serve(home: &Home, own: &str) -> Process {
         let server = Process::serve(home);
         let is_marked = async || std::fs::read(home.database()).unwrap()[63] & 1 == 1;
@@ -100,7 +100,7 @@ impl Stage {
         (503, answer.json()["detail"].as_str().unwrap().to_owned())
     }
 
-    /// Everything that the changes could have changed: what the keys open, and what is listed.
+    /// Everything that the changes could have changed: which keys are accepted, and what is listed.
     async fn state(&self) -> Value {
         let mut opened = Vec::new();
         for key in &self.keys {
@@ -115,7 +115,7 @@ impl Stage {
         json!([opened, keys, manager.get("/api/v1/users").await.json()])
     }
 
-    /// `kill -9`, and another server on what that leaves.
+    /// `kill -9`, then another server on the remaining files.
     async fn restart(self) -> Self {
         let Stage { home, server, manager, ids, keys } = self;
         server.kill();
@@ -125,7 +125,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_change_whose_sync_fails_once_is_taken_back_or_repeated_before_it_is_answered() {
+async fn a_change_whose_sync_fails_once_is_undone_or_repeated_before_the_response() {
     let mut stage = Stage::set().await;
     for change in CHANGES {
         // What takes something away is tried again at once.
@@ -155,7 +155,7 @@ async fn a_change_whose_sync_fails_once_is_taken_back_or_repeated_before_it_is_a
 }
 
 #[tokio::test]
-async fn a_change_whose_syncs_all_fail_is_answered_as_unknown_and_is_gone_after_a_restart() {
+async fn a_change_whose_syncs_all_fail_is_reported_as_unknown_and_is_gone_after_a_restart() {
     let mut stage = Stage::set().await;
     let before = stage.state().await;
     for change in CHANGES {
@@ -174,7 +174,7 @@ async fn a_change_whose_syncs_all_fail_is_answered_as_unknown_and_is_gone_after_
 }
 
 #[tokio::test]
-async fn a_server_whose_disk_syncs_again_goes_on_and_loses_nothing() {
+async fn a_server_continues_without_loss_once_its_disk_syncs_again() {
     let mut stage = Stage::set().await;
     let before = stage.state().await;
     let failing = Failing::syncs(&stage.home, stage.server.pid(), "1+");

@@ -1,5 +1,5 @@
-//! Bytes on the wire: what could be read in two ways is refused; what is slow or endless is ended;
-//! what was begun is finished.
+//! Bytes on the wire: ambiguous requests are refused, slow or endless ones are cut off,
+//! and accepted ones are finished.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{ADMIN, Client, Home, Process, Server, raw};
 
 #[tokio::test]
-async fn what_two_readers_could_read_differently_is_refused_and_closed() {
+async fn ambiguous_framing_is_refused_and_the_connection_closed() {
     let server = Server::start();
     let smuggled = "GET /livez HTTP/1.1\r\nHost: keys.test\r\n\r\n";
     for (what, request) in [
@@ -52,7 +52,7 @@ async fn what_two_readers_could_read_differently_is_refused_and_closed() {
 }
 
 #[tokio::test]
-async fn a_host_is_one_host() {
+async fn a_request_must_have_exactly_one_host() {
     let server = Server::start();
     for hosts in [
         &[][..],
@@ -101,14 +101,14 @@ async fn a_host_is_one_host() {
 }
 
 #[tokio::test]
-async fn a_bare_line_feed_has_one_reading() {
+async fn a_bare_line_feed_is_read_in_only_one_way() {
     let server = Server::start();
     let answer = raw::exchange(server.address, "GET /livez HTTP/1.1\nHost: a\nConnection: close\n\n");
     assert!([200, 400].contains(&answer.status()) && answer.answers() == 1, "{}", answer.text);
 }
 
 #[tokio::test]
-async fn endless_heads_are_ended() {
+async fn endless_heads_are_cut_off() {
     let server = Server::start();
     let one = format!("GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
     let many = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Header: y\r\n".repeat(10_000));
@@ -123,13 +123,13 @@ async fn endless_heads_are_ended() {
     assert_eq!(server.anon().get("/livez").await.status, 200);
 }
 
-/// Without a service: the HTTP library refuses these by itself.
+/// Without a service: the HTTP library refuses these itself.
 #[tokio::test]
-async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_asking_gateway() {
+async fn an_unreadable_request_is_refused_with_the_reason_in_the_form_its_gateway_expects() {
     let server = Server::start();
     let many = (0..120).map(|number| format!("X-{number}: a\r\n")).collect::<String>();
     let first = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
-    for (begun, path, fields, status, told) in [
+    for (begun, path, fields, status, reported) in [
         ("", "/auth/nginx", &*many, 403, "431"),
         ("", "/auth/nginx?policy=a", &many, 403, "431"),
         ("", "/auth/nginx", "A : b\r\n", 403, "400"),
@@ -156,11 +156,15 @@ async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_aski
         let (head, body) = answer.text.split_once("\r\n\r\n").unwrap();
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or("");
         let problem: serde_json::Value = serde_json::from_str(body).unwrap();
-        let status = if told.is_empty() { status } else { told.parse().unwrap() };
+        let status = if reported.is_empty() { status } else { reported.parse().unwrap() };
         let code = if status == 431 { "headers_too_large" } else { "invalid_request" };
         assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{path}");
         assert_eq!((field("content-type"), field("cache-control")), ("application/problem+json", "no-store"));
-        assert_eq!((field("x-auth-status"), field("x-auth-reason").is_empty()), (told, told.is_empty()), "{path}");
+        assert_eq!(
+            (field("x-auth-status"), field("x-auth-reason").is_empty()),
+            (reported, reported.is_empty()),
+            "{path}"
+        );
         assert_eq!(problem["request_id"], field("x-request-id"));
         assert_eq!(field("content-length"), body.len().to_string());
     }
@@ -170,7 +174,7 @@ async fn what_nobody_has_read_is_refused_with_the_reason_in_the_form_of_the_aski
 }
 
 #[tokio::test]
-async fn requests_in_a_row_on_one_connection_are_answered_each() {
+async fn each_of_several_requests_on_one_connection_gets_a_response() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let one = format!("GET /auth HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
@@ -182,7 +186,7 @@ async fn requests_in_a_row_on_one_connection_are_answered_each() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_changes_nothing() {
+async fn a_truncated_body_changes_nothing() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
@@ -223,7 +227,7 @@ async fn a_slow_head_is_closed_at_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_to_stop_cuts_no_answer() {
+async fn a_stop_signal_cuts_off_no_response() {
     for signal in ["TERM", "INT"] {
         let home = Home::new();
         home.add_admin();
@@ -236,8 +240,8 @@ async fn an_order_to_stop_cuts_no_answer() {
             let token = client.csrf_token().await;
             in_flight.push((client, token, format!("user{number}@example.com")));
         }
-        // A log-in takes long enough (its hash) to be in flight when the order comes.
-        let log_ins: Vec<_> = in_flight
+        // A sign-in takes long enough (its hash) to be in flight when the order comes.
+        let sign_ins: Vec<_> = in_flight
             .into_iter()
             .map(|(client, token, email)| {
                 tokio::spawn(async move {
@@ -250,13 +254,13 @@ async fn an_order_to_stop_cuts_no_answer() {
                 })
             })
             .collect();
-        let mut log_ins = log_ins.into_iter();
+        let mut sign_ins = sign_ins.into_iter();
         // When the first is answered, the others have been sent, too.
-        let first = log_ins.next().unwrap().await.unwrap();
+        let first = sign_ins.next().unwrap().await.unwrap();
         assert_eq!(first.status, 422);
         server.signal(signal);
-        for log_in in log_ins {
-            let answer = log_in.await.expect("an answer that was begun is whole");
+        for sign_in in sign_ins {
+            let answer = sign_in.await.expect("an answer that was begun is whole");
             assert!(answer.status == 422 && answer.body.trim_end().ends_with("</html>"), "{answer:?}");
         }
         assert_eq!(server.end().code(), Some(0), "{signal}");
@@ -268,7 +272,7 @@ async fn an_order_to_stop_cuts_no_answer() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_delay_the_end() {
+async fn an_idle_connection_does_not_delay_shutdown() {
     let home = Home::new();
     let server = Process::serve(&home);
     let idle = Client::anon(server.address);

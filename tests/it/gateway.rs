@@ -1,4 +1,4 @@
-//! What a gateway's operator wrote into a URL, with all the mistakes that can be made there: none of them
+//! What a gateway's operator wrote into a URL, with all possible mistakes: none of them
 //! lets a request pass that would have needed more.
 
 use keybearer::testing::{Policies, Policy};
@@ -19,7 +19,7 @@ fn start() -> Server {
 
 const IDENTITY: [&str; 5] = ["x-auth-key-id", "x-auth-owner", "x-auth-owner-id", "x-auth-scopes", "x-auth-identity"];
 
-/// `GET url`, word for word, with this key or without any: the answer, and whether it is a problem of this
+/// `GET url`, exactly as written, with this key or without one: the response, and whether it is a problem with this
 /// status and code.
 fn ask(server: &Server, url: &str, key: Option<&str>) -> raw::Raw {
     let key = key.map(|key| format!("X-API-Key: {key}"));
@@ -37,7 +37,7 @@ fn assert_mistake(answer: &raw::Raw, code: &str, url: &str) {
 }
 
 #[tokio::test]
-async fn a_blank_question_is_the_operators_mistake_and_lets_nobody_pass() {
+async fn an_empty_parameter_is_the_operators_mistake_and_refuses_everyone() {
     let server = start();
     let (_, key) = server.key(&["orders:read"]).await;
     for (query, code) in [
@@ -63,8 +63,8 @@ async fn a_blank_question_is_the_operators_mistake_and_lets_nobody_pass() {
             assert_mistake(&ask(&server, &url, key), code, &url);
             let nginx = ask(&server, &format!("/auth/nginx{query}"), key);
             assert_eq!(nginx.status(), 403, "{query}: {}", nginx.text);
-            let told = ["x-auth-status: 500".to_owned(), format!("x-auth-reason: {code}")];
-            assert!(told.iter().all(|line| nginx.text.contains(line)), "{query}: {}", nginx.text);
+            let fields = ["x-auth-status: 500".to_owned(), format!("x-auth-reason: {code}")];
+            assert!(fields.iter().all(|line| nginx.text.contains(line)), "{query}: {}", nginx.text);
         }
     }
     assert_eq!(ask(&server, "/auth?scope=&scope=", Some(&key)).status(), 400);
@@ -74,7 +74,7 @@ async fn a_blank_question_is_the_operators_mistake_and_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_nearly_one_of_ours_lets_nobody_pass() {
+async fn a_misspelt_auth_path_refuses_everyone() {
     let server = start();
     let (_, key) = server.key(&[]).await;
     for path in [
@@ -113,7 +113,7 @@ async fn a_path_that_is_nearly_one_of_ours_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn the_log_tells_the_operator_of_each_mistake_once() {
+async fn the_log_reports_each_operator_mistake_once() {
     let home = Home::new();
     let server = Process::serve(&home);
     for url in ["/auth?scope=", "/auth?policy=SECRET", "/auth/Nginx?SECRET", "/auth?"] {
@@ -132,7 +132,7 @@ async fn the_log_tells_the_operator_of_each_mistake_once() {
     assert!(!log.contains("SECRET"), "{log}");
 }
 
-/// A preflight as this gateway asks about it.
+/// A preflight as this gateway sends it.
 async fn preflight(server: &Server, method: &str, url: &str, lines: &[(&str, &str)]) -> Answer {
     let anon = server.anon();
     let mut request = anon.request(method, url);
@@ -146,7 +146,7 @@ const ORIGIN: (&str, &str) = ("origin", "https://app.example.com");
 const WANTED: (&str, &str) = ("access-control-request-method", "DELETE");
 
 #[tokio::test]
-async fn a_preflight_passes_as_nobody_where_the_policy_and_the_gateway_say_so() {
+async fn a_preflight_passes_without_an_identity_if_the_policy_and_the_gateway_allow_it() {
     let server = start();
     let forwarded = [ORIGIN, WANTED, ("x-forwarded-method", "OPTIONS")];
     let original = [ORIGIN, WANTED, ("x-original-method", "OPTIONS")];
@@ -168,7 +168,7 @@ async fn a_preflight_passes_as_nobody_where_the_policy_and_the_gateway_say_so() 
 }
 
 #[tokio::test]
-async fn nothing_but_a_preflight_that_the_gateway_attests_passes_without_a_key() {
+async fn only_a_preflight_that_the_gateway_attests_passes_without_a_key() {
     let server = start();
     let (_, narrow) = server.key(&["users:read"]).await;
     let (forwarded, original) = (("x-forwarded-method", "OPTIONS"), ("x-original-method", "OPTIONS"));

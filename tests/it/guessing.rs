@@ -1,5 +1,5 @@
-//! Guessing at many accounts, from few addresses: slowed down per address, without delaying anybody elsewhere, and
-//! without a trace of what was typed.
+//! Guessing at many accounts from few addresses: it is slowed down per address, without delaying anyone elsewhere, and
+//! what was typed is stored nowhere.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ const WRONG: &str = "not the right password";
 const GUESSER: &str = "203.0.113.7";
 const ELSEWHERE: &str = "198.51.100.1";
 
-/// Believes what clients say of their address.
+/// A server that believes what clients say about their address.
 fn proxied() -> Server {
     Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap())
 }
 
-/// A program asks for a token.
+/// A program requests a token.
 async fn ask(client: &Client, from: &str, email: &str, password: &str) -> Answer {
     let body = json!({ "email": email, "password": password }).to_string();
     let request = client.request("POST", "/api/v1/tokens").header("content-type", "application/json");
     client.send(request.header("x-forwarded-for", from).body(body)).await
 }
 
-/// A person sends the form, in a browser that was never here.
-async fn log_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
+/// A person submits the form, in a new browser.
+async fn sign_in(server: &Server, from: &str, email: &str, password: &str) -> Answer {
     let browser = server.anon();
     let token = browser.csrf_token().await;
     let form = [("csrf_token", token.as_str()), ("email", email), ("password", password)];
     browser.send(browser.request("POST", "/login").header("x-forwarded-for", from).form(&form)).await
 }
 
-/// Guesses at accounts, a new one each time; returns how often before the address has to wait.
+/// Guesses at a new account each time; returns the number of attempts before the address has to wait.
 async fn spray(server: &Server, from: impl Fn(usize) -> String) -> usize {
     let client = server.anon();
     for number in 0..80 {
@@ -47,18 +47,18 @@ async fn spray(server: &Server, from: impl Fn(usize) -> String) -> usize {
 }
 
 #[tokio::test]
-async fn one_password_at_many_accounts_is_slowed_down_per_address_and_nobody_elsewhere() {
+async fn trying_one_password_on_many_accounts_slows_down_only_that_address() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     // A /64 is one address: whoever has one can use any of it.
     assert_eq!(spray(&server, |number| format!("2001:db8::{number:x}")).await, 50);
     assert_eq!(spray(&server, |_| GUESSER.into()).await, 50, "other addresses have their own count");
     for from in [GUESSER, "2001:db8::ffff"] {
-        assert_eq!(log_in(&server, from, MEMBER, WRONG).await.status, 429, "the form counts with the API");
-        assert_eq!(log_in(&server, from, "no e-mail at all", WRONG).await.status, 429);
+        assert_eq!(sign_in(&server, from, MEMBER, WRONG).await.status, 429, "the form counts with the API");
+        assert_eq!(sign_in(&server, from, "no email at all", WRONG).await.status, 429);
     }
     assert_eq!(ask(&server.anon(), ELSEWHERE, MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, "2001:db8:0:1::1", MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(sign_in(&server, "2001:db8:0:1::1", MEMBER, PASSWORD).await.status, 303);
     // The wait grows and ends.
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -83,7 +83,7 @@ async fn one_password_at_many_accounts_is_slowed_down_per_address_and_nobody_els
 }
 
 #[tokio::test]
-async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there() {
+async fn strangers_at_an_address_do_not_delay_a_user_known_there() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     server.user("eve@example.com", Role::Member).await;
@@ -91,7 +91,7 @@ async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there()
     assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
     spray(&server, |_| GUESSER.into()).await;
     assert_eq!(ask(&program, GUESSER, MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, GUESSER, MEMBER, PASSWORD).await.status, 303, "the form knows it, too");
+    assert_eq!(sign_in(&server, GUESSER, MEMBER, PASSWORD).await.status, 303, "the form knows it, too");
     assert_eq!(ask(&program, GUESSER, "eve@example.com", PASSWORD).await.status, 429, "she has never been here");
     // To the strangers it looks like any account.
     let (known, invented) =
@@ -112,12 +112,12 @@ async fn who_has_logged_in_from_an_address_is_not_held_back_by_strangers_there()
 }
 
 #[tokio::test]
-async fn whoever_sends_no_readable_address_is_known_by_none() {
+async fn a_client_without_a_readable_address_is_not_known_by_address() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     let program = server.anon();
     assert_eq!(ask(&program, "unknown", MEMBER, PASSWORD).await.status, 200);
-    assert_eq!(log_in(&server, "_hidden", MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(sign_in(&server, "_hidden", MEMBER, PASSWORD).await.status, 303);
     for number in 0..55 {
         ask(&program, &format!("192.0.2.{number}"), MEMBER, WRONG).await;
     }
@@ -126,9 +126,9 @@ async fn whoever_sends_no_readable_address_is_known_by_none() {
     }
 }
 
-/// However many come at once: what was heard was counted, and what was turned away was not.
+/// Attempts that were compared are counted and attempts that were turned away are not, however many arrive at once.
 #[tokio::test]
-async fn only_a_try_whose_password_was_compared_counts() {
+async fn only_attempts_whose_password_was_compared_count() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
@@ -149,7 +149,7 @@ async fn only_a_try_whose_password_was_compared_counts() {
     let flood = futures_util::future::join_all(flood);
     let (flood, elsewhere, here) = futures_util::future::join3(flood, owner_at(ELSEWHERE), owner_at(GUESSER)).await;
     assert_eq!(elsewhere, [200; 10], "one address does not fill the queue");
-    assert_eq!(here, [200; 10], "nor does it keep out who has logged in from it before");
+    assert_eq!(here, [200; 10], "a user who has signed in from it before is not kept out");
     assert!(flood.iter().all(|status| [401, 429, 503].contains(status)), "{flood:?}");
     let heard = flood.iter().filter(|status| **status == 401).count();
     let buckets: i64 = server
@@ -169,7 +169,7 @@ async fn refusals(server: &Server) -> Vec<(String, Option<String>)> {
 }
 
 #[tokio::test]
-async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left_out() {
+async fn failed_sign_ins_are_summarised_in_the_audit_log_without_omissions() {
     let server = proxied();
     let client = server.anon();
     for number in 0..40 {
@@ -192,7 +192,7 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
         "an attack on a user is not hidden behind invented accounts: {at:?}"
     );
     assert_eq!(during.len(), 201);
-    // Told when the hour is over, though nobody tries again.
+    // They are logged at the end of the hour, even without another attempt.
     server.clock.advance(Duration::from_secs(3600));
     let counted = async || {
         let refusals = refusals(&server).await;
@@ -200,7 +200,7 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
         let more: Vec<(u64, String)> = more.map(|(count, from)| (count.parse().unwrap(), from.to_owned())).collect();
         (refusals.len() as u64 - more.len() as u64 + more.iter().map(|(count, _)| count).sum::<u64>(), more)
     };
-    eventually(Duration::from_secs(20), "the rest is told", async || !counted().await.1.is_empty()).await;
+    eventually(Duration::from_secs(20), "the rest is logged", async || !counted().await.1.is_empty()).await;
     let (all, more) = counted().await;
     assert!(
         more.contains(&(30, format!("unknown accounts from {GUESSER} in the hour from 2026-11-23 08:00 UTC"))),
@@ -211,23 +211,23 @@ async fn strangers_do_not_flood_the_audit_log_and_none_of_their_failures_is_left
 }
 
 #[tokio::test]
-async fn what_is_typed_in_place_of_an_email_is_stored_nowhere() {
+async fn text_typed_in_place_of_an_email_is_stored_nowhere() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     let (_, key) = server.key(&[]).await;
     let typed = ["My secret passphrase 42", key.as_str(), "P4ssw0rd@home.example", "nobody@example.com"];
     for text in typed {
-        assert_eq!(server.anon().log_in(text, WRONG).await.status, 422);
+        assert_eq!(server.anon().sign_in(text, WRONG).await.status, 422);
         let api = ask(&server.anon(), GUESSER, text, WRONG).await;
         assert_eq!(api.status, 401);
         let anon = server.anon();
         let basic = anon.request("POST", "/api/v1/tokens").basic_auth(text, Some(WRONG));
         assert_eq!(anon.send(basic).await.status, 401);
     }
-    assert_eq!(server.anon().log_in(MEMBER, WRONG).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, WRONG).await.status, 422);
     let labels: Vec<String> = refusals(&server).await.into_iter().map(|(object, _)| object).collect();
     assert_eq!(labels.iter().filter(|label| *label == "unknown account").count() + 1, labels.len(), "{labels:?}");
-    assert!(labels.contains(&MEMBER.to_owned()), "a user's own e-mail is told: {labels:?}");
+    assert!(labels.contains(&MEMBER.to_owned()), "a user's own email is logged: {labels:?}");
     let files = std::fs::read_dir(server.home.path("")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
     let stored = files.filter_map(Result::ok).collect::<Vec<_>>().concat().to_ascii_lowercase();
     for text in typed {
@@ -296,7 +296,7 @@ async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
 }
 
 #[tokio::test]
-async fn no_wait_is_longer_for_a_clock_that_was_set() {
+async fn changing_the_clock_does_not_lengthen_a_wait() {
     let server = proxied();
     server.user(MEMBER, Role::Member).await;
     let start = Time::parse("2026-11-23T08:00:00Z").unwrap();
@@ -305,8 +305,8 @@ async fn no_wait_is_longer_for_a_clock_that_was_set() {
             assert_eq!(ask(&server.anon(), GUESSER, MEMBER, WRONG).await.status, 401);
             server.clock.advance(Duration::from_secs(1));
         }
-        let told = ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await;
-        assert_eq!((told.status, told.header("retry-after")), (429, "1"));
+        let response = ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await;
+        assert_eq!((response.status, response.header("retry-after")), (429, "1"));
     };
     let enters_after = async |seconds: u64| {
         assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 429);
@@ -337,7 +337,7 @@ async fn no_wait_is_longer_for_a_clock_that_was_set() {
 }
 
 #[tokio::test]
-async fn a_confirmed_password_counts_like_a_log_in() {
+async fn a_confirmed_password_counts_like_a_sign_in() {
     let server = Server::start();
     let member = server.member().await;
     let change = [("current_password", WRONG), ("new_password", "quite another long passphrase")];

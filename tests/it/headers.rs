@@ -1,4 +1,4 @@
-//! What every answer carries, whoever made it.
+//! Headers that every response has, whichever code returns it.
 
 use crate::harness::{Answer, Client, Home, Process, Server};
 use keybearer::testing::PublicUrl;
@@ -30,7 +30,7 @@ async fn many_kinds(server: &Server) -> Vec<(String, Answer)> {
     }
     let form = admin.form("/keys", &[("name", ""), ("expires", "90d")]).await;
     answers.push(("422".into(), form));
-    answers.push(("413".into(), anon.log_in("a@b", &"x".repeat(70_000)).await));
+    answers.push(("413".into(), anon.sign_in("a@b", &"x".repeat(70_000)).await));
     answers.push(("414".into(), anon.get(&format!("/{}", "x".repeat(9000))).await));
     answers.push(("431".into(), anon.send(anon.request("GET", "/").header("x-long", "x".repeat(17_000))).await));
     answers.push(("400".into(), anon.send(anon.request("GET", "/login").header("host", "a/b")).await));
@@ -38,7 +38,7 @@ async fn many_kinds(server: &Server) -> Vec<(String, Answer)> {
 }
 
 #[tokio::test]
-async fn every_answer_is_closed_to_frames_sniffers_caches_and_strangers() {
+async fn every_response_has_the_security_headers() {
     let server = Server::start();
     for (what, answer) in many_kinds(&server).await {
         let csp = answer.header("content-security-policy");
@@ -68,7 +68,7 @@ async fn every_answer_is_closed_to_frames_sniffers_caches_and_strangers() {
 }
 
 #[tokio::test]
-async fn under_https_browsers_are_told_to_stay_there() {
+async fn https_responses_have_hsts() {
     let server = Server::with(|settings| settings.public_url = PublicUrl::parse("https://keys.test").unwrap());
     for path in ["/login", "/api/v1/keys/current", "/unknown", "/livez"] {
         let hsts = server.anon().get(path).await.header("strict-transport-security").to_owned();
@@ -77,7 +77,7 @@ async fn under_https_browsers_are_told_to_stay_there() {
 }
 
 #[tokio::test]
-async fn how_long_browsers_stay_with_https_and_with_which_hosts_is_the_operators_choice() {
+async fn the_operator_chooses_the_hsts_header() {
     for (value, expected) in [
         ("max-age=31536000; includeSubDomains", "max-age=31536000; includeSubDomains"),
         ("max-age=300", "max-age=300"),
@@ -99,7 +99,7 @@ async fn how_long_browsers_stay_with_https_and_with_which_hosts_is_the_operators
 }
 
 #[tokio::test]
-async fn assets_are_kept_for_ever_under_names_of_their_content() {
+async fn assets_are_cached_for_ever_under_hashed_names() {
     let server = Server::start();
     let page = server.anon().get("/login").await.body;
     let urls: Vec<&str> = page.split('"').filter(|text| text.starts_with("/assets/")).collect();
@@ -117,7 +117,7 @@ async fn assets_are_kept_for_ever_under_names_of_their_content() {
 }
 
 #[tokio::test]
-async fn forged_hosts_and_prefixes_make_no_links() {
+async fn forged_hosts_and_prefixes_appear_in_no_link() {
     let server = Server::start();
     let member = server.member().await;
     let token = member.csrf_token().await;

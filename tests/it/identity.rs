@@ -1,4 +1,4 @@
-//! `X-Auth-Identity`: the signed copy of the identity headers, where it is asked for.
+//! `X-Auth-Identity`: the signed copy of the identity headers, if it is requested.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Home, MEMBER, Server};
 
-/// `signed` asks for it, `plain` does not.
+/// `signed` requires it, `plain` does not.
 pub fn policies() -> Policies {
     let policy = || Policy::parse([], true).unwrap();
     Policies::parse([("signed".to_owned(), policy().with_identity()), ("plain".to_owned(), policy())]).unwrap()
@@ -19,7 +19,7 @@ async fn signed(server: &Server, key: &str, url: &str) -> String {
     answer.header("x-auth-identity").to_owned()
 }
 
-/// What it says, once it was checked as an API would, by the published keys alone.
+/// The claims, after verifying them as an API would, with only the published keys.
 async fn checked(server: &Server, jwt: &str) -> Value {
     let header = jsonwebtoken::decode_header(jwt).unwrap();
     let jwks = server.anon().get("/.well-known/jwks.json").await.body;
@@ -34,7 +34,7 @@ async fn checked(server: &Server, jwt: &str) -> Value {
 }
 
 #[tokio::test]
-async fn where_it_is_asked_for_an_allow_carries_a_signed_identity() {
+async fn an_allowed_request_has_a_signed_identity_if_requested() {
     let server = Server::with(|settings| settings.policies = policies());
     let (id, key) = server.key(&["orders:read", "stock:*"]).await;
     let owner = server.user(MEMBER, Role::Member).await.id.to_string();
@@ -65,7 +65,7 @@ async fn where_it_is_asked_for_an_allow_carries_a_signed_identity() {
 }
 
 #[tokio::test]
-async fn it_is_signed_once_for_half_its_life_and_anew_when_it_would_say_something_else() {
+async fn an_identity_is_signed_again_after_half_its_lifetime_or_any_change() {
     let server = Server::with(|settings| settings.policies = policies());
     let (id, key) = server.key(&["orders:read"]).await;
     let url = "/auth?policy=signed";
@@ -100,7 +100,7 @@ async fn it_is_signed_once_for_half_its_life_and_anew_when_it_would_say_somethin
 }
 
 #[tokio::test]
-async fn an_operator_may_have_it_signed_by_rsa() {
+async fn the_operator_can_choose_rsa_signatures() {
     let rsa = SigningAlgorithm::Rs256;
     let server = Server::set(&Home::new(), |settings| settings.auth.signing.identity_algorithm = rsa);
     let (id, key) = server.key(&[]).await;
@@ -110,7 +110,7 @@ async fn an_operator_may_have_it_signed_by_rsa() {
 }
 
 #[tokio::test]
-async fn many_keys_at_once_have_each_their_own() {
+async fn concurrent_keys_each_get_their_own_identity() {
     let server = Server::start();
     let keys = server.keys(16).await;
     let clients = keys.iter().map(|(id, key)| {

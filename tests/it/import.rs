@@ -1,4 +1,4 @@
-//! Large imports: all or nothing, while others go on.
+//! Large imports: all or nothing, without blocking others.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -8,7 +8,7 @@ use keybearer::testing::Digest;
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
 
-/// More than one of the steps in which rows are written.
+/// More rows than are written in one step.
 const MANY: usize = 30_000;
 
 fn key(number: usize) -> String {
@@ -37,19 +37,19 @@ fn start(home: &Home, file: &str) -> Child {
     home.command(&["keys", "import", file]).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Rows among the keys, and imports that are not complete.
+/// The numbers of rows in the table of keys and of incomplete imports.
 fn rows(home: &Home) -> (i64, i64) {
     let count = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM pending_imports)";
     home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 
-/// Until the import has written something.
+/// Waits until the import has written something.
 async fn has_begun(home: &Home, before: i64) {
     eventually(Duration::from_secs(60), "rows are written", async || rows(home).0 > before).await;
 }
 
 #[tokio::test]
-async fn keys_are_revoked_while_an_import_runs_and_nothing_of_it_counts_before_its_end() {
+async fn keys_can_be_revoked_during_an_import_and_no_imported_key_is_valid_before_its_end() {
     let home = home_with_users();
     let server = Process::serve(&home);
     let admin = Client::signed_in(server.address, ADMIN).await;
@@ -76,7 +76,7 @@ async fn keys_are_revoked_while_an_import_runs_and_nothing_of_it_counts_before_i
 }
 
 #[tokio::test]
-async fn a_killed_import_leaves_nothing_that_counts_and_is_cleared_away() {
+async fn a_killed_import_leaves_no_valid_key_and_is_cleaned_up() {
     let home = home_with_users();
     let (_, live) = home.create_key(ADMIN, "live");
     let exported = home.run(&["keys", "export"]);
@@ -102,7 +102,7 @@ async fn a_killed_import_leaves_nothing_that_counts_and_is_cleared_away() {
 }
 
 #[tokio::test]
-async fn an_import_fails_as_a_whole_when_an_owner_is_removed_meanwhile() {
+async fn an_import_fails_as_a_whole_if_an_owner_is_removed_meanwhile() {
     let home = home_with_users();
     let server = Process::serve(&home);
     // Some of the member's keys are written before the member is removed.
@@ -122,7 +122,7 @@ async fn an_import_fails_as_a_whole_when_an_owner_is_removed_meanwhile() {
 }
 
 #[test]
-fn an_import_that_fails_at_its_end_leaves_nothing_and_names_the_lines() {
+fn an_import_that_fails_at_its_end_imports_nothing_and_names_the_lines() {
     let home = home_with_users();
     let mut lines: Vec<String> = (0..10_000).map(|number| line(number, ADMIN)).collect();
     lines[9000] = line(17, ADMIN);
@@ -138,7 +138,7 @@ fn an_import_that_fails_at_its_end_leaves_nothing_and_names_the_lines() {
 }
 
 #[tokio::test]
-async fn of_two_imports_at_once_one_waits_for_the_other() {
+async fn two_concurrent_imports_run_one_after_the_other() {
     let home = home_with_users();
     let file = write(&home, (0..MANY).map(|number| line(number, ADMIN)));
     let first = start(&home, &file);
@@ -152,7 +152,7 @@ async fn of_two_imports_at_once_one_waits_for_the_other() {
 }
 
 #[tokio::test]
-async fn somebody_with_many_keys_is_removed_with_all_of_them() {
+async fn a_user_with_many_keys_is_removed_with_all_of_them() {
     let home = home_with_users();
     let file = write(&home, (0..1200).map(|number| line(number, MEMBER)));
     home.run(&["keys", "import", &file]);

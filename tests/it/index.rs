@@ -1,5 +1,5 @@
-//! The key index as seen from outside: invariants 1 to 4 of the design. Memory answers, SQLite is the
-//! truth, and an answered revocation is in force everywhere.
+//! The key index seen from outside: invariants 1 to 4 of the design. Memory answers lookups, SQLite is
+//! authoritative, and an acknowledged revocation is effective everywhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{ADMIN, Client, Home, MEMBER, Process, Server, eventually, rounds};
 
-/// A hand-made change is noticed within a second, on a busy machine a little later.
+/// A change made in the database is noticed within a second, on a busy machine slightly later.
 const SOON: Duration = Duration::from_millis(1500);
 
-/// Puts `count` keys into the database past the program; returns their texts.
+/// Writes `count` keys to the database directly; returns their texts.
 fn insert_keys(home: &Home, owner: [u8; 16], count: usize) -> Vec<String> {
     let prefix = keybearer::testing::KeyPrefix::parse("kb").unwrap();
     let mut db = home.sqlite();
@@ -39,7 +39,7 @@ fn insert_keys(home: &Home, owner: [u8; 16], count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn while_the_index_is_filling_every_verdict_is_right() {
+async fn every_verdict_is_correct_while_the_index_is_loading() {
     let server = Server::start();
     let owner = *server.user(MEMBER, Role::Member).await.id.as_bytes();
     let home = server.home.clone();
@@ -59,7 +59,7 @@ async fn while_the_index_is_filling_every_verdict_is_right() {
 }
 
 #[tokio::test]
-async fn a_key_revoked_while_the_index_is_filling_stays_revoked() {
+async fn a_key_revoked_while_the_index_is_loading_stays_revoked() {
     let server = Server::start();
     let owner = *server.user(MEMBER, Role::Member).await.id.as_bytes();
     let home = server.home.clone();
@@ -79,7 +79,7 @@ async fn a_key_revoked_while_the_index_is_filling_stays_revoked() {
 }
 
 #[tokio::test]
-async fn once_full_the_index_holds_what_the_database_holds() {
+async fn the_loaded_index_matches_the_database() {
     let server = Server::start();
     let admin = server.admin().await;
     let mut keys = Vec::new();
@@ -97,7 +97,7 @@ async fn once_full_the_index_holds_what_the_database_holds() {
 }
 
 #[tokio::test]
-async fn every_change_that_can_alter_a_verdict_leaves_a_line_in_the_feed() {
+async fn every_change_that_can_alter_a_verdict_is_in_the_feed() {
     let server = Server::start();
     server.key(&[]).await;
     let db = server.home.sqlite();
@@ -121,7 +121,7 @@ async fn every_change_that_can_alter_a_verdict_leaves_a_line_in_the_feed() {
 }
 
 #[tokio::test]
-async fn a_change_by_hand_is_in_force_within_a_second() {
+async fn a_change_in_the_sqlite_shell_takes_effect_within_a_second() {
     let server = Server::start();
     let (_, key) = server.key(&["orders:read"]).await;
     let db = server.home.sqlite();
@@ -147,7 +147,7 @@ async fn a_change_by_hand_is_in_force_within_a_second() {
 }
 
 #[tokio::test]
-async fn an_owner_demoted_by_hand_manages_only_their_own_within_a_second() {
+async fn an_owner_demoted_in_the_sqlite_shell_manages_only_their_own_keys_within_a_second() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let (_, key) = server.key_of(ADMIN, &["keybearer:users"], |_| {}).await;
@@ -159,7 +159,7 @@ async fn an_owner_demoted_by_hand_manages_only_their_own_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_pruned_feed_makes_the_index_start_over() {
+async fn a_pruned_feed_makes_the_index_reload() {
     let server = Server::start();
     let (_, kept) = server.key(&[]).await;
     let (_, gone) = server.key(&[]).await;
@@ -176,7 +176,7 @@ async fn a_pruned_feed_makes_the_index_start_over() {
 }
 
 #[tokio::test]
-async fn a_command_in_another_process_is_in_force_when_it_has_ended() {
+async fn a_command_in_another_process_has_taken_effect_when_it_exits() {
     let server = Server::start();
     let (id, key) = server.key(&[]).await;
     for _ in 0..rounds("RACES", 300).div_ceil(100) {
@@ -198,7 +198,7 @@ async fn a_command_in_another_process_is_in_force_when_it_has_ended() {
 }
 
 #[tokio::test]
-async fn a_command_killed_after_its_commit_has_still_revoked() {
+async fn a_command_killed_after_its_commit_has_revoked_the_key() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -222,10 +222,10 @@ async fn a_command_killed_after_its_commit_has_still_revoked() {
     }
 }
 
-/// Many clients verify, over the network, while keys are revoked in three ways. After a revocation
-/// was answered no request with that key succeeds.
+/// Many clients verify over the network while keys are revoked in three ways. After a revocation
+/// is acknowledged, no request with that key succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_a_revocation_was_answered_no_request_with_that_key_succeeds() {
+async fn no_request_succeeds_after_a_revocation_is_acknowledged() {
     let server = Arc::new(Server::start());
     let admin = Arc::new(server.admin().await);
     let races = rounds("RACES", 300);

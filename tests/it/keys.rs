@@ -1,4 +1,4 @@
-//! Keys in the dashboard: made, shown once, listed, changed, revoked; own ones, and an admin's view.
+//! Keys in the dashboard: created, shown once, listed, changed, revoked; own ones, and an admin's view.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ async fn a_disabled_key_is_refused_until_it_is_enabled() {
 }
 
 #[tokio::test]
-async fn another_members_key_answers_like_an_unknown_one() {
+async fn another_members_key_looks_like_an_unknown_one() {
     let server = Server::start();
     let (member, stranger) = (server.member().await, server.person("eve@example.com", Role::Member).await);
     let (id, key) = member.make_key("mine").await;
@@ -113,7 +113,7 @@ async fn another_members_key_answers_like_an_unknown_one() {
 }
 
 #[tokio::test]
-async fn an_admin_finds_and_revokes_anybodys_key() {
+async fn an_admin_finds_and_revokes_anyones_key() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     let (id, key) = member.make_key("nightly backup").await;
@@ -130,7 +130,7 @@ async fn an_admin_finds_and_revokes_anybodys_key() {
 }
 
 #[tokio::test]
-async fn a_member_grants_no_scope_of_ours() {
+async fn a_member_cannot_grant_keybearer_scopes() {
     let server = Server::start();
     let member = server.member().await;
     for scope in ["keybearer:verify", "keybearer:keys", "keybearer:users", "keybearer:events", "keybearer:*"] {
@@ -143,7 +143,7 @@ async fn a_member_grants_no_scope_of_ours() {
 }
 
 #[tokio::test]
-async fn an_admin_grants_our_scopes_after_a_fresh_log_in_or_the_password() {
+async fn an_admin_grants_keybearer_scopes_after_a_recent_sign_in_or_the_password() {
     let server = Server::start();
     let admin = server.admin().await;
     let form = [("name", "gateway"), ("expires", "90d"), ("scopes", "keybearer:verify")];
@@ -199,7 +199,7 @@ const PERSIAN: &str = "می\u{200c}خواهم";
 const EMOJI: &str = "👩\u{200d}💻 deploy";
 
 #[tokio::test]
-async fn names_are_taken_in_every_script_and_refused_when_nobody_can_see_them() {
+async fn names_are_accepted_in_every_script_and_refused_when_invisible() {
     let server = Server::start();
     let member = server.member().await;
     let (id, _) = member.make_key("plain").await;
@@ -226,7 +226,7 @@ async fn names_are_taken_in_every_script_and_refused_when_nobody_can_see_them() 
     assert!(member.get("/keys").await.body.contains(PERSIAN));
 }
 
-/// When a key ends that is made now and works until the end of a day, where that is so many minutes from UTC.
+/// The expiry of a key that is created now and works until the end of a day, at this offset from UTC in minutes.
 async fn end_of_day(member: &Client, day: &str, offset: Option<&str>) -> Result<String, u16> {
     let fields = [("name", "n"), ("expires", "custom"), ("expires_on", day)];
     let offset = offset.map(|offset| ("utc_offset", offset));
@@ -237,7 +237,7 @@ async fn end_of_day(member: &Client, day: &str, offset: Option<&str>) -> Result<
 }
 
 #[tokio::test]
-async fn a_day_ends_where_the_person_is() {
+async fn a_day_ends_in_the_users_time_zone() {
     let server = Server::start();
     // 2026-11-24, 01:30 UTC: 17:30 of the day before in Los Angeles, 15:30 in Kiritimati.
     server.clock.advance(Duration::from_secs(17 * 3600 + 30 * 60));

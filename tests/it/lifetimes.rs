@@ -1,4 +1,4 @@
-//! Lifetimes are bounded on both sides: what a clock far ahead made is not good until that time.
+//! Lifetimes are bounded on both sides: what was created under a clock far ahead is not valid before that time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::harness::{ADMIN, MEMBER, PASSWORD, Server};
 const TEN_YEARS: Duration = Duration::from_secs(3652 * 86_400);
 const TOKENS: &str = "/api/v1/tokens";
 
-/// A server whose clock is ten years ahead; and the right time.
+/// A server whose clock is ten years ahead, and the correct time.
 fn ahead() -> (Server, Time) {
     let server = Server::start();
     let right = server.clock.now();
@@ -20,22 +20,22 @@ fn ahead() -> (Server, Time) {
 }
 
 #[tokio::test]
-async fn what_a_log_in_by_a_clock_far_ahead_opened_is_closed_once_the_clock_is_right() {
+async fn sessions_and_tokens_from_a_clock_far_ahead_end_once_the_clock_is_right() {
     let (server, right) = ahead();
     let session = server.member().await;
     let client = server.anon();
-    let log_in = async || {
+    let sign_in = async || {
         let answer = client.send(client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD))).await.json();
         (answer["token"].as_str().unwrap().to_owned(), answer["refresh_token"].as_str().unwrap().to_owned())
     };
     let refresh = async |token: &str| client.json(TOKENS, json!({ "refresh_token": token }).to_string()).await.status;
-    let ((token, _), (_, unused)) = (log_in().await, log_in().await);
+    let ((token, _), (_, unused)) = (sign_in().await, sign_in().await);
     assert_eq!((session.get("/keys").await.status, server.tries(&token).await), (200, 200));
     server.clock.set(right);
     assert_eq!((session.get("/keys").await.status, server.tries(&token).await), (303, 401));
     assert_eq!(refresh(&unused).await, 401);
     // Nor does it open again when that time comes.
-    let (fresh, _) = log_in().await;
+    let (fresh, _) = sign_in().await;
     let again = server.member().await;
     assert_eq!((again.get("/keys").await.status, server.tries(&fresh).await), (200, 200));
     server.clock.set(right.plus(TEN_YEARS));
@@ -43,7 +43,7 @@ async fn what_a_log_in_by_a_clock_far_ahead_opened_is_closed_once_the_clock_is_r
 }
 
 #[tokio::test]
-async fn a_clock_set_back_by_seconds_ends_nothing() {
+async fn setting_the_clock_back_by_seconds_ends_nothing() {
     let server = Server::start();
     let session = server.member().await;
     let client = server.anon();
@@ -75,21 +75,21 @@ async fn a_jwt_from_the_future_is_inactive() {
 }
 
 #[tokio::test]
-async fn a_browser_that_logged_in_in_the_future_is_not_known() {
+async fn a_browser_that_signed_in_in_the_future_is_not_known() {
     let (server, right) = ahead();
     let browser = server.member().await;
     browser.form("/logout", &[]).await;
     server.clock.set(right);
     assert!(browser.cookie("device").is_some());
     for _ in 0..5 {
-        assert_eq!(browser.log_in(MEMBER, "not the right password").await.status, 422);
+        assert_eq!(browser.sign_in(MEMBER, "not the right password").await.status, 422);
     }
     // A known browser has its own counter; the failures of this one count for its neighbours.
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 429);
 }
 
 #[tokio::test]
-async fn a_request_from_the_future_is_remembered_for_a_day_only() {
+async fn a_request_from_the_future_is_remembered_for_only_a_day() {
     let (server, right) = ahead();
     server.user(ADMIN, Role::Admin).await;
     let manager = server.bearer(&server.key_of(ADMIN, &["keybearer:keys"], |_| {}).await.1);

@@ -1,4 +1,4 @@
-//! Per-key rate limits, and addresses that guess.
+//! Rate limits per key, and for addresses that guess.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Home, MEMBER, Process, Server};
 
 #[tokio::test]
-async fn a_key_over_its_limit_waits_and_others_do_not() {
+async fn only_the_key_over_its_limit_is_refused() {
     let server = Server::start();
     let limit = RateLimit::new(60, 60, Some(3)).unwrap();
     let (_, key) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limit)).await;
@@ -32,7 +32,7 @@ async fn a_key_over_its_limit_waits_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn a_verifier_is_told_of_the_limit() {
+async fn a_verifier_gets_the_rate_limit() {
     let server = Server::start();
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let limit = RateLimit::new(1, 60, None).unwrap();
@@ -44,7 +44,7 @@ async fn a_verifier_is_told_of_the_limit() {
 }
 
 #[tokio::test]
-async fn many_different_bad_keys_are_held_back_and_a_good_one_never() {
+async fn many_different_bad_keys_are_rate_limited_and_a_valid_one_never_is() {
     let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap());
     let (_, key) = server.key(&[]).await;
     let (bad, good) = (server.anon(), server.bearer(&key));
@@ -71,7 +71,7 @@ async fn many_different_bad_keys_are_held_back_and_a_good_one_never() {
 }
 
 #[tokio::test]
-async fn the_limit_of_bad_keys_is_one_for_all_workers() {
+async fn all_workers_share_one_limit_of_bad_keys() {
     let home = Home::new();
     let words = ["serve", "--listen", "127.0.0.1:0", "--workers", "4", "--bad-key-limit", "100"];
     let server = Process::of(home.command(&[&words[..], &["--trusted-proxy", "127.0.0.1"]].concat()));
@@ -89,7 +89,7 @@ async fn the_limit_of_bad_keys_is_one_for_all_workers() {
 }
 
 #[tokio::test]
-async fn an_address_may_try_as_many_bad_keys_as_the_limit_says_and_loopback_any_number() {
+async fn an_address_may_try_as_many_bad_keys_as_the_limit_allows_and_loopback_any_number() {
     let server = Server::set(&Home::new(), |settings| {
         settings.http.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap();
         settings.auth.bad_key_limit = 10;

@@ -1,4 +1,4 @@
-//! Which database is the newest one: an older copy in its place is not served, and never by mistake.
+//! Detecting an older copy of the database: it is not served, and the newest one is never refused.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ fn said(output: &Output) -> String {
     [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
 }
 
-/// What is in the folder, with its content.
+/// The files in the folder, with their content.
 fn content(home: &Home) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect();
@@ -30,7 +30,7 @@ fn content(home: &Home) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// No command touches it: each says the same, and neither the file nor its log changes.
+/// Asserts that every command refuses it with the same message and changes neither the file nor its log.
 fn assert_refused(home: &Home, id: &str, words: &[&str]) {
     let files = || ["", "-wal"].map(|suffix| fs::read(beside(home, suffix)).ok());
     let before = files();
@@ -47,7 +47,7 @@ fn assert_refused(home: &Home, id: &str, words: &[&str]) {
     assert!(files() == before, "the files are as they were put there");
 }
 
-/// A home whose database has an older copy, `old.db`, in which the key is live; it is revoked since.
+/// A home whose database has an older copy, `old.db`, in which the key is live; it has been revoked since.
 async fn with_older_copy() -> (Home, String, String) {
     let home = Home::new();
     home.add_admin();
@@ -58,7 +58,7 @@ async fn with_older_copy() -> (Home, String, String) {
 }
 
 #[tokio::test]
-async fn an_older_copy_in_the_databases_place_is_refused_until_the_operator_accepts_it() {
+async fn an_older_copy_of_the_database_is_refused_until_the_operator_accepts_it() {
     let (home, id, key) = with_older_copy().await;
     fs::copy(home.path("old.db"), home.database()).unwrap();
     assert_refused(&home, &id, &["older", "keybearer.db"]);
@@ -81,7 +81,7 @@ async fn an_older_copy_in_the_databases_place_is_refused_until_the_operator_acce
 }
 
 #[tokio::test]
-async fn an_older_copy_is_refused_however_the_server_ended() {
+async fn an_older_copy_is_refused_however_the_server_stopped() {
     for signal in ["TERM", "KILL"] {
         let home = Home::new();
         home.add_admin();
@@ -110,7 +110,7 @@ async fn an_older_copy_is_refused_however_the_server_ended() {
 }
 
 #[tokio::test]
-async fn a_copy_that_went_on_by_itself_is_another_database() {
+async fn a_copy_that_was_changed_separately_is_refused() {
     let (home, id, _) = with_older_copy().await;
     let name = home.path("old.db").display().to_string();
     for number in 0..20 {
@@ -121,7 +121,7 @@ async fn a_copy_that_went_on_by_itself_is_another_database() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_log_that_it_had_is_refused() {
+async fn a_database_that_lost_its_log_is_refused() {
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
@@ -138,7 +138,7 @@ async fn a_database_without_the_log_that_it_had_is_refused() {
 }
 
 #[tokio::test]
-async fn an_older_file_put_over_a_newer_log_is_refused_before_they_are_mixed() {
+async fn an_older_file_with_a_newer_log_is_refused_before_they_are_mixed() {
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
@@ -164,7 +164,7 @@ async fn an_older_file_put_over_a_newer_log_is_refused_before_they_are_mixed() {
 }
 
 #[tokio::test]
-async fn a_newer_file_put_over_an_older_log_is_refused() {
+async fn a_newer_file_with_an_older_log_is_refused() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -184,7 +184,7 @@ async fn a_newer_file_put_over_an_older_log_is_refused() {
 
 /// `.restore` of the sqlite3 shell, and every program that uses SQLite's backup interface.
 #[tokio::test]
-async fn an_older_copy_that_is_written_into_the_running_database_is_not_served() {
+async fn an_older_copy_written_into_the_running_database_is_not_served() {
     let (home, id, key) = with_older_copy().await;
     let server = Process::serve(&home);
     assert_eq!(server.tries(&key).await, 401);
@@ -205,9 +205,9 @@ async fn an_older_copy_that_is_written_into_the_running_database_is_not_served()
     assert_refused(&home, &id, &["older"]);
 }
 
-/// A folder that was copied whole once, and of which the database alone is copied again.
+/// A folder that was copied completely once, and then only its database again.
 #[tokio::test]
-async fn an_older_companion_does_not_hide_that_the_log_is_missing() {
+async fn an_older_companion_file_does_not_hide_a_missing_log() {
     for was_killed in [false, true] {
         let home = Home::new();
         home.add_admin();
@@ -236,7 +236,7 @@ async fn an_older_companion_does_not_hide_that_the_log_is_missing() {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_file_alone_is_told_from_one_with_its_log() {
+async fn a_copy_without_its_log_is_distinguished_from_one_with_it() {
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
@@ -279,7 +279,7 @@ async fn a_copy_of_the_file_alone_is_told_from_one_with_its_log() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_by_whomever_leaves_a_file_that_says_that_it_is_in_use() {
+async fn the_file_is_marked_as_in_use_after_a_checkpoint_by_any_process() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -296,7 +296,7 @@ async fn a_checkpoint_by_whomever_leaves_a_file_that_says_that_it_is_in_use() {
 }
 
 #[test]
-fn a_database_that_is_gone_is_not_begun_again_by_mistake() {
+fn a_missing_database_is_not_created_again_by_mistake() {
     let home = Home::new();
     home.add_admin();
     fs::rename(home.database(), home.path("elsewhere")).unwrap();
@@ -311,7 +311,7 @@ fn a_database_that_is_gone_is_not_begun_again_by_mistake() {
 }
 
 #[tokio::test]
-async fn without_what_tells_them_apart_nothing_is_claimed() {
+async fn an_older_copy_is_accepted_if_nothing_can_prove_its_age() {
     let (home, _, key) = with_older_copy().await;
     fs::copy(home.path("old.db"), home.database()).unwrap();
     fs::remove_file(beside(&home, "-rev")).unwrap();
@@ -324,10 +324,10 @@ async fn without_what_tells_them_apart_nothing_is_claimed() {
     assert_eq!(Process::serve(&earlier).tries(&key).await, 200);
 }
 
-/// A server that is killed at any instant of its start leaves a file that is whole once a shell of SQLite has brought
-/// its log into it.
+/// A server that is killed at any instant of its startup leaves a file that is complete once an SQLite shell has
+/// checkpointed its log.
 #[tokio::test]
-async fn a_server_killed_at_any_write_leaves_nothing_that_is_refused_after_a_shell() {
+async fn a_server_killed_at_any_write_leaves_a_database_that_is_accepted_after_a_shell() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
@@ -361,9 +361,9 @@ async fn a_server_killed_at_any_write_leaves_nothing_that_is_refused_after_a_she
     assert_eq!(Process::serve(&home).tries(&key).await, 200);
 }
 
-/// While the server marks its file again and again.
+/// The same while the server marks its file repeatedly.
 #[tokio::test]
-async fn copies_that_sqlite_makes_of_a_running_database_are_whole() {
+async fn copies_that_sqlite_makes_of_a_running_database_are_complete() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "n");
@@ -386,9 +386,9 @@ async fn copies_that_sqlite_makes_of_a_running_database_are_whole() {
     server.kill();
 }
 
-/// A command that is killed at any instant leaves a database that the next one opens.
+/// A command that is killed at any instant leaves a database that the next command opens.
 #[test]
-fn a_command_killed_at_any_sync_leaves_nothing_that_is_refused() {
+fn a_command_killed_at_any_sync_leaves_a_database_that_is_accepted() {
     let home = Home::new();
     home.add_admin();
     for when in 1..12 {

@@ -1,4 +1,4 @@
-//! The server's log: it holds no credential whatever it is asked for, and stops nothing when nobody
+//! The server's log: it never contains a credential, and blocks nothing while nobody
 //! reads it.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,7 +26,7 @@ const HOSTILE: [&str; 12] = [
     "actix=trace,a=trace,r=trace,h=trace,keybearer_=trace",
 ];
 
-/// A credential in every place where one is ever sent, wrong ones included.
+/// A credential in every place where one is ever sent, including wrong places.
 async fn send_everywhere(address: SocketAddr, key: &str) {
     let anon = Client::anon(address);
     let basic = data_encoding::BASE64.encode(format!("{ADMIN}:{PASSWORD}").as_bytes());
@@ -80,7 +80,7 @@ async fn no_level_and_no_directive_of_rust_log_prints_a_credential() {
 }
 
 #[tokio::test]
-async fn a_stranger_raises_no_alarm_with_garbled_requests() {
+async fn malformed_requests_log_no_warning_or_error() {
     let home = Home::new();
     let server = Process::serve(&home);
     for (garbled, status) in [
@@ -97,7 +97,7 @@ async fn a_stranger_raises_no_alarm_with_garbled_requests() {
 }
 
 #[tokio::test]
-async fn rust_log_chooses_among_our_own_lines() {
+async fn rust_log_filters_our_own_lines() {
     let home = Home::new();
     home.add_admin();
     for (wish, is_noticed, has_requests) in [
@@ -119,7 +119,7 @@ async fn rust_log_chooses_among_our_own_lines() {
     }
 }
 
-/// A server whose log is read to its first lines and no further.
+/// A server of whose log only the first lines are read.
 struct Unread {
     address: SocketAddr,
     child: Child,
@@ -140,7 +140,7 @@ impl Unread {
         Unread { address, child, stderr }
     }
 
-    /// So many requests that their lines fit nowhere, each answered.
+    /// Sends so many requests that their log lines fit in no buffer; each gets a response.
     fn fill(&self) {
         let mut socket = TcpStream::connect(self.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -157,7 +157,7 @@ impl Unread {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_stops_nothing_and_says_later_what_is_missing() {
+async fn an_unread_log_blocks_nothing_and_later_reports_what_is_missing() {
     let home = Home::new();
     home.add_admin();
     let verifier = home.run(&["keys", "create", "--owner", ADMIN, "--name", "v", "--scope", "keybearer:verify"]);
@@ -193,7 +193,7 @@ async fn a_log_that_nobody_reads_stops_nothing_and_says_later_what_is_missing() 
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+fn an_unread_log_does_not_delay_shutdown() {
     let home = Home::new();
     home.add_admin();
     let mut server = Unread::start(&home);
@@ -203,7 +203,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_written_stops_nothing() {
+async fn an_unwritable_log_blocks_nothing() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "one");

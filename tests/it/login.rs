@@ -1,5 +1,5 @@
-//! Logging in: the same answer for everybody who may not, patience for guessers, none of it for the
-//! owner; and no way out to another site.
+//! Signing in: the same response for everyone who is refused, delays for guessers, none for the
+//! owner, and no redirect to another site.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ fn without_token(answer: &Answer, email: &str) -> String {
     answer.whole().replace(&token, "[token]").replace(email, "[email]")
 }
 
-/// A stranger's browser: it has never been here.
+/// The browser of a stranger, which has no cookie from this server.
 async fn guess(server: &Server, email: &str, password: &str) -> Answer {
-    server.anon().log_in(email, password).await
+    server.anon().sign_in(email, password).await
 }
 
 async fn fail(server: &Server, email: &str, times: usize) {
@@ -26,7 +26,7 @@ async fn fail(server: &Server, email: &str, times: usize) {
 }
 
 #[tokio::test]
-async fn unknown_wrong_and_deactivated_get_the_same_answer() {
+async fn unknown_wrong_and_deactivated_get_the_same_response() {
     let server = Server::start();
     let admin = server.admin().await;
     let gone = server.user("gone@example.com", Role::Member).await;
@@ -34,7 +34,7 @@ async fn unknown_wrong_and_deactivated_get_the_same_answer() {
     let form = ("form", "kb_form");
     let answer = async |email, password| {
         let client = server.anon();
-        let answer = client.log_in(email, password).await;
+        let answer = client.sign_in(email, password).await;
         assert_eq!(answer.status, 422);
         let cookie = client.cookie(form.0).unwrap();
         without_token(&answer, email).replace(&cookie, "[cookie]")
@@ -47,13 +47,13 @@ async fn unknown_wrong_and_deactivated_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn after_five_failures_the_next_try_waits_and_is_told_how_long() {
+async fn after_five_failures_the_next_attempt_must_wait_and_gets_retry_after() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     fail(&server, MEMBER, 5).await;
-    let told = guess(&server, MEMBER, PASSWORD).await;
-    assert_eq!((told.status, told.header("retry-after")), (429, "1"), "the right password waits, too");
-    assert_eq!(told.input("email"), MEMBER, "what was typed is kept");
+    let response = guess(&server, MEMBER, PASSWORD).await;
+    assert_eq!((response.status, response.header("retry-after")), (429, "1"), "the right password waits, too");
+    assert_eq!(response.input("email"), MEMBER, "what was typed is kept");
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(guess(&server, MEMBER, WRONG).await.status, 422);
     assert_eq!(guess(&server, MEMBER, WRONG).await.header("retry-after"), "2", "the wait doubles");
@@ -63,7 +63,7 @@ async fn after_five_failures_the_next_try_waits_and_is_told_how_long() {
 }
 
 #[tokio::test]
-async fn invented_accounts_wait_like_real_ones() {
+async fn unknown_accounts_wait_like_real_ones() {
     let server = Server::start();
     fail(&server, "nobody@example.com", 5).await;
     assert_eq!(guess(&server, "nobody@example.com", WRONG).await.status, 429);
@@ -91,7 +91,7 @@ async fn spellings_and_forged_addresses_do_not_start_a_new_count() {
 }
 
 #[tokio::test]
-async fn failures_are_remembered_over_a_restart() {
+async fn failures_survive_a_restart() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     fail(&server, MEMBER, 5).await;
@@ -100,35 +100,35 @@ async fn failures_are_remembered_over_a_restart() {
 }
 
 #[tokio::test]
-async fn strangers_do_not_lock_out_a_browser_that_was_here() {
+async fn strangers_do_not_lock_out_a_known_browser() {
     let server = Server::start();
     let owner = server.member().await;
     owner.form("/logout", &[]).await;
     fail(&server, MEMBER, 5).await;
     assert_eq!(guess(&server, MEMBER, PASSWORD).await.status, 429);
-    assert_eq!(owner.log_in(MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(owner.sign_in(MEMBER, PASSWORD).await.status, 303);
     // Its own failures count against it alone.
     owner.form("/logout", &[]).await;
     for _ in 0..5 {
-        assert_eq!(owner.log_in(MEMBER, WRONG).await.status, 422);
+        assert_eq!(owner.sign_in(MEMBER, WRONG).await.status, 422);
     }
-    assert_eq!(owner.log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(owner.sign_in(MEMBER, PASSWORD).await.status, 429);
 }
 
 #[tokio::test]
-async fn a_device_cookie_of_another_account_gives_no_free_tries() {
+async fn a_device_cookie_of_another_account_gives_no_free_attempts() {
     let server = Server::start();
     let eve = server.person("eve@example.com", Role::Member).await;
     server.user(MEMBER, Role::Member).await;
     eve.form("/logout", &[]).await;
     for _ in 0..5 {
-        assert_eq!(eve.log_in(MEMBER, WRONG).await.status, 422);
+        assert_eq!(eve.sign_in(MEMBER, WRONG).await.status, 422);
     }
-    assert_eq!(eve.log_in(MEMBER, WRONG).await.status, 429);
+    assert_eq!(eve.sign_in(MEMBER, WRONG).await.status, 429);
 }
 
 #[tokio::test]
-async fn a_guesser_with_many_addresses_gets_a_hundred_tries_and_then_one_an_hour() {
+async fn a_guesser_with_many_addresses_gets_a_hundred_attempts_and_then_one_per_hour() {
     let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap());
     server.user(MEMBER, Role::Member).await;
     let mut heard = 0;
@@ -154,7 +154,7 @@ async fn parallel_guesses_do_not_slip_through() {
 }
 
 #[tokio::test]
-async fn after_the_log_in_one_goes_on_to_a_page_of_this_site_only() {
+async fn a_sign_in_redirects_only_to_pages_of_this_site() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     for (next, to) in [
@@ -182,7 +182,7 @@ async fn after_the_log_in_one_goes_on_to_a_page_of_this_site_only() {
 }
 
 #[tokio::test]
-async fn what_was_typed_survives_a_refusal_but_the_password() {
+async fn a_refused_sign_in_keeps_the_input_except_the_password() {
     let server = Server::start();
     let hostile = "\"><script>alert(1)</script>@example.com";
     let answer = guess(&server, hostile, "<b>my password</b>").await;
@@ -202,7 +202,7 @@ async fn what_was_typed_survives_a_refusal_but_the_password() {
 }
 
 #[tokio::test]
-async fn compatible_spellings_of_a_password_are_one_and_nothing_is_cut_off() {
+async fn compatible_spellings_of_a_password_are_equal_and_none_is_truncated() {
     let server = Server::start();
     let admin = server.admin().await;
     let long = "w\u{fb01}ne and bread ".repeat(8);
@@ -213,13 +213,13 @@ async fn compatible_spellings_of_a_password_are_one_and_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn many_log_ins_at_once_leave_verification_alone() {
+async fn many_concurrent_sign_ins_do_not_slow_down_verification() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let tokens: Vec<Client> = (0..100).map(|_| server.anon()).collect();
     let attempts = tokens.iter().enumerate().map(|(number, client)| {
         let email = format!("user{number}@example.com");
-        async move { client.log_in(&email, WRONG).await.status }
+        async move { client.sign_in(&email, WRONG).await.status }
     });
     let verifications = async {
         let bearer = server.bearer(&key);

@@ -1,5 +1,5 @@
-//! Keybearer from outside: through HTTP, the command line and the database file. A file mirrors a
-//! noun of the program; `harness` starts the real thing and speaks in roles.
+//! Keybearer from outside: through HTTP, the command line and the database file. Each file covers one
+//! noun of the program; `harness` starts the real program and provides its users.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

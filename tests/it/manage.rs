@@ -1,4 +1,4 @@
-//! `/api/v1/keys`: keys managed by keys, and never more power passed on than is held.
+//! `/api/v1/keys`: keys managed by keys, which can never grant more than they have.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn create(client: &Client, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_made_key_is_in_force_and_its_text_is_in_one_answer() {
+async fn a_created_key_works_at_once_and_its_text_is_in_one_response() {
     let server = Server::start();
     let manager = manager(&server).await;
     let body = json!({
@@ -54,7 +54,7 @@ async fn a_made_key_is_in_force_and_its_text_is_in_one_answer() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_makes_no_second_key_and_shows_none() {
+async fn a_repeated_request_creates_no_second_key_and_shows_none() {
     let server = Server::start();
     let manager = manager(&server).await;
     let once = [("idempotency-key", "order-1")];
@@ -71,7 +71,7 @@ async fn a_repeated_request_makes_no_second_key_and_shows_none() {
 }
 
 #[tokio::test]
-async fn a_key_passes_on_no_more_than_it_holds() {
+async fn a_key_can_grant_only_what_it_has() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let (narrow_id, narrow) = server.key_of(ADMIN, &[MANAGE, "orders:*"], |_| {}).await;
@@ -102,7 +102,7 @@ async fn a_key_passes_on_no_more_than_it_holds() {
 }
 
 #[tokio::test]
-async fn a_members_key_manages_the_members_keys_alone() {
+async fn a_members_key_manages_only_that_members_keys() {
     let server = Server::start();
     let admin_manager = manager(&server).await;
     let (admins_id, _) = server.key_of(ADMIN, &[], |_| {}).await;
@@ -126,7 +126,7 @@ async fn a_members_key_manages_the_members_keys_alone() {
 }
 
 #[tokio::test]
-async fn fields_that_are_unknown_or_read_only_are_named() {
+async fn unknown_and_read_only_fields_are_named() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, _) = server.key(&[]).await;
@@ -158,7 +158,7 @@ async fn fields_that_are_unknown_or_read_only_are_named() {
 }
 
 #[tokio::test]
-async fn a_change_based_on_an_old_state_is_refused() {
+async fn a_change_based_on_an_outdated_version_is_refused() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, key) = server.key(&["orders:read"]).await;
@@ -177,7 +177,7 @@ async fn a_change_based_on_an_old_state_is_refused() {
 }
 
 #[tokio::test]
-async fn a_rotated_key_is_refused_at_once_and_its_successor_is_like_it() {
+async fn a_rotated_key_is_refused_at_once_and_its_successor_has_the_same_settings() {
     let server = Server::start();
     let manager = manager(&server).await;
     let body = json!({
@@ -205,7 +205,7 @@ async fn a_rotated_key_is_refused_at_once_and_its_successor_is_like_it() {
 }
 
 #[tokio::test]
-async fn with_an_overlap_both_keys_are_good_until_it_ends() {
+async fn both_keys_are_valid_during_an_overlap() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, old) = server.key(&["orders:read"]).await;
@@ -253,7 +253,7 @@ async fn a_repeated_rotation_rotates_once() {
 }
 
 #[tokio::test]
-async fn of_many_rotations_at_once_one_succeeds() {
+async fn exactly_one_of_many_concurrent_rotations_succeeds() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, old) = server.key(&[]).await;
@@ -272,7 +272,7 @@ async fn of_many_rotations_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_rotation_leaves_its_lines() {
+async fn a_rotation_logs_its_events() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, _) = server.key(&[]).await;
@@ -307,7 +307,7 @@ async fn the_dashboard_rotates_and_shows_the_new_key_once() {
 }
 
 #[tokio::test]
-async fn rotating_a_key_that_manages_needs_a_fresh_log_in_or_the_password() {
+async fn rotating_a_managing_key_requires_a_recent_sign_in_or_the_password() {
     let server = Server::start();
     let admin = server.admin().await;
     let form = [("name", "gateway"), ("expires", "90d"), ("scopes", "keybearer:verify")];
@@ -321,7 +321,7 @@ async fn rotating_a_key_that_manages_needs_a_fresh_log_in_or_the_password() {
 }
 
 #[tokio::test]
-async fn the_command_line_rotates_beside_the_server() {
+async fn the_command_line_rotates_while_the_server_runs() {
     let server = Server::start();
     let (id, old) = server.key(&["orders:read"]).await;
     let new = server.home.run(&["keys", "rotate", &id, "--overlap", "1h"]);

@@ -1,5 +1,5 @@
-//! What log-ins take of memory, and that they give it back. Of the real program: only a process has memory of its
-//! own to look at.
+//! How much memory sign-ins use, and that they free it. This runs the real program, because only a process has
+//! memory of its own to measure.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::{ADMIN, Client, Home, PASSWORD, Process, eventually};
 
 const MIB: u64 = 1 << 20;
-/// Four hashes in progress and what connections and requests take.
+/// Four hashes in progress, plus connections and requests.
 const FLOOD: u64 = 96 * MIB;
 
 /// `VmRSS` or `VmHWM`, in bytes.
@@ -19,7 +19,7 @@ fn memory(server: &Process, what: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// Each of `count` clients with an address of its own tries once, all at the same time.
+/// Each of `count` clients with its own address attempts one sign-in, all at the same time.
 async fn flood(clients: &[Client]) -> Vec<u16> {
     let tries = clients.iter().enumerate().map(|(number, client)| async move {
         let body = json!({ "email": format!("user{number}@example.com"), "password": "x".repeat(900) }).to_string();
@@ -31,14 +31,14 @@ async fn flood(clients: &[Client]) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn five_hundred_log_ins_at_once_stay_within_bounds_and_leave_nothing_behind() {
+async fn five_hundred_concurrent_sign_ins_use_bounded_memory_and_free_it() {
     let home = Home::new();
     home.add_admin();
     import_keys(&home, 10_000);
     let words = ["serve", "--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1"];
     let server = Process::of(home.command(&words));
     let clients: Vec<Client> = (0..500).map(|_| server.anon()).collect();
-    // Connections are open and have been used once, so that only the log-ins make a difference.
+    // Connections are open and have been used once, so that only the sign-ins make a difference.
     join_all(clients.iter().map(|client| client.get("/livez"))).await;
     let idle = memory(&server, "VmRSS");
     let statuses = flood(&clients).await;
@@ -49,16 +49,16 @@ async fn five_hundred_log_ins_at_once_stay_within_bounds_and_leave_nothing_behin
     assert!(most <= idle + FLOOD, "{} MiB above {} MiB", (most - idle) / MIB, idle / MIB);
     let given_back = async || memory(&server, "VmRSS") <= idle + 16 * MIB;
     eventually(Duration::from_secs(10), "the memory is given back", given_back).await;
-    assert_eq!(server.anon().log_in(ADMIN, PASSWORD).await.status, 303);
+    assert_eq!(server.anon().sign_in(ADMIN, PASSWORD).await.status, 303);
 }
 
 #[tokio::test]
-async fn log_ins_one_after_the_other_take_the_memory_of_one() {
+async fn consecutive_sign_ins_use_the_memory_of_one() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
     let client = server.anon();
-    assert_eq!(client.log_in(ADMIN, "not the right password").await.status, 422);
+    assert_eq!(client.sign_in(ADMIN, "not the right password").await.status, 422);
     let after_one = memory(&server, "VmRSS");
     for number in 0..20 {
         let body = json!({ "email": format!("user{number}@example.com"), "password": "wrong" }).to_string();

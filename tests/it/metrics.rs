@@ -1,11 +1,11 @@
-//! `/metrics`: for a key that may verify, or on a listener of its own.
+//! `/metrics`: with a key that may verify, or on a separate listener.
 
 use crate::harness::{ADMIN, Client, Home, Process, Server};
 
 const CURRENT: &str = "/api/v1/keys/current";
 
 #[tokio::test]
-async fn figures_are_for_those_who_may_verify() {
+async fn metrics_require_the_verify_scope() {
     let server = Server::start();
     let (_, plain) = server.key(&[]).await;
     let (_, verifier) = server.key(&["keybearer:verify"]).await;
@@ -18,7 +18,7 @@ async fn figures_are_for_those_who_may_verify() {
 }
 
 #[tokio::test]
-async fn verdicts_are_counted_by_code_and_by_nothing_a_stranger_chooses() {
+async fn verdicts_are_counted_by_code_and_by_no_label_a_stranger_can_choose() {
     let server = Server::start();
     let (_, verifier) = server.key(&["keybearer:verify"]).await;
     for number in 0..50 {
@@ -61,7 +61,7 @@ async fn the_metrics_listener_serves_metrics_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn metrics_come_in_the_format_that_is_asked_for() {
+async fn metrics_are_returned_in_the_requested_format() {
     let server = Server::start();
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let ask = async |accept: &str| verifier.send(verifier.request("GET", "/metrics").header("accept", accept)).await;
@@ -102,7 +102,7 @@ async fn metrics_come_in_the_format_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn strangers_learn_from_readiness_only_whether_there_is_some() {
+async fn readiness_reveals_no_details_to_strangers() {
     let server = Server::start();
     server.keys(3).await;
     let answer = server.anon().get("/readyz").await;

@@ -1,4 +1,4 @@
-//! Where something is created, `null` is as good as absent: generated clients send it for what is not set.
+//! When something is created, `null` means the same as absent: generated clients send it for unset fields.
 
 use keybearer::testing::Role;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ async fn post(client: &Client, path: &str, body: &Value) -> Answer {
     client.json(path, body.to_string()).await
 }
 
-/// What an answer says, but for what no two creations have in common.
+/// The body of a response, without what differs between any two creations.
 fn shape(answer: &Answer) -> (u16, Value) {
     let mut body = answer.json();
     for name in ["id", "key", "hint", "token", "refresh_token", "email", "last_used_at"] {
@@ -19,7 +19,7 @@ fn shape(answer: &Answer) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn null_is_as_good_as_absent() {
+async fn null_means_the_same_as_absent() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     server.user(MEMBER, Role::Member).await;
@@ -65,7 +65,7 @@ async fn null_is_as_good_as_absent() {
 }
 
 #[tokio::test]
-async fn a_key_that_never_expires_is_asked_for_by_name() {
+async fn a_key_that_never_expires_must_be_requested_explicitly() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let manager = server.bearer(&server.key_of(ADMIN, &["keybearer:keys"], |_| {}).await.1);
@@ -82,7 +82,7 @@ async fn a_key_that_never_expires_is_asked_for_by_name() {
 }
 
 #[tokio::test]
-async fn the_openapi_document_says_where_null_is_taken() {
+async fn the_openapi_document_says_where_null_is_accepted() {
     let server = Server::start();
     let document = server.bearer(&server.key(&[]).await.1).get("/api/v1/openapi.json").await.json();
     let schemas = &document["components"]["schemas"];

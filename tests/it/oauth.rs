@@ -1,4 +1,4 @@
-//! `/oauth/…` and `/.well-known/…`: what standard clients ask, and what they and others are told.
+//! `/oauth/…` and `/.well-known/…`: what standard clients send, and what they and others get.
 
 use std::time::Duration;
 
@@ -29,17 +29,17 @@ async fn access(server: &Server, client: (&str, &str)) -> String {
     token(server, client, &[]).await.json()["access_token"].as_str().unwrap().to_owned()
 }
 
-/// What a resource server that may verify is told.
+/// The introspection response for a resource server that may verify.
 async fn introspect(server: &Server, token: &str) -> Value {
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let answer = verifier.post(INTROSPECT, &[("token", token)]).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{answer:?}");
-    let told = answer.json();
-    assert!(told["active"] == true || answer.body == INACTIVE, "{answer:?}");
-    told
+    let response = answer.json();
+    assert!(response["active"] == true || answer.body == INACTIVE, "{answer:?}");
+    response
 }
 
-/// Status and the RFC's name of an error, once its shape was found right.
+/// The status and the RFC's name of an error, after checking its format.
 fn error(answer: &Answer) -> (u16, String) {
     let body = answer.json();
     assert_eq!((answer.header("content-type"), answer.header("cache-control")), ("application/json", "no-store"));
@@ -60,7 +60,7 @@ fn part(jwt: &str, number: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_resource_server_learns_whose_key_it_is() {
+async fn introspection_returns_the_owner_of_a_key() {
     let server = Server::start();
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(3600)));
     let (id, key) =
@@ -73,12 +73,12 @@ async fn a_resource_server_learns_whose_key_it_is() {
     });
     assert_eq!(introspect(&server, &key).await, expected);
     let (_, forever) = server.key(&[]).await;
-    let told = introspect(&server, &forever).await;
-    assert_eq!((told.get("exp"), &told["scope"]), (None, &json!("")));
+    let response = introspect(&server, &forever).await;
+    assert_eq!((response.get("exp"), &response["scope"]), (None, &json!("")));
 }
 
 #[tokio::test]
-async fn of_a_token_that_is_good_for_nothing_nothing_is_told() {
+async fn introspecting_a_dead_token_reveals_nothing() {
     let server = Server::start();
     let admin = server.admin().await;
     let soon = Expiry::At(server.site.auth.now().plus(Duration::from_secs(1)));
@@ -99,8 +99,8 @@ async fn of_a_token_that_is_good_for_nothing_nothing_is_told() {
     }
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     for (ip, active) in [("10.1.2.3", true), ("192.0.2.1", false)] {
-        let told = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", ip)]).await.json();
-        assert_eq!(told["active"], active, "{ip}");
+        let response = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", ip)]).await.json();
+        assert_eq!(response["active"], active, "{ip}");
     }
     let answer = verifier.post(INTROSPECT, &[("token", &ranged), ("ip", "everywhere")]).await;
     assert_eq!(error(&answer), is(400, "invalid_request"));
@@ -110,7 +110,7 @@ async fn of_a_token_that_is_good_for_nothing_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn only_who_may_verify_learns_of_others_and_everybody_of_themselves() {
+async fn introspecting_other_tokens_requires_the_verify_scope() {
     let server = Server::start();
     let (id, key) = server.key(&["orders:read"]).await;
     let (verifier_id, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |_| {}).await;
@@ -138,7 +138,7 @@ async fn only_who_may_verify_learns_of_others_and_everybody_of_themselves() {
 }
 
 #[tokio::test]
-async fn a_client_proves_itself_once_and_whole() {
+async fn a_client_must_authenticate_in_exactly_one_way() {
     let server = Server::start();
     let (id, key) = server.key_of(ADMIN, &["keybearer:verify"], |_| {}).await;
     let (other, _) = server.key(&[]).await;
@@ -175,9 +175,9 @@ async fn a_client_proves_itself_once_and_whole() {
         let request = anon.request("POST", path).form(&fields).basic_auth(&id, Some(&key)).header("x-api-key", "");
         assert_ne!(anon.send(request).await.status, 401, "{path}");
         let request = anon.request("POST", path).form(&fields).header("authorization", format!("token {key}"));
-        let told = anon.send(request).await;
-        assert_eq!(told.status, 401, "{path}");
-        assert!(told.json()["error_description"].as_str().unwrap().starts_with(match path {
+        let response = anon.send(request).await;
+        assert_eq!(response.status, 401, "{path}");
+        assert!(response.json()["error_description"].as_str().unwrap().starts_with(match path {
             TOKEN => "Send the key's ID and the key",
             _ => "No key can be read in this request. Send it as",
         }));
@@ -201,7 +201,7 @@ async fn a_client_proves_itself_once_and_whole() {
 }
 
 #[tokio::test]
-async fn an_imported_key_of_any_text_proves_its_client() {
+async fn an_imported_key_with_any_text_authenticates_its_client() {
     let server = Server::start();
     let (id, _) = server.key(&["orders:read"]).await;
     let text = "secret-token:a%41+b/c=";
@@ -216,7 +216,7 @@ async fn an_imported_key_of_any_text_proves_its_client() {
 }
 
 #[tokio::test]
-async fn a_key_gets_a_short_jwt_for_itself() {
+async fn a_key_is_exchanged_for_a_short_lived_jwt() {
     let server = Server::start();
     let (id, key) = server.key_of(ADMIN, &["orders:*", "stock:read", "keybearer:verify"], |_| {}).await;
     let answer = token(&server, (&id, &key), &[]).await;
@@ -247,7 +247,7 @@ async fn a_key_gets_a_short_jwt_for_itself() {
 }
 
 #[tokio::test]
-async fn a_token_is_narrowed_to_what_is_asked_and_ends_with_its_key() {
+async fn a_token_has_only_the_requested_scopes_and_ends_with_its_key() {
     let server = Server::start();
     let end = Expiry::At(server.site.auth.now().plus(Duration::from_secs(60)));
     let (id, key) =
@@ -285,7 +285,7 @@ async fn a_token_is_narrowed_to_what_is_asked_and_ends_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_jwt_is_inactive_at_once_when_its_key_is() {
+async fn a_jwt_is_inactive_as_soon_as_its_key_is() {
     let server = Server::start();
     let admin = server.admin().await;
     let (id, key) = server.key_of("carol@example.com", &["orders:*", "stock:read"], |_| {}).await;
@@ -320,7 +320,7 @@ async fn a_jwt_is_inactive_at_once_when_its_key_is() {
 }
 
 #[tokio::test]
-async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
+async fn introspection_never_gives_different_verdicts_for_a_jwt_and_its_key() {
     let server = Server::with(|settings| settings.trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap());
     let (operator, admin) = (Asking::operator(), server.admin().await);
     let inside = || Networks::parse(["10.0.0.0/8", "2001:db8::/32"]).unwrap();
@@ -348,10 +348,10 @@ async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
             for (ip, is_inside) in
                 [(None, false), (Some("10.9.9.9"), true), (Some("2001:db8::7"), true), (Some("192.0.2.1"), false)]
             {
-                let told = (active(&key, ip).await, active(&jwt, ip).await);
-                assert_eq!(told.0, told.1, "{what}, ranges: {is_bound}, ip: {ip:?}");
-                assert!(!told.0 || !is_bound || is_inside, "{what} {ip:?}");
-                any |= told.0;
+                let both = (active(&key, ip).await, active(&jwt, ip).await);
+                assert_eq!(both.0, both.1, "{what}, ranges: {is_bound}, ip: {ip:?}");
+                assert!(!both.0 || !is_bound || is_inside, "{what} {ip:?}");
+                any |= both.0;
             }
             any
         };
@@ -377,11 +377,11 @@ async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
     let limit = RateLimit::new(4, 3600, None).unwrap();
     let (id, key) = server.key_of(MEMBER, &["orders:read"], |new| new.settings.rate_limit = Some(limit)).await;
     let jwt = access(&id, &key).await;
-    let mut told = Vec::new();
+    let mut verdicts = Vec::new();
     for token in [&jwt, &key, &jwt, &jwt, &key, &jwt] {
-        told.push(active(token, None).await);
+        verdicts.push(active(token, None).await);
     }
-    assert_eq!(told, [true, true, true, false, false, false], "a question about either counts");
+    assert_eq!(verdicts, [true, true, true, false, false, false], "a question about either counts");
     server.clock.advance(Duration::from_secs(3600));
     let jwt = access(&id, &key).await;
     server.home.run(&["keys", "revoke", &id]);
@@ -389,7 +389,7 @@ async fn a_jwt_and_its_key_are_never_told_apart_by_introspection() {
 }
 
 #[tokio::test]
-async fn a_jwt_that_we_did_not_sign_so_is_none_of_ours() {
+async fn a_jwt_signed_otherwise_is_not_accepted() {
     let server = Server::with(|settings| settings.policies = crate::identity::policies());
     let (id, key) = server.key(&["orders:read"]).await;
     let jwt = access(&server, (&id, &key)).await;
@@ -432,7 +432,7 @@ async fn a_jwt_that_we_did_not_sign_so_is_none_of_ours() {
 }
 
 #[tokio::test]
-async fn a_client_revokes_its_own_key_and_no_other() {
+async fn a_client_can_revoke_only_its_own_key() {
     let server = Server::start();
     let (id, key) = server.key(&["*"]).await;
     let (verifier_id, verifier) = server.key_of(ADMIN, &["keybearer:verify", "keybearer:keys"], |_| {}).await;
@@ -468,7 +468,7 @@ async fn a_client_revokes_its_own_key_and_no_other() {
 }
 
 #[tokio::test]
-async fn clients_discover_what_there_is() {
+async fn the_discovery_document_lists_every_endpoint() {
     let server = Server::start();
     let answer = server.anon().get("/.well-known/oauth-authorization-server").await;
     assert_eq!(answer.header("content-type"), "application/json");
@@ -517,7 +517,7 @@ async fn clients_discover_what_there_is() {
 }
 
 #[tokio::test]
-async fn hostile_bodies_end_early() {
+async fn hostile_bodies_are_refused_early() {
     let server = Server::start();
     let (id, key) = server.key(&[]).await;
     let many: String = (0..60).map(|number| format!("p{number}=1&")).collect();
@@ -536,7 +536,7 @@ async fn hostile_bodies_end_early() {
 }
 
 #[tokio::test]
-async fn a_limit_is_told_to_its_client_and_makes_its_token_inactive() {
+async fn a_rate_limit_refuses_its_client_and_makes_its_token_inactive() {
     let server = Server::start();
     let limit = RateLimit::new(1, 60, None).unwrap();
     let (id, key) = server.key_of(MEMBER, &[], |new| new.settings.rate_limit = Some(limit)).await;
@@ -550,7 +550,7 @@ async fn a_limit_is_told_to_its_client_and_makes_its_token_inactive() {
 }
 
 #[tokio::test]
-async fn without_the_database_nobody_is_called_inactive() {
+async fn no_token_is_reported_inactive_while_the_database_is_unavailable() {
     let server = Server::start();
     let (id, key) = server.key(&["orders:read"]).await;
     let (_, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |_| {}).await;

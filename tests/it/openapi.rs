@@ -1,4 +1,4 @@
-//! The OpenAPI document: complete by the routing table, sound in itself, and closed to strangers.
+//! The OpenAPI document: complete according to the routing table, consistent, and not public.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,12 +21,12 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
 }
 
 #[tokio::test]
-async fn it_tells_of_every_route_for_programs_and_of_no_other() {
+async fn the_document_describes_every_api_route_and_no_other() {
     let server = Server::start();
     let document = document(&server).await;
-    let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut described: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (path, method, _) in operations(&document).filter(|(path, _, _)| !path.starts_with("/auth")) {
-        told.entry(path.to_owned()).or_default().insert(method.to_uppercase());
+        described.entry(path.to_owned()).or_default().insert(method.to_uppercase());
     }
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let for_programs = ["/api/", "/oauth/", "/.well-known/", "/livez", "/readyz", "/metrics"];
@@ -34,14 +34,14 @@ async fn it_tells_of_every_route_for_programs_and_of_no_other() {
         expected.entry(route.path.to_owned()).or_default().insert(route.method.to_owned());
     }
     assert!(expected.len() > 10);
-    assert_eq!(told, expected);
+    assert_eq!(described, expected);
     for door in ["/auth", "/auth/nginx", "/auth/envoy/{policy}"] {
         assert!(document["paths"][door].is_object(), "{door}");
     }
 }
 
 #[tokio::test]
-async fn every_reference_leads_somewhere_and_every_operation_is_complete() {
+async fn every_reference_resolves_and_every_operation_is_complete() {
     let server = Server::start();
     let document = document(&server).await;
     assert_eq!((&document["openapi"], &document["servers"][0]["url"]), (&"3.1.0".into(), &"http://keys.test".into()));
@@ -79,7 +79,7 @@ async fn every_reference_leads_somewhere_and_every_operation_is_complete() {
 }
 
 #[tokio::test]
-async fn strangers_and_visitors_of_the_dashboard_get_it_where_they_may() {
+async fn the_document_needs_a_key_and_the_reference_page_a_session() {
     let server = Server::start();
     assert_eq!(server.anon().get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
     assert_eq!(server.admin().await.get("/api/v1/openapi.json").await.problem(), (401, "missing_key".into()));
@@ -87,7 +87,7 @@ async fn strangers_and_visitors_of_the_dashboard_get_it_where_they_may() {
 }
 
 #[tokio::test]
-async fn the_page_for_people_tells_of_every_operation_and_record() {
+async fn the_reference_page_describes_every_operation_and_record() {
     let server = Server::start();
     let (document, page) = (document(&server).await, server.member().await.get("/reference").await);
     assert_eq!(page.status, 200);

@@ -26,7 +26,7 @@ async fn id_of(server: &Server, email: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_added_user_logs_in_and_is_listed() {
+async fn an_added_user_can_sign_in_and_is_listed() {
     let server = Server::start();
     let users = holder(&server, "keybearer:users").await;
     let added = ask(&users, "POST", USERS, json!({ "email": " Grace@Example.com", "password": PASSWORD }), &[]).await;
@@ -47,7 +47,7 @@ async fn an_added_user_logs_in_and_is_listed() {
     assert_eq!((twice.status, twice.json()["field"].as_str()), (409, Some("email")));
     let mute = ask(&users, "POST", USERS, json!({ "email": "mute@example.com" }), &[]).await;
     assert_eq!(mute.status, 201);
-    assert_eq!(server.anon().log_in("mute@example.com", PASSWORD).await.status, 422, "no password, no way in");
+    assert_eq!(server.anon().sign_in("mute@example.com", PASSWORD).await.status, 422, "no password, no way in");
     for (query, found) in
         [("search=GRACE", 1), ("role=admin", 1), ("active=false", 0), ("role=member&limit=1", 1), ("", 3)]
     {
@@ -61,7 +61,7 @@ async fn an_added_user_logs_in_and_is_listed() {
 }
 
 #[tokio::test]
-async fn fields_that_are_unknown_wrong_or_read_only_are_named() {
+async fn unknown_invalid_and_read_only_fields_are_named() {
     let server = Server::start();
     let users = holder(&server, "keybearer:users").await;
     let path = format!("{USERS}/{}", id_of(&server, MEMBER).await);
@@ -95,7 +95,7 @@ async fn fields_that_are_unknown_wrong_or_read_only_are_named() {
 }
 
 #[tokio::test]
-async fn a_changed_role_or_state_is_in_force_at_once() {
+async fn a_changed_role_or_state_takes_effect_at_once() {
     let server = Server::start();
     let users = holder(&server, "keybearer:users").await;
     let member = server.member().await;
@@ -122,7 +122,7 @@ async fn a_changed_role_or_state_is_in_force_at_once() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_what_the_old_one_opened() {
+async fn a_new_password_ends_the_sessions_and_tokens_of_the_old_one() {
     let server = Server::start();
     let users = holder(&server, "keybearer:users").await;
     let member = server.member().await;
@@ -131,12 +131,12 @@ async fn a_new_password_ends_what_the_old_one_opened() {
     let set = ask(&users, "PATCH", &path, json!({ "password": new }), &[]).await;
     assert!(set.status == 200 && !set.body.contains(new), "{set:?}");
     assert_eq!(member.get("/keys").await.status, 303);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.anon().log_in(MEMBER, new).await.status, 303);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, new).await.status, 303);
 }
 
 #[tokio::test]
-async fn an_admin_remains_and_nobody_saws_off_their_own_branch() {
+async fn the_last_admin_cannot_be_removed_and_nobody_removes_themselves() {
     let server = Server::start();
     let users = holder(&server, "keybearer:users").await;
     let own = format!("{USERS}/{}", id_of(&server, ADMIN).await);
@@ -163,7 +163,7 @@ async fn an_admin_remains_and_nobody_saws_off_their_own_branch() {
 }
 
 #[tokio::test]
-async fn a_members_key_manages_nobody_and_reads_no_log_whatever_it_holds() {
+async fn a_members_key_manages_no_users_and_reads_no_log_whatever_its_scopes() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let members = server.bearer(&server.key(&["keybearer:users", "keybearer:events"]).await.1);
@@ -194,7 +194,7 @@ async fn a_members_key_manages_nobody_and_reads_no_log_whatever_it_holds() {
 }
 
 #[tokio::test]
-async fn the_log_is_filtered_and_paged() {
+async fn the_audit_log_is_filtered_and_paged() {
     let server = Server::start();
     let events = holder(&server, "keybearer:events").await;
     let member = server.member().await;

@@ -1,5 +1,5 @@
-//! Refresh tokens: good once, but for a client that sends one twice at once or never saw the answer. One
-//! that comes again later was copied, and its family ends.
+//! Refresh tokens: valid once, except for a client that sends one twice at once or missed the response. A
+//! token that is reused later was copied, and its family ends.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::{Answer, Home, MEMBER, PASSWORD, Process, Server};
 
 const TOKENS: &str = "/api/v1/tokens";
 
-/// What a program holds: a token and a refresh token.
+/// What a program has: a token and a refresh token.
 type Held = (String, String);
 
 fn held(answer: &Answer) -> Held {
@@ -19,7 +19,7 @@ fn held(answer: &Answer) -> Held {
     (body["token"].as_str().unwrap().to_owned(), body["refresh_token"].as_str().unwrap().to_owned())
 }
 
-async fn log_in(server: &Server) -> Held {
+async fn sign_in(server: &Server) -> Held {
     server.user(MEMBER, Role::Member).await;
     let client = server.anon();
     held(&client.send(client.request("POST", TOKENS).basic_auth(MEMBER, Some(PASSWORD))).await)
@@ -40,9 +40,9 @@ fn strict() -> Server {
 }
 
 #[tokio::test]
-async fn a_client_that_never_saw_the_answer_gets_it_again() {
+async fn a_client_that_missed_the_response_gets_it_again() {
     let server = Server::start();
-    let (first, one) = log_in(&server).await;
+    let (first, one) = sign_in(&server).await;
     let pair = held(&refresh(&server, &one).await);
     server.clock.advance(Duration::from_secs(9));
     let again = refresh(&server, &one).await;
@@ -55,9 +55,9 @@ async fn a_client_that_never_saw_the_answer_gets_it_again() {
 }
 
 #[tokio::test]
-async fn many_refreshes_at_once_get_one_pair() {
+async fn concurrent_refreshes_get_the_same_pair() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
     let pairs: Vec<Held> = answers.iter().map(held).collect();
     assert!(pairs.iter().all(|pair| *pair == pairs[0]));
@@ -68,10 +68,10 @@ async fn many_refreshes_at_once_get_one_pair() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_again_later_ends_the_family() {
+async fn a_refresh_token_reused_later_ends_the_family() {
     for (server, is_strict) in [(Server::start(), false), (strict(), true)] {
-        let (_, one) = log_in(&server).await;
-        let (other, others) = log_in(&server).await;
+        let (_, one) = sign_in(&server).await;
+        let (other, others) = sign_in(&server).await;
         let (second, two) = held(&refresh(&server, &one).await);
         if !is_strict {
             server.clock.advance(Duration::from_secs(10));
@@ -79,7 +79,7 @@ async fn a_refresh_token_that_comes_again_later_ends_the_family() {
         assert_eq!(refresh(&server, &one).await.problem(), (401, "invalid_credentials".into()));
         assert_eq!(server.tries(&second).await, 401, "the thief's or the owner's: nobody can tell");
         assert_eq!(refresh(&server, &two).await.status, 401);
-        assert_eq!(server.tries(&other).await, 200, "another log-in is another family");
+        assert_eq!(server.tries(&other).await, 200, "another sign-in is another family");
         assert_eq!(refresh(&server, &others).await.status, 200);
         let events = server.home.run(&["events", "list", "--json"]);
         assert!(events.contains("token.reused") && !events.contains(&one) && !events.contains(&second));
@@ -87,9 +87,9 @@ async fn a_refresh_token_that_comes_again_later_ends_the_family() {
 }
 
 #[tokio::test]
-async fn of_many_strict_refreshes_at_once_one_succeeds_and_the_family_ends() {
+async fn one_of_many_concurrent_strict_refreshes_succeeds_and_the_family_ends() {
     let server = strict();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let answers = futures_util::future::join_all((0..20).map(|_| refresh(&server, &one))).await;
     let good: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
     assert_eq!(good.len(), 1);
@@ -98,9 +98,9 @@ async fn of_many_strict_refreshes_at_once_one_succeeds_and_the_family_ends() {
 }
 
 #[tokio::test]
-async fn who_is_some_pairs_behind_gets_the_one_that_is_good() {
+async fn a_client_several_refreshes_behind_gets_the_current_pair() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (_, two) = held(&refresh(&server, &one).await);
     let (third, three) = held(&refresh(&server, &two).await);
     for late in [&one, &two] {
@@ -115,12 +115,12 @@ async fn who_is_some_pairs_behind_gets_the_one_that_is_good() {
 }
 
 #[tokio::test]
-async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
+async fn a_second_client_with_the_same_refresh_token_ends_the_family_at_once() {
     let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let pair = held(&refresh_as(&server, &one, "203.0.113.7", "app/1").await);
     assert_eq!(held(&refresh_as(&server, &one, "198.51.100.7", "app/1").await), pair, "on another network");
     assert_eq!(held(&refresh_as(&server, &one, "203.0.113.7", "app/2").await), pair, "another version");
@@ -129,12 +129,12 @@ async fn another_client_with_the_same_refresh_token_ends_the_family_at_once() {
 }
 
 #[tokio::test]
-async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
+async fn two_clients_with_unknown_addresses_are_not_treated_as_one() {
     let behind = |settings: &mut keybearer::testing::HttpSettings| {
         settings.trusted_proxies = Networks::parse(["127.0.0.0/8"]).unwrap();
     };
     let server = Server::with(behind);
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let pair = held(&refresh_as(&server, &one, "unknown", "app/1").await);
     assert_eq!(held(&refresh_as(&server, &one, "_hidden", "app/1").await), pair, "the same program");
     assert_eq!(refresh_as(&server, &one, "unknown", "thief/1").await.status, 401);
@@ -142,16 +142,16 @@ async fn two_clients_of_unknown_address_are_not_the_same_for_that() {
 }
 
 #[tokio::test]
-async fn a_family_that_has_ended_gives_nothing_again() {
-    for how in ["token", "log-out", "deactivation", "disabling"] {
+async fn an_ended_family_repeats_no_response() {
+    for how in ["token", "sign-out", "deactivation", "disabling"] {
         let server = Server::start();
-        let (_, one) = log_in(&server).await;
+        let (_, one) = sign_in(&server).await;
         let (token, two) = held(&refresh(&server, &one).await);
         let member = server.user(MEMBER, Role::Member).await.id;
         let id = server.bearer(&token).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
         match how {
             "token" => assert_eq!(server.bearer(&token).call("DELETE", TOKENS).await.status, 204),
-            "log-out" => {
+            "sign-out" => {
                 let admin = server.admin().await;
                 assert_eq!(admin.form(&format!("/users/{member}/sessions/end"), &[]).await.status, 303);
             }
@@ -166,9 +166,9 @@ async fn a_family_that_has_ended_gives_nothing_again() {
 }
 
 #[tokio::test]
-async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotten() {
+async fn the_next_pair_is_not_stored_and_its_seed_is_deleted() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (token, two) = held(&refresh(&server, &one).await);
     let seeds = || {
         let sql = "SELECT count(*) FROM refresh_tokens WHERE coalesce(seed, used_from, used_with) IS NOT NULL";
@@ -179,7 +179,7 @@ async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotte
     refresh(&server, &two).await;
     assert_eq!(seeds(), 1, "that of the last use alone");
     server.clock.advance(Duration::from_secs(300));
-    log_in(&server).await;
+    sign_in(&server).await;
     assert_eq!(seeds(), 0);
     for file in ["keybearer.db", "keybearer.db-wal"] {
         let bytes = std::fs::read(server.home.path(file)).unwrap();
@@ -188,7 +188,7 @@ async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotte
         }
     }
     let server = strict();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     refresh(&server, &one).await;
     let sql = "SELECT count(*) FROM refresh_tokens WHERE coalesce(seed, used_from, used_with) IS NOT NULL";
     let kept: i64 = server.home.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
@@ -196,9 +196,9 @@ async fn no_text_of_the_next_pair_is_stored_and_what_it_follows_from_is_forgotte
 }
 
 #[tokio::test]
-async fn a_clock_set_back_makes_the_seconds_no_longer() {
+async fn setting_the_clock_back_does_not_extend_the_reuse_window() {
     let server = Server::start();
-    let (_, one) = log_in(&server).await;
+    let (_, one) = sign_in(&server).await;
     let (token, _) = held(&refresh(&server, &one).await);
     server.clock.set(keybearer::testing::Clock::now(&*server.clock).minus(Duration::from_secs(60)));
     assert_eq!(refresh(&server, &one).await.status, 401);
@@ -206,7 +206,7 @@ async fn a_clock_set_back_makes_the_seconds_no_longer() {
 }
 
 #[tokio::test]
-async fn the_operator_chooses_how_long_a_refresh_token_may_come_again() {
+async fn the_operator_chooses_how_long_a_refresh_token_may_be_reused() {
     let home = Home::new();
     home.add_admin();
     for (reuse, expected) in [("0", 401), ("5m", 200)] {

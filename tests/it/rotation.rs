@@ -1,4 +1,4 @@
-//! Rotating a key: how long the new one lives, and whose allowance it uses up.
+//! Rotating a key: how long the new one is valid, and that both share one rate limit.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ fn id_and_key(answer: &Answer) -> (String, String) {
     (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
 }
 
-/// A key of the member that lives for two days from now.
+/// A key of the member that is valid for two days from now.
 async fn two_days(server: &Server) -> (String, String) {
     let end = Expiry::after(2 * DAY, server.site.auth.now()).unwrap();
     server.key_of(MEMBER, &[], |new| new.settings.expires_at = end.time()).await
 }
 
 #[tokio::test]
-async fn a_successor_lives_as_long_as_the_old_key_was_to_live_when_it_was_created() {
+async fn a_successor_gets_the_lifetime_that_the_old_key_was_created_with() {
     let server = Server::start();
     let manager = manager(&server).await;
     let (id, _) = two_days(&server).await;
@@ -57,7 +57,7 @@ async fn a_successor_lives_as_long_as_the_old_key_was_to_live_when_it_was_create
 }
 
 #[tokio::test]
-async fn the_new_keys_end_can_be_chosen_and_is_its_own_lifetime() {
+async fn the_new_keys_expiry_can_be_chosen_and_becomes_its_lifetime() {
     let server = Server::start();
     let manager = manager(&server).await;
     for (body, end) in [
@@ -87,7 +87,7 @@ async fn the_new_keys_end_can_be_chosen_and_is_its_own_lifetime() {
 }
 
 #[tokio::test]
-async fn people_choose_the_new_keys_end_at_the_dashboard_and_the_command_line() {
+async fn the_dashboard_and_the_command_line_let_users_choose_the_new_expiry() {
     let server = Server::start();
     let member = server.member().await;
     let (id, _) = member.make_key_with(&[("name", "mine"), ("expires", "30d")]).await;
@@ -102,11 +102,11 @@ async fn people_choose_the_new_keys_end_at_the_dashboard_and_the_command_line() 
     assert_eq!(expiry(longer).await, "2027-11-23T08:00:00Z");
     let (short, _) = member.make_key_with(&[("name", "short"), ("expires", "7d")]).await;
     server.clock.advance(7 * DAY);
-    member.log_in(MEMBER, crate::harness::PASSWORD).await;
+    member.sign_in(MEMBER, crate::harness::PASSWORD).await;
     let expired = member.form(&format!("/keys/{short}/rotate"), &[("overlap", "1h"), ("expires", "")]).await;
     assert!(expired.new_key().is_some() && !expired.body.contains("works until"), "{expired:?}");
     server.clock.set(server.clock.now().minus(7 * DAY));
-    member.log_in(MEMBER, crate::harness::PASSWORD).await;
+    member.sign_in(MEMBER, crate::harness::PASSWORD).await;
     let forged = member.form(&format!("/keys/{id}/rotate"), &[("overlap", "1h"), ("expires", "soon")]).await;
     assert_eq!((forged.status, forged.new_key()), (422, None));
     let printed = server.home.run(&["keys", "rotate", &id, "--overlap", "1h", "--expires", "never"]);
@@ -115,7 +115,7 @@ async fn people_choose_the_new_keys_end_at_the_dashboard_and_the_command_line() 
 }
 
 #[tokio::test]
-async fn an_older_databases_keys_get_the_lifetime_that_they_were_on() {
+async fn migrated_keys_get_their_original_lifetime() {
     let home = Home::new();
     let server = Server::on(&home, |_| {});
     let (two_days, _) = two_days(&server).await;
@@ -134,7 +134,7 @@ async fn an_older_databases_keys_get_the_lifetime_that_they_were_on() {
     assert_eq!((lifetime(&two_days), lifetime(&forever)), (Some(2 * 86_400), None));
 }
 
-/// How many of ten requests pass.
+/// The number of ten requests that pass.
 async fn passes(server: &Server, key: &str) -> usize {
     let mut passed = 0;
     for _ in 0..10 {
@@ -144,7 +144,7 @@ async fn passes(server: &Server, key: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_rotated_key_and_its_successors_share_one_allowance() {
+async fn a_rotated_key_and_its_successors_share_one_rate_limit() {
     let server = Server::start();
     let manager = manager(&server).await;
     let limited = |new: &mut KeyRequest| new.settings.rate_limit = Some(RateLimit::parse("5/600").unwrap());

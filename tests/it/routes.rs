@@ -1,12 +1,12 @@
-//! Every route, called by everybody, in every way: who gets in, and what the others are answered. The table is the
-//! server's own, so a new route is tested without another line here.
+//! Every route, called by everyone, in every way: who gets in, and what the others get. The table is the
+//! server's own, so that a new route is tested without another line here.
 
 use crate::harness::{ADMIN, Client, MEMBER, Server};
 use keybearer::testing::{Access, ROUTES, Role, Route};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// What is open to somebody who proves nothing; a route that joins this list is a decision.
+/// The routes that need no credential; adding one here is a deliberate decision.
 const PUBLIC: [&str; 9] = [
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/jwks.json",
@@ -33,7 +33,7 @@ fn named(route: &Route) -> String {
 }
 
 #[test]
-fn each_route_is_listed_once_and_what_is_public_is_known() {
+fn each_route_is_listed_once_and_the_public_ones_are_known() {
     let mut names: Vec<_> = ROUTES.iter().map(named).collect();
     let public: Vec<_> = ROUTES.iter().filter(|route| route.access == Access::Public).map(named).collect();
     assert_eq!(public, PUBLIC);
@@ -42,9 +42,9 @@ fn each_route_is_listed_once_and_what_is_public_is_known() {
     assert_eq!(names.len(), ROUTES.len());
 }
 
-/// Whoever calls it needs a session on the pages for people, and a key or a password everywhere else.
+/// Pages need a session; every other route needs a key or a password.
 #[test]
-fn a_route_for_programs_needs_no_session_and_a_page_no_key() {
+fn api_routes_need_no_session_and_pages_need_no_key() {
     for route in ROUTES {
         let is_page = matches!(route.access, Access::SignedIn | Access::Admin);
         let is_described = route.operation().is_some();
@@ -53,7 +53,7 @@ fn a_route_for_programs_needs_no_session_and_a_page_no_key() {
     }
 }
 
-/// A form or a body that is well made, so that only the question who asks is open.
+/// A well-formed form or body, so that only the caller's identity can be refused.
 async fn ask(client: &Client, method: &str, path: &str) -> u16 {
     if path.starts_with("/oauth/") {
         return client.post(path, &[("token", "x"), ("grant_type", "client_credentials")]).await.status;
@@ -68,7 +68,7 @@ async fn ask(client: &Client, method: &str, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn each_role_gets_where_it_may_and_no_further() {
+async fn each_role_reaches_only_its_own_routes() {
     let server = Server::start();
     for route in ROUTES {
         let (method, path, what) = (route.method, concrete(route.path), named(route));
@@ -85,7 +85,7 @@ async fn each_role_gets_where_it_may_and_no_further() {
             ask(&verifier, method, &path).await,
         ];
         let all = [anon, member, admin, plain, verifier];
-        // 303 to the log-in for people, 401 for programs, 403 for those who are known and may not.
+        // 303 to the sign-in for people, 401 for programs, 403 for those who are known and may not.
         let is_in = |status: u16| ![401, 403].contains(&status);
         match route.access {
             Access::Public if path == "/setup" => assert_eq!(all, [403; 5], "{what}"),
@@ -118,7 +118,7 @@ async fn each_role_gets_where_it_may_and_no_further() {
 }
 
 #[tokio::test]
-async fn other_methods_are_told_which_ones_there_are() {
+async fn other_methods_get_405_with_allow() {
     let server = Server::start();
     let admin = server.admin().await;
     for path in ROUTES.iter().map(|route| route.path) {
@@ -139,7 +139,7 @@ async fn other_methods_are_told_which_ones_there_are() {
 }
 
 #[tokio::test]
-async fn head_is_get_without_a_body() {
+async fn head_returns_the_headers_of_get_without_a_body() {
     let server = Server::start();
     let (admin, bearer) = (server.admin().await, server.bearer(&server.key(&[]).await.1));
     for Route { path, access, .. } in ROUTES.iter().filter(|route| route.method == "GET") {
@@ -151,7 +151,7 @@ async fn head_is_get_without_a_body() {
 }
 
 #[tokio::test]
-async fn unknown_addresses_are_404_for_everybody() {
+async fn unknown_paths_return_404_for_everyone() {
     let server = Server::start();
     let clients = [server.anon(), server.admin().await, server.bearer(&server.key(&["*"]).await.1)];
     for client in &clients {
@@ -171,7 +171,7 @@ async fn unknown_addresses_are_404_for_everybody() {
                 assert_eq!(answer.problem().1, "not_found", "{path}");
             }
         }
-        // The id of no key; who may not ask for keys at all is told that first.
+        // The id of no key; a caller without access to keys is refused first.
         for path in ["/api/v1/keys/current%2f", "/api/v1/keys/current;x"] {
             let answer = client.get(path).await;
             assert!([401, 403].contains(&answer.status), "{path}: {answer:?}");
@@ -183,7 +183,7 @@ async fn unknown_addresses_are_404_for_everybody() {
 }
 
 #[tokio::test]
-async fn no_detour_in_an_address_leads_past_the_guards() {
+async fn dot_segments_and_escapes_do_not_bypass_the_access_checks() {
     let server = Server::start();
     let paths = [
         "/livez/../api/v1/keys/current",
@@ -207,7 +207,7 @@ async fn no_detour_in_an_address_leads_past_the_guards() {
 }
 
 #[tokio::test]
-async fn a_foreign_user_or_key_answers_like_an_unknown_one() {
+async fn another_persons_user_or_key_looks_like_an_unknown_one() {
     let server = Server::start();
     let (member, admin) = (server.member().await, server.admin().await);
     let id = server.user(MEMBER, Role::Member).await.id;

@@ -9,7 +9,7 @@ use keybearer::testing::{HttpSettings, Networks};
 use crate::harness::{Server, eventually, raw};
 
 const ASK: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
-/// What a client of HTTP/2 says first: the preface and empty SETTINGS (RFC 9113 §3.4).
+/// What an HTTP/2 client sends first: the preface and empty SETTINGS (RFC 9113 §3.4).
 #[cfg(feature = "grpc")]
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -18,7 +18,7 @@ fn three_for_each(settings: &mut HttpSettings) {
     settings.trusted_proxies = Networks::parse(["127.0.0.9"]).unwrap();
 }
 
-/// The connection, if the server lets it have one.
+/// The connection, if the server accepts it.
 fn served(from: [u8; 4], to: SocketAddr, word: &[u8]) -> Option<TcpStream> {
     let mut socket = raw::connect_from(from, to);
     let _ = socket.write_all(word); // it may be closed before
@@ -44,14 +44,14 @@ async fn has_its_share(to: SocketAddr, word: &[u8]) {
 }
 
 #[tokio::test]
-async fn an_address_holds_its_share_of_connections_and_no_more() {
+async fn an_address_gets_only_its_share_of_connections() {
     let server = Server::with(three_for_each);
     has_its_share(server.address, ASK).await;
 }
 
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn an_address_holds_its_share_of_grpc_connections_and_no_more() {
+async fn an_address_gets_only_its_share_of_grpc_connections() {
     let server = Server::with(|settings| {
         three_for_each(settings);
         settings.grpc_listen = Some(std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into());
@@ -60,7 +60,7 @@ async fn an_address_holds_its_share_of_grpc_connections_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_peer_that_has_closed_but_reads_slowly_keeps_its_seat() {
+async fn a_closing_connection_with_a_slow_reader_keeps_its_seat() {
     let server = Server::with(three_for_each);
     let (_, key) = server.key(&[]).await;
     let large =

@@ -1,4 +1,4 @@
-//! Key material is in one answer and nowhere else: not in files, logs, events or the environment.
+//! Key material is in one response and nowhere else: not in files, logs, events or the environment.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::harness::{ADMIN, Client, Home, MEMBER, PASSWORD, Process, eventually, raw};
 
 #[tokio::test]
-async fn after_a_whole_story_no_secret_is_anywhere() {
+async fn no_secret_is_stored_anywhere_after_a_typical_session() {
     let home = Home::new();
     home.add_admin();
     let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -40,9 +40,9 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
     bearer.post("/oauth/introspect", &[("token", &jwt)]).await;
     let identity = bearer.get("/auth?identity=1").await.header("x-auth-identity").to_owned();
     assert!(identity.len() > 100);
-    server.anon().log_in(MEMBER, &key).await;
-    server.anon().log_in(&key, PASSWORD).await;
-    server.anon().log_in(ADMIN, "a wrong but precious password").await;
+    server.anon().sign_in(MEMBER, &key).await;
+    server.anon().sign_in(&key, PASSWORD).await;
+    server.anon().sign_in(ADMIN, "a wrong but precious password").await;
     raw::exchange(server.address, format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {key}\r\n\r\n"));
     raw::exchange(server.address, format!("{key} / HTTP/1.1\r\nHost: a b\r\n\r\n"));
     bearer.call("DELETE", "/api/v1/keys/current").await;
@@ -98,7 +98,7 @@ async fn after_a_whole_story_no_secret_is_anywhere() {
 }
 
 #[tokio::test]
-async fn a_strangers_text_stays_on_its_line_of_the_log() {
+async fn text_from_strangers_cannot_start_a_new_log_line() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -107,7 +107,7 @@ async fn a_strangers_text_stays_on_its_line_of_the_log() {
         anon.request("GET", "/livez").header("user-agent", "x\u{80}\u{9b}31m").header("x-request-id", "forged");
     let answer = anon.send(request).await;
     assert_ne!(answer.header("x-request-id"), "forged");
-    anon.log_in("a\r\n{\"level\":\"INFO\",\"message\":\"forged\"}\u{1b}[31m\u{202e}@b", PASSWORD).await;
+    anon.sign_in("a\r\n{\"level\":\"INFO\",\"message\":\"forged\"}\u{1b}[31m\u{202e}@b", PASSWORD).await;
     server.signal("TERM");
     let log = server.stopped_log();
     for line in log.lines().filter(|line| !line.is_empty()) {
@@ -122,7 +122,7 @@ async fn a_strangers_text_stays_on_its_line_of_the_log() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn nobody_but_root_looks_into_the_servers_memory() {
+async fn only_root_can_read_the_servers_memory() {
     use std::os::unix::fs::{MetadataExt, chown};
     use std::os::unix::process::CommandExt;
 

@@ -1,4 +1,4 @@
-//! Log-ins that live on the server: they end when they should, everywhere at once.
+//! Sessions on the server: they end when they should, everywhere at once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::{ADMIN, Client, MEMBER, PASSWORD, Server};
 
 const OTHER: &str = "quite another long passphrase";
 
-/// The same browser's cookies in another hand.
+/// The same browser's cookies in another client.
 fn copy(server: &Server, of: &Client) -> Client {
     let copy = server.anon();
     copy.cookies.lock().unwrap().clone_from(&of.cookies.lock().unwrap());
@@ -16,7 +16,7 @@ fn copy(server: &Server, of: &Client) -> Client {
 }
 
 #[tokio::test]
-async fn a_session_ends_after_eight_idle_hours() {
+async fn a_session_ends_after_eight_hours_without_use() {
     let server = Server::start();
     let member = server.member().await;
     server.clock.advance(Duration::from_secs(8 * 3600 - 1));
@@ -29,7 +29,7 @@ async fn a_session_ends_after_eight_idle_hours() {
 }
 
 #[tokio::test]
-async fn a_session_ends_after_seven_days_however_busy() {
+async fn a_session_ends_after_seven_days_even_if_in_use() {
     let server = Server::start();
     let member = server.member().await;
     for _ in 0..(7 * 4 - 1) {
@@ -41,11 +41,11 @@ async fn a_session_ends_after_seven_days_however_busy() {
 }
 
 #[tokio::test]
-async fn a_log_in_makes_a_new_session_and_ends_the_old_one() {
+async fn a_sign_in_creates_a_new_session_and_ends_the_old_one() {
     let server = Server::start();
     let member = server.member().await;
     let before = copy(&server, &member);
-    assert_eq!(member.log_in(MEMBER, PASSWORD).await.status, 303);
+    assert_eq!(member.sign_in(MEMBER, PASSWORD).await.status, 303);
     assert_ne!(before.cookie("session"), member.cookie("session"));
     assert_eq!(member.get("/keys").await.status, 200);
     assert_eq!(before.get("/keys").await.status, 303);
@@ -70,7 +70,7 @@ async fn a_session_id_chosen_by_a_stranger_is_never_adopted() {
 }
 
 #[tokio::test]
-async fn a_log_out_ends_the_session_on_the_server() {
+async fn signing_out_ends_the_session_on_the_server() {
     let server = Server::start();
     let member = server.member().await;
     let kept = copy(&server, &member);
@@ -98,8 +98,8 @@ async fn a_password_change_ends_every_session() {
     let changed = member.form("/account/password", &[("current_password", PASSWORD), ("new_password", OTHER)]).await;
     assert_eq!((changed.status, changed.location()), (303, "/login?notice=password-changed"));
     assert_eq!(elsewhere.get("/keys").await.status, 303);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.anon().log_in(MEMBER, OTHER).await.status, 303);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.anon().sign_in(MEMBER, OTHER).await.status, 303);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_password_set_at_the_command_line_ends_every_session_on_the_next_reque
 }
 
 #[tokio::test]
-async fn a_deactivated_user_is_out_at_once_and_stays_out() {
+async fn a_deactivated_user_is_signed_out_at_once_and_cannot_sign_in() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     let (_, key) = member.make_key("mine").await;
@@ -119,15 +119,15 @@ async fn a_deactivated_user_is_out_at_once_and_stays_out() {
     assert_eq!(admin.form(&format!("/users/{id}/deactivate"), &[]).await.status, 303);
     assert_eq!(member.get("/keys").await.status, 303);
     assert_eq!(server.tries(&key).await, 401);
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 422);
-    assert_eq!(server.tries(&key).await, 401, "a log-in does not bring the account back");
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
+    assert_eq!(server.tries(&key).await, 401, "a sign-in does not bring the account back");
     assert_eq!(admin.form(&format!("/users/{id}/activate"), &[]).await.status, 303);
     assert_eq!(member.get("/keys").await.status, 303, "keys come back, sessions do not");
     assert_eq!(server.tries(&key).await, 200);
 }
 
 #[tokio::test]
-async fn a_user_ends_own_sessions_and_nobody_elses() {
+async fn a_user_can_end_only_their_own_sessions() {
     let server = Server::start();
     let (member, second) = (server.member().await, server.member().await);
     let (admin, _elsewhere) = (server.admin().await, server.admin().await);
@@ -150,10 +150,10 @@ async fn a_user_ends_own_sessions_and_nobody_elses() {
 }
 
 #[tokio::test]
-async fn cookies_are_closed_to_scripts_and_other_sites() {
+async fn cookies_are_hidden_from_scripts_and_other_sites() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
-    let answer = server.anon().log_in(ADMIN, PASSWORD).await;
+    let answer = server.anon().sign_in(ADMIN, PASSWORD).await;
     for (name, same_site) in [("kb_session", "Lax"), ("kb_device", "Strict")] {
         let cookie = set_cookie(&answer, name);
         assert!(cookie.contains("; HttpOnly") && cookie.contains(&format!("; SameSite={same_site}")), "{cookie}");
@@ -169,7 +169,7 @@ async fn under_https_every_cookie_is_secure_and_bound_to_the_host() {
     let server = Server::with(https);
     server.user(ADMIN, Role::Admin).await;
     let landing = server.anon().get("/login").await;
-    let answer = server.anon().log_in(ADMIN, PASSWORD).await;
+    let answer = server.anon().sign_in(ADMIN, PASSWORD).await;
     for (answer, name) in [(&landing, "kb_form"), (&answer, "kb_session"), (&answer, "kb_device")] {
         let cookie = set_cookie(answer, name);
         assert!(cookie.starts_with("__Host-"), "{cookie}");
@@ -191,7 +191,7 @@ fn set_cookie(answer: &crate::harness::Answer, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_host_keep_their_log_ins_apart() {
+async fn two_servers_on_one_host_have_separate_sessions() {
     let at = |url: &'static str| Server::with(move |settings| settings.public_url = PublicUrl::parse(url).unwrap());
     // Browsers do not tell ports apart: RFC 6265 §8.5. Behind proxies even the URLs may be the same.
     for urls in [
@@ -213,12 +213,12 @@ async fn two_servers_on_one_host_keep_their_log_ins_apart() {
             assert_eq!(browser.get("/keys").await.status, 200, "{:?}", here.site.settings.public_url);
         }
         assert_eq!(first.form("/logout", &[]).await.status, 303);
-        assert_eq!(second.get("/keys").await.status, 200, "a log-out here ends nothing there");
+        assert_eq!(second.get("/keys").await.status, 200, "a sign-out here ends nothing there");
     }
 }
 
 #[tokio::test]
-async fn a_log_in_outlives_a_restart() {
+async fn a_session_survives_a_restart() {
     let server = Server::start();
     let member = server.member().await;
     let server = server.restart();

@@ -1,4 +1,4 @@
-//! Settings: from flags, environment and file, under the names in which they were given.
+//! Settings: from flags, environment and file, named in messages as they were given.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -19,7 +19,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// What `words` say on stderr when they are refused as wrong usage.
+/// The message on stderr when `words` are refused as wrong usage.
 fn refused(home: &Home, words: &[&str], environment: &[(&str, &str)]) -> String {
     let mut command = home.keybearer(words);
     command.envs(environment.iter().copied());
@@ -28,7 +28,7 @@ fn refused(home: &Home, words: &[&str], environment: &[(&str, &str)]) -> String 
 }
 
 #[tokio::test]
-async fn what_kubernetes_and_docker_set_for_a_service_called_keybearer_is_ignored() {
+async fn variables_that_kubernetes_and_docker_set_for_a_service_called_keybearer_are_ignored() {
     let home = Home::new();
     home.add_admin();
     let injected = [
@@ -57,7 +57,7 @@ async fn what_kubernetes_and_docker_set_for_a_service_called_keybearer_is_ignore
 }
 
 #[tokio::test]
-async fn a_blank_variable_is_not_set() {
+async fn a_blank_variable_counts_as_unset() {
     let home = Home::new();
     home.add_admin();
     for blank in ["", " "] {
@@ -72,7 +72,7 @@ async fn a_blank_variable_is_not_set() {
 }
 
 #[tokio::test]
-async fn blank_entries_of_a_list_are_left_out() {
+async fn blank_list_entries_are_ignored() {
     let home = Home::new();
     home.add_admin();
     for list in ["127.0.0.1/32,", ",127.0.0.1/32", "127.0.0.1/32, ,10.0.0.0/8", " 127.0.0.1/32 "] {
@@ -84,7 +84,7 @@ async fn blank_entries_of_a_list_are_left_out() {
 }
 
 #[test]
-fn an_error_names_what_the_operator_wrote() {
+fn an_error_names_the_setting_as_the_operator_wrote_it() {
     let home = Home::new();
     for (setting, value) in [
         ("listen", "nonsense"),
@@ -134,7 +134,7 @@ fn an_error_names_what_the_operator_wrote() {
 }
 
 #[test]
-fn a_blank_setting_is_refused_by_flag_and_in_the_file() {
+fn a_blank_setting_is_refused_as_a_flag_and_in_the_file() {
     let home = Home::new();
     for setting in ["access-token-audience", "tls-cert", "tls-key", "signing-keys", "database", "listen"] {
         let flag = format!("--{setting}");
@@ -149,9 +149,9 @@ fn a_blank_setting_is_refused_by_flag_and_in_the_file() {
     }
 }
 
-/// A file of variables with the line ends of Windows, and blanks where nobody sees them.
+/// A file of variables with Windows line ends, and invisible trailing spaces.
 #[test]
-fn a_path_in_the_environment_is_read_without_the_blanks_around_it() {
+fn a_path_in_the_environment_is_trimmed() {
     let home = Home::new();
     home.add_admin();
     std::fs::write(home.path("set.toml"), "workers = 0\n").unwrap();
@@ -170,7 +170,7 @@ fn a_path_in_the_environment_is_read_without_the_blanks_around_it() {
 }
 
 #[test]
-fn a_settings_file_that_is_no_plain_file_is_refused() {
+fn a_settings_file_that_is_not_a_regular_file_is_refused() {
     let home = Home::new();
     let (pipe, toml) = (home.path("pipe"), home.path("keybearer.toml"));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -192,7 +192,7 @@ fn a_settings_file_that_is_no_plain_file_is_refused() {
 }
 
 #[test]
-fn so_does_one_that_only_the_start_finds() {
+fn an_error_found_only_at_startup_names_the_setting_as_written() {
     let home = Home::new();
     home.add_admin();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -211,7 +211,7 @@ fn so_does_one_that_only_the_start_finds() {
     assert!(keys.contains("signing-keys in keybearer.toml c.pem"), "{keys}");
 }
 
-/// Whether this machine has it; some containers have no IPv6.
+/// Whether this machine has this address; some containers have no IPv6.
 fn has(ip: IpAddr) -> bool {
     TcpListener::bind((ip, 0)).is_ok()
 }
@@ -221,7 +221,7 @@ async fn answers(ip: IpAddr, port: u16) -> bool {
 }
 
 #[tokio::test]
-async fn names_and_ports_alone_can_be_listened_at() {
+async fn listen_addresses_may_be_a_host_name_or_only_a_port() {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
     for listen in ["localhost:0", ":0", "[::]:0", "*:0"] {
         if listen == "[::]:0" && !has(v6) {
@@ -243,7 +243,7 @@ async fn names_and_ports_alone_can_be_listened_at() {
 
 #[cfg(feature = "grpc")]
 #[tokio::test]
-async fn so_can_the_grpc_listener() {
+async fn the_grpc_listener_accepts_a_host_name() {
     let home = Home::new();
     let port = free_port();
     let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -254,7 +254,7 @@ async fn so_can_the_grpc_listener() {
     }
 }
 
-/// The link that a first start prints, and what is said beside it.
+/// The link that a first start prints, and the lines around it.
 async fn link(words: &[&str]) -> (Home, Process, String, String) {
     let home = Home::new();
     let server = Process::of(home.command(&[&["serve"], words].concat()));
@@ -268,7 +268,7 @@ async fn link(words: &[&str]) -> (Home, Process, String, String) {
 }
 
 #[tokio::test]
-async fn the_first_link_can_be_opened_wherever_it_listens() {
+async fn the_setup_link_can_be_opened_for_every_listen_address() {
     for listen in ["0.0.0.0:0", ":0", "localhost:0", "127.0.0.1:0"] {
         let (_home, server, link, log) = link(&["--listen", listen]).await;
         let port = server.address.port();
@@ -288,7 +288,7 @@ async fn the_first_link_can_be_opened_wherever_it_listens() {
 }
 
 #[test]
-fn any_text_in_any_variable_is_taken_or_named() {
+fn any_text_in_any_variable_is_accepted_or_named_in_the_error() {
     let home = Home::new();
     let names = variables(&home);
     let config = ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() };
@@ -305,7 +305,7 @@ fn any_text_in_any_variable_is_taken_or_named() {
 }
 
 #[test]
-fn any_settings_file_is_taken_or_named() {
+fn any_settings_file_is_accepted_or_named_in_the_error() {
     let home = Home::new();
     let names = variables(&home).into_iter().map(|name| name["KEYBEARER_".len()..].to_lowercase()).collect::<Vec<_>>();
     let line =
@@ -323,7 +323,7 @@ fn any_settings_file_is_taken_or_named() {
 }
 
 #[test]
-fn a_settings_file_in_another_encoding_is_named() {
+fn a_settings_file_in_another_encoding_is_named_in_the_error() {
     let home = Home::new();
     let utf16: Vec<u8> = "workers = 2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (bytes, encoding) in [

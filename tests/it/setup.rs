@@ -1,4 +1,4 @@
-//! The first admin: by the one-time link, once, whoever tries.
+//! The first admin: created through the one-time link, exactly once.
 
 use crate::harness::{ADMIN, Answer, Client, Home, PASSWORD, Process, Server};
 
@@ -11,7 +11,7 @@ async fn set_up(client: &Client, token: &str, email: &str, password: &str) -> An
 }
 
 #[tokio::test]
-async fn the_link_makes_the_first_admin_and_dies() {
+async fn the_link_creates_the_first_admin_and_works_once() {
     let server = Server::start();
     let token = link(&server).await;
     let page = server.anon().get(&format!("/setup?token={token}")).await;
@@ -26,7 +26,7 @@ async fn the_link_makes_the_first_admin_and_dies() {
 }
 
 #[tokio::test]
-async fn a_forged_link_opens_nothing() {
+async fn a_forged_link_is_refused() {
     let server = Server::start();
     let token = link(&server).await;
     let last = if token.ends_with('A') { "E" } else { "A" };
@@ -39,7 +39,7 @@ async fn a_forged_link_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_weak_password_is_refused_with_the_reason_and_the_link_lives_on() {
+async fn a_weak_password_is_refused_with_the_reason_and_the_link_stays_valid() {
     let server = Server::start();
     let token = link(&server).await;
     for (email, password) in [(ADMIN, "short"), (ADMIN, "keybearer12345678"), (ADMIN, ADMIN), ("nonsense", PASSWORD)] {
@@ -52,7 +52,7 @@ async fn a_weak_password_is_refused_with_the_reason_and_the_link_lives_on() {
 }
 
 #[tokio::test]
-async fn of_fifty_at_once_exactly_one_becomes_admin() {
+async fn exactly_one_of_fifty_concurrent_setups_succeeds() {
     let server = Server::start();
     let token = link(&server).await;
     let racers = (0..50).map(|number| {
@@ -76,7 +76,7 @@ async fn the_command_line_closes_the_link_at_once() {
 }
 
 #[tokio::test]
-async fn the_server_prints_the_link_while_there_is_nobody() {
+async fn the_server_prints_the_link_while_there_is_no_user() {
     let home = Home::new();
     let first = Process::serve(&home);
     let link = wait_for_link(&first).await;

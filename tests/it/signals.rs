@@ -1,9 +1,9 @@
-//! Signals: few end the server, and those let it finish.
+//! Signals: only a few stop the server, and those let it finish its work.
 
 use crate::harness::{ADMIN, Home, Process};
 
 #[tokio::test]
-async fn signals_that_operators_send_by_habit_do_not_end_it() {
+async fn common_operator_signals_do_not_stop_the_server() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "one");
@@ -19,7 +19,7 @@ async fn signals_that_operators_send_by_habit_do_not_end_it() {
 }
 
 #[test]
-fn it_finishes_at_each_signal_that_asks_for_its_end() {
+fn the_server_shuts_down_on_each_termination_signal() {
     let home = Home::new();
     home.add_admin();
     for name in ["TERM", "INT", "QUIT"] {

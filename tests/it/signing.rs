@@ -1,4 +1,4 @@
-//! The server's signing keys: made at the first start, kept from others, rotated by command and schedule.
+//! The server's signing keys: created at the first start, protected, rotated by command and schedule.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -20,13 +20,13 @@ async fn published(client: &Client) -> Vec<String> {
     answer.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Until there are so many of them.
+/// Waits until this many keys are published.
 async fn published_are(client: &Client, count: usize) -> Vec<String> {
     eventually(SOON, "the keys are published", async || published(client).await.len() == count).await;
     published(client).await
 }
 
-/// The key that signs tokens, and whether it says of this token that it is good.
+/// The key that signs tokens, and whether it verifies this token.
 async fn token(client: &Client, id: &str, key: &str) -> (String, String) {
     let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", key)];
     let body = client.post("/oauth/token", &form).await.json();
@@ -44,7 +44,7 @@ fn ours(home: &Home) -> Server {
 }
 
 #[tokio::test]
-async fn keys_are_made_at_the_first_start_and_kept_for_the_next() {
+async fn signing_keys_are_created_at_the_first_start_and_kept() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -71,7 +71,7 @@ async fn keys_are_made_at_the_first_start_and_kept_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_rotation_overlaps_and_a_running_server_follows() {
+async fn a_running_server_follows_a_rotation_and_still_accepts_the_old_keys() {
     let home = Home::new();
     let server = ours(&home);
     let anon = server.anon();
@@ -112,7 +112,7 @@ async fn a_rotation_overlaps_and_a_running_server_follows() {
 
 /// Reading one would wait for a writer, or fill the memory.
 #[test]
-fn signing_keys_are_read_from_a_plain_file_only() {
+fn signing_keys_are_read_only_from_a_regular_file() {
     let home = Home::new();
     home.add_admin();
     assert!(std::process::Command::new("mkfifo").arg(home.path("pipe")).status().unwrap().success());
@@ -127,7 +127,7 @@ fn signing_keys_are_read_from_a_plain_file_only() {
 }
 
 #[tokio::test]
-async fn keys_rotate_by_schedule_and_past_ones_are_dropped() {
+async fn keys_rotate_on_schedule_and_old_ones_are_dropped() {
     let server = ours(&Home::new());
     let anon = server.anon();
     let first = published_are(&anon, 4).await;
@@ -143,7 +143,7 @@ async fn keys_rotate_by_schedule_and_past_ones_are_dropped() {
 }
 
 #[tokio::test]
-async fn keys_of_the_operators_are_taken_and_followed_and_never_written() {
+async fn the_operators_keys_are_used_and_reloaded_and_never_written() {
     let home = Home::new();
     let file = home.path("keys.pem");
     let (rsa, ed) = (signing::pem(SigningAlgorithm::Rs256), signing::pem(SigningAlgorithm::EdDSA));
@@ -170,7 +170,7 @@ async fn keys_of_the_operators_are_taken_and_followed_and_never_written() {
 }
 
 #[test]
-fn keys_that_cannot_be_used_stop_the_start_and_are_named() {
+fn unusable_keys_stop_the_start_and_are_named() {
     let home = Home::new();
     home.add_admin();
     std::fs::write(home.path("keybearer.db-signing"), "{\"keys\":[{\"private_key\":\"MIIsecret\"}]}").unwrap();
@@ -194,7 +194,7 @@ fn keys_that_cannot_be_used_stop_the_start_and_are_named() {
 }
 
 #[tokio::test]
-async fn of_many_rotations_at_once_each_sees_the_one_before() {
+async fn concurrent_rotations_each_build_on_the_previous_one() {
     let home = Home::new();
     let server = ours(&home);
     let anon = server.anon();
@@ -217,7 +217,7 @@ async fn of_many_rotations_at_once_each_sees_the_one_before() {
 }
 
 #[tokio::test]
-async fn ready_means_that_the_first_signing_keys_are_there_too() {
+async fn readiness_includes_the_first_signing_keys() {
     let home = Home::new();
     let server = Process::serve(&home);
     let anon = server.anon();
@@ -232,7 +232,7 @@ async fn ready_means_that_the_first_signing_keys_are_there_too() {
 }
 
 #[tokio::test]
-async fn the_first_signing_keys_are_written_as_soon_as_that_can_be_done() {
+async fn the_first_signing_keys_are_written_as_soon_as_possible() {
     let home = Home::new();
     // A directory stands where the server, in whose process the shell ends, drafts its file.
     let script = "mkdir keybearer.db-signing-new-$$ && exec \"$0\" serve --listen 127.0.0.1:0";

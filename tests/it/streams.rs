@@ -1,18 +1,18 @@
-//! Standard streams that are full, broken or closed: one line, exit code 1, and no key that nobody has.
+//! Standard streams that are full, broken or closed: a one-line message, exit code 1, and no key that nobody has seen.
 
 use std::fs::File;
 use std::process::{Output, Stdio};
 
 use crate::harness::{ADMIN, Home, PASSWORD};
 
-/// A stdout that takes nothing.
+/// A stdout that accepts nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Broken {
     Full,
-    /// Its reader went away.
+    /// A pipe whose reader has closed it.
     Pipe,
     Closed,
-    /// Opened for reading.
+    /// A file opened only for reading.
     ReadOnly,
 }
 
@@ -39,7 +39,7 @@ fn run(home: &Home, words: &[&str], stdout: Broken) -> Output {
     command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
 }
 
-/// The one line on stderr of a command that failed.
+/// The only line on stderr of a command that failed.
 fn refused(output: &Output, what: &str) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{what}: {said}");
@@ -72,7 +72,7 @@ fn a_key_that_could_not_be_shown_is_revoked_at_once() {
 }
 
 #[test]
-fn a_key_whose_successor_could_not_be_shown_stays_as_it_was() {
+fn a_key_whose_successor_could_not_be_shown_is_unchanged() {
     let home = Home::new();
     home.add_admin();
     let (id, _) = home.create_key(ADMIN, "n");
@@ -95,7 +95,7 @@ fn a_key_whose_successor_could_not_be_shown_stays_as_it_was() {
 }
 
 #[test]
-fn every_command_that_prints_says_so_in_one_line_where_it_cannot() {
+fn every_command_that_cannot_print_fails_with_a_one_line_message() {
     let home = Home::new();
     home.add_admin();
     let (id, _) = home.create_key(ADMIN, "n");
@@ -128,7 +128,7 @@ fn every_command_that_prints_says_so_in_one_line_where_it_cannot() {
 }
 
 #[test]
-fn what_is_done_is_done_although_nobody_can_be_told() {
+fn a_change_is_kept_even_if_its_result_cannot_be_printed() {
     let home = Home::new();
     home.add_admin();
     for stdout in BROKEN {
@@ -142,7 +142,7 @@ fn what_is_done_is_done_although_nobody_can_be_told() {
 }
 
 #[test]
-fn no_file_of_the_database_gets_the_number_of_a_closed_stream() {
+fn no_database_file_reuses_the_descriptor_of_a_closed_stream() {
     let home = Home::new();
     home.add_admin();
     let shell = |line: &str| {

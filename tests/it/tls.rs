@@ -12,7 +12,7 @@ fn openssl(home: &Home, words: &[&str]) -> Output {
     Command::new("openssl").current_dir(home.path("")).args(words).stdin(Stdio::null()).output().unwrap()
 }
 
-/// A pair in a folder of this name, for a host of this name.
+/// A certificate and key in a folder with this name, for a host with this name.
 fn make_pair(home: &Home, name: &str) {
     std::fs::create_dir(home.path(name)).unwrap();
     let request = format!(
@@ -39,7 +39,7 @@ fn presents(home: &Home, server: &Process, name: &str) -> bool {
     shake_hands(home, server, &[]).contains(&format!("subject=CN = {name}.test"))
 }
 
-/// HTTP/2 belongs to the gRPC listener: offered here, it would be a second way to everything.
+/// HTTP/2 belongs to the gRPC listener: offered here, it would be a second entrance to everything.
 #[test]
 fn only_http_1_1_is_offered_on_the_main_listener() {
     let home = Home::new();
@@ -127,9 +127,9 @@ async fn a_new_certificate_is_used_without_a_restart() {
     assert_eq!(log.matches("stays in use").count(), 1, "it complains once:\n{log}");
 }
 
-/// Reading one would wait for a writer, for ever.
+/// Reading one would wait for a writer forever.
 #[tokio::test]
-async fn a_pipe_in_place_of_a_certificate_holds_up_neither_the_start_nor_the_end() {
+async fn a_pipe_in_place_of_a_certificate_blocks_neither_startup_nor_shutdown() {
     let home = Home::new();
     make_pair(&home, "a");
     let pipe = |name: &str| assert!(Command::new("mkfifo").arg(home.path(name)).status().unwrap().success());
@@ -152,7 +152,7 @@ async fn a_pipe_in_place_of_a_certificate_holds_up_neither_the_start_nor_the_end
 }
 
 #[tokio::test]
-async fn a_bad_certificate_is_refused_and_sighup_says_so_each_time() {
+async fn a_bad_certificate_is_refused_and_logged_on_each_sighup() {
     let home = Home::new();
     make_pair(&home, "a");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

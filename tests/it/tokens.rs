@@ -1,5 +1,5 @@
-//! `/api/v1/tokens`: a password against a short token, a refresh token against the next one, and an
-//! end to all of it when it should end.
+//! `/api/v1/tokens`: a password is exchanged for a short token, a refresh token for the next one, and all of
+//! them end when they should.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn refresh(server: &Server, refresh_token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_password_gets_a_token_that_opens_what_a_key_opens_for_an_hour() {
+async fn a_password_gets_a_token_that_works_like_a_key_for_an_hour() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     let answer = basic(&server, MEMBER, PASSWORD).await;
@@ -65,7 +65,7 @@ async fn a_password_gets_a_token_that_opens_what_a_key_opens_for_an_hour() {
 }
 
 #[tokio::test]
-async fn json_does_as_well_and_can_ask_for_less() {
+async fn json_is_accepted_too_and_can_request_fewer_scopes() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let narrow = post(&server, json!({ "email": ADMIN, "password": PASSWORD, "scopes": ["orders:read"] })).await;
@@ -83,7 +83,7 @@ async fn json_does_as_well_and_can_ask_for_less() {
 }
 
 #[tokio::test]
-async fn unknown_wrong_deactivated_and_mute_get_the_same_answer() {
+async fn unknown_wrong_deactivated_and_passwordless_get_the_same_response() {
     let server = Server::start();
     let admin = server.admin().await;
     let gone = server.user("gone@example.com", Role::Member).await;
@@ -114,7 +114,7 @@ async fn unknown_wrong_deactivated_and_mute_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn guessers_wait_here_as_at_the_log_in() {
+async fn guessers_wait_as_long_as_on_the_sign_in_page() {
     let server = Server::start();
     server.user(MEMBER, Role::Member).await;
     for number in 0..5 {
@@ -122,7 +122,7 @@ async fn guessers_wait_here_as_at_the_log_in() {
             0 => basic(&server, MEMBER, WRONG).await.status,
             1 => post(&server, json!({ "email": " GRACE@example.com", "password": WRONG })).await.status,
             _ => {
-                if server.anon().log_in(MEMBER, WRONG).await.status == 422 {
+                if server.anon().sign_in(MEMBER, WRONG).await.status == 422 {
                     401
                 } else {
                     0
@@ -133,14 +133,14 @@ async fn guessers_wait_here_as_at_the_log_in() {
     }
     let wait = basic(&server, MEMBER, PASSWORD).await;
     assert_eq!((wait.problem(), wait.header("retry-after")), ((429, "throttled".into()), "1"));
-    assert_eq!(server.anon().log_in(MEMBER, PASSWORD).await.status, 429);
+    assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 429);
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(basic(&server, MEMBER, PASSWORD).await.status, 200);
     assert_eq!(basic(&server, MEMBER, WRONG).await.status, 401, "a success starts anew");
 }
 
 #[tokio::test]
-async fn a_refresh_gives_the_next_token_and_takes_the_last() {
+async fn a_refresh_returns_a_new_token_and_revokes_the_old_one() {
     let server = Server::start();
     let (first, one) = issued(&server).await;
     server.clock.advance(Duration::from_secs(7200));
@@ -173,7 +173,7 @@ async fn after_thirty_days_the_password_is_needed_again() {
 }
 
 #[tokio::test]
-async fn a_token_is_given_back_with_its_family() {
+async fn revoking_a_token_revokes_its_family() {
     let server = Server::start();
     let (token, next) = issued(&server).await;
     let gone = server.bearer(&token).call("DELETE", TOKENS).await;
@@ -198,7 +198,7 @@ async fn a_token_is_given_back_with_its_family() {
 }
 
 #[tokio::test]
-async fn a_new_password_a_deactivation_or_the_end_of_all_sessions_ends_tokens() {
+async fn a_new_password_a_deactivation_or_ending_all_sessions_revokes_tokens() {
     let server = Server::start();
     let users = server.admin().await;
     let (_, manager) = server.key_of(ADMIN, &["keybearer:users"], |_| {}).await;
@@ -231,7 +231,7 @@ async fn a_new_password_a_deactivation_or_the_end_of_all_sessions_ends_tokens() 
             "admin's button" => assert_eq!(users.form(&format!("/users/{id}/sessions/end"), &[]).await.status, 303),
             "own button" => {
                 let own = Client::anon(server.address);
-                own.log_in(MEMBER, &password).await;
+                own.sign_in(MEMBER, &password).await;
                 assert_eq!(own.form("/account/sessions/end-others", &[]).await.status, 303);
             }
             "deactivated" => {
@@ -249,7 +249,7 @@ async fn a_new_password_a_deactivation_or_the_end_of_all_sessions_ends_tokens() 
 }
 
 #[tokio::test]
-async fn a_token_is_no_key_among_keys() {
+async fn a_token_is_not_listed_or_managed_as_a_key() {
     let server = Server::start();
     let (token, _) = issued(&server).await;
     let id = server.bearer(&token).get("/api/v1/keys/current").await.json()["id"].as_str().unwrap().to_owned();
@@ -275,7 +275,7 @@ async fn a_token_is_no_key_among_keys() {
 }
 
 #[tokio::test]
-async fn the_hundred_and_first_log_in_ends_the_first() {
+async fn the_hundred_and_first_sign_in_ends_the_first() {
     let server = Server::start();
     let (first, next) = issued(&server).await;
     let mut last = String::new();
@@ -288,7 +288,7 @@ async fn the_hundred_and_first_log_in_ends_the_first() {
 }
 
 #[tokio::test]
-async fn two_ways_at_once_are_refused() {
+async fn two_credentials_at_once_are_refused() {
     let server = Server::start();
     let (token, next) = issued(&server).await;
     let body = json!({ "email": MEMBER, "password": PASSWORD });
@@ -325,7 +325,7 @@ async fn two_ways_at_once_are_refused() {
 }
 
 #[tokio::test]
-async fn the_operator_chooses_how_long_a_token_lives() {
+async fn the_operator_chooses_the_token_lifetime() {
     let home = Home::new();
     home.add_admin();
     let server = Process::of(home.command(&["serve", "--listen", "127.0.0.1:0", "--token-lifetime", "5m"]));

@@ -15,7 +15,7 @@ fn line(key: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn imported_keys_open_at_once_in_a_running_server() {
+async fn imported_keys_work_at_once_in_a_running_server() {
     let home = Home::new();
     home.add_admin();
     let server = Process::serve(&home);
@@ -35,7 +35,7 @@ async fn imported_keys_open_at_once_in_a_running_server() {
 }
 
 #[tokio::test]
-async fn csv_with_the_same_columns_is_taken_too() {
+async fn csv_with_the_same_columns_is_accepted() {
     let home = Home::new();
     home.add_admin();
     let file = home.path("keys.csv");
@@ -50,7 +50,7 @@ async fn csv_with_the_same_columns_is_taken_too() {
 }
 
 #[test]
-fn one_wrong_line_imports_nothing_and_is_named() {
+fn one_invalid_line_stops_the_import_and_is_named() {
     let home = Home::new();
     home.add_admin();
     let file = home.path("keys.jsonl");
@@ -65,15 +65,15 @@ fn one_wrong_line_imports_nothing_and_is_named() {
     ] {
         fs::write(&file, format!("{good}{bad}")).unwrap();
         let output = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains(said), "{bad}: {told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(said), "{bad}: {stderr}");
         assert_eq!(home.run(&["keys", "list", "--json"]).trim(), "[]");
     }
 }
 
 #[test]
-fn an_export_comes_back_as_it_was() {
+fn an_export_survives_a_round_trip() {
     let home = Home::new();
     home.add_admin();
     let (id, _) = home.create_key(ADMIN, "one <b>");
@@ -106,8 +106,8 @@ async fn a_bulk_import_reaches_a_running_server() {
     assert_eq!(server.tries("bulk-50000").await, 401);
     // Once more: the first line is refused, and with it all that was prepared for the import.
     let again = home.keybearer(&["keys", "import", file.to_str().unwrap()]).output().unwrap();
-    let told = String::from_utf8(again.stderr).unwrap();
-    assert!(!again.status.success() && told.contains("Nothing was imported"), "{told}");
+    let stderr = String::from_utf8(again.stderr).unwrap();
+    assert!(!again.status.success() && stderr.contains("Nothing was imported"), "{stderr}");
     // The feed goes on after the gap.
     let (id, after) = home.create_key(ADMIN, "after");
     assert_eq!(server.tries(&after).await, 200);
@@ -115,14 +115,14 @@ async fn a_bulk_import_reaches_a_running_server() {
     assert_eq!(server.tries(&after).await, 401);
 }
 
-/// How many keys there are, and how many revoked ones are remembered.
+/// The numbers of keys and of tombstones.
 fn counts(home: &Home) -> (i64, i64) {
     let count = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM tombstones)";
     home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 
 #[tokio::test]
-async fn no_export_brings_a_revoked_key_back_unnoticed() {
+async fn importing_an_export_never_silently_revives_a_revoked_key() {
     let home = Home::new();
     home.add_admin();
     home.add_member();
@@ -165,7 +165,7 @@ async fn no_export_brings_a_revoked_key_back_unnoticed() {
 }
 
 #[test]
-fn a_key_deleted_by_hand_leaves_a_tombstone_of_this_moment_in_old_shells_too() {
+fn a_key_deleted_in_any_sqlite_shell_leaves_a_tombstone_with_the_current_time() {
     let home = Home::new();
     home.add_admin();
     home.create_key(ADMIN, "n");
@@ -189,7 +189,7 @@ async fn short_tokens_leave_no_tombstone() {
     assert_eq!(counts(&home), (0, 0));
 }
 
-/// Imports what this command reads on stdin or from `path`: the exit code and what was said.
+/// Imports what this command reads on stdin or from `path`; returns the exit code and the message.
 fn import(home: &Home, path: &str, stdin: &[u8]) -> (Option<i32>, String) {
     let output = home.keybearer(&["keys", "import", path]).write_stdin(stdin).output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -231,7 +231,7 @@ fn input_that_can_be_read_only_once_is_imported() {
 }
 
 #[test]
-fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
+fn a_file_that_cannot_contain_keys_is_refused_at_once_with_the_reason() {
     let home = Home::new();
     home.add_admin();
     fs::create_dir(home.path("folder")).unwrap();
@@ -278,7 +278,7 @@ fn what_cannot_be_a_file_of_keys_is_refused_at_once_and_says_why() {
 }
 
 #[test]
-fn text_is_read_in_the_encodings_that_windows_writes() {
+fn text_is_read_in_the_encodings_of_windows() {
     let home = Home::new();
     home.add_admin();
     let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
@@ -303,7 +303,7 @@ fn text_is_read_in_the_encodings_that_windows_writes() {
 }
 
 #[test]
-fn a_blank_field_of_json_is_not_taken_for_one_that_was_left_out() {
+fn a_blank_json_field_differs_from_an_absent_one() {
     let home = Home::new();
     home.add_admin();
     for field in ["expires_at", "rate_limit", "prefix", "hint"] {
@@ -320,7 +320,7 @@ fn a_blank_field_of_json_is_not_taken_for_one_that_was_left_out() {
 }
 
 #[test]
-fn null_in_any_field_of_json_is_as_good_as_leaving_it_out() {
+fn null_in_any_json_field_means_the_same_as_absent() {
     let home = Home::new();
     home.add_admin();
     let fields = ["scopes", "expires_at", "hint", "prefix", "enabled", "allowed_ips", "rate_limit", "metadata"];
@@ -335,7 +335,7 @@ fn null_in_any_field_of_json_is_as_good_as_leaving_it_out() {
 }
 
 #[test]
-fn a_pipe_that_cannot_be_copied_is_not_blamed_on_its_lines() {
+fn an_error_copying_a_pipe_is_not_blamed_on_its_lines() {
     let home = Home::new();
     home.add_admin();
     let text: String = (0..20_000).map(|number| line(&format!("k{number}"), "")).collect();
@@ -354,7 +354,7 @@ fn a_pipe_that_cannot_be_copied_is_not_blamed_on_its_lines() {
 }
 
 #[test]
-fn csv_is_read_as_spreadsheets_of_many_countries_write_it() {
+fn csv_is_read_in_the_formats_that_spreadsheets_write() {
     let home = Home::new();
     home.add_admin();
     let text = |separator: &str, end: &str, key: &str| {
@@ -378,7 +378,7 @@ fn csv_is_read_as_spreadsheets_of_many_countries_write_it() {
 }
 
 #[test]
-fn messages_of_an_import_carry_nothing_that_a_terminal_obeys() {
+fn import_messages_contain_no_terminal_escapes() {
     let home = Home::new();
     home.add_admin();
     let (code, message) = import(&home, "-", b"{\"\\u001b[31m\":1}\n");

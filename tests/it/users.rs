@@ -8,7 +8,7 @@ async fn add(admin: &Client, email: &str, role: &str, password: &str) -> crate::
 }
 
 #[tokio::test]
-async fn an_added_user_logs_in_with_the_role_given() {
+async fn an_added_user_signs_in_with_the_given_role() {
     let server = Server::start();
     let admin = server.admin().await;
     assert_eq!(add(&admin, MEMBER, "member", PASSWORD).await.location(), "/users?notice=user-added");
@@ -20,7 +20,7 @@ async fn an_added_user_logs_in_with_the_role_given() {
 }
 
 #[tokio::test]
-async fn a_refused_user_keeps_what_was_typed_but_the_password() {
+async fn a_refused_user_form_keeps_the_input_except_the_password() {
     let server = Server::start();
     let admin = server.admin().await;
     for (email, password) in [
@@ -44,7 +44,7 @@ async fn a_refused_user_keeps_what_was_typed_but_the_password() {
 }
 
 #[tokio::test]
-async fn making_an_admin_needs_a_fresh_log_in_or_the_password() {
+async fn creating_an_admin_requires_a_recent_sign_in_or_the_password() {
     let server = Server::start();
     let admin = server.admin().await;
     server.clock.advance(std::time::Duration::from_secs(3600));
@@ -57,7 +57,7 @@ async fn making_an_admin_needs_a_fresh_log_in_or_the_password() {
 }
 
 #[tokio::test]
-async fn a_member_manages_nobody() {
+async fn a_member_manages_no_users() {
     let server = Server::start();
     let (admin, member) = (server.admin().await, server.member().await);
     let id = server.user(ADMIN, Role::Admin).await.id;
@@ -73,7 +73,7 @@ async fn a_member_manages_nobody() {
 }
 
 #[tokio::test]
-async fn no_role_is_taken_that_was_not_asked_for() {
+async fn an_unknown_role_creates_no_admin() {
     let server = Server::start();
     let admin = server.admin().await;
     for role in ["", "root", "ADMIN", "admin "] {
@@ -89,7 +89,7 @@ async fn no_role_is_taken_that_was_not_asked_for() {
 }
 
 #[tokio::test]
-async fn an_admin_remains_whatever_happens() {
+async fn the_last_admin_can_never_be_removed() {
     let server = Server::start();
     let (admin, second) = (server.admin().await, server.person("second@example.com", Role::Admin).await);
     let (one, two) =
@@ -123,7 +123,7 @@ async fn an_admin_remains_whatever_happens() {
 }
 
 #[tokio::test]
-async fn a_user_made_again_under_an_old_name_inherits_nothing() {
+async fn a_user_created_again_under_an_old_email_inherits_nothing() {
     let server = Server::start();
     let (_, key) = server.key(&[]).await;
     let old = server.member().await;

@@ -1,4 +1,4 @@
-//! `POST /api/v1/keys/verify`: an authorised verifier learns the reason, nobody else anything.
+//! `POST /api/v1/keys/verify`: only an authorised verifier learns the reason.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn verdict(verifier: &Client, body: Value) -> String {
 }
 
 #[tokio::test]
-async fn the_verifier_learns_each_reason() {
+async fn the_verifier_gets_each_reason() {
     let server = Server::start();
     let admin = server.admin().await;
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
@@ -60,7 +60,7 @@ async fn the_verifier_learns_each_reason() {
 }
 
 #[tokio::test]
-async fn a_valid_key_comes_with_its_record_and_without_its_digest() {
+async fn a_valid_key_is_returned_with_its_record_but_not_its_digest() {
     let server = Server::start();
     let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
     let (id, key) = server.key(&["orders:read"]).await;
@@ -95,7 +95,7 @@ async fn only_a_key_with_the_scope_may_verify() {
 }
 
 #[tokio::test]
-async fn answers_of_many_keys_at_once_are_never_mixed() {
+async fn concurrent_responses_are_never_mixed_up() {
     let server = Server::start();
     let keys = server.keys(16).await;
     let clients = keys.iter().map(|(id, key)| {
@@ -111,7 +111,7 @@ async fn answers_of_many_keys_at_once_are_never_mixed() {
 }
 
 #[tokio::test]
-async fn an_imported_key_of_any_text_opens_by_its_digest() {
+async fn an_imported_key_with_any_text_is_verified_by_its_digest() {
     let server = Server::start();
     let (id, _) = server.key(&[]).await;
     assert_eq!(server.tries("legacy-key-0042").await, 401);

@@ -32,7 +32,7 @@ impl Auth {
         if let Reach::Own(user) = asking.caller.reach()
             && user != request.owner
         {
-            return Err(Error::forbidden("Only an admin can create a key for somebody else."));
+            return Err(Error::forbidden("Only an admin can create a key for someone else."));
         }
         asking.caller.may_grant(&request.settings.scopes)?;
         let request = asking.caller.bound(request)?;

@@ -20,7 +20,7 @@ use crate::store::{ImportLock, KeyRow, PendingImport, Store, Tx};
 /// A transaction stops after this time or this many rows, or as soon as another process waits for the write lock, but
 /// not before the minimum. Long transactions write fewer pages in all, because each row goes to a different page of the
 /// digest index.
-const LONGEST: Duration = Duration::from_millis(150);
+const MAX_TRANSACTION_TIME: Duration = Duration::from_millis(150);
 const MAX_ROWS: usize = 16_384;
 const MIN_ROWS: usize = 256;
 /// From this many rows on, the digest index should stay in memory: each row goes to a different page of it.
@@ -145,7 +145,7 @@ impl Auth {
         let (clock, store): (Arc<dyn Clock>, Arc<Store>) = (Arc::clone(&self.clock), Arc::clone(&self.store));
         let step = move |tx: &Tx<'_>| {
             let began = clock.steady();
-            let is_time = || store.is_write_lock_wanted() || clock.steady() - began >= LONGEST;
+            let is_time = || store.is_write_lock_wanted() || clock.steady() - began >= MAX_TRANSACTION_TIME;
             insert(tx, &pending, &rows[done..], revoked, now, is_time)
         };
         self.store.write(Urgency::Ordinary, step).await

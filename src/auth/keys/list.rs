@@ -57,7 +57,7 @@ impl Auth {
         if let Reach::Own(_) = caller.reach() {
             return Err(Error {
                 field: Some("owner"),
-                ..Error::forbidden("Only an admin can access somebody else's keys.")
+                ..Error::forbidden("Only an admin can access someone else's keys.")
             });
         }
         let found = match UserId::parse(text) {

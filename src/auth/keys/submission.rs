@@ -8,14 +8,14 @@ use crate::model::time::SKEW;
 use crate::model::{KeyId, Submission};
 use crate::store::Tx;
 
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const SUBMISSION_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Old requests removed with each new one; few, so that no transaction is long.
 const PRUNED_AT_ONCE: i64 = 256;
 
 /// The key that this submission created before, if any.
 pub(super) fn earlier(tx: &Tx<'_>, by: &By, submission: Option<&Submission>) -> Result<Option<KeyId>> {
     let Some(submission) = submission else { return Ok(None) };
-    let oldest = by.at.minus(KEPT);
+    let oldest = by.at.minus(SUBMISSION_RETENTION);
     tx.delete_old_submission(&submission.token, oldest)?;
     tx.delete_old_submissions(oldest, PRUNED_AT_ONCE)?;
     // A request that was remembered while the clock was far ahead is kept for a day from now.

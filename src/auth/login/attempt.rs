@@ -92,15 +92,15 @@ impl Auth {
 
     async fn known(&self, email: &Email, address: ClientAddress, device: Option<&SessionToken>) -> Result<Known> {
         if let Some(device) = device
-            && self.has_logged_in(device.digest(), email).await?
+            && self.has_signed_in(device.digest(), email).await?
         {
             return Ok(Known::Browser(device.digest()));
         }
         let Some(mark) = throttle::address_mark(email, address) else { return Ok(Known::No) };
-        Ok(if self.has_logged_in(mark, email).await? { Known::Address } else { Known::No })
+        Ok(if self.has_signed_in(mark, email).await? { Known::Address } else { Known::No })
     }
 
-    async fn has_logged_in(&self, mark: Digest, email: &Email) -> Result<bool> {
+    async fn has_signed_in(&self, mark: Digest, email: &Email) -> Result<bool> {
         let (email, now) = (email.clone(), self.now());
         self.store.read(move |tx| devices::is_known(tx, &mark, &email, now)).await
     }

@@ -27,7 +27,7 @@ pub struct LoginAttempt<'a> {
 }
 
 #[derive(Debug)]
-pub struct LoggedIn {
+pub struct StartedSession {
     pub token: SessionToken,
     /// The browser keeps this cookie as proof that it has signed in before.
     pub device: SessionToken,
@@ -35,24 +35,24 @@ pub struct LoggedIn {
 }
 
 /// What a successful sign-in writes.
-struct LogIn {
+struct SignIn {
     session: SessionRow,
     replaces: Option<Digest>,
     known_by: Vec<KnownBy>,
     cleared: Cleared,
 }
 
-fn log_in(tx: &Tx<'_>, by: &By, new: &LogIn) -> Result<()> {
+fn sign_in(tx: &Tx<'_>, by: &By, new: &SignIn) -> Result<()> {
     sessions::start(tx, by, &new.session, new.replaces.as_ref())?;
     for known_by in &new.known_by {
         devices::remember(tx, by, *known_by, new.session.user)?;
     }
     throttle::clear(tx, &new.cleared)?;
-    sessions::log(tx, by, Action::LoggedIn, new.session.id)
+    sessions::log(tx, by, Action::SignedIn, new.session.id)
 }
 
 impl Auth {
-    pub async fn log_in(&self, attempt: LoginAttempt<'_>) -> Result<LoggedIn> {
+    pub async fn sign_in(&self, attempt: LoginAttempt<'_>) -> Result<StartedSession> {
         let password = Password::parse(attempt.password)?;
         let proved = self.check_password(attempt.email, password, attempt.device.as_ref(), &attempt.origin).await?;
         let token = SessionToken::new(self.entropy.bytes()?);
@@ -69,10 +69,10 @@ impl Auth {
         let browser = KnownBy::Browser(device.digest());
         let known_by = [browser].into_iter().chain(proved.address_mark().map(KnownBy::Address)).collect();
         let replaces = attempt.replaces.map(|token| token.digest());
-        let new = LogIn { session, replaces, known_by, cleared: proved.cleared() };
-        match self.act(Urgency::Ordinary, by, move |tx, by| log_in(tx, by, &new)).await {
+        let new = SignIn { session, replaces, known_by, cleared: proved.cleared() };
+        match self.act(Urgency::Ordinary, by, move |tx, by| sign_in(tx, by, &new)).await {
             Err(error) if error.kind == Kind::NoLongerKnown => Err(self.outrun(&proved.user, &attempt.origin).await?),
-            other => other.map(|()| LoggedIn { token, device, user: proved.user }),
+            other => other.map(|()| StartedSession { token, device, user: proved.user }),
         }
     }
 }

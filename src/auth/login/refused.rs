@@ -1,4 +1,4 @@
-//! Failed sign-ins in the audit log. Anybody can fail as often as they like, so the events per hour are limited: the
+//! Failed sign-ins in the audit log. Anyone can fail as often as they like, so the events per hour are limited: the
 //! first few of each address, up to a maximum for all. The rest are counted, and reported when the hour is over.
 
 use crate::auth::audit;

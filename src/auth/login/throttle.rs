@@ -10,27 +10,27 @@ use crate::model::{ClientAddress, Digest, Email, Time};
 use crate::store::{Failures, Tx};
 
 /// A bucket without a failure for this long is forgotten.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+const FAILURE_RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Maximum number of buckets, so that invented emails cannot fill the table; the oldest are deleted first.
 const MAX_BUCKETS: i64 = 200_000;
 const PRUNED_AT_ONCE: i64 = 1000;
 
 /// Failures that are allowed without a wait.
 const FREE: u32 = 5;
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 /// Failures from anywhere that are allowed without a wait: many, because a botnet can use them up and so affect the
 /// owner.
 const FREE_ANYWHERE: u32 = 50;
 /// Max failures from anywhere in a row (NIST SP 800-63B-4 §3.2.2); after them, one attempt per hour is allowed.
-const MOST_ANYWHERE: u32 = 100;
-const LONGEST_ANYWHERE: Duration = Duration::from_secs(3600);
+const MAX_ANYWHERE: u32 = 100;
+const MAX_WAIT_ANYWHERE: Duration = Duration::from_secs(3600);
 /// Failures from one address, for all accounts together, that are allowed without a wait: many people may share it.
 const FREE_AT_ADDRESS: u32 = 50;
 /// An address's failures are forgiven one by one over time; a success does not clear them, because an attacker may have
 /// an account too.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 /// Slightly longer than that, so that an address's failures do not decrease while it makes one attempt per wait.
-const LONGEST_AT_ADDRESS: Duration = Duration::from_secs(32);
+const MAX_WAIT_AT_ADDRESS: Duration = Duration::from_secs(32);
 /// What one failure adds to an address's bucket, which counts the milliseconds until all are forgiven.
 const ONE: u32 = FORGIVEN_AFTER.as_millis() as u32;
 
@@ -105,7 +105,7 @@ impl Buckets {
     }
 
     /// How long an unknown visitor would wait here. A known visitor's failure gets this answer too: otherwise the
-    /// answer would tell everybody at this address whether the account exists.
+    /// answer would tell everyone at this address whether the account exists.
     pub fn hidden_wait(&self, failures: &[Failures], now: Time) -> Option<Duration> {
         self.counted.iter().zip(failures).filter_map(|((bucket, _), failures)| wait(*bucket, *failures, now)).max()
     }
@@ -133,7 +133,7 @@ impl Buckets {
 /// The current counts of the buckets.
 pub(super) fn held(tx: &Tx<'_>, buckets: &Buckets, now: Time) -> Outcome<Vec<Failures>> {
     let held = |digest: &Digest| {
-        let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < KEPT);
+        let found = tx.failures(digest)?.filter(|failures| now.since(failures.last_at) < FAILURE_RETENTION);
         Ok(found.unwrap_or(Failures { count: 0, last_at: now }))
     };
     buckets.counted.iter().map(|(_, digest)| held(digest)).collect()
@@ -162,12 +162,12 @@ pub(in crate::auth) fn clear(tx: &Tx<'_>, cleared: &Cleared) -> Outcome<()> {
 fn prune(tx: &Tx<'_>, now: Time) -> Outcome<()> {
     // Failures that were counted while the clock was ahead are treated as if they were counted now.
     tx.clamp_failures(now)?;
-    tx.delete_failures_before(now.minus(KEPT))?;
+    tx.delete_failures_before(now.minus(FAILURE_RETENTION))?;
     if tx.has_more_buckets_than(MAX_BUCKETS)? { tx.delete_oldest_failures(PRUNED_AT_ONCE) } else { Ok(()) }
 }
 
 /// The mark by which an address that signed in to an account is remembered. `None` if the address could not be read:
-/// otherwise everybody who sends an unreadable address would be known.
+/// otherwise everyone who sends an unreadable address would be known.
 pub fn address_mark(account: &Email, address: ClientAddress) -> Option<Digest> {
     address.known()?;
     Some(Digest::of(format!("known address\0{account}\0{}", address.neighbourhood()).as_bytes()))
@@ -190,15 +190,15 @@ fn delay(bucket: Bucket, count: u32) -> Duration {
     let doubled = |over: u32, longest: Duration| Duration::from_secs(1 << over.min(20)).min(longest);
     match bucket {
         Bucket::Nearby | Bucket::KnownBrowser if count < FREE => Duration::ZERO,
-        Bucket::Nearby | Bucket::KnownBrowser => doubled(count - FREE, LONGEST),
+        Bucket::Nearby | Bucket::KnownBrowser => doubled(count - FREE, MAX_WAIT),
         Bucket::Anywhere if count < FREE_ANYWHERE => Duration::ZERO,
-        Bucket::Anywhere if count >= MOST_ANYWHERE => LONGEST_ANYWHERE,
-        Bucket::Anywhere => doubled(count - FREE_ANYWHERE, LONGEST),
+        Bucket::Anywhere if count >= MAX_ANYWHERE => MAX_WAIT_ANYWHERE,
+        Bucket::Anywhere => doubled(count - FREE_ANYWHERE, MAX_WAIT),
         // The count is rounded up: otherwise, what is forgiven while fifty people fail would allow one more failure
         // without a wait.
         Bucket::Address => match count.div_ceil(ONE) {
             failures if failures < FREE_AT_ADDRESS => Duration::ZERO,
-            failures => doubled(failures - FREE_AT_ADDRESS, LONGEST_AT_ADDRESS),
+            failures => doubled(failures - FREE_AT_ADDRESS, MAX_WAIT_AT_ADDRESS),
         },
     }
 }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_from_the_last_try_and_never_longer_than_the_delay() {
+    fn the_wait_starts_at_the_last_attempt_and_never_exceeds_the_delay() {
         let failures = Failures { count: 8, last_at: start() };
         let left = |span| wait(Bucket::Nearby, failures, start().plus(span));
         assert_eq!(left(Duration::from_secs(3)), Some(Duration::from_secs(5)));
@@ -250,7 +250,7 @@ mod tests {
 
     /// Makes attempts as often as allowed for a day, and counts how many are checked.
     #[test]
-    fn an_address_fails_fifty_times_and_then_twice_a_minute() {
+    fn an_address_may_fail_fifty_times_and_then_twice_per_minute() {
         let (mut now, mut held, mut heard) = (start(), Failures { count: 0, last_at: start() }, 0_u32);
         let end = start().plus(Duration::from_secs(86_400));
         while now < end {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_buckets_and_strangers_elsewhere_do_not() {
+    fn addresses_in_one_network_share_buckets_and_others_do_not() {
         let ada = Email::parse("ada@example.com").unwrap();
         let grace = Email::parse("grace@example.com").unwrap();
         let of = |account: &Email, from: &str| {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_known_wait_for_their_own_failures_alone() {
+    fn known_visitors_wait_only_for_their_own_failures() {
         let ada = Email::parse("ada@example.com").unwrap();
         let full = |buckets: &Buckets, own: u32| -> Vec<Failures> {
             let held = |bucket| if matches!(bucket, Bucket::Nearby | Bucket::KnownBrowser) { own } else { u32::MAX };
@@ -305,10 +305,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_stored_and_whatever_the_clock_says_no_wait_is_longer_than_an_hour(held: u32, last: i64, now: i64) {
+        fn no_wait_exceeds_an_hour_whatever_is_stored_and_whatever_the_clock_says(held: u32, last: i64, now: i64) {
             let (held, now) = (Failures { count: held, last_at: Time::from_millis(last) }, Time::from_millis(now));
             for bucket in [Bucket::Nearby, Bucket::Anywhere, Bucket::Address, Bucket::KnownBrowser] {
-                prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= LONGEST_ANYWHERE));
+                prop_assert!(wait(bucket, held, now).is_none_or(|wait| wait <= MAX_WAIT_ANYWHERE));
                 prop_assert!(count(bucket, held, now) > 0);
             }
         }

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_the_librarys_own() {
+    fn hashes_equal_those_of_the_argon2_crate() {
         let (salt, password) = ([7; 16], b"correct horse battery staple".as_slice());
         let ours = Hasher::default().hash(password, &salt).unwrap();
         let theirs = Argon2::default().hash_password_with_salt(password, &salt).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_of_all_parameters_compare_with_the_same_memory() {
+    fn hashes_with_any_parameters_are_compared_in_the_same_memory() {
         let mut hasher = Hasher::default();
         let mut compare = |stored: &str, password: &[u8]| {
             let comparison = hasher.prepare(stored).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_hash_is_our_fault_and_no_verdict() {
+    fn a_damaged_hash_is_an_internal_error_and_not_a_mismatch() {
         let mut hasher = Hasher::default();
         for stored in
             ["", "$argon2id$", "plain", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", "$5$rounds=5000$salt$hash"]

@@ -215,7 +215,7 @@ mod tests {
     const SMALL: QueueBounds = QueueBounds { line: 3, all: 5 };
 
     #[test]
-    fn lines_are_served_in_turn() {
+    fn queues_are_served_round_robin() {
         let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4)] {
             assert!(lines.push(key, job, SMALL).unwrap().is_none());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_line_makes_room_for_a_newcomer() {
+    fn the_longest_queue_gives_up_a_place_to_a_newcomer() {
         let mut lines = FairLines::default();
         for (key, job) in [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('b', 5)] {
             assert_eq!(lines.push(key, job, SMALL), Ok(None));
@@ -236,12 +236,12 @@ mod tests {
     }
 
     #[test]
-    fn who_is_known_goes_first_and_does_not_shut_out_strangers() {
+    fn known_visitors_go_first_without_starving_strangers() {
         let mut waiting = WaitingAttempts::default();
-        let (told, order) = std::sync::mpsc::channel();
+        let (sender, order) = std::sync::mpsc::channel();
         let from = crate::model::ClientAddress::Unknown.neighbourhood();
         for number in 0..3 {
-            let (known, stranger) = (told.clone(), told.clone());
+            let (known, stranger) = (sender.clone(), sender.clone());
             let job: PasswordJob = Box::new(move |_| stranger.send(("stranger", number)).unwrap());
             assert!(waiting.strangers.push(from, job, STRANGERS).is_ok_and(|none| none.is_none()));
             let job: PasswordJob = Box::new(move |_| known.send(("known", number)).unwrap());
@@ -255,7 +255,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_job_is_lost_and_no_bound_is_broken(steps in proptest::collection::vec(proptest::option::of(0_u8..4), 0..200)) {
+        fn no_job_is_lost_and_no_bound_is_exceeded(steps in proptest::collection::vec(proptest::option::of(0_u8..4), 0..200)) {
             let (mut lines, mut held) = (FairLines::default(), std::collections::BTreeSet::new());
             for (job, step) in steps.into_iter().enumerate() {
                 match step {

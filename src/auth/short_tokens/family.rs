@@ -6,7 +6,7 @@ use crate::auth::login::throttle::{self, Cleared};
 use crate::auth::{audit, keys};
 use crate::error::Result;
 use crate::model::time::SKEW;
-use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, LONGEST_REFRESH_REUSE};
+use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, MAX_REFRESH_REUSE};
 use crate::model::{
     Action, Digest, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Reach, ScopeSet, Time, UserId,
 };
@@ -43,7 +43,7 @@ pub(super) struct NewFamily {
 pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
     let user = new.user;
     prune(tx, by.at)?;
-    tx.forget_seeds(by.at.minus(LONGEST_REFRESH_REUSE), by.at.plus(SKEW))?;
+    tx.forget_seeds(by.at.minus(MAX_REFRESH_REUSE), by.at.plus(SKEW))?;
     let expires_at = by.at.whole_second().plus(FAMILY_LIFETIME);
     tx.put_family(&FamilyRow { id: new.id, user, key: new.token.id, created_at: by.at, expires_at })?;
     put_token(tx, by, new.id, user, &new.scopes, &new.token)?;

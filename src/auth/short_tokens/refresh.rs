@@ -39,7 +39,7 @@ enum Refreshed {
     Again(NextSeed),
     /// No such refresh token, or an expired one.
     Unknown,
-    /// It was already used: somebody has a copy, so the whole family was revoked.
+    /// It was already used: someone has a copy, so the whole family was revoked.
     Reused,
 }
 

@@ -25,7 +25,7 @@ pub(super) fn replace(tx: &Tx<'_>, by: &By, user: &User, new: &NewPassword) -> R
 }
 
 impl Auth {
-    /// A password set by somebody other than the user; the user's failures so far are cleared.
+    /// A password set by someone other than the user; the user's failures so far are cleared.
     pub(super) async fn new_password(&self, user: &User, typed: &str) -> Result<NewPassword> {
         let hash = self.passwords.hash(Password::parse_new(typed, &user.email)?, self.entropy.bytes()?).await?;
         Ok(NewPassword { hash, cleared: throttle::cleared_for(&user.email) })

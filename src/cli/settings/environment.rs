@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_platforms_set_for_a_service_called_keybearer_is_ignored() {
+    fn variables_that_platforms_set_for_a_service_called_keybearer_are_ignored() {
         for (name, value) in [
             ("KEYBEARER_PORT", "tcp://10.0.0.1:80"),
             ("KEYBEARER_SERVICE_HOST", "10.0.0.1"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_is_not_set() {
+    fn a_blank_variable_counts_as_unset() {
         for blank in ["", " ", "\r\n"] {
             let read = read(&[("KEYBEARER_WORKERS", blank), ("KEYBEARER_CONFIG", blank), ("KEYBEARER_X", blank)]);
             let read = read.unwrap_or_else(|error| panic!("{error}"));
@@ -198,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_variable_is_taken_ignored_or_named(name in "(KEYBEARER_)?[A-Z0-9_a-z]{0,24}", value in ".{0,40}") {
+        fn any_variable_is_accepted_ignored_or_named_in_the_error(name in "(KEYBEARER_)?[A-Z0-9_a-z]{0,24}", value in ".{0,40}") {
             if let Err(error) = read(&[(&name, &value)]) {
                 prop_assert!(name.starts_with(PREFIX) && error.message.contains(&name), "{name}: {error}");
             }

@@ -17,7 +17,7 @@ use crate::ambient::plain_file;
 use crate::commands::input::Encoding;
 use crate::error::{Error, Result};
 
-const USUAL: &str = "keybearer.toml";
+const DEFAULT_FILE: &str = "keybearer.toml";
 /// The setting that says where the file is cannot be in it.
 const CONFIG: &str = "config";
 
@@ -37,9 +37,9 @@ impl SettingsFile {
             (None, Some(path)) => Self::read(known, path, &format!("KEYBEARER_CONFIG={}", path.display())),
             // A dangling link counts as a settings file, so it is an error: whoever created it expects its settings to
             // apply.
-            (None, None) => match fs::symlink_metadata(USUAL) {
+            (None, None) => match fs::symlink_metadata(DEFAULT_FILE) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-                _ => Self::read(known, &PathBuf::from(USUAL), USUAL),
+                _ => Self::read(known, &PathBuf::from(DEFAULT_FILE), DEFAULT_FILE),
             },
         }
     }

@@ -32,7 +32,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn a_setting_has_one_name_in_all_places() {
+    fn a_setting_has_the_same_name_everywhere() {
         let command = Cli::command();
         let known = known(&command);
         assert!(known.len() > 20);

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_names_settings_as_they_were_given() {
+    fn a_message_names_settings_as_the_operator_gave_them() {
         for (message, said) in [
             ("Choose another --listen.", "Choose another KEYBEARER_LISTEN."),
             ("--workers", "workers in a.toml"),
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_other_message_stays_as_it_is(message in "[^ls]{0,40}") {
+        fn any_other_message_is_unchanged(message in "[^ls]{0,40}") {
             prop_assert_eq!(as_given(&message), message);
         }
     }

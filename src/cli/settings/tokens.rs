@@ -11,10 +11,10 @@ use crate::auth::AuthSettings;
 use crate::error::{Error, Result};
 use crate::http::is_resource;
 use crate::model::SigningAlgorithm;
-use crate::model::token::{LONGEST_REFRESH_REUSE, LONGEST_TOKEN_LIFETIME};
-use crate::signing::LONGEST_TOKEN;
+use crate::model::token::{MAX_REFRESH_REUSE, MAX_TOKEN_LIFETIME};
+use crate::signing::MAX_JWT_LIFETIME;
 
-const SHORTEST_ROTATION: Duration = Duration::from_secs(3600);
+const MIN_ROTATION_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -53,7 +53,7 @@ impl TokensSection {
 
     pub fn apply(&self, auth: &mut AuthSettings) -> Result<()> {
         set(&mut auth.token_lifetime, &self.token_lifetime, |given| {
-            given.span(|span| span <= LONGEST_TOKEN_LIFETIME, "write a time span of at most 24h, such as 1h.")
+            given.span(|span| span <= MAX_TOKEN_LIFETIME, "write a time span up to 24h, such as 1h.")
         })?;
         set(&mut auth.refresh_reuse, &self.refresh_reuse, refresh_reuse)?;
         let signing = &mut auth.signing;
@@ -63,7 +63,7 @@ impl TokensSection {
         set(&mut signing.token_algorithm, &self.access_token_algorithm, algorithm)?;
         set(&mut signing.identity_algorithm, &self.identity_algorithm, algorithm)?;
         set(&mut signing.token_lifetime, &self.access_token_lifetime, |given| {
-            given.span(|span| span <= LONGEST_TOKEN, "write a time span of at most 1h, such as 10m.")
+            given.span(|span| span <= MAX_JWT_LIFETIME, "write a time span up to 1h, such as 10m.")
         })?;
         set(&mut signing.token_audience, &self.access_token_audience, |given| given.parse(audience).map(Some))
     }
@@ -72,8 +72,7 @@ impl TokensSection {
 fn refresh_reuse(given: &Given) -> Result<Duration> {
     match given.text()? {
         "0" | "0s" => Ok(Duration::ZERO),
-        _ => given
-            .span(|span| span <= LONGEST_REFRESH_REUSE, "write a time span of at most 5m, such as 10s, or write 0."),
+        _ => given.span(|span| span <= MAX_REFRESH_REUSE, "write a time span up to 5m, such as 10s, or 0."),
     }
 }
 
@@ -82,7 +81,7 @@ fn rotation(given: &Given) -> Result<Option<Duration>> {
         return Ok(None);
     }
     let rule = "write a time span of at least 1h, such as 90d, or write never.";
-    given.span(|span| span >= SHORTEST_ROTATION, rule).map(Some)
+    given.span(|span| span >= MIN_ROTATION_INTERVAL, rule).map(Some)
 }
 
 /// The same rule as for a resource that a client names: both end up in the same claim.

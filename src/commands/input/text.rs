@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn utf_32_is_named() {
+    fn utf_32_is_named_in_the_error() {
         for start in [[0xff, 0xfe, 0, 0], [0, 0, 0xfe, 0xff], [b'{', 0, 0, 0], [0, 0, 0, b'{']] {
             let error = read(&start, 3, Unpaired::Replace).unwrap_err();
             assert!(error.to_string().contains("UTF-32"), "{error}");
@@ -205,7 +205,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_strange(bytes in vec(any::<u8>(), 0..64), drip in 1_usize..9) {
+        fn any_bytes_are_handled(bytes in vec(any::<u8>(), 0..64), drip in 1_usize..9) {
             let _ = read(&bytes, drip, Unpaired::Refuse);
             let _ = read(&bytes, drip, Unpaired::Replace);
         }

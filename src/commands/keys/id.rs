@@ -1,4 +1,4 @@
-//! The argument that names a key by its id. If somebody pastes the key itself, it is recognised and not repeated.
+//! The argument that names a key by its id. If someone pastes the key itself, it is recognised and not repeated.
 
 use crate::auth::Auth;
 use crate::auth::caller::Asking;

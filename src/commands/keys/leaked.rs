@@ -10,7 +10,7 @@ use super::revoke::report;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, WhichKeys};
 use crate::error::{Error, Result};
-use crate::model::leak::{Candidate, LONGEST_WORD, SHORTEST_WORD, Search};
+use crate::model::leak::{Candidate, MAX_WORD_BYTES, MIN_WORD_BYTES, Search};
 use crate::model::{Basis, Digest, KeyRecord};
 
 const CHUNK: usize = 1 << 20;
@@ -19,7 +19,7 @@ const BATCH: usize = 4096;
 /// Maximum digests, and maximum words, that are remembered; a forgotten one is looked up again.
 const REMEMBERED: usize = 1 << 20;
 /// How many words are looked up one by one before the digests of all imported keys are loaded instead.
-const FEW_WORDS: u64 = 50_000;
+const MAX_SINGLE_LOOKUPS: u64 = 50_000;
 
 pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
     let mut leaks = Leaks::new(auth, asking);
@@ -99,7 +99,7 @@ impl<'a> Leaks<'a> {
             }
             search.read(&chunk[..read], &mut note);
             self.revoke(candidates).await?;
-            if self.words.imported.is_none() && self.words.looked_up > FEW_WORDS {
+            if self.words.imported.is_none() && self.words.looked_up > MAX_SINGLE_LOOKUPS {
                 let imported = self.auth.imported_heads(self.asking).await?;
                 if imported.is_empty() {
                     search.leave_out_words();
@@ -157,7 +157,7 @@ impl<'a> Leaks<'a> {
         };
         format!(
             "{found} Nothing was revoked. Searched for: keys with a prefix, `_` and 49 characters with a correct checksum, \
-             anywhere in the text; imported keys as words of {SHORTEST_WORD} to {LONGEST_WORD} bytes. The text is read as \
+             anywhere in the text; imported keys as words of {MIN_WORD_BYTES} to {MAX_WORD_BYTES} bytes. The text is read as \
              UTF-8 and UTF-16, percent-encoded, as JSON strings and as base64; compressed files are not searched."
         )
     }

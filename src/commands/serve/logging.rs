@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn garbled_requests_are_logged_only_on_demand() {
+    fn malformed_requests_are_logged_only_on_request() {
         let of_dispatcher = |text: &str| most(&wish(text), "actix_http::h1::dispatcher");
         assert_eq!(of_dispatcher("debug"), None);
         assert_eq!(of_dispatcher("actix_http=warn"), None);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_that_is_not_granted_gets_a_notice() {
+    fn an_unsupported_log_filter_gets_a_notice() {
         for (text, says) in [
             ("info", None),
             ("warn,actix_http=error,keybearer=trace", None),
@@ -186,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_wish(text in ".{0,60}") {
+        fn any_text_is_accepted_as_a_log_filter(text in ".{0,60}") {
             let wish = wish(&text);
             prop_assert!(wish.notice.is_none_or(|notice| !notice.contains('\n')));
         }

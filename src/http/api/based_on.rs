@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_strong_tags_of_ours_count() {
+    fn only_our_own_strong_etags_count() {
         let (one, two) = (Version::of(&["1"]), Version::of(&["2"]));
         assert_eq!(basis(&[]), Basis::Anything);
         assert_eq!(basis(&["*"]), Basis::Anything);

@@ -12,7 +12,7 @@ use crate::http::problem::Problem;
 use crate::model::{Digest, KeyId, Submission};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const LONGEST: usize = 255;
+const MAX_BYTES: usize = 255;
 
 /// A JSON body and the request's idempotency key.
 pub struct Repeatable<T> {
@@ -57,7 +57,7 @@ impl<T: RepeatableBody> FromRequest for Repeatable<T> {
 fn name(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=LONGEST).contains(&text.len()) && !text.contains('\t'));
+    let text = value.to_str().ok().filter(|text| (1..=MAX_BYTES).contains(&text.len()) && !text.contains('\t'));
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
         _ => Err(Problem::bad_header("Send one Idempotency-Key of 1 to 255 visible ASCII characters.")),

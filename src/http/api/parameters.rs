@@ -11,8 +11,8 @@ use crate::http::body;
 use crate::http::problem::Problem;
 use crate::model::Page;
 
-const LONGEST_SEARCH: usize = 200;
-const USUAL: usize = 50;
+const MAX_SEARCH_CHARS: usize = 200;
+const DEFAULT_LIMIT: usize = 50;
 
 /// The parameters as sent.
 pub struct Parameters(Vec<(String, String)>);
@@ -77,7 +77,7 @@ impl GivenParameters {
 
     pub fn search(&self) -> Result<Option<String>> {
         match self.filled("search") {
-            Some(text) if text.chars().count() > LONGEST_SEARCH => {
+            Some(text) if text.chars().count() > MAX_SEARCH_CHARS => {
                 Err(Error::invalid("search", "A search text must not exceed 200 characters."))
             }
             text => Ok(text.map(str::to_owned)),
@@ -87,7 +87,7 @@ impl GivenParameters {
     /// The number of rows per page.
     pub fn limit(&self) -> Result<usize> {
         match self.text("limit").map(str::parse) {
-            None => Ok(USUAL),
+            None => Ok(DEFAULT_LIMIT),
             Some(Ok(limit)) if (1..=Page::<()>::MAX).contains(&limit) => Ok(limit),
             Some(_) => Err(Error::invalid("limit", "The limit must be a number from 1 to 100.")),
         }

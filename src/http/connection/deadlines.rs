@@ -7,7 +7,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 
 /// Minimum bytes per second, as in ASP.NET Core's Kestrel (`MinResponseDataRate`). A program that reads more slowly on
 /// purpose is after our memory, not our response.
-pub const SLOWEST: u64 = 240;
+pub const MIN_READ_RATE: u64 = 240;
 
 /// How long a peer may keep a connection waiting. Each can be exceeded by one tick: a second or less.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ impl DeadlineTicks {
             head: ticks(head),
             unread: ticks(unread),
             leaving: ticks(LINGER),
-            least_read: (SLOWEST * unread.as_millis() as u64 / 1000).max(1),
+            least_read: (MIN_READ_RATE * unread.as_millis() as u64 / 1000).max(1),
         };
         (ticks, every)
     }

@@ -31,11 +31,11 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::connection::deadlines::SLOWEST;
+    use crate::http::connection::deadlines::MIN_READ_RATE;
 
     #[test]
-    fn each_window_is_judged_by_itself() {
-        let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * SLOWEST };
+    fn each_window_is_measured_separately() {
+        let deadlines = DeadlineTicks { idle: 75, head: 10, unread: 30, leaving: 2, least_read: 30 * MIN_READ_RATE };
         let slow_after = |rates: &[u64]| {
             let (mut reader, mut taken) = (Reader::begin(5), 5);
             rates.iter().position(|rate| {

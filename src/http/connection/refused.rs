@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bare_answers_of_the_library_are_replaced_and_each_once() {
+    fn only_bare_responses_of_the_library_are_replaced_and_each_once() {
         let ids = RequestIds::new([7; 8]);
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: D\r\n\r\n";
         let mut refused = RefusedRequest::default();

@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_an_answer_it_is_known_whether_a_part_of_a_head_is_there() {
+    fn the_state_after_a_response_records_whether_part_of_a_head_has_arrived() {
         let after = |reads: &[&[u8]]| {
             let state = ConnState::default();
             reads.iter().for_each(|bytes| state.has_read(bytes));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_ends_where_it_ends_in_memory() {
+    fn the_end_of_a_body_is_found_in_the_buffer() {
         let state = ConnState::default();
         let read = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}".to_vec();
         let end = read.as_ptr_range().end as usize;

@@ -20,7 +20,7 @@ pub const PASSWORD_CHANGED: Notice = Notice {
 };
 pub const SETUP_DONE: Notice =
     Notice { word: "setup-done", text: "Your admin account is ready. Sign in to create your first key." };
-const LOGGED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed out." };
+const SIGNED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed out." };
 
 /// `GET /login`, and the response to a `POST /login` that was refused.
 #[derive(Template)]
@@ -45,7 +45,7 @@ pub struct LoginQuery {
 
 pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<HttpResponse, PageError> {
     let LoginQuery { next, notice } = query.into_inner();
-    let notice = Notice::find(&[PASSWORD_CHANGED, SETUP_DONE, LOGGED_OUT], notice.as_deref());
+    let notice = Notice::find(&[PASSWORD_CHANGED, SETUP_DONE, SIGNED_OUT], notice.as_deref());
     let page = LoginPage {
         shell: Shell { notice, ..visitor.shell("Sign in")? },
         secure_url: visitor.secure_url("/login"),
@@ -56,7 +56,7 @@ pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<Htt
     visitor.with_form_cookie(ok(&page)?)
 }
 
-pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
+pub async fn sign_in(form: OpenForm) -> Result<HttpResponse, PageError> {
     let OpenForm { visitor, fields } = form;
     let (email, next) = (fields.text("email"), fields.text("next"));
     let attempt = LoginAttempt {
@@ -67,8 +67,8 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
         user_agent: &visitor.user_agent,
         origin: visitor.origin(),
     };
-    let logged_in = match visitor.site.auth.log_in(attempt).await {
-        Ok(logged_in) => logged_in,
+    let started = match visitor.site.auth.sign_in(attempt).await {
+        Ok(started) => started,
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {
             let page = LoginPage {
                 shell: visitor.shell("Sign in")?,
@@ -93,8 +93,8 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
     let site = &visitor.site;
     let mut response = see_other(if is_own_path(next) { next } else { "/keys" });
     for cookie in [
-        CookieKind::Session.set(site, &logged_in.token),
-        CookieKind::Device.set(site, &logged_in.device),
+        CookieKind::Session.set(site, &started.token),
+        CookieKind::Device.set(site, &started.device),
         CookieKind::Form.remove(site),
     ] {
         add_cookie(&mut response, &cookie)?;
@@ -102,10 +102,10 @@ pub async fn log_in(form: OpenForm) -> Result<HttpResponse, PageError> {
     Ok(response)
 }
 
-pub async fn log_out(form: SignedForm) -> Result<HttpResponse, PageError> {
+pub async fn sign_out(form: SignedForm) -> Result<HttpResponse, PageError> {
     let who = form.who;
-    who.site.auth.log_out(&who.asking(), &who.session).await?;
-    let mut response = LOGGED_OUT.at("/login");
+    who.site.auth.sign_out(&who.asking(), &who.session).await?;
+    let mut response = SIGNED_OUT.at("/login");
     add_cookie(&mut response, &CookieKind::Session.remove(&who.site))?;
     let clear = HeaderValue::from_static("\"cache\", \"storage\"");
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), clear);

@@ -25,7 +25,7 @@ struct SetupPage {
 
 impl SetupPage {
     fn new(visitor: &LoginVisitor, token: String, email: Field) -> Result<Self, PageError> {
-        // Without the token: a URL that is shown can be read by somebody else in the room.
+        // Without the token: a URL that is shown can be read by someone else in the room.
         let secure_url = visitor.secure_url("/setup");
         Ok(SetupPage { shell: visitor.shell("Set up")?, secure_url, token, email, password: Field::default() })
     }
@@ -55,7 +55,7 @@ pub async fn set_up(form: OpenForm) -> Result<HttpResponse, PageError> {
     let error = match visitor.site.auth.set_up(token, email, password, visitor.origin()).await {
         Ok(_) => return Ok(SETUP_DONE.at("/login")),
         Err(error) if error.kind == Kind::Invalid => error,
-        // The link has been used, by this visitor or by somebody faster.
+        // The link has been used, by this visitor or by someone faster.
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => return Err(closed().into()),
         Err(error) => return Err(error.into()),
     };

@@ -16,7 +16,7 @@ use crate::model::{KeyId, Time};
 
 const SHARDS: usize = 64;
 /// Maximum number of identities per shard; further ones are signed for each request.
-const MOST: usize = 1024;
+const MAX_PER_SHARD: usize = 1024;
 const FRESH: Duration = LIFETIME.checked_div(2).expect("two is not zero");
 
 type IdentityShard = Mutex<HashMap<KeyId, Signed>>;
@@ -65,10 +65,10 @@ impl SignedIdentityInput {
         let [key_id, owner, owner_id, scopes] = self.allowed.facts();
         let says = Says { key_id, owner, owner_id, scopes, expires_at: self.expires_at };
         let value = HeaderValue::try_from(site.auth.sign_identity(&ring, &says, now)?).map_err(Error::internal)?;
-        if shard.len() >= MOST {
+        if shard.len() >= MAX_PER_SHARD {
             shard.retain(|_, held| held.is_fresh(now));
         }
-        if shard.len() < MOST {
+        if shard.len() < MAX_PER_SHARD {
             let signed = Signed {
                 says: self.allowed.clone(),
                 expires_at: self.expires_at,

@@ -22,28 +22,28 @@ impl Mistake {
     pub fn problem(self, policies: &Policies) -> Problem {
         let (was_logged, code, detail) = match self {
             Mistake::UnknownPolicy => {
-                static TOLD: AtomicBool = AtomicBool::new(false);
+                static LOGGED: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway asks for a policy that this server does not have. Its operator must name \
                               one from the settings file.";
-                (&TOLD, "unknown_policy", detail)
+                (&LOGGED, "unknown_policy", detail)
             }
             Mistake::BlankQuery => {
-                static TOLD: AtomicBool = AtomicBool::new(false);
+                static LOGGED: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway sends a blank query, perhaps from an unset variable. Its operator must give \
                               policy or scope a value, or leave out the question mark.";
-                (&TOLD, "blank_query", detail)
+                (&LOGGED, "blank_query", detail)
             }
             Mistake::BlankScope => {
-                static TOLD: AtomicBool = AtomicBool::new(false);
+                static LOGGED: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway sends a blank scope, perhaps from an unset variable. Its operator must write \
                               scope=orders:read, several as scope=orders:read+stock:read, or leave scope out.";
-                (&TOLD, "blank_scope", detail)
+                (&LOGGED, "blank_scope", detail)
             }
             Mistake::MisspeltPath => {
-                static TOLD: AtomicBool = AtomicBool::new(false);
+                static LOGGED: AtomicBool = AtomicBool::new(false);
                 let detail = "The gateway uses a path that is similar to one of ours. Its operator must write exactly \
                               /auth, /auth/nginx or /auth/envoy/POLICY.";
-                (&TOLD, "misspelt_path", detail)
+                (&LOGGED, "misspelt_path", detail)
             }
         };
         // It is logged only once, because every request of that route has the mistake.

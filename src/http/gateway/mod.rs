@@ -96,19 +96,19 @@ pub fn answer(site: &SiteRef, request: Request, id: RequestId) -> Answering {
         _ => None,
     };
     let begun = lean(&id);
-    let door = GatewayKind::of(request.path());
-    let now = |begun, problem: Problem| Answering::Now(Some(refuse(begun, door, &problem, &id)));
+    let kind = GatewayKind::of(request.path());
+    let now = |begun, problem: Problem| Answering::Now(Some(refuse(begun, kind, &problem, &id)));
     if let Some(problem) = bounds::refuse(&request) {
         return now(begun, problem);
     }
     if let Some(sought) = &sought {
         site.auth.approach(sought);
     }
-    let question = match AuthQuery::parse(door, request.uri(), &site.settings.policies) {
+    let question = match AuthQuery::parse(kind, request.uri(), &site.settings.policies) {
         Ok(question) => question,
         Err(problem) => return now(begun, problem),
     };
-    let is_preflight = || preflight::is_preflight(preflight::method(door, &request), request.headers());
+    let is_preflight = || preflight::is_preflight(preflight::method(kind, &request), request.headers());
     if credential == Credential::None && question.passes_nobody(is_preflight) {
         return Answering::Now(Some(Allowed::nobody().complete(begun, None)));
     }
@@ -121,7 +121,7 @@ pub fn answer(site: &SiteRef, request: Request, id: RequestId) -> Answering {
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
     if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {
-        return Answering::Now(Some(respond(begun, door, verdict, &needs, presented, &id)));
+        return Answering::Now(Some(respond(begun, kind, verdict, &needs, presented, &id)));
     }
     // Memory cannot tell at the moment, so ask SQLite.
     let (site, presented, user_agent) = (site.clone(), Zeroizing::new(presented.to_vec()), user_agent.to_vec());
@@ -170,7 +170,7 @@ fn signed(site: &SiteRef, verdict: Verdict<SignedIdentityInput>) -> Outcome<Verd
 
 fn respond(
     begun: Response<()>,
-    door: GatewayKind<'_>,
+    kind: GatewayKind<'_>,
     verdict: Outcome<Verdict<Allowed>>,
     needs: &[&str],
     presented: &[u8],
@@ -178,11 +178,11 @@ fn respond(
 ) -> Response<BoxBody> {
     match verdict {
         Ok(Ok(good)) => good.view.complete(begun, good.allowance.as_ref()),
-        Ok(Err(bad)) => refuse(begun, door, &Problem::of(&bad, needs, presented), id),
+        Ok(Err(bad)) => refuse(begun, kind, &Problem::of(&bad, needs, presented), id),
         Err(error) => {
             let problem = Problem::from(error);
             tracing::error!(request_id = id.as_str(), cause = problem.cause, "no verdict");
-            refuse(begun, door, &problem, id)
+            refuse(begun, kind, &problem, id)
         }
     }
 }

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_our_paths_are_told_from_other_suffixes() {
+    fn misspellings_of_our_paths_are_distinguished_from_other_suffixes() {
         for ours in [
             "/auth/nginx",
             "/auth/Nginx",

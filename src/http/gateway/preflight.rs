@@ -19,8 +19,8 @@ pub const OVERRIDES: [HeaderName; 3] = [
 ];
 
 /// The method of the request that the gateway asks about; `None` unless it is set exactly once.
-pub fn method<'a>(door: GatewayKind<'_>, request: &'a Request) -> Option<&'a [u8]> {
-    match door {
+pub fn method<'a>(kind: GatewayKind<'_>, request: &'a Request) -> Option<&'a [u8]> {
+    match kind {
         GatewayKind::Envoy { .. } => Some(request.method().as_str().as_bytes()),
         GatewayKind::Nginx => only(request.headers(), &X_ORIGINAL_METHOD),
         GatewayKind::Plain => only(request.headers(), &X_FORWARDED_METHOD),

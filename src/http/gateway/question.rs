@@ -53,8 +53,8 @@ pub struct AuthQuery<'a> {
 }
 
 impl<'a> AuthQuery<'a> {
-    pub fn parse(door: GatewayKind<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
-        match (door, uri.query()) {
+    pub fn parse(kind: GatewayKind<'_>, uri: &Uri, policies: &'a Policies) -> Result<Self, Problem> {
+        match (kind, uri.query()) {
             (GatewayKind::Envoy { policy }, _) => Self::of_policy(policy, policies),
             (GatewayKind::Misspelt, _) => Err(Mistake::MisspeltPath.problem(policies)),
             (GatewayKind::Plain | GatewayKind::Nginx, None) => {
@@ -69,7 +69,7 @@ impl<'a> AuthQuery<'a> {
         Ok(AuthQuery { policy: Some(find(policies, name)?), scopes: Vec::new(), identity: false })
     }
 
-    /// Parses `policy=orders-read&scope=a+b&identity=1`, each at most once. The gateway must not append the client's
+    /// Parses `policy=orders-read&scope=a+b&identity=1`, each no more than once. The gateway must not append the client's
     /// query here. A repeated or unknown parameter shows that it does, and is refused. A missing value, which suggests
     /// an unset variable, is refused too, because it is unclear what it should require.
     fn parse_query(query: &str, policies: &'a Policies) -> Result<Self, Problem> {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_asks_for_what_its_operator_wrote() {
+    fn a_url_requires_what_the_operator_wrote() {
         let table = [
             ("/auth", ""),
             ("/auth?", "500 blank_query"),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn envoy_chooses_by_the_path_and_its_client_by_nothing() {
+    fn envoys_path_chooses_the_policy_and_the_client_cannot() {
         for tail in [
             "",
             "/",
@@ -283,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_slip_in_a_path_of_ours_asks_for_less(
+        fn no_typo_in_an_auth_path_weakens_the_check(
             mut slips in prop::collection::vec((0_u8..7, any::<usize>()), 0..4),
             escape in prop::option::of((any::<usize>(), 1u8..4)),
             is_envoy: bool,

@@ -14,9 +14,9 @@ const X_AUTH_STATUS: HeaderName = HeaderName::from_static("x-auth-status");
 /// The problem's code, such as `rate_limited`.
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
-pub fn refuse(answer: Response<()>, door: GatewayKind<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
+pub fn refuse(answer: Response<()>, kind: GatewayKind<'_>, problem: &Problem, id: &RequestId) -> Response<BoxBody> {
     let mut response = problem.complete(answer, id);
-    if door == GatewayKind::Nginx {
+    if kind == GatewayKind::Nginx {
         // nginx turns anything else into a 500, and the reason would be lost.
         if problem.status != StatusCode::UNAUTHORIZED {
             response.head_mut().status = StatusCode::FORBIDDEN;

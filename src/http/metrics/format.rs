@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_what_comes() {
+    fn the_requested_format_is_returned() {
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
             application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
             text/plain;version=0.0.4;q=0.3,*/*;q=0.2";

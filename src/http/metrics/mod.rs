@@ -41,7 +41,7 @@ pub async fn protected(site: SiteRef, bearer: Bearer, request: HttpRequest) -> R
     scrape(site, request).await
 }
 
-/// `/metrics` on the metrics listener, for anybody who can reach it.
+/// `/metrics` on the metrics listener, for anyone who can reach it.
 pub async fn scrape(site: SiteRef, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let figures = Figures::take(&site).await?;
     let mut registry = Registry::with_prefix("keybearer");

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_keep_their_samples_and_get_the_names_of_their_samples() {
+    fn metrics_keep_their_samples_and_are_named_after_them() {
         let metrics = "# HELP a_b Some things\n# TYPE a_b counter\na_b_total{code=\"x\"} 3\n\
             # HELP a_seconds Time\n# TYPE a_seconds histogram\n# UNIT a_seconds seconds\na_seconds_sum 0.5\n\
             a_seconds_count 1\na_seconds_bucket{le=\"+Inf\"} 1\n# HELP a_i It\n# TYPE a_i info\na_i_info{v=\"1\"} 1\n\

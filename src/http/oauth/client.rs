@@ -48,7 +48,7 @@ pub struct OAuthClient<D> {
     pub form: Form,
     address: ClientAddress,
     request_id: String,
-    door: PhantomData<D>,
+    endpoint: PhantomData<D>,
 }
 
 impl<D> OAuthClient<D> {
@@ -126,7 +126,7 @@ impl Unjudged {
         let demand = Demand { scopes: &[], address: Some(self.address), user_agent };
         let client = self.proof.judge(&self.site, &demand).await?;
         let Unjudged { site, form, address, request_id, .. } = self;
-        Ok(OAuthClient { site, client, form, address, request_id, door: PhantomData })
+        Ok(OAuthClient { site, client, form, address, request_id, endpoint: PhantomData })
     }
 }
 
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_undone_and_the_rest_is_left() {
+    fn escapes_are_decoded_and_the_rest_is_unchanged() {
         for (text, expected) in [("a%2Db%5Fc", "a-b_c"), ("a+b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz%41", "%zzA")] {
             assert_eq!(**decoded(text.as_bytes()), *expected.as_bytes(), "{text}");
         }

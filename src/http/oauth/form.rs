@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_parameter_counts_once_and_an_empty_one_not_at_all() {
+    fn a_parameter_may_appear_once_and_an_empty_one_is_ignored() {
         let form = Form::parse(b"token=a%20b&scope=&x=1").ok().unwrap();
         assert_eq!((form.text("token"), form.text("scope"), form.text("y")), (Some("a b"), None, None));
         assert_eq!(form.must("scope").unwrap_err().oauth, Some("invalid_request"));

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 use crate::http::schema::Operation;
 
 /// Both are public and can be cached for five minutes, because a key is published long before it signs.
-const KEPT: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+const PUBLIC_CACHE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
 pub fn server_operation() -> Operation {
     Operation::new(GROUP, "getMetadata", "Authorization server metadata").described_as("RFC 8414.").answers_as(
@@ -26,7 +26,7 @@ pub async fn server(site: SiteRef) -> HttpResponse {
     let issuer = site.settings.public_url.as_str();
     let clients = ["client_secret_basic", "client_secret_post"];
     let callers = ["client_secret_basic", "client_secret_post", "Bearer"];
-    HttpResponse::Ok().insert_header(KEPT).json(json!({
+    HttpResponse::Ok().insert_header(PUBLIC_CACHE).json(json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/oauth/token"),
         "token_endpoint_auth_methods_supported": clients,
@@ -49,5 +49,5 @@ pub fn jwks_operation() -> Operation {
 pub async fn jwks(site: SiteRef) -> Result<HttpResponse, Problem> {
     let ring = site.auth.signing().ring()?;
     let kind = (header::CONTENT_TYPE, "application/json");
-    Ok(HttpResponse::Ok().insert_header(KEPT).insert_header(kind).body(ring.jwks().to_owned()))
+    Ok(HttpResponse::Ok().insert_header(PUBLIC_CACHE).insert_header(kind).body(ring.jwks().to_owned()))
 }

@@ -6,22 +6,22 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use super::{Edges, readings};
 
 /// Maximum length of a run without a line break; a longer one is a file, not a credential.
-const LONGEST_RUN: usize = 4096;
+const MAX_RUN: usize = 4096;
 /// Minimum decoded length in bytes; a shorter run is an ordinary word.
-const SHORTEST: usize = 12;
+const MIN_DECODED_BYTES: usize = 12;
 /// Minimum length of a line in a wrapped file.
-const SHORTEST_LINE: usize = 16;
+const MIN_LINE: usize = 16;
 /// Maximum length of the gap between two wrapped lines: the line break and the next line's indent or quote mark.
-const LONGEST_BREAK: usize = 32;
+const MAX_BREAK: usize = 32;
 /// Lines that belong together are decoded in overlapping windows of this many characters.
 const WINDOW: usize = 4096;
 /// The distance between the starts of two windows; the overlap fits the longest word.
-const STEP: usize = 2048;
+const WINDOW_STEP: usize = 2048;
 
 /// Calls `found` with every decoded run of at least `shortest` bytes, and whether a word may begin and end at its
 /// edges.
 pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&[u8], Edges)) {
-    let shortest = shortest.max(SHORTEST);
+    let shortest = shortest.max(MIN_DECODED_BYTES);
     let (mut block, mut at) = (Block::default(), 0);
     for run in text.split(|byte| !is_base64(*byte)) {
         let (start, end) = (at, at + run.len());
@@ -32,7 +32,7 @@ pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn F
         }
         let begins = edges.starts_whole || start > 0;
         let is_whole = begins && (edges.ends_whole || end < text.len());
-        if is_whole && run.len() * 3 / 4 >= shortest && run.len() <= LONGEST_RUN {
+        if is_whole && run.len() * 3 / 4 >= shortest && run.len() <= MAX_RUN {
             decode(run, WHOLE, found);
         }
         let goes_on = block.goes_on(text, start, run.len());
@@ -43,7 +43,7 @@ pub(super) fn each(text: &[u8], edges: Edges, shortest: usize, found: &mut dyn F
         }
         block.decode(Edges { starts_whole: block.starts_whole, ends_whole: !goes_on }, shortest, found);
         let is_rest_of_one_before = block.is_cut && is_break(&text[block.end..start]);
-        let lines = if is_whole && run.len() >= SHORTEST_LINE { vec![run] } else { Vec::new() };
+        let lines = if is_whole && run.len() >= MIN_LINE { vec![run] } else { Vec::new() };
         block = Block { lines, end, starts_whole: !is_rest_of_one_before, is_cut: !begins };
     }
     let ends_whole = edges.ends_whole || !is_break(&text[block.end.min(text.len())..]);
@@ -98,7 +98,7 @@ fn windows(joined: &[u8], edges: Edges, shortest: usize, found: &mut dyn FnMut(&
     if joined.len() * 3 / 4 < shortest {
         return;
     }
-    for start in (0..joined.len()).step_by(STEP) {
+    for start in (0..joined.len()).step_by(WINDOW_STEP) {
         let end = joined.len().min(start + WINDOW);
         let starts_whole = start == 0 && edges.starts_whole;
         decode(&joined[start..end], Edges { starts_whole, ends_whole: end == joined.len() && edges.ends_whole }, found);
@@ -120,11 +120,11 @@ fn decode(run: &[u8], edges: Edges, found: &mut dyn FnMut(&[u8], Edges)) {
     }
 }
 
-/// Whether the gap separates two lines of a text: one line break, followed by at most an indent or quote mark.
+/// Whether the gap separates two lines of a text: one line break, optionally followed by an indent or quote mark.
 fn is_break(gap: &[u8]) -> bool {
     let gap = gap.strip_prefix(b"\r").unwrap_or(gap);
     let is_margin = |byte: &u8| matches!(byte, b' ' | b'\t' | b'>' | b'|' | b'#' | b'*' | b'+' | b'-');
-    matches!(gap, [b'\n', margin @ ..] if margin.len() <= LONGEST_BREAK && margin.iter().all(is_margin))
+    matches!(gap, [b'\n', margin @ ..] if margin.len() <= MAX_BREAK && margin.iter().all(is_margin))
 }
 
 fn is_base64(byte: u8) -> bool {

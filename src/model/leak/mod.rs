@@ -14,7 +14,7 @@ const CONTEXT: usize = 4096;
 /// Length of what follows a key's prefix: separator, secret and checksum.
 const TAIL: usize = 50;
 
-pub use words::{LONGEST_WORD, SHORTEST_WORD};
+pub use words::{MAX_WORD_BYTES, MIN_WORD_BYTES};
 
 /// A part of the text that may be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,7 +61,7 @@ impl Search {
         let edges = Edges { starts_whole: !self.is_cut, ends_whole: is_end };
         for Reading { text, edges } in readings::of(text, edges) {
             self.plain(&text, edges, found);
-            let shortest = if self.are_words_left_out { TAIL } else { SHORTEST_WORD };
+            let shortest = if self.are_words_left_out { TAIL } else { MIN_WORD_BYTES };
             base64::each(&text, edges, shortest, &mut |decoded, edges| {
                 if base64::is_text(decoded) {
                     self.plain(decoded, edges, found);

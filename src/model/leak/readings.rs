@@ -8,7 +8,7 @@ use std::iter::successors;
 use super::Edges;
 
 /// Maximum nesting of JSON strings within JSON strings whose escapes are undone.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 /// One way of reading a piece.
 pub(super) struct Reading<'a> {
@@ -31,7 +31,7 @@ pub(super) fn of(text: &[u8], edges: Edges) -> Vec<Reading<'_>> {
             let escaped = parts(text, edges, |part| part.contains(&b'\\'));
             escaped.map(|(text, edges)| (unescaped(&text), edges))
         };
-        let escaped = successors(escaped(text, *edges), |(text, edges)| escaped(text, *edges)).take(DEEPEST);
+        let escaped = successors(escaped(text, *edges), |(text, edges)| escaped(text, *edges)).take(MAX_DEPTH);
         let undone = percent.into_iter().chain(escaped);
         readings.extend(undone.map(|(text, edges)| Reading { text: Cow::Owned(text), edges }).collect::<Vec<_>>());
     }

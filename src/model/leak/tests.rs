@@ -40,7 +40,7 @@ fn wrapped(bytes: &[u8], width: usize, before: &str, end: &str) -> String {
 }
 
 #[test]
-fn a_key_of_ours_is_found_wherever_it_stands() {
+fn our_own_key_is_found_wherever_it_appears() {
     for key in [key("kb", 1), key("acme_live", 255), key("kb_refresh", 7)] {
         let basic = BASE64.encode(format!("client:{key}").as_bytes());
         for text in [
@@ -108,7 +108,7 @@ fn a_word_is_found_between_any_delimiters() {
 }
 
 #[test]
-fn a_text_in_utf_16_and_one_that_becomes_so_are_searched() {
+fn text_in_utf_16_is_searched_even_if_it_starts_in_another_encoding() {
     let (ours, word) = (key("kb", 3), "schlüssel-№7");
     let text = format!("first line\r\n{ours} and\r\n{word}\r\n");
     let units = |order: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
@@ -141,7 +141,7 @@ fn a_word_is_found_between_the_punctuation_of_windows_1252() {
 }
 
 #[test]
-fn a_text_in_base64_is_searched_across_its_line_ends() {
+fn base64_text_is_searched_across_line_breaks() {
     let (ours, word) = (key("kb", 9), "legacy-secret-0815");
     let text = format!("{}\n{ours}\nand {word} here\n{}\n", "first line ".repeat(9), "and more ".repeat(700));
     for shift in (0..80).step_by(27) {
@@ -164,7 +164,7 @@ fn a_text_in_base64_is_searched_across_its_line_ends() {
 }
 
 #[test]
-fn no_part_of_a_cut_word_is_a_word() {
+fn part_of_a_split_word_is_not_a_word() {
     let text = "x".repeat(3 * CONTEXT) + " word " + &"y".repeat(3 * CONTEXT);
     for size in [1, 7, 100, 5000] {
         let words = found(text.as_bytes(), size).1;
@@ -175,7 +175,7 @@ fn no_part_of_a_cut_word_is_a_word() {
 
 proptest! {
     #[test]
-    fn how_the_text_is_cut_decides_nothing(
+    fn the_result_does_not_depend_on_how_the_text_is_split(
         before in "[ -~\\n]{0,300}",
         after in "[ -~\\n]{0,300}",
         filling in 0usize..9000,
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn wrapped_base64_is_searched_however_it_is_cut(
+    fn wrapped_base64_is_searched_however_it_is_split(
         before in "[ -~\\n]{0,300}",
         after in "[ -~\\n]{0,3000}",
         width in 20usize..100,
@@ -205,9 +205,9 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
+    fn any_bytes_are_handled(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
         for word in found(&bytes, size).1 {
-            prop_assert!((SHORTEST_WORD..=LONGEST_WORD).contains(&word.len()));
+            prop_assert!((MIN_WORD_BYTES..=MAX_WORD_BYTES).contains(&word.len()));
         }
     }
 }

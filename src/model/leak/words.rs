@@ -4,13 +4,13 @@
 use super::Edges;
 
 /// Minimum length in bytes. There are too many shorter words, and none of them is a key.
-pub const SHORTEST_WORD: usize = 4;
+pub const MIN_WORD_BYTES: usize = 4;
 /// Maximum length in bytes of a key that is looked up.
-pub const LONGEST_WORD: usize = 1024;
+pub const MAX_WORD_BYTES: usize = 1024;
 /// From each start, words are reported that end at one of this many next delimiters, or at the end of the run.
 const PASSED: usize = 6;
 /// Maximum length of the parameters of a control sequence, in bytes.
-const LONGEST_SEQUENCE: usize = 32;
+const MAX_SEQUENCE: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -96,7 +96,7 @@ fn outer(text: &[u8], at: usize) -> usize {
 fn control_sequence(text: &[u8]) -> usize {
     let length = |from: usize, inner: fn(&u8) -> bool, last: fn(&u8) -> bool| {
         let rest = text.get(from..)?;
-        let inner = rest.iter().take(LONGEST_SEQUENCE).take_while(|byte| inner(byte)).count();
+        let inner = rest.iter().take(MAX_SEQUENCE).take_while(|byte| inner(byte)).count();
         rest.get(inner).filter(|byte| last(byte)).map(|_| from + inner + 1)
     };
     let length = match text {
@@ -129,7 +129,7 @@ fn in_run(run: &[u8], cuts: &[usize], edges: Edges, found: &mut dyn FnMut(&[u8])
     let mut from = |start: usize, cuts: &[usize]| {
         let near = cuts.iter().take(PASSED).copied();
         for end in near.chain(edges.ends_whole.then_some(run.len())) {
-            if (SHORTEST_WORD..=LONGEST_WORD).contains(&(end - start)) {
+            if (MIN_WORD_BYTES..=MAX_WORD_BYTES).contains(&(end - start)) {
                 found(&run[start..end]);
             }
         }

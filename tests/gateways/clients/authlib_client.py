@@ -50,10 +50,10 @@ jwt = tokens["access_token"]
 
 introspecting = ByIntrospection()
 for token in (CLIENT[1], jwt):
-    told = introspecting.authenticate_token(token)
-    assert told["client_id"] == CLIENT[0] and told["username"] == "ada@example.com", told
-    introspecting.validate_token(told, ["orders:read"], None)
-    fails(InsufficientScopeError, introspecting.validate_token, told, ["orders:write"], None)
+    introspected = introspecting.authenticate_token(token)
+    assert introspected["client_id"] == CLIENT[0] and introspected["username"] == "ada@example.com", introspected
+    introspecting.validate_token(introspected, ["orders:read"], None)
+    fails(InsufficientScopeError, introspecting.validate_token, introspected, ["orders:write"], None)
 assert introspecting.authenticate_token("unknown") == {"active": False}
 
 checking = ByJwks(issuer=ISSUER, resource_server=ISSUER)

@@ -30,8 +30,8 @@ async def main():
             required_scopes=["orders:read"],
         )
         for good in (CLIENT[1], jwt):
-            told = await asking.verify_token(good)
-            assert told and (told.client_id, told.scopes) == (CLIENT[0], ["orders:read"]), told
+            claims = await asking.verify_token(good)
+            assert claims and (claims.client_id, claims.scopes) == (CLIENT[0], ["orders:read"]), claims
         assert await asking.verify_token("unknown") is None
         # Its own scope is another.
         assert await asking.verify_token(VERIFIER[1]) is None
@@ -39,8 +39,8 @@ async def main():
     checking = JWTVerifier(
         jwks_uri=f"{ISSUER}/.well-known/jwks.json", issuer=ISSUER, audience=ISSUER, required_scopes=["orders:read"]
     )
-    told = await checking.verify_token(jwt)
-    assert told and told.client_id == CLIENT[0], told
+    claims = await checking.verify_token(jwt)
+    assert claims and claims.client_id == CLIENT[0], claims
     assert await checking.verify_token(jwt[:-4]) is None
     elsewhere = JWTVerifier(jwks_uri=f"{ISSUER}/.well-known/jwks.json", issuer=ISSUER, audience="https://other.test")
     assert await elsewhere.verify_token(jwt) is None

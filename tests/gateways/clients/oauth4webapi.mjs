@@ -26,8 +26,8 @@ const introspect = async (token) => {
   const answer = await oauth.introspectionRequest(server, asking, proof, token);
   return oauth.processIntrospectionResponse(server, asking, answer);
 };
-const told = await introspect(jwt);
-assert.deepEqual([told.active, told.aud, told.jti, told.iss], [true, audience, claims.jti, issuer.origin]);
+const introspected = await introspect(jwt);
+assert.deepEqual([introspected.active, introspected.aud, introspected.jti, introspected.iss], [true, audience, claims.jti, issuer.origin]);
 
 await assert.rejects(grant({ resource: "nonsense" }), { error: "invalid_target" });
 const doubled = [["scope", "orders:read"], ["scope", "orders:read"]];

@@ -15,9 +15,9 @@ for (const way of [openid.ClientSecretBasic, openid.ClientSecretPost]) {
 
   const resourceServer = await discover(verifier, way);
   for (const token of [client.key, jwt]) {
-    const told = await openid.tokenIntrospection(resourceServer, token, { token_type_hint: "access_token" });
-    assert.equal(told.active, true);
-    assert.deepEqual([told.client_id, told.scope, told.username], [client.id, "orders:read", "ada@example.com"]);
+    const introspected = await openid.tokenIntrospection(resourceServer, token, { token_type_hint: "access_token" });
+    assert.equal(introspected.active, true);
+    assert.deepEqual([introspected.client_id, introspected.scope, introspected.username], [client.id, "orders:read", "ada@example.com"]);
   }
   assert.deepEqual(await openid.tokenIntrospection(resourceServer, "unknown"), { active: false });
   await openid.tokenRevocation(resourceServer, "unknown");

@@ -1,4 +1,4 @@
-//! Imports run one way and never in a circle, and what is dangerous has one place.
+//! Imports run in one direction and never in a cycle, and dangerous code is in one place.
 
 mod imports;
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imports::Imports;
 
-/// From the program's edge to its ground; a module may only use what stands after it.
+/// From the outermost layer to the innermost; a module may only import those after it.
 const ORDER: [&str; 13] = [
     "testing", "main", "cli", "commands", "http", "auth", "usage", "signing", "store", "index", "ambient", "model",
     "error",
@@ -56,7 +56,7 @@ fn used(line: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_module_uses_only_what_stands_to_its_right() {
+fn a_module_imports_only_modules_listed_to_its_right() {
     let place = |name: &str| ORDER.iter().position(|module| *module == name);
     for (file, text) in sources().iter().filter(|(file, _)| file != "lib.rs") {
         let own = place(module(file)).unwrap_or_else(|| panic!("{file} is in no module of the picture"));
@@ -68,7 +68,7 @@ fn a_module_uses_only_what_stands_to_its_right() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     for (folder, top, imports_at_least) in [("src", "http", 200), ("benches", "verify", 50)] {
         let imports = Imports::read(folder);
         assert!(imports.of(top).count() > imports_at_least);
@@ -77,7 +77,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn what_stands_above_auth_sees_auth_and_the_model_only() {
+fn modules_above_auth_import_only_auth_and_the_model() {
     let imports = Imports::read("src");
     for folder in ["cli", "commands", "http"] {
         for (file, target) in imports.of(folder) {
@@ -89,10 +89,10 @@ fn what_stands_above_auth_sees_auth_and_the_model_only() {
     }
 }
 
-/// The store knows how things are written, `auth` knows what may be written: who acts, what is refused and what is
-/// logged are words of rules.
+/// The store knows how to write, `auth` knows what may be written: callers, refusals and audit events
+/// belong to the rules.
 #[test]
-fn sql_is_in_the_store_and_rules_are_not() {
+fn the_store_contains_all_sql_and_no_rules() {
     let statements = ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "PRAGMA "];
     let rules = ["Authority", "Actor", "Caller", "Asking", "forbidden(", "is_admin(", "must_be", "NewEvent {"];
     for (file, text) in sources() {
@@ -111,7 +111,7 @@ fn sql_is_in_the_store_and_rules_are_not() {
     }
 }
 
-/// The ways into the server. What they share stands in `http/` itself; `openapi` stands above `api` and `oauth`.
+/// The entrances to the server. What they share is in `http/` itself; `openapi` is above `api` and `oauth`.
 const ENTRANCES: [&str; 4] = ["dashboard", "api", "gateway", "oauth"];
 
 /// The names after `http::` or `super::`, also in `http::{a, b}`.
@@ -170,7 +170,7 @@ fn a_page_and_its_template_have_the_same_path() {
 }
 
 #[test]
-fn what_is_dangerous_or_replaceable_has_one_place() {
+fn dangerous_or_replaceable_code_is_in_one_place() {
     for (needle, places) in [
         ("rusqlite::", &["store/"][..]),
         ("refinery::", &["store/"]),
@@ -203,9 +203,9 @@ fn what_is_dangerous_or_replaceable_has_one_place() {
     }
 }
 
-/// The compiler reports an item that nobody uses only if no other crate could use it.
+/// The compiler reports an unused item only if no other crate could use it.
 #[test]
-fn other_crates_see_the_tests_module_alone() {
+fn other_crates_see_only_the_testing_module() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     let public: Vec<_> = lib.lines().filter(|line| line.starts_with("pub ")).collect();
     assert_eq!(public, ["pub mod testing;", "pub use cli::main;"]);
@@ -215,7 +215,7 @@ fn other_crates_see_the_tests_module_alone() {
 fn a_type_name_has_one_meaning() {
     let mut found = std::collections::BTreeMap::<String, Vec<String>>::new();
     for (file, text) in sources().into_iter().filter(|(file, _)| !file.ends_with("tests.rs")) {
-        let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+        let text = text.split("\n#[cfg(test)]").next().unwrap().to_owned();
         for item in syn::parse_file(&text).unwrap().items {
             let name = match item {
                 syn::Item::Struct(item) => item.ident,
@@ -232,7 +232,7 @@ fn a_type_name_has_one_meaning() {
 }
 
 #[test]
-fn every_file_says_what_it_owns() {
+fn every_file_starts_with_a_comment_on_its_purpose() {
     let files = sources().into_iter().chain(sources_in("benches"));
     for (file, text) in files.filter(|(file, _)| !file.ends_with("tests.rs")) {
         assert!(text.starts_with("//! "), "{file}");

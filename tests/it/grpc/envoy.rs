@@ -1,4 +1,4 @@
-//! The asking side, and its questions.
+//! The client side, and its check requests.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ impl Envoy {
         Envoy(Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy())
     }
 
-    /// The answer; there always is one.
+    /// The response; there always is one.
     pub async fn asks(&self, request: CheckRequest) -> CheckResponse {
         self.tries(request).await.unwrap()
     }
@@ -41,39 +41,39 @@ impl Envoy {
             .map(tonic::Response::into_inner)
     }
 
-    /// The status for the client, and the problem's code; 200 and nothing where it passes.
+    /// The status for the client and the problem's code; 200 and no code if it passes.
     pub async fn verdict(&self, question: Question) -> (i32, String) {
-        match self.asks(question.request()).await.told() {
-            Told::Passes(_) => (200, String::new()),
-            Told::Refused(denied) => {
+        match self.asks(question.request()).await.verdict() {
+            Verdict::Passes(_) => (200, String::new()),
+            Verdict::Refused(denied) => {
                 (denied.status.clone().unwrap().code, denied.problem()["code"].as_str().unwrap().into())
             }
         }
     }
 }
 
-pub enum Told {
+pub enum Verdict {
     Passes(OkHttpResponse),
     Refused(DeniedHttpResponse),
 }
 
 pub trait CheckResponseExt {
-    fn told(self) -> Told;
+    fn verdict(self) -> Verdict;
 }
 
 impl CheckResponseExt for CheckResponse {
-    /// Status and answer agree.
-    fn told(self) -> Told {
+    /// Asserts that status and response agree.
+    fn verdict(self) -> Verdict {
         let code = self.status.unwrap().code;
         match self.http_response.unwrap() {
             HttpResponse::Ok(ok) => {
                 assert_eq!(code, 0);
-                Told::Passes(ok)
+                Verdict::Passes(ok)
             }
             HttpResponse::Denied(denied) => {
                 assert_ne!(code, 0);
                 assert_eq!(self.dynamic_metadata, None);
-                Told::Refused(denied)
+                Verdict::Refused(denied)
             }
         }
     }
@@ -94,14 +94,14 @@ impl DeniedExt for DeniedHttpResponse {
     }
 }
 
-/// The value that replaces whatever was there.
+/// The value that replaces any previous one.
 pub fn named<'a>(headers: &'a [HeaderValueOption], name: &str) -> Option<&'a str> {
     let option = headers.iter().find(|option| option.header.as_ref().unwrap().key == name)?;
     assert_eq!(option.append_action(), AppendAction::OverwriteIfExistsOrAdd, "{name}");
     option.header.as_ref().map(|header| header.value.as_str())
 }
 
-/// What a test asks: by default with nothing, from 192.0.2.7, about no policy.
+/// A check request: by default without a credential, from 192.0.2.7.
 #[derive(Clone, Default)]
 pub struct Question {
     attributes: AttributeContext,
@@ -137,7 +137,7 @@ impl Question {
         self
     }
 
-    /// As Envoy sends it with `encode_raw_headers`.
+    /// Encodes the headers as Envoy does with `encode_raw_headers`.
     pub fn raw(mut self, name: &str, value: &[u8]) -> Self {
         let line = HeaderValue { key: name.to_owned(), value: String::new(), raw_value: value.to_vec() };
         self.http().header_map.get_or_insert_with(HeaderMap::default).headers.push(line);

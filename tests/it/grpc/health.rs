@@ -1,4 +1,4 @@
-//! gRPC health, and what is said when nobody can tell.
+//! gRPC health, and its status while verdicts are unavailable.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told};
+use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Verdict};
 use super::start;
 use crate::harness::eventually;
 
@@ -20,7 +20,7 @@ async fn status(envoy: &Envoy, service: &str) -> Result<ServingStatus, Code> {
 }
 
 #[tokio::test]
-async fn it_is_healthy_while_it_can_tell_and_503_when_it_cannot() {
+async fn the_health_check_fails_while_verdicts_are_unavailable() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server.key(&[]).await;
@@ -39,7 +39,7 @@ async fn it_is_healthy_while_it_can_tell_and_503_when_it_cannot() {
     .await;
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     for policy in ["any-key", "orders-read"] {
-        let Told::Refused(denied) = envoy.asks(Question::of(policy).key(&key).request()).await.told() else {
+        let Verdict::Refused(denied) = envoy.asks(Question::of(policy).key(&key).request()).await.verdict() else {
             panic!("it passes")
         };
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Envoy's ext_authz over gRPC, asked by a small client that can also ask what no Envoy would.
+//! Envoy's ext_authz over gRPC, called by a small client that can also send what Envoy never would.
 
 mod envoy;
 mod health;

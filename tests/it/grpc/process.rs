@@ -1,4 +1,4 @@
-//! The listener as a part of the program: its start, its end, its log.
+//! The listener as part of the program: startup, shutdown, log.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::envoy::{Envoy, Question};
 use crate::harness::{ADMIN, Home, Process, eventually};
 
 const POLICY: &str = "[policy.any-key]\n";
-/// For what must come, however busy the machine is.
+/// A deadline that even a busy machine meets.
 const LONG: Duration = Duration::from_secs(60);
 
 struct Stage {
@@ -37,7 +37,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_change_by_a_command_counts_at_the_next_question_and_no_log_holds_a_key() {
+async fn a_command_is_effective_on_the_next_check_and_no_log_contains_a_key() {
     let stage = Stage::start();
     let envoy = Envoy::at(stage.grpc);
     assert_eq!(stage.status(&envoy).await, 200);
@@ -50,7 +50,7 @@ async fn a_change_by_a_command_counts_at_the_next_question_and_no_log_holds_a_ke
 }
 
 #[tokio::test]
-async fn it_stops_when_told_though_a_gateway_stays_connected() {
+async fn the_server_stops_on_a_signal_while_a_gateway_stays_connected() {
     let stage = Stage::start();
     let envoy = Envoy::at(stage.grpc);
     let silent = TcpStream::connect(stage.grpc).unwrap();
@@ -64,7 +64,7 @@ async fn it_stops_when_told_though_a_gateway_stays_connected() {
 }
 
 #[test]
-fn an_address_that_is_taken_ends_the_start_and_is_named() {
+fn an_address_in_use_stops_the_start_and_is_named() {
     let home = Home::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
@@ -75,7 +75,7 @@ fn an_address_that_is_taken_ends_the_start_and_is_named() {
 }
 
 #[tokio::test]
-async fn without_file_descriptors_it_waits_and_then_goes_on() {
+async fn the_listener_pauses_without_file_descriptors_and_then_resumes() {
     let stage = Stage::start();
     let envoy = Envoy::at(stage.grpc);
     assert_eq!(stage.status(&envoy).await, 200);

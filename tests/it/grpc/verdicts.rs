@@ -1,21 +1,21 @@
-//! Who passes, as whom, and what the others are told.
+//! Who passes, with which identity, and what refused callers get.
 
 use keybearer::testing::grpc::{CheckRequest, CheckResponse, ValueKind};
 use keybearer::testing::{Networks, RateLimit};
 
-use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Told, named};
+use super::envoy::{CheckResponseExt, DeniedExt, Envoy, Question, Verdict, named};
 use super::{start, with_grpc};
 use crate::harness::{MEMBER, Server};
 
 const UNKNOWN: &str = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
 
 fn passes(answer: CheckResponse) -> keybearer::testing::grpc::OkHttpResponse {
-    let Told::Passes(ok) = answer.told() else { panic!("it is refused") };
+    let Verdict::Passes(ok) = answer.verdict() else { panic!("it is refused") };
     ok
 }
 
 #[tokio::test]
-async fn a_good_key_passes_with_its_identity_and_without_itself() {
+async fn a_valid_key_passes_with_its_identity_and_is_removed_from_the_request() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (id, key) = server.key_of(MEMBER, &["orders:*", "users:read"], |_| {}).await;
@@ -57,9 +57,9 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
             request.settings.allowed_ips = Networks::parse(["203.0.113.0/24"]).unwrap();
         })
         .await;
-    let ask = async |question: Question| match envoy.asks(question.request()).await.told() {
-        Told::Refused(denied) => denied,
-        Told::Passes(_) => panic!("it passes"),
+    let ask = async |question: Question| match envoy.asks(question.request()).await.verdict() {
+        Verdict::Refused(denied) => denied,
+        Verdict::Passes(_) => panic!("it passes"),
     };
     let bearer = "Bearer realm=\"keybearer\"";
     let table = [
@@ -96,7 +96,7 @@ async fn each_refusal_has_its_status_its_challenge_and_its_problem() {
 }
 
 #[tokio::test]
-async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
+async fn a_rate_limited_key_gets_its_quota_and_retry_after() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server
@@ -106,7 +106,7 @@ async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit-policy"), Some("\"key\";q=2;w=60"));
     assert_eq!(named(&ok.response_headers_to_add, "ratelimit"), Some("\"key\";r=1;t=30"));
     assert_eq!(server.tries(&key).await, 200, "one limit, whichever door");
-    let Told::Refused(denied) = envoy.asks(Question::of("any-key").key(&key).request()).await.told() else {
+    let Verdict::Refused(denied) = envoy.asks(Question::of("any-key").key(&key).request()).await.verdict() else {
         panic!("it passes")
     };
     assert_eq!((denied.status.clone().unwrap().code, denied.problem()["code"].as_str()), (429, Some("rate_limited")));
@@ -114,7 +114,7 @@ async fn a_limited_key_says_how_it_stands_and_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn nobody_passes_where_the_policy_says_so_and_as_nobody() {
+async fn a_caller_without_a_key_passes_without_an_identity_if_the_policy_allows_it() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let answer = envoy.asks(Question::of("catalogue").header("x-auth-owner", "root@example.com").request()).await;
@@ -125,7 +125,7 @@ async fn nobody_passes_where_the_policy_says_so_and_as_nobody() {
 }
 
 #[tokio::test]
-async fn only_what_the_operator_wrote_at_the_route_chooses_the_policy() {
+async fn only_the_operators_route_settings_choose_the_policy() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, narrow) = server.key(&["users:read"]).await;
@@ -151,7 +151,7 @@ async fn only_what_the_operator_wrote_at_the_route_chooses_the_policy() {
 }
 
 #[tokio::test]
-async fn a_doubled_or_broken_credential_is_refused_in_either_form() {
+async fn a_duplicate_or_malformed_credential_is_refused_in_either_form() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server.key(&[]).await;
@@ -188,7 +188,7 @@ async fn a_doubled_or_broken_credential_is_refused_in_either_form() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
+async fn other_credentials_beside_a_key_are_ignored_in_either_form() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let ((_, key), (_, other)) = (server.key(&[]).await, server.key(&[]).await);
@@ -208,7 +208,7 @@ async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
     }
     for value in [key.clone(), format!("token {key}"), format!("Bearer \"{key}\""), format!("Bearer {key},")] {
         let question = Question::of("catalogue").header("authorization", &value);
-        let Told::Refused(denied) = envoy.asks(question.request()).await.told() else { panic!("it passes") };
+        let Verdict::Refused(denied) = envoy.asks(question.request()).await.verdict() else { panic!("it passes") };
         assert_eq!(denied.status.clone().unwrap().code, 401);
         assert!(denied.body.contains("Send it as `Authorization: Bearer <key>`"), "{}", denied.body);
         assert!(denied.header("www-authenticate").unwrap().contains("error_description="));
@@ -216,7 +216,7 @@ async fn what_is_no_key_beside_a_key_changes_nothing_in_either_form() {
 }
 
 #[tokio::test]
-async fn a_preflight_passes_as_nobody_where_the_policy_says_so_and_nothing_else_does() {
+async fn only_a_preflight_passes_without_an_identity_under_a_preflight_policy() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let asks = |policy: &str, method: &str| {
@@ -245,11 +245,11 @@ async fn a_preflight_passes_as_nobody_where_the_policy_says_so_and_nothing_else_
 }
 
 #[tokio::test]
-async fn a_question_with_nothing_in_it_lets_nobody_pass() {
+async fn an_empty_check_request_is_refused() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     for request in [CheckRequest::default(), Question::default().request()] {
-        let Told::Refused(denied) = envoy.asks(request).await.told() else { panic!("it passes") };
+        let Verdict::Refused(denied) = envoy.asks(request).await.verdict() else { panic!("it passes") };
         assert_eq!(denied.status.clone().unwrap().code, 500);
     }
     let (_, key) = server.key(&[]).await;
@@ -258,7 +258,7 @@ async fn a_question_with_nothing_in_it_lets_nobody_pass() {
 }
 
 #[tokio::test]
-async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_says() {
+async fn the_client_address_comes_from_the_connection_or_a_trusted_proxy() {
     let server = Server::with(|settings| {
         with_grpc(settings);
         settings.trusted_proxies = Networks::parse(["10.0.0.0/8"]).unwrap();
@@ -309,7 +309,7 @@ async fn a_client_is_where_its_connection_comes_from_or_where_a_trusted_proxy_sa
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_at_the_next_question() {
+async fn a_revoked_key_is_refused_on_the_next_check() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     for _ in 0..20 {
@@ -321,7 +321,7 @@ async fn a_revoked_key_is_refused_at_the_next_question() {
 }
 
 #[tokio::test]
-async fn these_verdicts_are_counted_like_the_others() {
+async fn grpc_verdicts_are_counted_like_the_others() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, verifier) = server.key(&["keybearer:verify"]).await;

@@ -1,5 +1,5 @@
-//! Frames that no well-behaved peer sends (RFC 9113): each costs its sender the connection or a
-//! refusal, and nobody else anything.
+//! Frames that no well-behaved peer sends (RFC 9113): each costs its sender the connection or the request,
+//! and affects nobody else.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -37,7 +37,7 @@ fn open(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Whether the server has ended the connection.
+/// Whether the server has closed the connection.
 fn is_closed(mut socket: TcpStream) -> bool {
     let mut rest = Vec::new();
     match socket.read_to_end(&mut rest) {
@@ -51,7 +51,7 @@ async fn serves(envoy: &Envoy, key: &str) {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_unknown_is_refused_and_the_connection_goes_on() {
+async fn oversized_and_unknown_requests_are_refused_and_the_connection_stays_open() {
     let server = start();
     let envoy = Envoy::at(server.grpc.unwrap());
     let (_, key) = server.key(&[]).await;
@@ -69,7 +69,7 @@ async fn what_is_too_large_or_unknown_is_refused_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
-async fn floods_cost_their_sender_the_connection() {
+async fn a_flood_closes_its_connection() {
     let server = start();
     let address = server.grpc.unwrap();
     let envoy = Envoy::at(address);
@@ -96,7 +96,7 @@ async fn floods_cost_their_sender_the_connection() {
 }
 
 #[tokio::test]
-async fn http_1_is_not_spoken_here_and_http_2_not_on_the_main_listener() {
+async fn the_grpc_listener_refuses_http_1_and_the_main_listener_http_2() {
     let server = start();
     let answer = crate::harness::raw::exchange(server.grpc.unwrap(), "GET /livez HTTP/1.1\r\nHost: keys.test\r\n\r\n");
     assert!(answer.closed && !answer.text.contains("HTTP/1.1 200"), "{}", answer.text);
@@ -108,7 +108,7 @@ async fn http_1_is_not_spoken_here_and_http_2_not_on_the_main_listener() {
 }
 
 #[tokio::test]
-async fn who_does_not_finish_the_greeting_in_time_is_cut_off_and_who_has_is_not() {
+async fn a_client_that_does_not_finish_the_preface_in_time_is_cut_off() {
     let head = Duration::from_secs(1);
     let server = Server::with(|settings| {
         with_grpc(settings);

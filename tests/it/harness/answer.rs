@@ -1,4 +1,4 @@
-//! An answer, read whole.
+//! A response, read completely.
 
 use reqwest::header::HeaderMap;
 
@@ -15,7 +15,7 @@ impl Answer {
         Answer { status, headers, body: response.text().await.unwrap() }
     }
 
-    /// The one value of this header; empty when there is none.
+    /// The only value of this header; empty if there is none.
     pub fn header(&self, name: &str) -> &str {
         assert!(self.headers.get_all(name).iter().count() <= 1, "{name} comes twice: {self:?}");
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
@@ -25,7 +25,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The status and, of a problem, its code, once its shape was found right.
+    /// The status and, for a problem, its code, after checking its format.
     pub fn problem(&self) -> (u16, String) {
         let body = self.json();
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
@@ -38,7 +38,7 @@ impl Answer {
         (self.status, body["code"].as_str().unwrap().to_owned())
     }
 
-    /// The value of the page's first input of this name.
+    /// The value of the page's first input with this name.
     pub fn input(&self, name: &str) -> String {
         let tag =
             self.body.split('<').find(|tag| tag.starts_with("input") && tag.contains(&format!("name=\"{name}\"")));
@@ -46,7 +46,7 @@ impl Answer {
         value.unwrap_or_else(|| panic!("no input {name}: {self:?}")).to_owned()
     }
 
-    /// The key that the page shows, if it shows one.
+    /// The key that the page shows, if any.
     pub fn new_key(&self) -> Option<String> {
         let output = self.body.split("<output id=\"new-key\"").nth(1)?;
         Some(output.split('>').nth(1)?.split('<').next()?.to_owned())
@@ -56,7 +56,7 @@ impl Answer {
         self.header("location")
     }
 
-    /// Everything that a client can see, but for what differs between any two answers.
+    /// Everything that a client can see, except what differs between any two responses.
     pub fn whole(&self) -> String {
         let id = self.header("x-request-id").to_owned();
         let mut lines: Vec<String> = self

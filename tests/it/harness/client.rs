@@ -1,4 +1,4 @@
-//! Somebody who uses the server: nobody yet, a person with a browser, a program with a key.
+//! A user of the server: anonymous, a person with a browser, or a program with a key.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ pub struct Client {
     address: SocketAddr,
     base: String,
     key: Option<String>,
-    /// As a browser keeps them.
+    /// Cookies, kept as a browser keeps them.
     pub cookies: Mutex<BTreeMap<String, String>>,
 }
 
@@ -23,7 +23,7 @@ impl Client {
         Client { http, address, base: format!("http://{address}"), key: None, cookies: Mutex::default() }
     }
 
-    /// Of the server that it talks to.
+    /// The server that it talks to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -32,15 +32,15 @@ impl Client {
         Client { key: Some(key.to_owned()), ..Client::anon(address) }
     }
 
-    /// A person who logged in through the form.
+    /// A person who signed in through the form.
     pub async fn signed_in(address: SocketAddr, email: &str) -> Self {
         let client = Client::anon(address);
-        let answer = client.log_in(email, PASSWORD).await;
+        let answer = client.sign_in(email, PASSWORD).await;
         assert_eq!((answer.status, answer.location()), (303, "/keys"), "{answer:?}");
         client
     }
 
-    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
         self.form("/login", &[("email", email), ("password", password)]).await
     }
 
@@ -78,7 +78,7 @@ impl Client {
         self.send(self.request(method, path)).await
     }
 
-    /// The answer, if there is one.
+    /// The response, if there is one.
     pub async fn tries(&self, method: &str, path: &str) -> Option<Answer> {
         let response = self.request(method, path).send().await.ok()?;
         Some(Answer::of(response).await)
@@ -88,15 +88,15 @@ impl Client {
         self.call("GET", path).await
     }
 
-    /// A form as it stands here, with no token added.
+    /// Sends the form as given, without adding a token.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(self.request("POST", path).form(fields)).await
     }
 
-    /// A form as a browser sends it: with the token of a page just looked at.
+    /// Sends a form as a browser does: with the token of a page that was just loaded.
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let before_log_in = !self.is_signed_in() || ["/login", "/setup"].contains(&path);
-        let page = if before_log_in { "/login" } else { "/account" };
+        let before_sign_in = !self.is_signed_in() || ["/login", "/setup"].contains(&path);
+        let page = if before_sign_in { "/login" } else { "/account" };
         let token = self.get(page).await.input("csrf_token");
         self.post(path, &[&[("csrf_token", token.as_str())], fields].concat()).await
     }
@@ -110,19 +110,19 @@ impl Client {
         self.cookie("session").is_some()
     }
 
-    /// The value of the cookie whose name ends so.
+    /// The value of the cookie whose name ends with this.
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.whole_cookie(name).map(|(_, value)| value)
     }
 
-    /// The cookie with its whole name, which each server has its own of.
+    /// The cookie with its full name, which differs from server to server.
     pub fn whole_cookie(&self, name: &str) -> Option<(String, String)> {
         let cookies = self.cookies.lock().unwrap();
         let found = cookies.iter().find(|(own, _)| own.ends_with(&format!("kb_{name}")));
         found.map(|(name, value)| (name.clone(), value.clone()))
     }
 
-    /// What the server that this client has met calls its cookie.
+    /// The name that the server of this client gives its cookie.
     pub fn cookie_name(&self, name: &str) -> String {
         let cookies = self.cookies.lock().unwrap();
         let (met, what) = cookies.keys().find_map(|met| met.rsplit_once("kb_")).expect("a page was looked at");
@@ -134,7 +134,7 @@ impl Client {
         self.send(self.request("POST", path).header("content-type", "application/json").body(body.into())).await
     }
 
-    /// A key made in the dashboard: its id and its text.
+    /// Creates a key in the dashboard; returns its id and its text.
     pub async fn make_key(&self, name: &str) -> (String, String) {
         self.make_key_with(&[("name", name), ("expires", "90d")]).await
     }

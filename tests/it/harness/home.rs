@@ -1,4 +1,4 @@
-//! A directory of a test's own, with the database in it, and the program's commands on it.
+//! A directory for one test, with the database in it, and the program's commands on it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ impl Home {
         self.path("keybearer.db")
     }
 
-    /// A second pair of hands on the database file, past the program.
+    /// A direct connection to the database file, as from the sqlite3 shell.
     pub fn sqlite(&self) -> rusqlite::Connection {
         let db = rusqlite::Connection::open(self.database()).unwrap();
         db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
         db
     }
 
-    /// `keybearer …` on this database, in this directory, with nothing of the test's own environment.
+    /// `keybearer …` on this database, in this directory, without the test's own environment.
     pub fn keybearer(&self, words: &[&str]) -> assert_cmd::Command {
         assert_cmd::Command::from_std(self.command(words))
     }
@@ -44,7 +44,7 @@ impl Home {
         command
     }
 
-    /// What a command that succeeds prints.
+    /// Runs a command that must succeed; returns its output.
     pub fn run(&self, words: &[&str]) -> String {
         let output = self.keybearer(words).assert().success().get_output().stdout.clone();
         String::from_utf8(output).unwrap().trim_end().to_owned()
@@ -61,7 +61,7 @@ impl Home {
         self.keybearer(&["users", "add", MEMBER, "--password-stdin"]).write_stdin(PASSWORD).assert().success();
     }
 
-    /// A key made at the command line: its id and its text.
+    /// Creates a key on the command line; returns its id and its text.
     pub fn create_key(&self, owner: &str, name: &str) -> (String, String) {
         let made = self.run(&["keys", "create", "--owner", owner, "--name", name, "--json"]);
         let made: serde_json::Value = serde_json::from_str(&made).unwrap();

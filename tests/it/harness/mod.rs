@@ -21,12 +21,12 @@ pub const ADMIN: &str = "ada@example.com";
 pub const MEMBER: &str = "grace@example.com";
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// How often to repeat what must never go wrong: `name` of the environment, or few for the inner loop.
+/// The number of repetitions: variable `name`, or a small default for the inner loop.
 pub fn rounds(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Waits until `holds` does, at most `within`; for what the program promises to notice by itself.
+/// Waits until `holds` returns true, for max `within`; for what the program must notice itself.
 pub async fn eventually<F: Future<Output = bool>>(within: Duration, what: &str, mut holds: impl FnMut() -> F) {
     let end = Instant::now() + within;
     while !holds().await {

@@ -1,4 +1,4 @@
-//! The real binary, serving.
+//! The real binary, as a server.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// `keybearer serve` in this home, once it listens.
+    /// `keybearer serve` in this home, once it accepts connections.
     pub fn serve(home: &Home) -> Self {
         Self::of(home.command(&["serve", "--listen", "127.0.0.1:0"]))
     }
@@ -25,16 +25,16 @@ impl Process {
     pub fn of(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
-        let follower = Some(thread::spawn(move || follow(stderr, &copy, &tell)));
+        let follower = Some(thread::spawn(move || follow(stderr, &copy, &sender)));
         let mut process = Process { address: SocketAddr::from(([0, 0, 0, 0], 0)), child, log, follower };
-        let told = told.recv_timeout(Duration::from_secs(60));
-        process.address = told.unwrap_or_else(|_| panic!("it does not listen:\n{}", process.log()));
+        let address = receiver.recv_timeout(Duration::from_secs(60));
+        process.address = address.unwrap_or_else(|_| panic!("it does not listen:\n{}", process.log()));
         process
     }
 
-    /// The same once it is ready: at the first start it makes signing keys while it answers already.
+    /// Like `serve`, once it is ready: at the first start it serves requests while it still creates signing keys.
     pub async fn ready(home: &Home) -> Self {
         let server = Self::serve(home);
         server.becomes_ready().await;
@@ -67,13 +67,13 @@ impl Process {
         self.bearer(key).get("/api/v1/keys/current").await.status
     }
 
-    /// The status of a key that no `str` of a header can be.
+    /// The status of a key that is not valid as the `str` of a header.
     pub async fn tries_bytes(&self, key: &[u8]) -> u16 {
         let value = reqwest::header::HeaderValue::from_bytes(key).unwrap();
         self.anon().send(self.anon().request("GET", "/auth").header("x-api-key", value)).await.status
     }
 
-    /// As a power cut for the process: `kill -9`.
+    /// `kill -9`, which is a power failure for the process.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -84,12 +84,12 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Waits for its own end.
+    /// Waits until it exits.
     pub fn end(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// Everything it said, once it has ended by itself.
+    /// Its whole output, once it has exited.
     pub fn stopped_log(mut self) -> String {
         self.child.wait().unwrap();
         self.follower.take().unwrap().join().unwrap();
@@ -104,12 +104,12 @@ impl Drop for Process {
     }
 }
 
-/// Copies the log and tells the address from the line that says that the server is up.
-fn follow(stderr: ChildStderr, log: &Mutex<String>, tell: &mpsc::Sender<SocketAddr>) {
+/// Copies the log and sends the address, from the line that says that the server is up.
+fn follow(stderr: ChildStderr, log: &Mutex<String>, sender: &mpsc::Sender<SocketAddr>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains("keybearer is up") {
             let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split([',', '"']).next()).unwrap();
-            let _ = tell.send(address.parse().unwrap()); // nobody waits any more
+            let _ = sender.send(address.parse().unwrap()); // nobody waits any more
         }
         let mut log = log.lock().unwrap();
         log.push_str(&line);

@@ -1,4 +1,4 @@
-//! Bytes on a socket, for what no well-behaved client sends.
+//! Bytes on a socket, for requests that no well-behaved client sends.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Of the first answer; 0 when there is none.
+    /// The status of the first response; 0 if there is none.
     pub fn status(&self) -> u16 {
         self.text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
     }
@@ -21,7 +21,7 @@ impl Raw {
     }
 }
 
-/// Sends `request` and reads until the server closes or is silent for a while.
+/// Sends `request` and reads until the server closes the connection or is silent for a while.
 pub fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Raw {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
@@ -42,14 +42,14 @@ pub fn read(socket: &mut TcpStream) -> Raw {
     Raw { text: String::from_utf8_lossy(&bytes).into_owned(), closed }
 }
 
-/// `lines` as a request's head, with what every request needs.
+/// `lines` as a request's head, with the fields that every request needs.
 pub fn request(line: &str, headers: &[&str], body: &str) -> String {
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     format!("{line} HTTP/1.1\r\nHost: keys.test\r\n{headers}\r\n{body}")
 }
 
-/// A connection from this address of the machine (`127.0.0.2`, say), with so small a buffer for what comes
-/// that the server notices when it is not read.
+/// A connection from this address of the machine (such as `127.0.0.2`), with a receive buffer so small
+/// that the server notices when nobody reads.
 pub fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();

@@ -1,4 +1,4 @@
-//! The real server in this process, on port 0, with a clock set by hand and seeded randomness.
+//! The real server in this process, on port 0, with a clock that the test sets and seeded randomness.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -16,7 +16,7 @@ use super::{ADMIN, Client, Home, MEMBER, PASSWORD, signing};
 pub struct Server {
     pub home: Home,
     pub address: SocketAddr,
-    /// Of the gRPC listener, where the settings ask for one.
+    /// The address of the gRPC listener, if the settings have one.
     #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the tests of gRPC ask for it"))]
     pub grpc: Option<SocketAddr>,
     pub clock: Arc<ManualClock>,
@@ -52,16 +52,16 @@ impl Server {
         let prefixes = settings.auth.prefixes.clone();
         let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
         let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = start_server(auth, settings).unwrap();
                 let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
-                tell.send((running.address, grpc, running.site, running.server.handle())).unwrap();
+                sender.send((running.address, grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });
         });
-        let (address, grpc, site, handle) = told.recv().unwrap();
+        let (address, grpc, site, handle) = receiver.recv().unwrap();
         Server { home: home.clone(), address, grpc, clock, site, handle, thread: Some(thread) }
     }
 
@@ -94,7 +94,7 @@ impl Server {
         Client::signed_in(self.address, email).await
     }
 
-    /// The user with this e-mail, made if need be.
+    /// The user with this email, created if necessary.
     pub async fn user(&self, email: &str, role: Role) -> User {
         let (auth, operator) = (&self.site.auth, Asking::operator());
         match auth.user_by_email(&operator, email).await {
@@ -103,7 +103,7 @@ impl Server {
         }
     }
 
-    /// A key of the member: its id and its text.
+    /// Creates a key of the member; returns its id and its text.
     /// Ids and keys without scopes.
     pub async fn keys(&self, count: usize) -> Vec<(String, String)> {
         let mut keys = Vec::new();

@@ -1,4 +1,4 @@
-//! Signing keys as an operator would give them, made once for all tests: making RSA keys is dear.
+//! Signing keys as an operator would give them, created once for all tests: generating RSA keys is expensive.
 
 use std::path::{Path, PathBuf};
 

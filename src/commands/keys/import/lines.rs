@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// Maximum bytes per line: a key with every field at its longest needs a third of it.
-pub const LONGEST: usize = 64 << 10;
+pub const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// One line of a text, numbered from 1, without its end.
 pub struct Line {
@@ -30,7 +30,7 @@ impl<R: BufRead> Lines<R> {
     pub fn next(&mut self) -> io::Result<Option<Line>> {
         let mut text = Vec::new();
         self.number += 1;
-        (&mut self.from).take(LONGEST as u64 + 2).read_until(b'\n', &mut text)?;
+        (&mut self.from).take(MAX_LINE_BYTES as u64 + 2).read_until(b'\n', &mut text)?;
         if text.is_empty() {
             return Ok(None);
         }
@@ -40,7 +40,7 @@ impl<R: BufRead> Lines<R> {
         if text.last() == Some(&b'\r') {
             text.pop();
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_LINE_BYTES {
             let why = if text.contains(&b'\r') { ONLY_CR } else { TOO_LONG };
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
@@ -58,14 +58,14 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_bounded() {
-        let longest = "x".repeat(LONGEST);
+        let longest = "x".repeat(MAX_LINE_BYTES);
         let text = format!("a\r\n\n{longest}\r\nlast");
         let mut lines = Lines::new(text.as_bytes());
         let mut read = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             read.push((line.number, line.text.len()));
         }
-        assert_eq!(read, [(1, 1), (2, 0), (3, LONGEST), (4, 4)]);
+        assert_eq!(read, [(1, 1), (2, 0), (3, MAX_LINE_BYTES), (4, 4)]);
         let text = format!("a\n{longest}xyz\n");
         let mut lines = Lines::new(text.as_bytes());
         lines.next().unwrap();

@@ -20,7 +20,7 @@ use rows::Rows;
 /// How many wrong lines are reported before checking stops.
 const MAX_ERRORS: u64 = 20;
 /// How many rows are read ahead of the writer.
-const AHEAD: usize = 20_000;
+const READ_AHEAD: usize = 20_000;
 
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: RevokedLines) -> Result<()> {
     let mut source = Source::open(path, auth.database_path())?;
@@ -83,7 +83,7 @@ fn check(source: &mut Source) -> Result<u64> {
 
 /// Reads rows on a separate thread, while earlier ones are written.
 fn read_ahead(source: Source) -> Result<ImportRows> {
-    let (put, rows) = sync_channel(AHEAD);
+    let (put, rows) = sync_channel(READ_AHEAD);
     let read = move || {
         let again = source.again().and_then(Rows::begin);
         match again {

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 
 use super::super::transfer::csv::{Header, split};
 use super::super::transfer::{TransferEntry, json, text};
-use super::lines::{LONGEST, Lines, ONLY_CR};
+use super::lines::{Lines, MAX_LINE_BYTES, ONLY_CR};
 use crate::commands::input::{CopyFailed, Text, Unpaired};
 use crate::error::{Error, Kind, Result};
 use crate::model::ImportedKey;
@@ -93,7 +93,7 @@ fn cells<R: io::BufRead>(lines: &mut Lines<R>, number: u64, mut row: Vec<u8>, se
             return Ok(cells);
         }
         let next = lines.next().map_err(|error| unreadable(lines.number(), &error))?;
-        let more = next.filter(|next| row.len() + next.text.len() < LONGEST);
+        let more = next.filter(|next| row.len() + next.text.len() < MAX_LINE_BYTES);
         let Some(more) = more else {
             let error = Error::conflict("a quote is not closed, or the quoted text is longer than 65,536 bytes.");
             return Err(Error { kind: Kind::Unavailable, ..at(number, &error) });
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_lines_are_keys() {
+    fn valid_lines_become_keys() {
         let text = [&json_line()[..], b"\n", &json_line()].concat();
         assert!(matches!(read(&text)[..], [Ok(1), Ok(3)]));
         let text = [b"\n", HEADER, &csv_line(), b"\r\n", &csv_line()].concat();
@@ -200,7 +200,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_that_was_changed_is_read_or_refused_and_its_neighbours_are_read(
+        fn a_changed_line_is_read_or_refused_and_its_neighbours_are_read(
             at in 0_usize..400, bytes in vec(any::<u8>(), 0..4), cut in 0_usize..8, is_json: bool
         ) {
             let sound = if is_json { json_line() } else { csv_line() };

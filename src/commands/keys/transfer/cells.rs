@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formulas_become_text_and_all_else_stays_as_it_is() {
+    fn formulas_become_text_and_other_cells_are_unchanged() {
         for formula in ["=HYPERLINK(1)", "+1", "-1", "@x", "\tx", "\rx", "＝1", "'=1", "''=1", "\"=1", " =1"] {
             let cell = protect(formula);
             assert!(cell.contains('\'') && cell.len() == formula.len() + 1, "{cell}");
@@ -68,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back(text in "[-'=+@;\" \t\ra-c＝é]{0,12}") {
+        fn any_text_survives_a_round_trip(text in "[-'=+@;\" \t\ra-c＝é]{0,12}") {
             let cell = protect(&text);
             prop_assert_eq!(restore(&cell), text);
             prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']));

@@ -13,7 +13,7 @@ use crate::model::{
     Time,
 };
 
-const LONGEST_HINT: usize = 64;
+const MAX_HINT_CHARS: usize = 64;
 
 /// `sha256`, `owner` and `name` are required.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -129,8 +129,8 @@ fn end(text: &str) -> Result<Option<Time>> {
 }
 
 fn hint(hint: &str) -> Result<String> {
-    if hint.chars().count() > LONGEST_HINT || hint.chars().any(is_deceptive) {
-        return Err(Error::invalid("hint", "A hint must have at most 64 characters and no control characters."));
+    if hint.chars().count() > MAX_HINT_CHARS || hint.chars().any(is_deceptive) {
+        return Err(Error::invalid("hint", "A hint must not exceed 64 characters or contain control characters."));
     }
     if has_key(hint) {
         return Err(Error::invalid(
@@ -149,7 +149,7 @@ pub struct Column {
 }
 
 /// How many of the first columns are required.
-pub const NEEDED: usize = 3;
+pub const REQUIRED_COLUMNS: usize = 3;
 
 pub const COLUMNS: [Column; 12] = [
     column("sha256", |entry, text| set(&mut entry.sha256, text.trim().to_owned()), |entry| entry.sha256.clone()),

@@ -43,7 +43,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_comes_back_from_both_forms(entry in entry()) {
+        fn an_entry_survives_a_round_trip_in_both_formats(entry in entry()) {
             let mut line = Vec::new();
             json::write(&mut line, &entry).unwrap();
             let mut rows = ::csv::Writer::from_writer(Vec::new());

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::http::api::idempotency::RepeatableBody;
 use crate::http::json_value::{Fields, List, given};
 use crate::http::schema::field;
-use crate::model::expiry::USUAL_LIFETIME;
+use crate::model::expiry::DEFAULT_LIFETIME;
 use crate::model::key_settings::Description;
 use crate::model::{
     Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit,
@@ -75,7 +75,7 @@ impl NewKeyBody {
                 name: KeyName::parse(&self.name)?,
                 description: Description::parse(self.description.as_deref().unwrap_or_default())?,
                 scopes: self.scopes.as_ref().map_or_else(|| Ok(ScopeSet::default()), scopes)?,
-                expires_at: expiry.map_or_else(|| Expiry::after(USUAL_LIFETIME, now), Ok)?.time(),
+                expires_at: expiry.map_or_else(|| Expiry::after(DEFAULT_LIFETIME, now), Ok)?.time(),
                 allowed_ips: self.allowed_ips.as_ref().map_or_else(|| Ok(Networks::default()), networks)?,
                 rate_limit: self.rate_limit.as_ref().map(|Fields(limit)| limit.parse()).transpose()?,
                 metadata: metadata(self.metadata.as_deref())?,

@@ -40,7 +40,7 @@ mod tests {
     use super::device;
 
     #[test]
-    fn devices_are_named_as_people_name_them() {
+    fn devices_get_their_everyday_names() {
         for (user_agent, name) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
             (

@@ -36,7 +36,7 @@ impl CookieNames {
 pub enum CookieKind {
     /// A login.
     Session,
-    /// "This browser has logged in before": its failed attempts are counted separately.
+    /// "This browser has signed in before": its failed attempts are counted separately.
     Device,
     /// Binds a form to the browser that loaded it, before login.
     Form,

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_holds_for_its_own_session_only() {
+    fn a_token_is_valid_only_for_its_own_session() {
         let (one, other) = (SessionToken::new([1; 32]), SessionToken::new([2; 32]));
         let token = CsrfSecret::of(&one).token([9; 16]);
         assert!(CsrfSecret::of(&one).accepts(&token));

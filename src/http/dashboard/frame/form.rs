@@ -1,4 +1,4 @@
-//! Posted forms: from a signed-in user, from an admin, or from somebody who is not signed in yet. Each is checked for
+//! Posted forms: from a signed-in user, from an admin, or from someone who is not signed in yet. Each is checked for
 //! forgery before a handler sees it.
 
 use actix_web::dev::Payload;

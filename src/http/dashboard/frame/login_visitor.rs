@@ -1,4 +1,4 @@
-//! Somebody who is not signed in, on the login or setup page.
+//! Someone who is not signed in, on the login or setup page.
 
 use actix_web::dev::Payload;
 use actix_web::http::header;

@@ -11,7 +11,7 @@ use crate::http::problem::Problem;
 #[derive(Debug)]
 pub enum PageError {
     /// Redirects to the login page, and from there to `next`.
-    LogIn {
+    SignIn {
         next: Option<String>,
     },
     Problem(Problem),
@@ -22,7 +22,7 @@ impl<E: Into<Problem>> From<E> for PageError {
         let problem: Problem = error.into();
         // To a person, 401 means that the session is over.
         if problem.status == StatusCode::UNAUTHORIZED {
-            PageError::LogIn { next: None }
+            PageError::SignIn { next: None }
         } else {
             PageError::Problem(problem)
         }
@@ -32,7 +32,7 @@ impl<E: Into<Problem>> From<E> for PageError {
 impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PageError::LogIn { .. } => f.write_str("not signed in"),
+            PageError::SignIn { .. } => f.write_str("not signed in"),
             PageError::Problem(problem) => problem.fmt(f),
         }
     }
@@ -41,15 +41,15 @@ impl fmt::Display for PageError {
 impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
-            PageError::LogIn { .. } => StatusCode::SEE_OTHER,
+            PageError::SignIn { .. } => StatusCode::SEE_OTHER,
             PageError::Problem(problem) => problem.status,
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match self {
-            PageError::LogIn { next: None } => see_other("/login"),
-            PageError::LogIn { next: Some(next) } => {
+            PageError::SignIn { next: None } => see_other("/login"),
+            PageError::SignIn { next: Some(next) } => {
                 let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
                 see_other(&format!("/login?{query}"))
             }

@@ -24,7 +24,7 @@ pub struct Me {
 }
 
 impl Shell {
-    /// The frame of a page for somebody who is not signed in.
+    /// The frame of a page for someone who is not signed in.
     pub fn anonymous(title: &str, assets: &Assets, csrf_token: String) -> Self {
         Shell { title: title.to_owned(), assets: assets.clone(), csrf_token, me: None, here: Nav::None, notice: None }
     }

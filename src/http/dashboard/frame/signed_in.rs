@@ -32,9 +32,9 @@ impl SignedIn {
         let site = site(request)?;
         let is_page = request.method().is_safe();
         let next = request.uri().path_and_query().map(|path| path.as_str().to_owned());
-        let log_in = || PageError::LogIn { next: next.clone().filter(|path| is_page && path != "/") };
-        let token = CookieKind::Session.read(&site, request).ok_or_else(log_in)?;
-        let session = site.auth.session(&token).await?.ok_or_else(log_in)?;
+        let sign_in = || PageError::SignIn { next: next.clone().filter(|path| is_page && path != "/") };
+        let token = CookieKind::Session.read(&site, request).ok_or_else(sign_in)?;
+        let session = site.auth.session(&token).await?.ok_or_else(sign_in)?;
         Ok(SignedIn {
             csrf: CsrfSecret::of(&token),
             device: CookieKind::Device.read(&site, request),

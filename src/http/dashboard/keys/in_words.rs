@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_limits_read_as_people_say_them() {
+    fn durations_and_limits_are_written_in_everyday_words() {
         let spans = [(60, "1 minute"), (90, "90 seconds"), (7200, "2 hours"), (90 * 86_400, "90 days")];
         for (seconds, words) in spans {
             assert_eq!(span(Duration::from_secs(seconds)), words);

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_answer_for_the_client() {
+    async fn a_panic_becomes_a_response_to_the_client() {
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("keybearer.db");
         let (clock, entropy) = (Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)));

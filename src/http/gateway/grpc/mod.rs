@@ -46,12 +46,12 @@ impl GrpcListener {
         listeners.iter().try_for_each(|listener| listener.set_nonblocking(true)).map_err(Error::unavailable)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (stop, stopping) = watch::channel(());
-        let (tell, ended) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
         let run = move || {
             run(&runtime, listeners, site, stopping);
             // Ends the calls that did not finish in time.
             runtime.shutdown_background();
-            let _ = tell.send(()); // the receiver may be gone
+            let _ = sender.send(()); // the receiver may be gone
         };
         thread::Builder::new().name("grpc".into()).spawn(run).map_err(Error::unavailable)?;
         Ok(GrpcListener { addresses, stop, ended })

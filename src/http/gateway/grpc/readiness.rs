@@ -14,7 +14,7 @@ use super::message::AUTHORIZATION;
 use crate::http::SiteRef;
 
 /// How often a watched status is checked.
-const EVERY: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 pub struct GrpcHealth(pub SiteRef);
 
@@ -53,7 +53,7 @@ impl Health for GrpcHealth {
                 if stopping {
                     return None;
                 }
-                tokio::time::sleep(EVERY).await;
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         });
         Ok(Response::new(Box::pin(changes)))

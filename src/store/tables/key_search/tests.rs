@@ -84,7 +84,7 @@ fn twenty(name: &'static str, named: &[u8]) -> TestKeys {
 }
 
 #[test]
-fn any_part_is_found_among_the_newest_only() {
+fn substrings_are_found_only_among_the_newest_keys() {
     let keys = twenty("nightly backup", &[5, 18, 20]);
     for text in ["backup", "BACKUP", "ly b"] {
         assert_eq!(keys.anyones(text), [20, 18], "{text}");
@@ -99,7 +99,7 @@ fn any_part_is_found_among_the_newest_only() {
 }
 
 #[test]
-fn few_or_many_names_that_begin_so_are_found_however_old() {
+fn names_with_a_given_prefix_are_found_however_old_and_however_many() {
     for named in
         [&[20, 5][..], &[2], &[20, 18, 9, 5, 1], &[16, 15, 14, 13, 12], &[5, 4, 3, 2, 1], &[17, 16, 8, 7, 6, 1]]
     {
@@ -115,7 +115,7 @@ fn few_or_many_names_that_begin_so_are_found_however_old() {
 }
 
 #[test]
-fn marks_in_a_name_stand_for_themselves_and_letters_beyond_ascii_keep_their_case() {
+fn wildcards_in_a_search_are_literal_and_non_ascii_letters_are_case_sensitive() {
     let mut keys: Vec<_> = (10..30).map(|n| (n, 1, "other")).collect();
     keys.extend([(1, 1, "50% off_\\x"), (2, 1, "500 off"), (3, 1, "Ärger"), (4, 1, "\u{10fffd}")]);
     let keys = TestKeys::new(&keys);
@@ -127,7 +127,7 @@ fn marks_in_a_name_stand_for_themselves_and_letters_beyond_ascii_keep_their_case
 }
 
 #[test]
-fn an_e_mail_that_begins_so_leads_to_its_keys() {
+fn keys_are_found_by_the_start_of_their_owners_email() {
     let keys = twenty("n", &[1, 4, 7, 19]);
     for text in ["bob", "BOB@example.com", " bob@ "] {
         assert_eq!(keys.anyones(text), [19, 7, 4, 1], "{text}");
@@ -139,7 +139,7 @@ fn an_e_mail_that_begins_so_leads_to_its_keys() {
 }
 
 #[test]
-fn a_whole_hint_or_id_leads_to_its_key() {
+fn a_key_is_found_by_its_whole_hint_or_id() {
     let keys = twenty("n", &[3]);
     let whole = KeyId::from_bytes(id(3)).to_string();
     for text in ["kb_…00003", whole.as_str()] {
@@ -152,7 +152,7 @@ fn a_whole_hint_or_id_leads_to_its_key() {
 }
 
 #[test]
-fn what_is_found_in_several_ways_is_listed_once_and_tokens_never() {
+fn a_key_that_matches_in_several_ways_is_listed_once_and_tokens_never_are() {
     let keys = twenty("bob", &[2, 6, 12, 18]);
     assert_eq!(keys.anyones("bob"), [18, 12, 6, 2]);
     keys.run("UPDATE keys SET is_token = 1 WHERE substr(id, 16) IN (x'06', x'12')");
@@ -163,7 +163,7 @@ fn what_is_found_in_several_ways_is_listed_once_and_tokens_never() {
 }
 
 #[test]
-fn no_statement_of_a_search_goes_through_all_keys_or_sorts_them() {
+fn no_search_statement_scans_or_sorts_all_keys() {
     let keys = TestKeys::new(&[]);
     let filter = |reach| Wanted { reach, enabled: None, after: None, limit: 1 };
     let plan = |statement: &str| {

@@ -32,7 +32,7 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock, which limits how long look-ups of a last use wait.
 const ADD_BATCH: usize = 2048;
 /// How many uses ahead a slot is prefetched.
-const AHEAD: usize = 16;
+const PREFETCH_DISTANCE: usize = 16;
 /// A write that fails when the server stops is tried again so often: a failed sync is often the only one.
 const STOP_ATTEMPTS: usize = 3;
 
@@ -57,6 +57,8 @@ impl Collector {
             clock,
             retention,
             pause: COLLECT,
+            uses_per_second: 0.0,
+            collected_at: Duration::ZERO,
             tidied_at: Duration::ZERO,
             pruned_at: None,
             complained_at: None,
@@ -87,6 +89,9 @@ struct CollectorLoop {
     recycled: u64,
     /// The pause until the next turn.
     pause: Duration,
+    /// The rate of uses between the last two collections.
+    uses_per_second: f64,
+    collected_at: Duration,
     tidied_at: Duration,
     pruned_at: Option<Duration>,
     /// When a failure was last logged.
@@ -97,7 +102,7 @@ impl CollectorLoop {
     fn turn(&mut self) {
         self.collect();
         let now = self.clock.steady();
-        if let Err(error) = self.sweep.turn(now)
+        if let Err(error) = self.sweep.turn(now, self.uses_per_second)
             && self.complained_at.is_none_or(|last| now.saturating_sub(last) >= COMPLAIN)
         {
             self.complained_at = Some(now);
@@ -131,6 +136,9 @@ impl CollectorLoop {
             lock(buffer).give_back(noted);
         }
         self.recycled = recycled;
+        let now = self.clock.steady();
+        let since = now.saturating_sub(self.collected_at).max(COLLECT_SOONEST);
+        (self.uses_per_second, self.collected_at) = (collected as f64 / since.as_secs_f64(), now);
         let batches = (collected as f64 / COLLECT_BATCH as f64).max(0.25);
         self.pause = self.pause.div_f64(batches).clamp(COLLECT_SOONEST, COLLECT);
     }
@@ -138,7 +146,7 @@ impl CollectorLoop {
     fn count(&self, uses: &[Use], clients: &UseOrigins) {
         let index = self.store.index();
         let clients = lock(&self.usage.0.counts).translate(clients);
-        let mut ahead = uses.iter().skip(AHEAD);
+        let mut ahead = uses.iter().skip(PREFETCH_DISTANCE);
         for uses in uses.chunks(ADD_BATCH) {
             let mut counts = lock(&self.usage.0.counts);
             // If the index has released no entry since the last collection began, entry ownership needs no check.

@@ -3,8 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::json::KeyChangeBody;
-use super::json::KeyJson;
+use super::json::{KeyChangeBody, KeyJson};
 use super::respond_with;
 use crate::http::api::based_on::BasedOn;
 use crate::http::api::manager::KeysManager;

@@ -2,8 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use super::json::KeyJson;
-use super::json::NewKeyBody;
+use super::json::{KeyJson, NewKeyBody};
 use super::made::{MadeKeyJson, repeatable, respond};
 use crate::http::api::idempotency::Repeatable;
 use crate::http::api::manager::KeysManager;

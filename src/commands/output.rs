@@ -50,7 +50,7 @@ pub fn write(data: &[u8]) -> Result<()> {
     }
 }
 
-/// Prints a line that must not be lost. Unlike for [`write`], a reader that is gone is an error; so is a file that
+/// Prints a line that must not be lost. Unlike for [`write()`], a reader that is gone is an error; so is a file that
 /// cannot store the line.
 pub fn deliver(text: &str) -> io::Result<()> {
     let mut stdout = stdout()?;

@@ -1,4 +1,4 @@
-//! Checks how fast a peer reads: it must read at least [`super::deadlines::SLOWEST`] bytes per second, or everything
+//! Checks how fast a peer reads: it must read at least [`super::deadlines::MIN_READ_RATE`] bytes per second, or everything
 //! that waits for it.
 
 use super::deadlines::DeadlineTicks;

@@ -1,7 +1,7 @@
 //! Keybearer: a self-hosted API-key server. Imports run one way:
 //! `main → cli → commands → http → auth → usage, signing → store → index → ambient → model → error`.
 //!
-//! The modules are private, so that the compiler finds what nobody uses. Tests see `testing`.
+//! The modules are private, so that the compiler finds what nobody uses. Tests use `testing`.
 
 mod ambient;
 mod auth;

@@ -1,4 +1,4 @@
-//! Compares secrets in a time that does not depend on where they differ.
+//! Compares secrets in time that does not depend on where they differ.
 
 /// Compares secrets of any length; the time can reveal only their lengths.
 pub fn is_equal(one: &[u8], other: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! Which standard streams were closed when this process was started. Before `main`, Rust's runtime opens /dev/null in
+//! Tells which standard streams were closed when this process started. Before `main`, Rust's runtime opens /dev/null in
 //! their place, so that no other file gets their numbers. After that, such a stream looks the same as one that was
 //! redirected to /dev/null on purpose, and a printed key would be lost.
 

@@ -1,5 +1,5 @@
 //! Access tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and token introspection (RFC 7662). Keys
-//! are verified as everywhere else; a JWT of ours is valid only as long as its key.
+//! are verified as everywhere else; one of our JWTs is valid only as long as its key is.
 
 use serde::{Deserialize, Serialize};
 

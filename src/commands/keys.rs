@@ -68,7 +68,7 @@ pub enum KeysCommand {
         /// Id of the key
         id: String,
     },
-    /// Revoke keys permanently: by id, or every key found in a text on stdin
+    /// Revoke keys permanently: by id, or every key found in text on stdin
     #[command(
         after_help = "If some of the ids do not exist, the other keys are revoked, the missing ids are listed and the exit code is 1.\n\n--stdin finds keys created here anywhere in the text, by shape and checksum, and imported keys as words of 4 to 1,024 bytes. It reads UTF-8, UTF-16, URLs, JSON strings and base64. If it finds no key, it says what it searched for, and the exit code is 0.\n\nExample:\n  keybearer keys revoke 01890a5d-ac96-774b-bcce-b302099a8057\n  git log -p | keybearer keys revoke --stdin"
     )]
@@ -118,7 +118,7 @@ pub enum KeysCommand {
         #[arg(long)]
         allow_revoked: bool,
     },
-    /// Export all keys in the format of import: digests and settings, never a key
+    /// Export all keys in the import format: digests and settings, never a key
     #[command(
         after_help = "FILE is CSV if its name ends in .csv. It can be a pipe; - is stdout, which is also the default.\n\nExample:\n  keybearer keys export keys.jsonl\n  keybearer keys export | gzip > keys.jsonl.gz"
     )]

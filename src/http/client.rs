@@ -9,7 +9,7 @@ use crate::model::ClientAddress;
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The first address from the right that is not a trusted proxy's; unknown if that entry cannot be read. Without the
-/// header, a trusted proxy is itself the client: it checks our health, or the operator uses its machine. A proxy that
+/// header, a trusted proxy is itself the client: it sends a health check, or is used by the operator. A proxy that
 /// forwards requests of clients must set the header on each.
 pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: impl Into<ClientAddress>) -> ClientAddress {
     let peer = peer.into();

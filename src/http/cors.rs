@@ -1,4 +1,4 @@
-//! CORS (Fetch standard, "CORS protocol") for `/api`: which pages of other sites may read our responses. It is off
+//! CORS (Fetch standard, "CORS protocol") for `/api`: which pages on other sites may read our responses. It is off
 //! unless the operator names origins. A key in `Authorization` is the only credential: cookies are never allowed, and
 //! no dashboard route takes part.
 

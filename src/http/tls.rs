@@ -41,7 +41,7 @@ pub struct Certificates {
 struct FilesSeen {
     /// The state of the files when they were last read.
     stamps: [Option<FileStamp>; 2],
-    /// Why they could not be used, if so.
+    /// Why they could not be used; `None` if they could.
     failure: Option<String>,
 }
 

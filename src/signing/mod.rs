@@ -25,7 +25,7 @@ pub use ring::Ring;
 
 /// Maximum token lifetime, and therefore the minimum overlap.
 pub const MAX_JWT_LIFETIME: Duration = Duration::from_secs(3600);
-/// How far a checker's clock may be behind ours. Many libraries tolerate no difference.
+/// How far a verifier's clock may be behind ours. Many libraries tolerate no difference.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// How long a key stays published after its last signature.
 pub const OVERLAP: Duration = Duration::from_secs(24 * 3600);

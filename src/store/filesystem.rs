@@ -1,4 +1,4 @@
-//! Which file system the database is on. On a file system that other machines share or that a program implements,
+//! Detects the database's file system. On a file system that other machines share or that a program implements,
 //! SQLite's locks and shared memory do not work: a revocation would not be seen, and two servers could damage the file.
 
 use std::path::Path;

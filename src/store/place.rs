@@ -1,4 +1,4 @@
-//! Where the database is: the given path, the file that it leads to, and whether that file is ours. The first bytes of
+//! Locates the database: the given path, the file that it leads to, and whether that file is ours. The first bytes of
 //! the file decide that before anything is created or changed.
 
 use std::fs::{self, File, OpenOptions};
@@ -61,7 +61,7 @@ fn in_its_folder(given: &Path) -> Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-/// A second handle of the database file, besides SQLite's, to read its header and to lock it. It is never closed,
+/// A second handle to the database file, besides SQLite's, to read its header and to lock it. It is never closed,
 /// because closing any of a process's handles drops all of its POSIX locks on the file, including SQLite's
 /// (sqlite.org/howtocorrupt §2.2).
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl DatabaseFile {
         Ok(is_ours.then(|| FileHeader { mark: Mark::from_bits(four(60)) }))
     }
 
-    /// Marks the file itself as continuing in its log. This bypasses SQLite, so it is allowed only while the log has a
+    /// Marks the file as incomplete without its log. This bypasses SQLite, so it is allowed only while the log has a
     /// newer first page and no checkpoint can copy that into the file.
     pub fn say_in_use(&self) -> io::Result<()> {
         self.0.write_all_at(&[IN_USE], IN_USE_AT)

@@ -14,13 +14,13 @@ use crate::store::{Store, Tx, Urgency};
 /// Minimum time from the end of one pass over the counts to the next, and so the typical loss of usage counts at
 /// `kill -9` if few keys are in use.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Rows written per second. On a server with one core, a row costs its requests about 10 µs.
+/// Rows written per second. On a server with one core, writing a row takes about 10 µs away from requests.
 const ROWS_PER_SECOND: f64 = 3_000.0;
 /// The same on a busy server: fewer than one in a hundred requests should meet a transaction of a sweep.
 const BUSY_ROWS_PER_SECOND: f64 = 300.0;
 /// A server with more uses per second than this is busy.
 const BUSY: f64 = 20_000.0;
-/// A pass takes this long at most, if need be by writing more rows per second. Keys that come into use during a pass
+/// A pass takes at most this long; it writes more rows per second if it has to. Keys that come into use during a pass
 /// extend it, to half an hour at most.
 const PASS_SECONDS: f64 = 1_500.0;
 /// Rows per transaction: a server with one core answers nobody during a transaction.
@@ -101,7 +101,7 @@ impl Sweep {
             }
             return Err(error);
         }
-        // Only now, and whatever happened to the slots meanwhile: no use is counted twice, and none is lost.
+        // Subtracted only now, even if the slots have changed since, so that no use is counted twice or lost.
         lock(&self.usage.0.counts).subtract(&rows);
         self.written += rows.len() as u64;
         Ok(rows.len() as u64)

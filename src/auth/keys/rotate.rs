@@ -93,7 +93,7 @@ impl Auth {
         let (old, reach) = (rotation.key, asking.caller.reach());
         let prefix = match self.store.read(move |tx| tx.key(old, reach)).await? {
             Some(record) => self.prefix_of_successor(&record)?,
-            // The key was revoked when this request was sent before, or never existed. The transaction decides.
+            // The key was revoked, perhaps when this request was first sent, or never existed. The transaction decides.
             None => self.prefix_of(None)?,
         };
         let key = PlainKey::generate(&prefix, &self.entropy.bytes()?);

@@ -33,7 +33,7 @@ struct RefreshingClient {
 /// The result of a refresh.
 #[derive(Debug, Clone, Copy)]
 enum Refreshed {
-    /// Until when the family can be refreshed, and when the token expires.
+    /// When the family ends, and when the token expires.
     Done { family_ends: Time, token_ends: Time },
     /// The same client used it a moment ago: its pair is derived from this seed.
     Again(NextSeed),
@@ -61,7 +61,7 @@ enum Pair {
 /// transaction commits and the family is deleted.
 fn refresh(tx: &Tx<'_>, by: &By, presented: &Digest, new: &NewToken, client: &RefreshingClient) -> Result<Refreshed> {
     prune(tx, by.at)?;
-    // Seeds are kept no longer than they can be requested.
+    // Seeds are kept only for the reuse time.
     tx.forget_seeds(by.at.minus(client.reuse), by.at.plus(SKEW))?;
     let Some(found) = tx.refresh_token(presented)? else { return Ok(Refreshed::Unknown) };
     // A family may have lost its token, or the token's id, by a manual edit of the database.
@@ -129,7 +129,7 @@ fn recent_seed(found: &RefreshTokenRow, reuse: Duration, now: Time) -> Option<Ne
     found.seed.filter(|_| is_recent)
 }
 
-/// A client may change its network or its version between two attempts, but hardly both.
+/// A client may change its network or its version between two attempts, but is unlikely to change both.
 fn seed_for(found: &RefreshTokenRow, client: &RefreshingClient, now: Time) -> Option<NextSeed> {
     let is_there = found.used_from.is_some() && found.used_from == client.from;
     let is_same_client = is_there || found.used_with.as_ref() == Some(&client.with);

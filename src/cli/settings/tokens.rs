@@ -19,7 +19,7 @@ const MIN_ROTATION_INTERVAL: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct TokensSection {
-    /// Lifetime of the tokens of POST /api/v1/tokens, max 24h [default: 1h]
+    /// Lifetime of tokens from POST /api/v1/tokens, max 24h [default: 1h]
     #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]
     token_lifetime: Option<Given>,
     /// How long a reused refresh token still gets the same answer, max 5m; 0 means never [default: 10s]

@@ -1,5 +1,5 @@
 //! Finds possible keys in any text: a log, a diff, a dump of any size. Our keys are recognised by their shape and
-//! checksum, wherever they are. Keys of other systems can have any text, so each word is a candidate. The digests of
+//! checksum, wherever they are. Keys from other systems can be any text, so each word is a candidate. The digests of
 //! live keys are not known here: the caller compares the candidates with them.
 
 mod base64;

@@ -16,7 +16,7 @@ pub fn operation() -> Operation {
         )
         .takes::<NewKeyBody>()
         .answers::<MadeKeyJson>(201, "The record, and the key.", &["Location", "ETag"])
-        .answers::<KeyJson>(200, "This request created this key before.", &["ETag"])
+        .answers::<KeyJson>(200, "The record of the key that this request created earlier.", &["ETag"])
         .leads_to(201, &super::LEADS)
 }
 

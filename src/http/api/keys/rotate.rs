@@ -63,7 +63,7 @@ pub fn operation() -> Operation {
         .may_take::<RotateBody>()
         .refuses(&[404])
         .answers::<MadeKeyJson>(201, "The new record, and the new key.", &["Location", "ETag"])
-        .answers::<KeyJson>(200, "This request created this key before.", &["ETag"])
+        .answers::<KeyJson>(200, "The record of the key that this request created earlier.", &["ETag"])
         .leads_to(201, &super::LEADS)
 }
 

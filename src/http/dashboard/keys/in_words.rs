@@ -13,7 +13,7 @@ pub fn span(span: Duration) -> String {
     count(seconds / size, unit)
 }
 
-/// The time left, in whole units of the largest one that fits.
+/// The time left, in the largest unit that fits, rounded down.
 pub fn time_left(left: Duration) -> String {
     let seconds = left.as_secs().max(1);
     let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));

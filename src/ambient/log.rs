@@ -135,8 +135,8 @@ impl LogQueue {
         }
     }
 
-    /// Waits for bytes and takes them all, reusing the buffer of those written. Returns how many lines were dropped by
-    /// then; they would have followed these.
+    /// Waits for bytes and takes them all, reusing the buffer of those written. Returns the number of lines dropped
+    /// so far; the latest of them would have come after these bytes.
     fn take(&self, bytes: &mut Vec<u8>) -> u64 {
         bytes.clear();
         let mut waiting = self.lock();

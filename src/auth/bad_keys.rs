@@ -1,4 +1,4 @@
-//! Addresses that try many different bad keys: counted by distinct key, not by request, so that one misconfigured
+//! Throttles addresses that try many different bad keys. It counts distinct keys, not requests, so that a misconfigured
 //! client that retries is not mistaken for an attacker. Only bad keys are ever throttled: a valid key is accepted
 //! before this check. All threads share the counts; addresses are spread over several maps, so that threads rarely wait
 //! for each other.

@@ -1,4 +1,4 @@
-//! Sessions after sign-in: recognised, extended, ended.
+//! Starts, recognises, extends and ends sessions.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) fn start(tx: &Tx<'_>, by: &By, new: &SessionRow, replaces: Option<&Di
     tx.set_last_login(new.user, by.at)
 }
 
-/// Deletes the user's sessions without an event for each: the act writes its own.
+/// Deletes the user's sessions without an event for each; the caller records one event of its own.
 pub(super) fn delete_all(tx: &Tx<'_>, user: UserId) -> Result<()> {
     tx.delete_sessions_of(user)
 }

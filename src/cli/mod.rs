@@ -1,4 +1,4 @@
-//! From arguments to a command: flags, environment and settings file, then one call into `commands`.
+//! Reads flags, environment and settings file, and makes one call into `commands`.
 
 mod args;
 mod settings;

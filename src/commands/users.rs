@@ -18,7 +18,7 @@ pub enum UsersCommand {
     Add {
         /// Email of the new user
         email: String,
-        /// Give the admin role
+        /// Give the new user the admin role
         #[arg(long)]
         admin: bool,
         /// Read the password from stdin, up to the end of the first line

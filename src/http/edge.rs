@@ -117,12 +117,12 @@ where
 fn guarded(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering {
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| gateway::answer(site, request, id)));
     answer.unwrap_or_else(|_| {
-        let problem = Problem::from(crate::error::Error::internal("the gateway lane panicked"));
+        let problem = Problem::from(crate::error::Error::internal("the gateway code panicked"));
         gateway::Answering::Now(Some(problem.complete(security_headers::lean(&id), &id)))
     })
 }
 
-/// Serves one request in sixteen, and adds its time to the latency histogram.
+/// Serves a request that is timed, as one in sixteen is, and adds its time to the latency histogram.
 #[expect(clippy::disallowed_methods, reason = "how long a request took, only for the metrics")]
 fn timed(site: &SiteRef, request: Request, id: RequestId) -> gateway::Answering {
     let started = Instant::now();

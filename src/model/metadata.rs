@@ -65,7 +65,7 @@ impl PartialEq for Metadata {
 }
 
 impl serde::Serialize for Metadata {
-    /// The text itself; only `serde_json` can write it, and only as text, not as a `Value`.
+    /// Writes the text unchanged. Only `serde_json` can do this, and only when it writes text, not a `Value`.
     fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
         self.0.serialize(s)
     }

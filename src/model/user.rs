@@ -52,7 +52,7 @@ impl User {
         self.active || self.unreadable.contains(&"active")
     }
 
-    /// The version of everything that can be changed and seen; neither signing in nor owning a key is a change.
+    /// The version of everything that can be changed and seen; neither a sign-in nor a new key changes it.
     pub fn version(&self) -> Version {
         Version::of(&[&self.id.to_string(), self.email.as_str(), self.role.as_str(), &self.active.to_string()])
     }

@@ -20,7 +20,7 @@ use super::place::DatabaseFile;
 use crate::error::{Error, Result};
 
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
-/// How long to wait for others that briefly test the lock or use another path, and for a server that is stopping.
+/// How long to wait for processes that hold a lock only to test it, and for a server that is stopping.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long to wait for other processes that open a database in this folder.
 const QUEUE: Duration = Duration::from_secs(30);

@@ -22,18 +22,18 @@ const COLLECT: Duration = Duration::from_millis(125);
 /// than one in a hundred requests should meet one.
 const COLLECT_BATCH: usize = 10_000;
 const COLLECT_SOONEST: Duration = Duration::from_millis(20);
-/// How often counts are tidied, and so the time for which a reader of the database still finds last uses in memory.
+/// How often counts are tidied. A last use that is in the database stays readable in memory for at least this long.
 const TIDY: Duration = Duration::from_secs(10);
 const PRUNE: Duration = Duration::from_secs(600);
 /// Rows removed per transaction; few, so that a revocation never waits long behind it.
 const PRUNE_BATCH: usize = 256;
-/// A full disk fails at every turn; the log reports it less often.
+/// Minimum time between two log lines about failed writes: while the disk is full, every turn fails.
 const COMPLAIN: Duration = Duration::from_secs(10);
 /// Uses added under one lock, which limits how long look-ups of a last use wait.
 const ADD_BATCH: usize = 2048;
 /// How many uses ahead a slot is prefetched.
 const PREFETCH_DISTANCE: usize = 16;
-/// A write that fails when the server stops is tried again so often: a failed sync is often the only one.
+/// How many times the last write is tried when the server stops: often only one sync fails.
 const STOP_ATTEMPTS: usize = 3;
 
 /// Stopping it writes every count to the database.
@@ -44,7 +44,7 @@ impl Collector {
     pub fn start(usage: Usage, store: Arc<Store>, clock: Arc<dyn Clock>, retention: Duration) -> Result<Self> {
         let held = usage.clone();
         store.index().set_around_reset(Box::new(move |index, reset| {
-            // Locked until the numbers mean other keys, so that no use is added by its old number in between.
+            // The lock is held throughout the reset, so that no use is added under an old number.
             let mut counts = lock(&held.0.counts);
             counts.forget_numbers(|number| index.key_at(number));
             reset();

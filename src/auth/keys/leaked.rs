@@ -22,8 +22,8 @@ impl Auth {
         self.store.read(known).await
     }
 
-    /// The heads of all imported keys' digests, sorted: a word whose digest has none of these heads is not an imported
-    /// key.
+    /// The first eight bytes of each imported key's digest, sorted: a word whose digest begins with none of these is
+    /// not an imported key.
     pub async fn imported_heads(&self, asking: &Asking) -> Result<Vec<u64>> {
         asking.caller.must_be_admin()?;
         let mut heads = self.store.read(|tx| tx.imported_heads()).await?;

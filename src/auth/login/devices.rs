@@ -1,4 +1,4 @@
-//! How a visitor who has signed in before is recognised: a browser's cookie or an address.
+//! Recognises visitors who have signed in before, by a browser's cookie or an address.
 
 use crate::auth::by::By;
 use crate::error::Result;

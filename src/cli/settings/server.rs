@@ -42,7 +42,7 @@ pub struct ServerSection {
     /// Origin allowed to read API responses (CORS): scheme, host and port; exact match, repeatable
     #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
     cors_origin: Option<Given>,
-    /// Value of Strict-Transport-Security, sent if the public URL is https; off sends none [default:
+    /// Value of Strict-Transport-Security, sent if the public URL is https; use off to send none [default:
     /// max-age=63072000]
     #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
     hsts: Option<Given>,

@@ -22,7 +22,7 @@ pub struct TokensSection {
     /// Lifetime of tokens from POST /api/v1/tokens, max 24h [default: 1h]
     #[arg(long, env = "KEYBEARER_TOKEN_LIFETIME", value_name = "SPAN")]
     token_lifetime: Option<Given>,
-    /// How long a reused refresh token still gets the same answer, max 5m; 0 means never [default: 10s]
+    /// How long a reused refresh token still gets the same answer, max 5m; 0 turns this off [default: 10s]
     #[arg(long, env = "KEYBEARER_REFRESH_REUSE", value_name = "SPAN")]
     refresh_reuse: Option<Given>,
     /// Lifetime of OAuth tokens, max 1h [default: 10m]
@@ -40,7 +40,7 @@ pub struct TokensSection {
     /// Sign with the keys in this file (PEM) instead of keybearer.db-signing
     #[arg(long, env = "KEYBEARER_SIGNING_KEYS", value_name = "FILE")]
     signing_keys: Option<Given>,
-    /// How long a signing key is used before the next one replaces it; never turns rotation off [default: 90d]
+    /// How long a signing key is used before the next one replaces it; use never to turn rotation off [default: 90d]
     #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
     signing_rotation: Option<Given>,
 }

@@ -1,5 +1,5 @@
 //! Keys that are shown once, on stdout. A key that could not be written there is revoked at once, so that no command
-//! leaves a key that nobody has, and a rotation ends the old key only when its owner has the new one.
+//! leaves behind a key that nobody has. A rotation ends the old key only after the new one has been written.
 
 use std::io;
 
@@ -51,7 +51,7 @@ async fn hand_over(context: &Context, auth: &Auth, asking: &Asking, made: Made, 
 fn new(made: Made) -> Result<(PlainKey, KeyRecord)> {
     match made {
         Made::Now { key, record } => Ok((key, *record)),
-        Made::Before(_) => Err(Error::internal("a request without a submission was treated as a repeated one")),
+        Made::Before(_) => Err(Error::internal("a request that cannot be a repeat was treated as one")),
     }
 }
 

@@ -52,7 +52,7 @@ pub struct OAuthClient<D> {
 }
 
 impl<D> OAuthClient<D> {
-    /// The origin of what the key does to itself.
+    /// The origin of an action that the key performs on itself.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.client.id(), hint: String::new() };
         let authority = Authority::Key(self.client.identity.judged_for_itself());
@@ -142,7 +142,7 @@ impl ClientCredential {
         let in_header = match credential(request.headers()) {
             // Basic is also a credential here.
             Credential::Key(_) if encoded(request).is_some() => return Err(one_credential()),
-            // The garbled credential is then an empty X-API-Key, which does not count.
+            // If Basic is present, a garbled credential can only be an empty X-API-Key, which does not count.
             Credential::Garbled(_) if encoded(request).is_some() => basic(request)?,
             Credential::Key(_) | Credential::Garbled(_) if !takes_bearer => {
                 return Err(Problem { detail: Cow::Borrowed(AS_A_CLIENT), ..unknown_client() });
@@ -224,7 +224,7 @@ fn encoded(request: &HttpRequest) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"basic ").then_some(rest)
 }
 
-/// Decodes a form value; an invalid escape is unchanged.
+/// Decodes a form value; an invalid escape is left as it is.
 fn decoded(part: &[u8]) -> Zeroizing<Vec<u8>> {
     let blank = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
     let part = Zeroizing::new(part.iter().map(blank).collect::<Vec<u8>>());

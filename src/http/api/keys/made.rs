@@ -33,7 +33,7 @@ impl MadeKeyJson {
 
 /// Adds `Idempotency-Key` to the operation.
 pub fn repeatable(operation: Operation) -> Operation {
-    let description = "Identifies this request. Sent again with the same value and body within a day, it creates no \
+    let description = "Identifies this request. If repeated with the same value and body within a day, it creates no \
         second key and returns 200 with the record, without the key.";
     let name = utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::String)

@@ -28,7 +28,7 @@ pub struct NewKeyPage {
     pub earliest_day: Option<String>,
     /// The scopes to keep; three empty inputs follow them.
     pub scopes: Vec<Field>,
-    /// Suggested while typing.
+    /// Scopes to suggest while the user types.
     pub known_scopes: Vec<String>,
     /// Empty for members.
     pub keybearer_scopes: Vec<ScopeChoice>,

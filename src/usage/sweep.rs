@@ -11,8 +11,8 @@ use super::{Usage, lock};
 use crate::error::Result;
 use crate::store::{Store, Tx, Urgency};
 
-/// Minimum time from the end of one pass over the counts to the next, and so the typical loss of usage counts at
-/// `kill -9` if few keys are in use.
+/// Minimum time from the beginning of one pass over the counts to the next, and so the typical loss of usage counts at
+/// `kill -9` if few keys are in use. A key's row is written once per pass.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Rows written per second. On a server with one core, writing a row takes about 10 µs away from requests.
 const ROWS_PER_SECOND: f64 = 3_000.0;
@@ -40,13 +40,24 @@ pub struct Sweep {
     /// Rows that are due but too few for a transaction.
     owed: f64,
     turned_at: Duration,
+    /// When this pass began.
+    began_at: Duration,
     /// When something may be written next.
     due_at: Duration,
 }
 
 impl Sweep {
     pub fn new(usage: Usage, store: Arc<Store>) -> Self {
-        Sweep { usage, store, next: 0, written: 0, owed: 0.0, turned_at: Duration::ZERO, due_at: PERIOD }
+        Sweep {
+            usage,
+            store,
+            next: 0,
+            written: 0,
+            owed: 0.0,
+            turned_at: Duration::ZERO,
+            began_at: Duration::ZERO,
+            due_at: PERIOD,
+        }
     }
 
     /// Writes what is due at `now`. What a failed transaction held stays in memory and is tried again.
@@ -59,30 +70,37 @@ impl Sweep {
         }
         let pace = if uses_per_second > BUSY { BUSY_ROWS_PER_SECOND } else { ROWS_PER_SECOND };
         let pace = pace.max((self.written + rows) as f64 / PASS_SECONDS);
-        self.owed = (self.owed + since.as_secs_f64() * pace).min(rows as f64);
-        let due = if self.owed >= rows as f64 { rows } else { self.owed as u64 / BATCH * BATCH };
-        self.owed -= due as f64;
-        if due == rows {
-            self.due_at = now + PERIOD;
+        self.owed += since.as_secs_f64() * pace;
+        if self.written == 0 {
+            self.began_at = now;
         }
-        self.write(due, BATCH).inspect_err(|_| self.due_at = now + RETRY)
-    }
-
-    /// Writes everything.
-    pub fn finish(&mut self) -> Result<()> {
-        let rows = lock(&self.usage.0.counts).rows();
-        self.write(rows, STOP_BATCH)
-    }
-
-    /// Writes `rows` rows, up to `most` per transaction.
-    fn write(&mut self, mut rows: u64, most: u64) -> Result<()> {
-        let mut ended_passes = 0;
-        while rows > 0 && ended_passes < 2 {
-            let written = self.write_batch(rows.min(most) as usize)?;
-            rows = rows.saturating_sub(written);
-            ended_passes += u32::from(written == 0);
+        let due = if self.owed >= rows as f64 { u64::MAX } else { self.owed as u64 / BATCH * BATCH };
+        match self.write(due, BATCH) {
+            Ok(true) => (self.owed, self.due_at) = (0.0, self.began_at + PERIOD),
+            Ok(false) => self.owed -= due as f64,
+            Err(error) => {
+                (self.owed, self.due_at) = (0.0, now + RETRY);
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// Writes everything: the rest of this pass, and what a whole pass finds after that.
+    pub fn finish(&mut self) -> Result<()> {
+        self.write(u64::MAX, STOP_BATCH)?;
+        self.write(u64::MAX, STOP_BATCH).map(drop)
+    }
+
+    /// Writes `rows` rows, up to `most` per transaction. Returns true if the pass ended before that.
+    fn write(&mut self, mut rows: u64, most: u64) -> Result<bool> {
+        while rows > 0 {
+            match self.write_batch(rows.min(most) as usize)? {
+                0 => return Ok(true),
+                written => rows -= written,
+            }
+        }
+        Ok(false)
     }
 
     /// Returns how many rows were written; 0 at the end of a pass.

@@ -56,7 +56,7 @@ fn who_was_last_stays_known_after_the_write_until_others_need_the_memory() {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum UsageStep {
     /// A use of a key in an hour.
     Use(u8, i64),
     /// The rows of the next transaction are chosen.
@@ -68,14 +68,14 @@ enum Step {
     Tidy,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = UsageStep> {
     prop_oneof![
-        20 => (1..12_u8, 1..4_i64).prop_map(|(n, hour)| Step::Use(n, hour)),
-        6 => (1..5_usize).prop_map(Step::Begin),
-        6 => any::<bool>().prop_map(Step::End),
-        1 => (1..12_u8).prop_map(Step::Revoke),
-        1 => Just(Step::Reset),
-        1 => Just(Step::Tidy),
+        20 => (1..12_u8, 1..4_i64).prop_map(|(n, hour)| UsageStep::Use(n, hour)),
+        6 => (1..5_usize).prop_map(UsageStep::Begin),
+        6 => any::<bool>().prop_map(UsageStep::End),
+        1 => (1..12_u8).prop_map(UsageStep::Revoke),
+        1 => Just(UsageStep::Reset),
+        1 => Just(UsageStep::Tidy),
     ]
 }
 
@@ -84,7 +84,7 @@ const NEVER_INDEXED: u8 = 11;
 
 /// The index, the database and what should be in it.
 #[derive(Default)]
-struct Model {
+struct UsageModel {
     numbers: HashMap<u32, u8>,
     revoked: HashSet<u8>,
     begun: Vec<UsageRow>,
@@ -93,7 +93,7 @@ struct Model {
     expected: HashMap<(KeyId, Hour), u64>,
 }
 
-impl Model {
+impl UsageModel {
     /// The key's number; a new key gets the lowest free one.
     fn number(&mut self, n: u8) -> u32 {
         let held = self.numbers.iter().find(|(_, holder)| **holder == n).map(|(number, _)| *number);
@@ -102,20 +102,20 @@ impl Model {
         number
     }
 
-    fn apply(&mut self, step: &Step, counts: &mut Counts) {
+    fn apply(&mut self, step: &UsageStep, counts: &mut Counts) {
         match *step {
-            Step::Use(n, _) if self.revoked.contains(&n) => {}
-            Step::Use(n, hour) => {
+            UsageStep::Use(n, _) if self.revoked.contains(&n) => {}
+            UsageStep::Use(n, hour) => {
                 let number = if n == NEVER_INDEXED { UNNUMBERED } else { self.number(n) };
                 let holds = |number: u32, id: &KeyId| self.numbers.get(&number).is_some_and(|n| key(*n) == *id);
                 counts.add(&used(n, number, hour * HOUR), NOBODY, holds);
                 *self.expected.entry((key(n), Hour(hour as u32))).or_default() += 1;
             }
-            Step::Begin(most) => {
+            UsageStep::Begin(most) => {
                 let key_at = |number| self.numbers.get(&number).map(|n| key(*n));
                 self.begun = counts.next_rows(&mut self.next, most, key_at);
             }
-            Step::End(is_committed) => {
+            UsageStep::End(is_committed) => {
                 let rows = std::mem::take(&mut self.begun);
                 if rows.is_empty() {
                     self.next = 0;
@@ -127,15 +127,15 @@ impl Model {
                     counts.subtract(&rows);
                 }
             }
-            Step::Revoke(n) => {
+            UsageStep::Revoke(n) => {
                 self.revoked.insert(n);
                 self.numbers.retain(|_, holder| *holder != n);
             }
-            Step::Reset => {
+            UsageStep::Reset => {
                 counts.forget_numbers(|number| self.numbers.get(&number).map(|n| key(*n)));
                 self.numbers.clear();
             }
-            Step::Tidy => counts.tidy(),
+            UsageStep::Tidy => counts.tidy(),
         }
     }
 
@@ -152,8 +152,8 @@ proptest! {
 
     #[test]
     fn every_use_is_stored_once(steps in prop::collection::vec(step(), 1..150)) {
-        let (mut counts, mut model) = (Counts::default(), Model::default());
-        for step in steps.iter().chain([Step::Begin(3), Step::End(true)].iter().cycle().take(200)) {
+        let (mut counts, mut model) = (Counts::default(), UsageModel::default());
+        for step in steps.iter().chain([UsageStep::Begin(3), UsageStep::End(true)].iter().cycle().take(200)) {
             model.apply(step, &mut counts);
         }
         prop_assert_eq!(counts.rows(), 0);

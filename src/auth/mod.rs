@@ -26,20 +26,19 @@ pub mod users;
 pub mod verdict_counts;
 pub mod verify;
 
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::ambient::{Clock, Entropy};
 use crate::error::Result;
 use crate::model::token::{REFRESH_REUSE, TOKEN_LIFETIME};
-use crate::model::{Consent, KeyPrefix, Purpose, Time};
+use crate::model::{Consent, DatabaseAddress, KeyPrefix, Purpose, Time};
 use crate::signing::Signing;
 use crate::store::{Store, Urgency};
 use crate::usage::{Collector, Usage, UsageState};
 
 pub use crate::index::KeyView;
-pub use crate::store::{Examination, engine, examine};
+pub use crate::store::{Examination, examine};
 pub use caller::Caller;
 pub use jwt::{KeyClient, Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
@@ -72,7 +71,7 @@ pub struct Auth {
 impl Auth {
     /// Opens or creates the database.
     pub fn open(
-        database: &Path,
+        database: &DatabaseAddress,
         purpose: Purpose,
         consent: Consent,
         clock: Arc<dyn Clock>,

@@ -36,7 +36,7 @@ struct StoredKeyrings {
 }
 
 impl Keyrings for StoredKeyrings {
-    fn file(&self) -> PathBuf {
+    fn file(&self) -> Result<PathBuf> {
         self.store.signing_file()
     }
 

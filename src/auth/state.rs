@@ -38,16 +38,22 @@ impl Auth {
         })
     }
 
-    /// Whether the database's files are missing or were replaced, so that no key can be checked.
+    /// Whether no key can be checked: the database's files are missing or were replaced, or this node has no lease.
     pub fn is_database_gone(&self) -> bool {
-        self.store.index().is_broken()
+        self.store.is_cut_off()
+    }
+
+    /// The engine and its version, for display.
+    pub fn engine(&self) -> String {
+        self.store.engine()
     }
 
     pub fn writes_are_failing(&self) -> bool {
         self.store.writer_state().failing
     }
 
-    pub fn database_path(&self) -> &Path {
+    /// The database file; `None` if the database is on a server.
+    pub fn database_path(&self) -> Option<&Path> {
         self.store.path()
     }
 }

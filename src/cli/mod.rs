@@ -59,7 +59,7 @@ fn command() -> clap::Command {
 fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
     let settings = Settings::resolve(&Cli::command(), matches, cli.global.config)?;
     let context = Context {
-        database: settings.database.path()?,
+        database: settings.database.address()?,
         consent: settings.database.consent(cli.global.accept_older_database)?,
         json: cli.global.json,
     };

@@ -19,13 +19,13 @@ pub fn run(context: &Context) -> Result<()> {
             Some(revoked) => format!("{revoked} revoked keys are on record."),
             None => "It is of an older version, so its records were not read one by one.".to_owned(),
         };
-        output::say(&format!("{} is sound. {more}", context.database.display()));
+        output::say(&format!("{} is sound. {more}", context.database));
         return Ok(());
     }
     Err(Error::conflict(format!(
         "{} is damaged ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
          anything else is named, stop the server and replace the database with a sound copy.",
-        context.database.display(),
+        context.database,
         findings.len()
     )))
 }

@@ -12,17 +12,16 @@ pub mod signing_keys;
 pub mod users;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ambient::{OsEntropy, SystemClock};
 use crate::auth::Auth;
 use crate::error::{Error, Result};
-use crate::model::{Consent, KeyPrefix, Purpose};
+use crate::model::{Consent, DatabaseAddress, KeyPrefix, Purpose};
 
 /// What every command needs.
 pub struct Context {
-    pub database: PathBuf,
+    pub database: DatabaseAddress,
     pub consent: Consent,
     pub json: bool,
 }
@@ -48,13 +47,13 @@ impl Context {
 
     /// For commands that need an existing database: a mistyped path must not create an empty one.
     fn existing(&self) -> Result<()> {
-        if self.database.exists() {
-            return Ok(());
+        match &self.database {
+            DatabaseAddress::File(path) if !path.exists() => Err(Error::conflict(format!(
+                "There is no database at {}. Name it with --database, or create it with keybearer serve or keybearer users add.",
+                path.display()
+            ))),
+            _ => Ok(()),
         }
-        Err(Error::conflict(format!(
-            "There is no database at {}. Name it with --database, or create it with keybearer serve or keybearer users add.",
-            self.database.display()
-        )))
     }
 }
 

@@ -1,4 +1,73 @@
-//! Why a database is opened, and which risks the operator accepts.
+//! Where the database is, why it is opened, and which risks the operator accepts.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+
+/// What `--database` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseAddress {
+    /// An SQLite database.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    Server(PostgresUrl),
+}
+
+impl DatabaseAddress {
+    /// Parses `PATH`, `sqlite:PATH` or `postgres://…`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let path = match text.split_once(':') {
+            Some(("sqlite", path)) => path,
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                return Ok(DatabaseAddress::Server(PostgresUrl(text.to_owned())));
+            }
+            Some(("postgres" | "postgresql", _)) => return Err(wrong()),
+            _ => text,
+        };
+        if path.is_empty() { Err(wrong()) } else { Ok(DatabaseAddress::File(path.into())) }
+    }
+}
+
+fn wrong() -> Error {
+    Error::invalid("database", "use a path, sqlite:PATH or postgres://USER@HOST/NAME.")
+}
+
+impl fmt::Display for DatabaseAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DatabaseAddress::File(path) => write!(f, "{}", path.display()),
+            DatabaseAddress::Server(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+/// A URL that can contain a password, which is never displayed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// The whole URL, with the password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    /// Scheme, host and name only: credentials can also be in the query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without_query = self.0.split(['?', '#']).next().unwrap_or_default();
+        let (scheme, rest) = without_query.split_once("//").unwrap_or(("postgres:", without_query));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        write!(f, "{scheme}//{place}")
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -17,4 +86,25 @@ pub struct Consent {
     pub network_file_system: bool,
     /// The database may be an older copy of the previous one, or a different one.
     pub older_database: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_path_or_a_url_that_never_shows_its_password() {
+        let file = |path: &str| DatabaseAddress::File(path.into());
+        for (text, address) in [("keys.db", file("keys.db")), ("sqlite:/var/k.db", file("/var/k.db")), ("a:b", file("a:b"))] {
+            assert_eq!(DatabaseAddress::parse(text).unwrap(), address, "{text}");
+        }
+        for text in ["", "sqlite:", "postgres:keys", "postgresql:"] {
+            assert!(DatabaseAddress::parse(text).is_err(), "{text}");
+        }
+        for url in ["postgres://kb:se@cret@db.test:5432/keys?password=secret#secret", "postgres://db.test:5432/keys"] {
+            let address = DatabaseAddress::parse(url).unwrap();
+            assert_eq!(address.to_string(), "postgres://db.test:5432/keys");
+            assert!(!format!("{address:?}").contains("cret"), "{address:?}");
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub use actor::{Actor, Origin};
 pub use authority::{Authority, JudgedKey};
 pub use bounds::Bounds;
 pub use client_address::ClientAddress;
-pub use database::{Consent, Purpose};
+pub use database::{Consent, DatabaseAddress, PostgresUrl, Purpose};
 pub use email::Email;
 pub use event::{Action, ChainReport, Event, NewEvent};
 pub use expiry::Expiry;

@@ -25,7 +25,7 @@ impl Keeper {
         clock: Arc<dyn Clock>,
         settings: &SigningSettings,
     ) -> Result<Self> {
-        let file = settings.file.clone().unwrap_or_else(|| keyrings.file());
+        let file = settings.file.clone().map_or_else(|| keyrings.file(), Ok)?;
         let mut work = KeeperLoop {
             signing,
             keyrings,

@@ -98,8 +98,8 @@ impl Signing {
 
 /// Storage for the server's own key rings.
 pub trait Keyrings: Send + Sync {
-    /// The file of the ring; the keeper watches it for changes.
-    fn file(&self) -> PathBuf;
+    /// The file of the ring, which the keeper watches for changes; an error if the server has none of its own.
+    fn file(&self) -> Result<PathBuf>;
 
     /// `None` if there is none yet.
     fn read(&self) -> Result<Option<Keyring>>;

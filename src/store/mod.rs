@@ -1,114 +1,98 @@
-//! The store: SQLite is the source of truth, and the key index answers look-ups. It owns the engine, the statements,
-//! the files beside the database and the change feed; no SQL, row or connection leaves it. `auth` has the rules.
+//! The store: the database is the source of truth, and the key index answers look-ups. It owns the engines, the
+//! statements, the change feed and, with SQLite, the files beside the database; no SQL, row or connection leaves it.
+//! `auth` has the rules.
 
-mod announce;
-mod check;
-mod companions;
-mod connection;
-mod create;
-mod files;
-mod filesystem;
+mod columns;
+mod examination;
 mod follow;
-mod import_lock;
-mod lineage;
-mod locks;
-mod log;
-mod mark;
-mod open;
-mod place;
-mod reserve;
-mod rows;
-mod schema;
-mod signing;
+mod indexed;
+mod postgres;
+mod reader;
+mod row;
+mod sqlite;
 mod tables;
 mod tx;
-mod watch;
+mod value;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use rusqlite::Connection;
 
 use crate::ambient::Pool;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
-use crate::model::{Consent, Digest, KeyId, Purpose};
+use crate::model::signing::Keyring;
+use crate::model::{Consent, DatabaseAddress, Digest, KeyId, Purpose};
 
-use announce::Announcement;
-pub use check::{Examination, examine};
-pub use import_lock::ImportLock;
-use reserve::Reserve;
+use reader::Reader;
+pub use examination::Examination;
 pub use tables::{
     Failures, FamilyRow, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf, SessionRow,
     StoredSessionId, UserRow,
 };
 pub use tx::Tx;
-use watch::Watch;
-use writer::Writer;
+use writer::{Counters, Writer};
 pub use writer::{Urgency, WriterState};
-
-/// The engine and its version, for display.
-pub fn engine() -> String {
-    format!("SQLite {}", rusqlite::version())
-}
 
 const READERS: usize = 3;
 const WAITING_READS: usize = 512;
 
 pub struct Store {
     writer: Writer,
-    readers: Pool<Connection>,
+    readers: Pool<Reader>,
     index: Arc<Index>,
-    freshness: Arc<Freshness>,
-    watch: Arc<Watch>,
-    path: PathBuf,
+    engine: Arc<Engine>,
     installation: [u8; 16],
-    /// Why the database is not the newest one, if the operator has accepted that.
-    accepted: Option<String>,
 }
 
-/// Whether the index has all changes that other processes announced.
-pub(crate) struct Freshness {
-    announcement: Arc<Announcement>,
-    /// The announcement up to which the index has all changes.
-    seen: AtomicU64,
+/// What the store knows about its open database.
+enum Engine {
+    Sqlite(sqlite::Files),
+    Postgres(postgres::Node),
 }
 
-impl Freshness {
-    /// Costs one load from shared memory and one from our own, and no system call.
-    fn is_current(&self) -> bool {
-        self.announcement.read() == self.seen.load(Ordering::Acquire)
+impl Engine {
+    /// The reason why what was just read proves nothing, if there is one.
+    fn trouble(&self) -> Option<String> {
+        match self {
+            Engine::Sqlite(files) => files.trouble(),
+            Engine::Postgres(node) => node.trouble(),
+        }
     }
 }
 
+/// Checks the database without changing it.
+pub fn examine(database: &DatabaseAddress, consent: Consent) -> Result<Examination> {
+    match database {
+        DatabaseAddress::File(path) => sqlite::examine(path, consent),
+        DatabaseAddress::Server(address) => postgres::examine(address),
+    }
+}
+
+/// Only one import at a time runs; the lock is released when this is dropped.
+pub enum ImportLock {
+    File(#[expect(dead_code, reason = "holding the file holds the lock")] sqlite::FileLock),
+    Session(#[expect(dead_code, reason = "holding the session holds the lock")] postgres::ImportLock),
+}
+
 impl Store {
-    /// Opens or creates the database. For a server it takes the lock, starts to fill the index and returns immediately;
-    /// until the index is full, SQLite answers for missing keys.
-    pub fn open(path: &Path, purpose: Purpose, consent: Consent) -> Result<Self> {
-        let opened = match open::open(path, purpose, consent) {
-            // On a full disk not even the files that every connection needs can be created.
-            Err(error) if error.kind == Kind::Unavailable && purpose == Purpose::Revocation => {
-                let place = open::find(path, consent)?;
-                if !Reserve::beside(&place.path).give_back() {
-                    return Err(error);
-                }
-                open::open(path, purpose, consent)?
+    /// Opens or creates the database. For a server it starts to fill the index and returns immediately; until the index
+    /// is full, the database answers for missing keys.
+    pub fn open(database: &DatabaseAddress, purpose: Purpose, consent: Consent) -> Result<Self> {
+        let (index, counters) = (Arc::new(Index::new()), Arc::new(Counters::new()));
+        let (engine, installation, writer, readers) = match database {
+            DatabaseAddress::File(path) => {
+                let parts = sqlite::open(path, purpose, consent, &index, &counters, READERS)?;
+                (Engine::Sqlite(parts.files), parts.installation, parts.writer, parts.readers)
             }
-            opened => opened?,
+            DatabaseAddress::Server(address) => {
+                let parts = postgres::open(address, purpose, &index, &counters, READERS)?;
+                (Engine::Postgres(parts.node), parts.installation, parts.writer, parts.readers)
+            }
         };
-        let (path, installation) = (opened.place.path.clone(), opened.installation);
-        let accepted = opened.accepted.map(|accusation| accusation.label());
-        let vanished = || Error::unavailable("the database's files were moved or removed while they were opened");
-        let watch = Arc::new(Watch::begin(&opened.place, &opened.file).ok_or_else(vanished)?);
-        let index = Arc::new(Index::new());
-        let announcement = Arc::clone(&opened.announcement);
-        let freshness = Arc::new(Freshness { announcement, seen: AtomicU64::new(u64::MAX) });
-        let writer = Writer::start(opened, Arc::clone(&index), Arc::clone(&freshness), Arc::clone(&watch))?;
-        let connections = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>>>()?;
-        let readers = Pool::start("reader", WAITING_READS, connections)?;
-        Ok(Store { writer, readers, index, freshness, watch, path, installation, accepted })
+        let writer = Writer::start(writer, counters)?;
+        let readers = Pool::start("reader", WAITING_READS, readers)?;
+        Ok(Store { writer, readers, index, engine: Arc::new(engine), installation })
     }
 
     /// The random id of the database; its copies have the same id.
@@ -116,69 +100,156 @@ impl Store {
         &self.installation
     }
 
+    /// The engine and its version, for display.
+    pub fn engine(&self) -> String {
+        match &*self.engine {
+            Engine::Sqlite(_) => format!("SQLite {}", rusqlite::version()),
+            Engine::Postgres(node) => format!("PostgreSQL {}", node.version),
+        }
+    }
+
     /// Why the database is not the newest one, if the operator has accepted that. The first write makes it the newest.
     pub fn accepted(&self) -> Option<&str> {
-        self.accepted.as_deref()
+        match &*self.engine {
+            Engine::Sqlite(files) => files.accepted.as_deref(),
+            Engine::Postgres(_) => None,
+        }
     }
 
     /// Runs `look` on the key with this digest, in memory, without a query, lock or system call.
     pub fn look<T>(&self, digest: &Digest, look: impl Fn(&KeyView<'_>) -> T) -> Lookup<T> {
-        if !self.freshness.is_current() {
-            self.writer.wake();
-            return if self.index.is_broken() { Lookup::Broken } else { Lookup::Unsure };
+        match &*self.engine {
+            Engine::Sqlite(files) if !files.is_current() => {
+                self.writer.wake();
+                if self.index.is_broken() { Lookup::Broken } else { Lookup::Unsure }
+            }
+            Engine::Postgres(node) if !node.is_current() => Lookup::Broken,
+            _ => self.index.look(digest, look),
         }
-        self.index.look(digest, look)
     }
 
-    /// Reads the key with this digest from SQLite, if the index is unsure.
+    /// Reads the key with this digest from the database, if the index is unsure.
     pub async fn find_by_digest(&self, digest: Digest) -> Result<Option<IndexedKey>> {
-        self.read(move |tx| follow::find(tx.db, &digest)).await
+        self.read(move |tx| indexed::find(tx, &digest)).await
     }
 
-    /// Reads the key with this id from SQLite, for callers that have only the id.
+    /// Reads the key with this id from the database, for callers that have only the id.
     pub async fn find_by_id(&self, id: KeyId) -> Result<Option<IndexedKey>> {
-        self.read(move |tx| follow::find_by_id(tx.db, id)).await
+        self.read(move |tx| indexed::find_by_id(tx, id)).await
     }
 
     /// Whether text in another form than ours may be a key, imported from another system.
     pub fn may_hold_imported(&self) -> bool {
-        self.index.may_hold_imported() || !self.freshness.is_current()
+        self.index.may_hold_imported() || !self.is_current()
+    }
+
+    /// Whether the index has all changes that it must have.
+    fn is_current(&self) -> bool {
+        match &*self.engine {
+            Engine::Sqlite(files) => files.is_current(),
+            Engine::Postgres(node) => node.is_current(),
+        }
+    }
+
+    /// Whether no key can be checked now: the files are not those that were opened, or the node has no lease.
+    pub fn is_cut_off(&self) -> bool {
+        match &*self.engine {
+            Engine::Sqlite(_) => self.index.is_broken(),
+            Engine::Postgres(node) => !node.is_current(),
+        }
     }
 
     pub fn index(&self) -> &Index {
         &self.index
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The database file; `None` if the database is on a server.
+    pub fn path(&self) -> Option<&Path> {
+        match &*self.engine {
+            Engine::Sqlite(files) => Some(&files.path),
+            Engine::Postgres(_) => None,
+        }
     }
 
-    /// Size of the write-ahead log. It is truncated to max 64 MiB when no reader prevents that.
+    /// Size of SQLite's write-ahead log.
     pub fn wal_bytes(&self) -> u64 {
-        std::fs::metadata(files::beside(&self.path, "-wal")).map_or(0, |metadata| metadata.len())
+        match &*self.engine {
+            Engine::Sqlite(files) => files.wal_bytes(),
+            Engine::Postgres(_) => 0,
+        }
     }
 
     pub fn writer_state(&self) -> WriterState {
         self.writer.state()
     }
 
-    /// Finishes queued work, checkpoints and closes the database. The writer is closed last, because closing the last
+    /// `None` while another process is importing.
+    pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
+        match &*self.engine {
+            Engine::Sqlite(files) => Ok(files.try_lock_import()?.map(ImportLock::File)),
+            Engine::Postgres(node) => Ok(node.try_lock_import()?.map(ImportLock::Session)),
+        }
+    }
+
+    /// Whether another process waits for the write lock, as far as that can be known.
+    pub fn is_write_lock_wanted(&self) -> bool {
+        match &*self.engine {
+            Engine::Sqlite(files) => files.is_write_lock_wanted(),
+            Engine::Postgres(_) => false,
+        }
+    }
+
+    /// The file with the server's own signing keys.
+    pub fn signing_file(&self) -> Result<PathBuf> {
+        self.files().map(sqlite::Files::signing_file)
+    }
+
+    /// The keyring in the file; `None` if there is no file.
+    pub fn signing_keys(&self) -> Result<Option<Keyring>> {
+        self.files()?.signing_keys()
+    }
+
+    /// Creates the file with the first keyring, unless another process was first, and returns what it contains.
+    pub fn begin_signing_keys(&self, ring: &Keyring) -> Result<Keyring> {
+        self.files()?.begin_signing_keys(ring)
+    }
+
+    /// Replaces the file atomically and durably.
+    pub fn replace_signing_keys(&self, ring: &Keyring) -> Result<()> {
+        self.files()?.replace_signing_keys(ring)
+    }
+
+    fn files(&self) -> Result<&sqlite::Files> {
+        match &*self.engine {
+            Engine::Sqlite(files) => Ok(files),
+            Engine::Postgres(_) => Err(Error::conflict(
+                "With a database on PostgreSQL, the signing keys are in a file of your own: name it with --signing-keys, \
+                 on every node the same.",
+            )),
+        }
+    }
+
+    /// Finishes queued work and closes the database. The writer is closed last, because closing SQLite's last
     /// connection removes the log.
     pub fn close(&self) {
         self.readers.stop();
         self.writer.stop();
+        if let Engine::Postgres(node) = &*self.engine {
+            node.leave();
+        }
     }
 
     pub async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let watch = Arc::clone(&self.watch);
-        let read = move |db: &mut Connection| {
-            let found = query(&Tx::new(db))?;
-            // This is checked after the read: if another process has committed to other files, those are at this path
-            // by now.
-            watch.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
+        let engine = Arc::clone(&self.engine);
+        let read = move |reader: &mut Reader| {
+            let found = reader.run(query)?;
+            // This is checked after the read. With SQLite: if another process has committed to other files, those are
+            // at this path by now. With PostgreSQL: a server that was replaced by another one must not answer after
+            // the lease.
+            engine.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
         };
         self.readers.run(read).await
     }

@@ -1,60 +1,122 @@
-//! One transaction or one read. `tables` has its methods, one per statement.
+//! One transaction or one read, on either engine. `tables` has its methods, one per statement.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row};
-
-use super::rows::sql;
+use super::postgres;
+use super::row::{Read, Row};
+use super::sqlite;
+use super::value::Values;
 use crate::error::Result;
 
 /// The argument of the closures of [`Store::read`](super::Store::read) and [`Store::write`](super::Store::write). What
 /// a rule reads cannot change before it writes, because a write transaction excludes all other writers.
+///
+/// Statements are written once, in the SQL that both engines understand: values are `?1`, `?2` and so on or `:name`,
+/// flags are the numbers 0 and 1. Where the engines differ, a method asks for the [`Tx::dialect`].
 pub struct Tx<'a> {
-    pub(super) db: &'a Connection,
+    connection: Connection<'a>,
+}
+
+/// The connection of the engine.
+#[derive(Clone, Copy)]
+pub(super) enum Connection<'a> {
+    Sqlite(&'a rusqlite::Connection),
+    Postgres(&'a postgres::Session),
+}
+
+impl<'a> From<&'a rusqlite::Connection> for Tx<'a> {
+    fn from(db: &'a rusqlite::Connection) -> Self {
+        Tx { connection: Connection::Sqlite(db) }
+    }
+}
+
+impl<'a> From<&'a postgres::Session> for Tx<'a> {
+    fn from(session: &'a postgres::Session) -> Self {
+        Tx { connection: Connection::Postgres(session) }
+    }
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(db: &'a Connection) -> Self {
-        Tx { db }
+    pub(super) fn connection(&self) -> Connection<'a> {
+        self.connection
     }
 
     /// Returns the number of rows changed.
-    pub(super) fn execute(&self, text: &str, values: impl Params) -> Result<usize> {
-        self.db.prepare_cached(text).and_then(|mut statement| statement.execute(values)).map_err(sql)
+    pub(super) fn execute(&self, text: &str, values: impl Values) -> Result<usize> {
+        values.with(|values, names| match self.connection {
+            Connection::Sqlite(db) => sqlite::statement::execute(db, text, values, names),
+            Connection::Postgres(session) => session.execute(text, values, names),
+        })
+    }
+
+    /// Reads row by row until `read` returns false. In `read` no other statement can run.
+    pub(super) fn each(
+        &self,
+        text: &str,
+        values: impl Values,
+        mut read: impl FnMut(&Row<'_>) -> Read<bool>,
+    ) -> Result<()> {
+        values.with(|values, names| match self.connection {
+            Connection::Sqlite(db) => sqlite::statement::each(db, text, values, names, &mut read),
+            Connection::Postgres(session) => session.each(text, values, names, &mut read),
+        })
     }
 
     /// The first row, if there is one.
     pub(super) fn row<T>(
         &self,
         text: &str,
-        values: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+        values: impl Values,
+        mut read: impl FnMut(&Row<'_>) -> Read<T>,
     ) -> Result<Option<T>> {
-        let mut query = self.db.prepare_cached(text).map_err(sql)?;
-        query.query_row(values, read).optional().map_err(sql)
+        let mut found = None;
+        self.each(text, values, |row| {
+            found = Some(read(row)?);
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     /// The row of a query that always returns one.
-    pub(super) fn one<T>(
-        &self,
-        text: &str,
-        values: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T> {
-        let mut query = self.db.prepare_cached(text).map_err(sql)?;
-        query.query_row(values, read).map_err(sql)
+    pub(super) fn one<T>(&self, text: &str, values: impl Values, read: impl FnMut(&Row<'_>) -> Read<T>) -> Result<T> {
+        let nothing = || crate::error::Error::internal("a query that returns a row returned none");
+        self.row(text, values, read)?.ok_or_else(nothing)
     }
 
     pub(super) fn rows<T>(
         &self,
         text: &str,
-        values: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        values: impl Values,
+        mut read: impl FnMut(&Row<'_>) -> Read<T>,
     ) -> Result<Vec<T>> {
-        let mut query = self.db.prepare_cached(text).map_err(sql)?;
-        query.query_map(values, read).and_then(Iterator::collect).map_err(sql)
+        let mut found = Vec::new();
+        self.each(text, values, |row| {
+            found.push(read(row)?);
+            Ok(true)
+        })?;
+        Ok(found)
     }
 
-    /// Whether to cache up to 1 GiB of the database's pages while writing, instead of the usual 8 MiB.
+    /// Runs several reads that all see the same moment. Must not be called in a write.
+    pub(super) fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        match self.connection {
+            Connection::Sqlite(db) => sqlite::statement::at_one_moment(db, read),
+            Connection::Postgres(session) => session.at_one_moment(read),
+        }
+    }
+
+    /// One of two texts, where the engines differ.
+    pub(super) fn dialect<T>(&self, sqlite: T, postgres: T) -> T {
+        match self.connection {
+            Connection::Sqlite(_) => sqlite,
+            Connection::Postgres(_) => postgres,
+        }
+    }
+
+    /// Whether to cache up to 1 GiB of the database's pages while writing, instead of the usual 8 MiB. PostgreSQL's
+    /// cache is its own.
     pub fn keep_many_pages(&self, many: bool) -> Result<()> {
-        self.db.pragma_update(None, "cache_size", if many { "-1048576" } else { "-8192" }).map_err(sql)
+        match self.connection {
+            Connection::Sqlite(db) => sqlite::statement::keep_many_pages(db, many),
+            Connection::Postgres(_) => Ok(()),
+        }
     }
 }

@@ -1,20 +1,18 @@
 //! Settings of the database, which every command opens.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde::Deserialize;
 
 use super::given::Given;
-use crate::error::Result;
-use crate::model::Consent;
+use crate::error::{Error, Result};
+use crate::model::{Consent, DatabaseAddress};
 
 const DATABASE: &str = "keybearer.db";
 
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct DatabaseSection {
-    /// Database: a path or sqlite:PATH [default: keybearer.db]
+    /// Database: a path, sqlite:PATH or postgres://USER@HOST/NAME [default: keybearer.db]
     #[arg(long, env = "KEYBEARER_DATABASE", global = true, value_name = "DB")]
     database: Option<Given>,
     /// Allow a database on a network file system (or FUSE), where locks may not work; only one machine may then use it
@@ -31,19 +29,14 @@ pub struct DatabaseSection {
 }
 
 impl DatabaseSection {
-    pub fn path(&self) -> Result<PathBuf> {
-        let Some(given) = &self.database else { return Ok(DATABASE.into()) };
-        let path = match given.text()?.split_once(':') {
-            Some(("sqlite", path)) => path,
-            Some((scheme, _)) if scheme.starts_with("postgres") => {
-                return Err(given.wrong("PostgreSQL is not supported yet. Use a path or sqlite:PATH."));
-            }
-            _ => given.text()?,
+    pub fn address(&self) -> Result<DatabaseAddress> {
+        let Some(given) = &self.database else { return Ok(DatabaseAddress::File(DATABASE.into())) };
+        // The error does not repeat a text that may contain a password.
+        let wrong = |error: Error| match given.text() {
+            Ok(text) if text.contains('@') => Error::invalid("usage", format!("{}: {}", given.name(), error.message)),
+            _ => given.wrong(error.message),
         };
-        if path.is_empty() {
-            return Err(given.wrong("give a path or sqlite:PATH."));
-        }
-        Ok(PathBuf::from(path))
+        DatabaseAddress::parse(given.text()?).map_err(wrong)
     }
 
     /// `older_database` can be given only as a flag, because it applies to one run.

@@ -22,8 +22,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// `-` is stdin. A copy is made in the folder of `database`.
-    pub fn open(path: &Path, database: &Path) -> Result<Self> {
+    /// `-` is stdin. A copy is made beside the database file or, if there is none, in the folder for temporary files.
+    pub fn open(path: &Path, database: Option<&Path>) -> Result<Self> {
         let is_stdin = [Path::new("-"), Path::new("/dev/stdin")].contains(&path);
         let name = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
         let trouble = |error: io::Error| Error::conflict(format!("{name} cannot be read: {error}"));
@@ -41,8 +41,10 @@ impl Source {
             let start = kept.stream_position().map_err(trouble)?;
             return Ok(Source { name, from: Box::new(file), kept, start });
         }
-        let kept = nameless_file(database)
-            .map_err(|error| Error::conflict(format!("{name} cannot be copied beside the database: {error}")))?;
+        let place = database.map_or_else(|| std::env::temp_dir().join("keybearer"), Path::to_owned);
+        let folder = place.parent().unwrap_or(Path::new(".")).display();
+        let kept = nameless_file(&place)
+            .map_err(|error| Error::conflict(format!("{name} cannot be copied to {folder}: {error}")))?;
         let copy = kept.try_clone().map_err(trouble)?;
         Ok(Source { name, from: Box::new(Copying { from: file, copy }), kept, start: 0 })
     }
@@ -82,8 +84,8 @@ impl fmt::Display for CopyFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "a pipe is copied beside the database while it is read, and the copy could not be written: {}. Free some \
-             space there, or import from a file, which is not copied.",
+            "a pipe is copied to a file while it is read (beside the database file, if there is one), and the copy could \
+             not be written: {}. Free some space there, or import from a file, which is not copied.",
             self.0
         )
     }

@@ -1,19 +1,20 @@
 //! `events`: the audit log.
 
-use rusqlite::{Row, named_params};
 
 use crate::error::Result;
 use crate::model::event::{ChainCheck, hyphenated};
 use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page, Time};
 use crate::store::Tx;
-use crate::store::rows::{Salvage, like_pattern, sql};
+use crate::store::columns::{Salvage, like_pattern};
+use crate::store::row::{Read, Row};
+use crate::store::value::{Value, named};
 
 const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
 
 impl Tx<'_> {
     /// The number and the chain of the newest event.
     pub fn last_event(&self) -> Result<Option<(i64, Vec<u8>)>> {
-        self.row("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.row("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1", (), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// `line` is `event` with its number.
@@ -41,14 +42,16 @@ impl Tx<'_> {
     /// The events that match the filter, newest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
         // An id is looked up in its index; otherwise the log is read from its end.
-        let about = if filter.object.is_some() { "object_id = :object" } else { ":object IS NULL" };
+        let no_object = self.dialect(":object IS NULL", "CAST(:object AS BYTEA) IS NULL");
+        let about = if filter.object.is_some() { "object_id = :object" } else { no_object };
+        let like = self.dialect("LIKE", "ILIKE");
         let text = format!(
-            "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (:actor IS NULL OR actor_id = :actor)
-             AND (:action IS NULL OR action = :action) AND (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
-             AND (:search IS NULL OR actor LIKE :search ESCAPE '\\' OR object LIKE :search ESCAPE '\\'
-             OR action LIKE :search ESCAPE '\\' OR address LIKE :search ESCAPE '\\') ORDER BY seq DESC LIMIT :limit"
+            "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (actor_id = :actor OR :actor IS NULL)
+             AND (action = :action OR :action IS NULL) AND (at >= :since OR :since IS NULL) AND (at < :until OR :until IS NULL)
+             AND (actor {like} :search ESCAPE '\\' OR :search IS NULL OR object {like} :search ESCAPE '\\'
+             OR action {like} :search ESCAPE '\\' OR address {like} :search ESCAPE '\\') ORDER BY seq DESC LIMIT :limit"
         );
-        let values = named_params! {
+        let values = named! {
             ":before": filter.before.unwrap_or(i64::MAX),
             ":object": filter.object,
             ":actor": filter.actor,
@@ -64,31 +67,31 @@ impl Tx<'_> {
 
     /// Verifies the whole log, oldest event first.
     pub fn verify_events(&self) -> Result<ChainReport> {
-        let mut query = self.db.prepare(&format!("SELECT {EVENT} FROM events ORDER BY seq")).map_err(sql)?;
-        let mut rows = query.query([]).map_err(sql)?;
         let mut check = ChainCheck::default();
-        while let Some(row) = rows.next().map_err(sql)? {
-            if !check.follow(&event(row).map_err(sql)?, row.get(10).unwrap_or_default()) {
-                break;
-            }
-        }
-        let text = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";
-        Ok(check.report(self.row(text, [], |row| row.get(0))?))
+        self.each(&format!("SELECT {EVENT} FROM events ORDER BY seq"), (), |row| {
+            Ok(check.follow(&event(row)?, row.get(10).unwrap_or_default()))
+        })?;
+        // The number of the newest event that ever was.
+        let text = self.dialect("SELECT seq FROM sqlite_sequence WHERE name = 'events'", "SELECT events FROM clock");
+        Ok(check.report(self.row(text, (), |row| row.get(0))?))
     }
 }
 
 /// Reads an event even if it was tampered with; verification of the chain detects that.
-fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn event(row: &Row<'_>) -> Read<Event> {
     let mut salvage = Salvage::of(row);
-    let id = |column| -> rusqlite::Result<Option<String>> { Ok(row.get_ref(column)?.as_bytes().ok().map(shown)) };
+    let id = |column| match row.value(column) {
+        Value::Blob(bytes) | Value::Text(bytes) => Some(shown(bytes)),
+        _ => None,
+    };
     Ok(Event {
         seq: row.get(0)?,
         at: salvage.time("at", 1),
         actor_kind: salvage.text("actor_kind", 2)?,
-        actor_id: id(3)?,
+        actor_id: id(3),
         actor: salvage.text("actor", 4)?,
         action: salvage.text("action", 5)?,
-        object_id: id(6)?,
+        object_id: id(6),
         object: salvage.text("object", 7)?,
         address: salvage.text_or_null("address", 8)?,
         request_id: salvage.text_or_null("request_id", 9)?,

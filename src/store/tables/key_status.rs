@@ -1,11 +1,11 @@
 //! The columns of `keys` and `users` that decide what a management key can do.
 
-use rusqlite::Row;
 
 use crate::error::Result;
 use crate::model::{Bounds, KeyId, KeyPrefix, KeyStatus, Owner, Role, UserId};
 use crate::store::Tx;
-use crate::store::rows::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, time_or_null};
+use crate::store::row::{Read, Row};
+use crate::store::columns::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, time_or_null};
 
 impl Tx<'_> {
     pub fn key_status(&self, id: KeyId) -> Result<Option<KeyStatus>> {
@@ -20,7 +20,7 @@ impl Tx<'_> {
 }
 
 /// Permissions must be readable; the names of the key and its owner need not be.
-fn status(row: &Row<'_>) -> rusqlite::Result<KeyStatus> {
+fn status(row: &Row<'_>) -> Read<KeyStatus> {
     let mut salvage = Salvage::of(row);
     Ok(KeyStatus {
         id: KeyId::from_bytes(row.get(10)?),

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use rusqlite::types::Value;
-use rusqlite::{Row, ToSql, named_params};
 
 use super::pending_imports::is_key;
 use crate::error::Result;
@@ -14,7 +12,11 @@ use crate::model::{
     Digest, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, Reach, ScopeSet, Time, UserId,
 };
 use crate::store::Tx;
-use crate::store::rows::{Salvage, is_unique_violation, lifetime, limit_bucket, networks, rate_limit, scopes, sql};
+use crate::store::columns::{Salvage, lifetime, limit_bucket, networks, rate_limit, scopes};
+use crate::store::row::{Content, Read, Row};
+use crate::store::sqlite::damaged_row;
+use crate::store::tx::Connection;
+use crate::store::value::{ToValue, named};
 
 /// A new row: the key's digest and hint, never the key itself.
 #[derive(Debug, Clone)]
@@ -37,7 +39,7 @@ pub struct KeyRow {
 
 /// The raw content of the digest column, so that a damaged row can be found again.
 #[derive(Debug, Clone)]
-pub struct StoredDigest(Value);
+pub struct StoredDigest(Content);
 
 /// Selects keys. It ends with a condition, to which others can be added with AND.
 pub(in crate::store) const KEY: &str = concat!(
@@ -50,7 +52,7 @@ pub(in crate::store) const KEY: &str = concat!(
 
 impl Tx<'_> {
     pub fn key(&self, id: KeyId, reach: Reach) -> Result<Option<KeyRecord>> {
-        let text = format!("{KEY} AND k.id = ?1 AND (?2 IS NULL OR k.owner_id = ?2)");
+        let text = format!("{KEY} AND k.id = ?1 AND (k.owner_id = ?2 OR ?2 IS NULL)");
         self.row(&text, (id.as_bytes(), reach.owner()), record)
     }
 
@@ -62,7 +64,7 @@ impl Tx<'_> {
         self.key_with(&digest.0)
     }
 
-    fn key_with(&self, digest: &impl ToSql) -> Result<Option<KeyRecord>> {
+    fn key_with(&self, digest: &impl ToValue) -> Result<Option<KeyRecord>> {
         self.row(&format!("{KEY} AND k.digest = ?1"), [digest], record)
     }
 
@@ -123,22 +125,17 @@ impl Tx<'_> {
     /// The first 8 bytes of the digests of all imported keys, unsorted. Reads every key.
     pub fn imported_heads(&self) -> Result<Vec<u64>> {
         let read = |row: &Row<'_>| Ok(row.get(0).ok().map(|bytes| Digest::from_bytes(bytes).head()));
-        Ok(self.rows("SELECT digest FROM keys WHERE prefix IS NULL", [], read)?.into_iter().flatten().collect())
+        Ok(self.rows("SELECT digest FROM keys WHERE prefix IS NULL", (), read)?.into_iter().flatten().collect())
     }
 
     /// Returns false if a key with this id or digest already exists.
     pub fn put_key(&self, key: &KeyRow) -> Result<bool> {
         let settings = &key.settings;
-        let mut statement = self
-            .db
-            .prepare_cached(
-                "INSERT INTO keys (id, digest, owner_id, name, description, prefix, hint, scopes, enabled, created_at, expires_at,
-                 allowed_ips, rate_limit, metadata, lifetime, limit_bucket, is_token)
-                 VALUES (:id, :digest, :owner, :name, :description, :prefix, :hint, :scopes, :enabled, :created, :expires,
-                 :ips, :limit, :metadata, :lifetime, :bucket, :is_token)",
-            )
-            .map_err(sql)?;
-        let inserted = statement.execute(named_params! {
+        let text = "INSERT INTO keys (id, digest, owner_id, name, description, prefix, hint, scopes, enabled, created_at, expires_at,
+             allowed_ips, rate_limit, metadata, lifetime, limit_bucket, is_token)
+             VALUES (:id, :digest, :owner, :name, :description, :prefix, :hint, :scopes, :enabled, :created, :expires,
+             :ips, :limit, :metadata, :lifetime, :bucket, :is_token) ON CONFLICT DO NOTHING";
+        let values = named! {
             ":id": key.id.as_bytes(),
             ":digest": key.digest.as_bytes(),
             ":owner": key.owner.as_bytes(),
@@ -156,22 +153,23 @@ impl Tx<'_> {
             ":lifetime": key.lifetime.map(|lifetime| lifetime.as_secs() as i64),
             ":bucket": key.limit_bucket.map(|bucket| *bucket.as_bytes()),
             ":is_token": key.is_token,
-        });
-        match inserted {
-            Err(error) if is_unique_violation(&error) => Ok(false),
-            other => other.map(|_| true).map_err(sql),
-        }
+        };
+        self.execute(text, values).map(|rows| rows == 1)
     }
 
     /// Writes the settings and the state of this record.
     pub fn update_key(&self, after: &KeyRecord) -> Result<()> {
         let settings = &after.settings;
-        let text = "UPDATE keys SET name = :name, description = :description, scopes = :scopes, enabled = :enabled, expires_at = :expires,
-             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata,
-             -- A value that is not an id is removed, because the limit is written too.
-             limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)
-             WHERE id = :id";
-        let values = named_params! {
+        // A value that is not an id is removed, because the limit is written too.
+        let bucket = self.dialect(
+            ", limit_bucket = iif(typeof(limit_bucket) = 'blob' AND length(limit_bucket) = 16, limit_bucket, NULL)",
+            "",
+        );
+        let text = format!(
+            "UPDATE keys SET name = :name, description = :description, scopes = :scopes, enabled = :enabled, expires_at = :expires,
+             allowed_ips = :ips, rate_limit = :limit, metadata = :metadata{bucket} WHERE id = :id"
+        );
+        let values = named! {
             ":id": after.id.as_bytes(),
             ":name": settings.name.as_str(),
             ":description": settings.description.as_str(),
@@ -182,43 +180,21 @@ impl Tx<'_> {
             ":limit": settings.rate_limit.map(|limit| limit.text()),
             ":metadata": settings.metadata.text(),
         };
-        self.execute(text, values).map(drop)
+        self.execute(&text, values).map(drop)
     }
 
     pub fn set_key_expiry(&self, id: KeyId, end: Time) -> Result<()> {
         self.execute("UPDATE keys SET expires_at = ?2 WHERE id = ?1", (id.as_bytes(), end.millis())).map(drop)
     }
 
-    /// Changes no other column, so that it works on a damaged row. SQLite refuses to update any column of a row with a
-    /// value that does not have its column's type. Such values are then replaced by others that are unreadable too, so
-    /// that the row grants no more than before.
+    /// Changes no other column, so that it works on a damaged row.
     pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
-        let write = |text| self.db.prepare_cached(text)?.execute((id.as_bytes(), enabled)).map(drop);
-        let written = match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {
-            Err(rusqlite::Error::SqliteFailure(failure, _))
-                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE =>
-            {
-                write(
-                    "UPDATE keys SET enabled = ?2,
-                     name = iif(typeof(name) = 'text', name, '?'),
-                     description = iif(typeof(description) = 'text', description, '?'),
-                     prefix = iif(typeof(prefix) IN ('text', 'null'), prefix, '?'),
-                     hint = iif(typeof(hint) = 'text', hint, '?'),
-                     scopes = iif(typeof(scopes) = 'text', scopes, '?'),
-                     allowed_ips = iif(typeof(allowed_ips) = 'text', allowed_ips, '?'),
-                     rate_limit = iif(typeof(rate_limit) IN ('text', 'null'), rate_limit, '?'),
-                     metadata = iif(typeof(metadata) = 'text', metadata, '?'),
-                     created_at = iif(typeof(created_at) = 'integer', created_at, -9223372036854775808),
-                     expires_at = iif(typeof(expires_at) IN ('integer', 'null'), expires_at, -9223372036854775808),
-                     lifetime = iif(typeof(lifetime) IN ('integer', 'null'), lifetime, -1),
-                     limit_bucket = iif(typeof(limit_bucket) IN ('blob', 'null'), limit_bucket, x''),
-                     is_token = iif(typeof(is_token) = 'integer' AND is_token IN (0, 1), is_token, 0)
-                     WHERE id = ?1",
-                )
+        match self.connection() {
+            Connection::Sqlite(db) => damaged_row::set_key_enabled(db, id, enabled),
+            Connection::Postgres(_) => {
+                self.execute("UPDATE keys SET enabled = ?2 WHERE id = ?1", (id.as_bytes(), enabled)).map(drop)
             }
-            other => other,
-        };
-        written.map_err(sql)
+        }
     }
 
     /// Deletes a key. Triggers delete a token's family, and leave a tombstone for a key.
@@ -236,7 +212,7 @@ impl Tx<'_> {
 }
 
 /// Returns a record whatever the columns contain.
-pub(in crate::store) fn record(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+pub(in crate::store) fn record(row: &Row<'_>) -> Read<KeyRecord> {
     let mut salvage = Salvage::of(row);
     let last_use = match salvage.time_or_null("last_use", 14) {
         Some(at) => {

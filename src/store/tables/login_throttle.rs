@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::model::{Digest, Time};
 use crate::store::Tx;
-use crate::store::rows::Salvage;
+use crate::store::columns::Salvage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failures {
@@ -34,7 +34,7 @@ impl Tx<'_> {
 
     /// Subtracts failures, but not below zero.
     pub fn subtract_failures(&self, bucket: &Digest, count: u32) -> Result<()> {
-        let text = "UPDATE login_throttle SET failures = max(failures - ?2, 0) WHERE bucket = ?1";
+        let text = "UPDATE login_throttle SET failures = CASE WHEN failures > ?2 THEN failures - ?2 ELSE 0 END WHERE bucket = ?1";
         self.execute(text, (bucket.as_bytes(), count)).map(drop)
     }
 
@@ -49,8 +49,8 @@ impl Tx<'_> {
 
     /// Whether there are more than `number` buckets.
     pub fn has_more_buckets_than(&self, number: i64) -> Result<bool> {
-        let text = "SELECT count(*) FROM (SELECT 1 FROM login_throttle LIMIT ?1)";
-        self.one(text, [number + 1], |row| row.get::<_, i64>(0)).map(|count| count > number)
+        let text = "SELECT count(*) FROM (SELECT 1 FROM login_throttle LIMIT ?1) AS some";
+        self.one(text, [number + 1], |row| row.get::<i64>(0)).map(|count| count > number)
     }
 
     pub fn delete_oldest_failures(&self, number: i64) -> Result<()> {

@@ -87,7 +87,7 @@ impl Tx<'_> {
     pub(in crate::store) fn spans(&self, below: Id) -> Result<Vec<(Id, Id)>> {
         let text = "SELECT first_id, last_id FROM pending_imports ORDER BY first_id DESC";
         let (mut spans, mut below) = (Vec::new(), below);
-        for (first, last) in self.rows(text, [], |row| Ok((row.get::<_, Id>(0)?, row.get::<_, Id>(1)?)))? {
+        for (first, last) in self.rows(text, (), |row| Ok((row.get::<Id>(0)?, row.get::<Id>(1)?)))? {
             if last < below {
                 spans.push((last, below));
             }
@@ -99,6 +99,6 @@ impl Tx<'_> {
 
     fn first_pending(&self) -> Result<Option<(Id, Id)>> {
         let text = "SELECT first_id, last_id FROM pending_imports LIMIT 1";
-        self.row(text, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        self.row(text, (), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::token::NextSeed;
 use crate::model::{Digest, FamilyId, KeyId, KeyRecord, Time};
 use crate::store::Tx;
-use crate::store::rows::{Salvage, flag, time, time_or_null};
+use crate::store::columns::{Salvage, flag, time, time_or_null};
 
 /// A refresh token. An unreadable value counts against it: as expired, used, or unknown to its client.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Tx<'_> {
                 family_expires_at: time(row, 2).ok().filter(|_| is_sound).unwrap_or(Time::from_millis(i64::MIN)),
                 is_used: flag(row, 3).unwrap_or(true),
                 used_at: time_or_null(row, 5).unwrap_or_default(),
-                seed: row.get::<_, Option<[u8; 32]>>(6).unwrap_or_default().map(NextSeed::new),
+                seed: row.get::<Option<[u8; 32]>>(6).unwrap_or_default().map(NextSeed::new),
                 used_from: row.get(7).unwrap_or_default(),
                 used_with: row.get(8).unwrap_or_default(),
             })

@@ -37,7 +37,8 @@ impl Tx<'_> {
     pub fn add_refused_logins(&self, of: RefusedLoginsOf<'_>, events: i64, more: i64) -> Result<()> {
         self.execute(
             "INSERT INTO refused_logins (hour, account, address, events, more) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (hour, account, address) DO UPDATE SET events = events + excluded.events, more = more + excluded.more",
+             ON CONFLICT (hour, account, address) DO UPDATE SET events = refused_logins.events + excluded.events,
+             more = refused_logins.more + excluded.more",
             (of.hour, of.account, of.address, events, more),
         )
         .map(drop)

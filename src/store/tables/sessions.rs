@@ -1,13 +1,13 @@
 //! `sessions`, each with its user.
 
-use rusqlite::Row;
-use rusqlite::types::{FromSql, Value, ValueRef};
 
 use super::users::{USER, user};
 use crate::error::Result;
 use crate::model::{ClientAddress, Digest, Role, Session, SessionId, Time, UserId};
 use crate::store::Tx;
-use crate::store::rows::{Salvage, time};
+use crate::store::columns::{Salvage, time};
+use crate::store::row::{Content, FromValue, Read, Row};
+use crate::store::value::ToValue;
 
 /// A new row: the digest of the cookie, never the cookie.
 #[derive(Debug, Clone)]
@@ -22,18 +22,18 @@ pub struct SessionRow {
 
 /// The raw content of the id column, so that a damaged row can be found again.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredSessionId(Value);
+pub struct StoredSessionId(Content);
 
 impl StoredSessionId {
     /// The id; all zero, which no session has, if the row is damaged.
     pub fn id(&self) -> SessionId {
-        SessionId::from_bytes(FromSql::column_result(ValueRef::from(&self.0)).unwrap_or_default())
+        SessionId::from_bytes(FromValue::read(self.0.value()).unwrap_or_default())
     }
 }
 
 impl From<SessionId> for StoredSessionId {
     fn from(id: SessionId) -> Self {
-        StoredSessionId(Value::Blob(id.as_bytes().to_vec()))
+        StoredSessionId(Content::Blob(id.as_bytes().to_vec()))
     }
 }
 
@@ -75,7 +75,7 @@ impl Tx<'_> {
     }
 
     pub fn count_sessions(&self) -> Result<u64> {
-        self.one("SELECT count(*) FROM sessions", [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+        self.one("SELECT count(*) FROM sessions", (), |row| row.get::<i64>(0)).map(i64::unsigned_abs)
     }
 
     pub fn put_session(&self, new: &SessionRow) -> Result<()> {
@@ -125,7 +125,7 @@ impl Tx<'_> {
     }
 }
 
-fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
+fn session(row: &Row<'_>) -> Read<Session> {
     let mut salvage = Salvage::of(row);
     Ok(Session {
         id: SessionId::from_bytes(salvage.id("id", 0)),

@@ -3,11 +3,11 @@
 use crate::error::Result;
 use crate::model::{Digest, Time};
 use crate::store::Tx;
-use crate::store::rows::Salvage;
+use crate::store::columns::Salvage;
 
 impl Tx<'_> {
     pub fn count_tombstones(&self) -> Result<u64> {
-        self.one("SELECT count(*) FROM tombstones", [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+        self.one("SELECT count(*) FROM tombstones", (), |row| row.get::<i64>(0)).map(i64::unsigned_abs)
     }
 
     /// When the key with this digest was revoked; `None` if it was not.

@@ -12,9 +12,10 @@ impl Tx<'_> {
         let user_agent = foreign_text::user_agent(&client.user_agent);
         let rows = self.execute(
             "INSERT INTO key_last_use (key_id, at, address, user_agent) SELECT id, ?2, ?3, ?4 FROM keys WHERE id = ?1
-             ON CONFLICT (key_id) DO UPDATE SET at = max(at, excluded.at),
-                 address = CASE WHEN excluded.at >= at THEN excluded.address ELSE address END,
-                 user_agent = CASE WHEN excluded.at >= at THEN excluded.user_agent ELSE user_agent END",
+             ON CONFLICT (key_id) DO UPDATE SET
+                 at = CASE WHEN excluded.at >= key_last_use.at THEN excluded.at ELSE key_last_use.at END,
+                 address = CASE WHEN excluded.at >= key_last_use.at THEN excluded.address ELSE key_last_use.address END,
+                 user_agent = CASE WHEN excluded.at >= key_last_use.at THEN excluded.user_agent ELSE key_last_use.user_agent END",
             (
                 key.as_bytes(),
                 tally.last_at.millis(),
@@ -28,7 +29,7 @@ impl Tx<'_> {
     pub fn add_hourly_use(&self, key: KeyId, hour: Hour, count: u64) -> Result<()> {
         self.execute(
             "INSERT INTO key_hourly_use (key_id, hour, count) VALUES (?1, ?2, ?3)
-             ON CONFLICT (key_id, hour) DO UPDATE SET count = count + excluded.count",
+             ON CONFLICT (key_id, hour) DO UPDATE SET count = key_hourly_use.count + excluded.count",
             (key.as_bytes(), hour.0, count as i64),
         )
         .map(drop)

@@ -1,11 +1,12 @@
 //! The table `users`.
 
-use rusqlite::{Row, named_params};
 
 use crate::error::Result;
 use crate::model::{Email, Page, Role, Time, User, UserFilter, UserId};
 use crate::store::Tx;
-use crate::store::rows::{Salvage, is_unique_violation, like_pattern, sql};
+use crate::store::columns::{Salvage, like_pattern};
+use crate::store::row::{Read, Row};
+use crate::store::value::named;
 
 #[derive(Debug, Clone)]
 pub struct UserRow {
@@ -25,7 +26,7 @@ pub(in crate::store) const USER: &str = "u.id, u.email, u.role, u.active, u.crea
 const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
 
 /// Reads a user from the columns of [`USER`], which begin at `first`.
-pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
+pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> Read<User> {
     let mut salvage = Salvage::of(row);
     Ok(User {
         id: UserId::from_bytes(salvage.id("id", first)),
@@ -37,14 +38,14 @@ pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<Us
         active: salvage.flag("active", first + 3, false),
         created_at: salvage.time("created_at", first + 4),
         last_login_at: salvage.time_or_null("last_login_at", first + 5),
-        keys: row.get::<_, i64>(first + 6)?.unsigned_abs(),
+        keys: row.get::<i64>(first + 6)?.unsigned_abs(),
         unreadable: salvage.unreadable,
     })
 }
 
 impl Tx<'_> {
     pub fn has_users(&self) -> Result<bool> {
-        self.one("SELECT EXISTS (SELECT 1 FROM users)", [], |row| row.get(0))
+        self.one("SELECT EXISTS (SELECT 1 FROM users)", (), |row| row.get(0))
     }
 
     pub fn user(&self, id: UserId) -> Result<Option<User>> {
@@ -79,17 +80,18 @@ impl Tx<'_> {
 
     /// Up to 10,000 users, sorted by email.
     pub fn users(&self) -> Result<Vec<User>> {
-        self.rows(&format!("SELECT {USER} FROM users u ORDER BY u.email LIMIT 10000"), [], |row| user(row, 0))
+        self.rows(&format!("SELECT {USER} FROM users u ORDER BY u.email LIMIT 10000"), (), |row| user(row, 0))
     }
 
     /// The users that match the filter, newest first.
     pub fn users_page(&self, filter: &UserFilter) -> Result<Page<User>> {
+        let like = self.dialect("LIKE", "ILIKE");
         let text = format!(
-            "SELECT {USER} FROM users u WHERE u.id < :after AND (:role IS NULL OR u.role = :role) AND (:active IS NULL OR u.active = :active)
-             AND (:search IS NULL OR u.email LIKE :search ESCAPE '\\' OR u.id = :id) ORDER BY u.id DESC LIMIT :limit"
+            "SELECT {USER} FROM users u WHERE u.id < :after AND (u.role = :role OR :role IS NULL) AND (u.active = :active OR :active IS NULL)
+             AND (u.email {like} :search ESCAPE '\\' OR :search IS NULL OR u.id = :id) ORDER BY u.id DESC LIMIT :limit"
         );
         let id = filter.search.as_deref().and_then(|text| UserId::parse(text.trim()).ok());
-        let values = named_params! {
+        let values = named! {
             ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
             ":role": filter.role.map(Role::as_str),
             ":active": filter.active,
@@ -109,15 +111,11 @@ impl Tx<'_> {
 
     /// Returns false if a user with this email or id already exists.
     pub fn put_user(&self, new: &UserRow) -> Result<bool> {
-        let text =
-            "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)";
-        let mut statement = self.db.prepare_cached(text).map_err(sql)?;
+        let text = "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)
+             ON CONFLICT DO NOTHING";
         let values =
             (new.id.as_bytes(), new.email.as_str(), new.role.as_str(), &new.password_hash, new.created_at.millis());
-        match statement.execute(values) {
-            Err(error) if is_unique_violation(&error) => Ok(false),
-            other => other.map(|_| true).map_err(sql),
-        }
+        self.execute(text, values).map(|rows| rows == 1)
     }
 
     pub fn set_role(&self, id: UserId, role: Role) -> Result<()> {

@@ -15,7 +15,7 @@ pub struct WriterState {
     pub failing: bool,
 }
 
-pub(super) struct Counters {
+pub(in crate::store) struct Counters {
     pub commit_micros: Histogram<12>,
     pub batch_sizes: Histogram<9>,
     pub failing: AtomicBool,

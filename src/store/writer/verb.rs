@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Kind, Result};
@@ -16,8 +15,8 @@ pub enum Urgency {
 }
 
 /// A queued verb. It is run, perhaps twice, and then gets the result of the commit.
-pub(super) trait Job: Send {
-    fn run(&mut self, db: &Connection) -> bool;
+pub(in crate::store) trait Job: Send {
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
     fn finish(self: Box<Self>, commit: Result<()>);
     fn urgency(&self) -> Urgency;
 }
@@ -36,8 +35,8 @@ impl<T, F> Verb<T, F> {
 }
 
 impl<T: Send, F: Fn(&Tx<'_>) -> Result<T> + Send> Job for Verb<T, F> {
-    fn run(&mut self, db: &Connection) -> bool {
-        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(&Tx::new(db))));
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.verb)(tx)));
         let result = result.unwrap_or_else(|_| Err(Error::internal("a write panicked")));
         let is_ok = result.is_ok();
         self.result = Some(result);

@@ -20,7 +20,7 @@ pub struct Target {
 
 impl Target {
     /// `-` is stdout. Links are followed; a file that is not a regular file is written to, not replaced.
-    pub fn open(path: &Path, database: &Path) -> Result<Self> {
+    pub fn open(path: &Path, database: Option<&Path>) -> Result<Self> {
         if [Path::new("-"), Path::new("/dev/stdout")].contains(&path) {
             let file = output::stdout().map_err(|error| trouble(STDOUT, &error))?;
             return Ok(Target { name: STDOUT.to_owned(), file, becomes: None });
@@ -40,7 +40,7 @@ impl Target {
             return Ok(Target { name, file, becomes: None });
         }
         let target = behind_links(path).map_err(|error| trouble(&name, &error))?;
-        if belongs_to(&target, database) {
+        if database.is_some_and(|database| belongs_to(&target, database)) {
             return Err(Error::conflict(format!(
                 "{name} is the database or a file that belongs to it. Name another file."
             )));

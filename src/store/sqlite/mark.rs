@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::rows::sql;
+use super::statement::sql;
 use crate::error::Result;
 
 const NUMBERS: u32 = 1 << 24;

@@ -3,70 +3,53 @@
 
 use std::time::Duration;
 
-use rusqlite::Row;
-use rusqlite::types::{Type, ValueRef};
-
-use crate::error::Error;
+use super::row::{Read, Row, Unreadable};
+use super::value::Value;
 use crate::model::{Email, KeyId, Networks, RateLimit, ScopeSet, Time};
 
-/// Every failure of SQLite while serving is "unavailable", because it proves nothing about a key.
-pub(super) fn sql(error: rusqlite::Error) -> Error {
-    Error::unavailable(format!("SQLite: {error}"))
-}
-
-pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
-        if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE || failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
-}
-
-/// The error for a damaged value that a verdict needs.
-pub(super) fn damage(column: usize) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "breaks a rule of its type".into())
-}
-
 /// A time; an error for any other value, and for a number outside the years that are ever stored.
-pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Time> {
-    time_or_null(row, column)?.ok_or_else(|| damage(column))
+pub(super) fn time(row: &Row<'_>, column: usize) -> Read<Time> {
+    time_or_null(row, column)?.ok_or_else(|| Unreadable { column })
 }
 
-pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> Read<Option<Time>> {
     let millis: Option<i64> = row.get(column)?;
-    millis.map(|millis| Time::stored(millis).ok_or_else(|| damage(column))).transpose()
+    millis.map(|millis| Time::stored(millis).ok_or_else(|| Unreadable { column })).transpose()
 }
 
 /// A boolean. Only 0 and 1 are valid, although every number except zero is true in SQLite.
-pub(super) fn flag(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
-    match row.get_ref(column)? {
-        ValueRef::Integer(0) => Ok(false),
-        ValueRef::Integer(1) => Ok(true),
-        _ => Err(damage(column)),
+pub(super) fn flag(row: &Row<'_>, column: usize) -> Read<bool> {
+    match row.value(column) {
+        Value::Integer(0) => Ok(false),
+        Value::Integer(1) => Ok(true),
+        _ => Err(Unreadable { column }),
     }
 }
 
-pub(super) fn scopes(row: &Row<'_>, column: usize) -> rusqlite::Result<ScopeSet> {
-    ScopeSet::stored(row.get_ref(column)?.as_str()?).ok_or_else(|| damage(column))
+pub(super) fn scopes(row: &Row<'_>, column: usize) -> Read<ScopeSet> {
+    ScopeSet::stored(row.text(column)?).ok_or_else(|| Unreadable { column })
 }
 
-pub(super) fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Networks> {
-    Networks::stored(row.get_ref(column)?.as_str()?).ok_or_else(|| damage(column))
+pub(super) fn networks(row: &Row<'_>, column: usize) -> Read<Networks> {
+    Networks::stored(row.text(column)?).ok_or_else(|| Unreadable { column })
 }
 
-pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<RateLimit>> {
-    let text = row.get_ref(column)?.as_str_or_null()?;
-    text.map(|text| RateLimit::parse(text).map_err(|_| damage(column))).transpose()
+pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> Read<Option<RateLimit>> {
+    let text = row.text_or_null(column)?;
+    text.map(|text| RateLimit::parse(text).map_err(|_| Unreadable { column })).transpose()
 }
 
 /// The key whose rate limit this one shares, if it has none of its own.
-pub(super) fn limit_bucket(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<KeyId>> {
-    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(KeyId::from_bytes))
+pub(super) fn limit_bucket(row: &Row<'_>, column: usize) -> Read<Option<KeyId>> {
+    Ok(row.get::<Option<[u8; 16]>>(column)?.map(KeyId::from_bytes))
 }
 
 /// A key's total lifetime, stored in seconds.
-pub(super) fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+pub(super) fn lifetime(row: &Row<'_>, column: usize) -> Read<Option<Duration>> {
     let seconds: Option<i64> = row.get(column)?;
     let longest = Time::from_millis(i64::MAX).seconds();
     let read = |seconds: i64| u64::try_from(seconds).ok().filter(|_| seconds <= longest).map(Duration::from_secs);
-    seconds.map(|seconds| read(seconds).ok_or_else(|| damage(column))).transpose()
+    seconds.map(|seconds| read(seconds).ok_or_else(|| Unreadable { column })).transpose()
 }
 
 /// Reads a row column by column. A value that breaks a rule is left out and its field reported, so that a damaged value
@@ -90,15 +73,15 @@ impl<'a, 'row> Salvage<'a, 'row> {
     }
 
     /// A text; bytes that are not UTF-8 are replaced.
-    pub fn text(&mut self, field: &'static str, column: usize) -> rusqlite::Result<String> {
+    pub fn text(&mut self, field: &'static str, column: usize) -> Read<String> {
         let text = self.text_or_null(field, column)?;
         Ok(self.or(field, text, String::new()))
     }
 
-    pub fn text_or_null(&mut self, field: &'static str, column: usize) -> rusqlite::Result<Option<String>> {
-        let bytes = match self.row.get_ref(column)? {
-            ValueRef::Null => return Ok(None),
-            ValueRef::Text(bytes) => bytes,
+    pub fn text_or_null(&mut self, field: &'static str, column: usize) -> Read<Option<String>> {
+        let bytes = match self.row.value(column) {
+            Value::Null => return Ok(None),
+            Value::Text(bytes) => bytes,
             _ => {
                 self.note(field);
                 return Ok(None);
@@ -110,7 +93,7 @@ impl<'a, 'row> Salvage<'a, 'row> {
         Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
     }
 
-    pub fn email(&mut self, field: &'static str, column: usize) -> rusqlite::Result<Email> {
+    pub fn email(&mut self, field: &'static str, column: usize) -> Read<Email> {
         let (email, is_address) = Email::stored(&self.text_or_null(field, column)?.unwrap_or_default());
         if !is_address {
             self.note(field);

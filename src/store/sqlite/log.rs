@@ -181,7 +181,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::files::beside;
+    use crate::store::sqlite::files::beside;
 
     /// A database in which each write leaves its mark, and its log.
     fn database(folder: &Path) -> (Connection, std::path::PathBuf) {

@@ -12,24 +12,12 @@ use super::files::{beside, trouble};
 use super::lineage::{self, Accusation};
 use super::log::Log;
 use super::place::DatabaseFile;
-use super::rows::{Salvage, sql};
-use super::tables::keys::{KEY, record};
-use super::tables::users::{USER, user};
-use super::{Tx, companions, connection, locks, open, schema};
+use super::statement::sql;
+use super::{companions, connection, locks, open, schema};
+use crate::store::examination::{self, Examination};
+use crate::store::Tx;
 use crate::error::{Error, Result};
-use crate::model::{ChainReport, Consent, FamilyId};
-
-/// Maximum number of damaged records that are listed; further ones are only counted.
-const MAX_LISTED: usize = 100;
-
-#[derive(Default)]
-pub struct Examination {
-    /// Descriptions of what is wrong; empty if the database is undamaged.
-    pub findings: Vec<String>,
-    /// The number of revoked keys that are recorded. `None` for a database of an earlier version, whose records are not
-    /// read.
-    pub revoked_keys: Option<u64>,
-}
+use crate::model::Consent;
 
 pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     let place = open::find(given, consent)?;
@@ -71,15 +59,7 @@ fn look(path: &Path, file: &DatabaseFile, access: OpenMode) -> Result<Examinatio
         .findings
         .extend(accusation.map(|accusation| format!("log: {}", accusation.text(&path.display().to_string()))));
     found.findings.extend(structure(&db)?);
-    if is_present_version {
-        found.findings.extend(damaged_users(&db)?);
-        found.findings.extend(damaged_keys(&db)?);
-        found.findings.extend(damaged_families(&db)?);
-        found.revoked_keys = Some(Tx::new(&db).count_tombstones()?);
-    }
-    if let ChainReport::Broken { seq } = Tx::new(&db).verify_events()? {
-        found.findings.push(format!("audit log: line {seq} does not follow from the line before it"));
-    }
+    examination::records(&Tx::from(&db), is_present_version, &mut found)?;
     Ok(found)
 }
 
@@ -140,83 +120,5 @@ impl OpenMode {
         connection::keep_log(&db);
         db.pragma_update(None, "query_only", "ON").map_err(at)?;
         Ok(db)
-    }
-}
-
-fn damaged_users(db: &Connection) -> Result<Vec<String>> {
-    let mut query = db.prepare(&format!("SELECT {USER} FROM users u ORDER BY u.id")).map_err(sql)?;
-    let mut rows = query.query([]).map_err(sql)?;
-    let mut damaged = Damaged::default();
-    while let Some(row) = rows.next().map_err(sql)? {
-        let user = user(row, 0).map_err(sql)?;
-        if user.unreadable.contains(&"id") {
-            damaged.note("a user has an invalid id".to_owned());
-        } else if !user.unreadable.is_empty() {
-            let fields = user.unreadable.join(", ");
-            damaged.note(format!("user {} ({}): cannot be read: {fields}", user.id, user.email));
-        }
-    }
-    Ok(damaged.findings("users"))
-}
-
-fn damaged_keys(db: &Connection) -> Result<Vec<String>> {
-    let mut query = db.prepare(&format!("{KEY} ORDER BY k.id")).map_err(sql)?;
-    let mut rows = query.query([]).map_err(sql)?;
-    let mut damaged = Damaged::default();
-    while let Some(row) = rows.next().map_err(sql)? {
-        let key = record(row).map_err(sql)?;
-        if key.unreadable.contains(&"id") {
-            damaged.note(format!(
-                "a key ({}) has an invalid id; revoke it by its text with keys revoke --stdin",
-                key.hint
-            ));
-        } else if !key.unreadable.is_empty() {
-            let fields = key.unreadable.join(", ");
-            damaged.note(format!("key {} ({}): cannot be read: {fields}; it can be revoked", key.id, key.hint));
-        }
-    }
-    Ok(damaged.findings("keys"))
-}
-
-/// Damaged sign-ins of programs, which no list shows.
-fn damaged_families(db: &Connection) -> Result<Vec<String>> {
-    let mut query = db
-        .prepare("SELECT id, key_id, created_at, expires_at, user_id FROM token_families ORDER BY id")
-        .map_err(sql)?;
-    let mut rows = query.query([]).map_err(sql)?;
-    let mut damaged = Damaged::default();
-    while let Some(row) = rows.next().map_err(sql)? {
-        let mut salvage = Salvage::of(row);
-        let (id, _, _) = (salvage.id("id", 0), salvage.id("key_id", 1), salvage.id("user_id", 4));
-        salvage.time("created_at", 2);
-        salvage.time("expires_at", 3);
-        if !salvage.unreadable.is_empty() {
-            let fields = salvage.unreadable.join(", ");
-            damaged.note(format!("sign-in {} of a program: cannot be read: {fields}", FamilyId::from_bytes(id)));
-        }
-    }
-    Ok(damaged.findings("sign-ins of programs"))
-}
-
-#[derive(Default)]
-struct Damaged {
-    named: Vec<String>,
-    more: u64,
-}
-
-impl Damaged {
-    fn note(&mut self, finding: String) {
-        if self.named.len() < MAX_LISTED {
-            self.named.push(finding);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn findings(mut self, what: &str) -> Vec<String> {
-        if self.more > 0 {
-            self.named.push(format!("and {} more {what}", self.more));
-        }
-        self.named
     }
 }

@@ -9,7 +9,7 @@ use super::files::trouble;
 use crate::error::{Error, Result};
 
 mod embedded {
-    refinery::embed_migrations!("migrations");
+    refinery::embed_migrations!("migrations/sqlite");
 }
 
 /// Refuses a schema that this version does not know, before anything is written. Returns false for an older schema.

@@ -6,11 +6,11 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::files::{beside, sync_directory_of, trouble};
-use super::{Store, companions};
+use super::{Files, companions};
 use crate::error::{Error, Result};
 use crate::model::signing::Keyring;
 
-impl Store {
+impl Files {
     pub fn signing_file(&self) -> PathBuf {
         beside(&self.path, "-signing")
     }

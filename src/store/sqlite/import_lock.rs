@@ -4,26 +4,21 @@
 use std::fs::{File, TryLockError};
 
 use super::files::{beside, trouble};
-use super::{Store, companions};
+use super::{Files, companions};
 use crate::error::Result;
 
 /// The lock, which is released when this is dropped.
-pub struct ImportLock(#[expect(dead_code, reason = "holding the file holds the lock")] File);
+pub struct FileLock(#[expect(dead_code, reason = "holding the file holds the lock")] File);
 
-impl Store {
+impl Files {
     /// `None` while another process is importing.
-    pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
+    pub fn try_lock_import(&self) -> Result<Option<FileLock>> {
         let path = beside(&self.path, "-import");
         let file = companions::open(&self.path, &path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(ImportLock(file))),
+            Ok(()) => Ok(Some(FileLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(trouble(&path, "cannot be locked", error)),
         }
-    }
-
-    /// Whether another process waits for the write lock.
-    pub fn is_write_lock_wanted(&self) -> bool {
-        self.freshness.announcement.asked_by().is_some()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::mark::Mark;
-use super::rows::sql;
+use super::statement::sql;
 use crate::error::Result;
 
 /// Index of the count of begun writes. They are counted under the write lock, so that each has its own number.

@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::WriterLoop;
-use super::verb::{Job, Urgency};
+use super::super::mark::Mark;
+use super::super::statement::sql;
+use super::super::{connection, feed, lineage};
+use super::SqliteWriter;
 use crate::error::{Error, Result};
-use crate::store::mark::Mark;
-use crate::store::rows::sql;
-use crate::store::{Tx, connection, follow, lineage};
+use crate::store::Tx;
+use crate::store::writer::{Job, Urgency};
 
 /// Why a transaction failed.
 #[derive(Clone)]
@@ -25,8 +26,8 @@ impl From<Error> for Failure {
     }
 }
 
-impl WriterLoop {
-    pub(super) fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+impl SqliteWriter {
+    pub(super) fn commit_all(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let mut outcome = self.transact_and_judge(&mut jobs);
         if let Err(failure) = &outcome
             && jobs.iter().any(|job| job.urgency() == Urgency::Revocation)
@@ -72,13 +73,13 @@ impl WriterLoop {
         // Under the write lock, every announced change is either committed by now or never will be.
         let announced = self.freshness.announcement.read();
         if let Some(follower) = &mut self.follower {
-            follower.follow_committed(&self.db)?;
+            feed::follow_committed(follower, &self.db)?;
         }
         let before = self.db.total_changes();
-        let revision = follow::newest_revision(&self.db)?;
+        let revision = feed::newest_revision(&self.db)?;
         for job in jobs.iter_mut() {
             self.exec("SAVEPOINT verb")?;
-            let is_ok = job.run(&self.db);
+            let is_ok = job.run(&Tx::from(&self.db));
             // A full disk or an I/O error may have rolled back the whole transaction.
             if self.db.is_autocommit() {
                 return Err(Error::unavailable("SQLite rolled the transaction back").into());
@@ -90,10 +91,10 @@ impl WriterLoop {
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
-            Some(follower) => follower.delta(&self.db, usize::MAX)?,
+            Some(follower) => feed::delta(follower, &self.db, usize::MAX)?,
             None => {
                 // A write without a line in the feed changes no verdict, so look-ups need not go to SQLite.
-                if follow::newest_revision(&self.db)? != revision {
+                if feed::newest_revision(&self.db)? != revision {
                     self.freshness.announcement.raise();
                 }
                 Default::default()
@@ -206,7 +207,7 @@ impl WriterLoop {
 
     /// Executes a cached statement, so that it is not parsed again for each transaction.
     fn exec(&self, statement: &str) -> Result<()> {
-        Tx::new(&self.db).execute(statement, []).map(drop)
+        Tx::from(&self.db).execute(statement, ()).map(drop)
     }
 
     fn roll_back(&self) {

@@ -1,0 +1,34 @@
+//! Time by which a lease runs out: a clock that also counts while the machine is suspended, beside the wall clock.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// CLOCK_MONOTONIC stands still while Linux is suspended; CLOCK_BOOTTIME does not (clock_gettime(2)).
+#[cfg(target_os = "linux")]
+const STEADY: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const STEADY: ClockId = ClockId::Monotonic;
+
+/// One moment on both clocks, in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub steady: i64,
+    pub wall: i64,
+}
+
+impl Moment {
+    /// Costs no system call on Linux.
+    pub fn now() -> Self {
+        Moment { steady: nanos(clock_gettime(STEADY)), wall: nanos(clock_gettime(ClockId::Realtime)) }
+    }
+
+    /// How long ago this was, on the steady clock.
+    pub fn elapsed(self) -> Duration {
+        Duration::from_nanos((Moment::now().steady - self.steady).max(0).unsigned_abs())
+    }
+}
+
+fn nanos(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}

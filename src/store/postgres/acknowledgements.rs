@@ -1,0 +1,185 @@
+//! Replies to the callers of committed changes once every node has applied them, or can no longer answer from memory.
+//! Marks and removes the rows of nodes that are late. Its rules are those of the model in `tests/it/nodes_model`, which
+//! must be changed with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::address::Address;
+use super::lease::{Lease, MAX_LEASE};
+use super::nodes::{self, Incarnation, NodeRow};
+use super::session::Session;
+use crate::ambient::Moment;
+use crate::error::{Error, Result};
+use crate::store::writer::Job;
+
+/// The pause between two looks at the table while somebody waits.
+const PAUSE: Duration = Duration::from_micros(500);
+/// How long a change that only adds something waits for nodes that are late.
+const ADDS_WAIT: Duration = Duration::from_millis(50);
+/// The pause between two looks while nobody waits.
+const LOOK_AROUND: Duration = Duration::from_millis(250);
+/// The wait after a failure to reach the database.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// A committed change and its callers.
+pub(super) struct Waiting {
+    pub jobs: Vec<Box<dyn Job>>,
+    pub rev: i64,
+    /// When its commit was known.
+    pub since: Moment,
+    pub only_adds: bool,
+    /// The longest lease in the table, once it was read after the commit. Who joins later reads the change first.
+    pub longest: Option<Duration>,
+}
+
+pub(super) struct Acknowledgements {
+    queue: Sender<Waiting>,
+    thread: JoinHandle<()>,
+}
+
+impl Acknowledgements {
+    /// `own` is the lease of this process, if it is a node.
+    pub fn start(address: Arc<Address>, own: Option<Arc<Lease>>) -> Result<(Self, Sender<Waiting>)> {
+        let (queue, arrivals) = channel();
+        let work = Loop { address, own, session: None, waiting: Vec::new(), late: HashMap::new() };
+        let run = move || work.run(&arrivals);
+        let thread = thread::Builder::new().name("acknowledgements".into()).spawn(run).map_err(Error::unavailable)?;
+        Ok((Acknowledgements { queue: queue.clone(), thread }, queue))
+    }
+
+    /// Returns when every caller has a reply. The writer, which has the other sender, must have stopped.
+    pub fn stop(self) {
+        drop(self.queue);
+        let _ = self.thread.join(); // the log already has its panic
+    }
+}
+
+struct Loop {
+    address: Arc<Address>,
+    /// `None` in a command.
+    own: Option<Arc<Lease>>,
+    session: Option<Session>,
+    waiting: Vec<Waiting>,
+    late: HashMap<Incarnation, Late>,
+}
+
+/// What this process has observed of another node's row.
+struct Late {
+    beats: i64,
+    /// Since when the number of beats is unchanged, or since when the row is known to be marked.
+    since: Moment,
+    marked: bool,
+}
+
+impl Loop {
+    fn run(mut self, arrivals: &Receiver<Waiting>) {
+        let mut is_open = true;
+        while is_open || !self.waiting.is_empty() {
+            let pause = if self.waiting.is_empty() { LOOK_AROUND } else { PAUSE };
+            match arrivals.recv_timeout(if is_open { pause } else { Duration::ZERO }) {
+                Ok(first) => {
+                    self.waiting.push(first);
+                    self.waiting.extend(arrivals.try_iter());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    is_open = false;
+                    if !self.waiting.is_empty() {
+                        thread::sleep(PAUSE);
+                    }
+                }
+            }
+            // A command has no rows to tend.
+            if self.waiting.is_empty() && self.own.is_none() {
+                continue;
+            }
+            match self.rows() {
+                Ok(rows) => self.judge(&rows),
+                Err(error) => {
+                    tracing::debug!(%error, "the nodes' acknowledgements cannot be read");
+                    self.session = None;
+                    self.reply_after_the_lease();
+                    thread::sleep(AGAIN);
+                }
+            }
+        }
+    }
+
+    fn rows(&mut self) -> Result<Vec<NodeRow>> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::connect(&self.address)?,
+        };
+        let rows = nodes::all(&session)?;
+        self.session = Some(session);
+        Ok(rows)
+    }
+
+    fn judge(&mut self, rows: &[NodeRow]) {
+        let longest = rows.iter().map(lease_of).max();
+        let own = self.own.as_deref();
+        // This process knows better than its row what it has applied.
+        let others: Vec<_> =
+            rows.iter().filter(|row| own.is_none_or(|own| own.incarnation() != Some(row.incarnation))).collect();
+        let is_own_behind = |rev| own.is_some_and(|own| own.is_held() && own.applied() < rev);
+        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|change| {
+            let waited = change.since.elapsed();
+            let is_behind = |row: &&NodeRow| row.seen < change.rev && waited <= lease_of(row) * 101 / 100;
+            let is_everywhere = !is_own_behind(change.rev) && !others.iter().any(is_behind);
+            is_everywhere || (change.only_adds && waited >= ADDS_WAIT && !is_own_behind(change.rev))
+        });
+        self.waiting = waiting;
+        self.waiting.iter_mut().for_each(|change| change.longest = longest);
+        reply(done);
+        if let Err(error) = self.tend(rows) {
+            tracing::debug!(%error, "rows of nodes that are late cannot be marked");
+            self.session = None;
+        }
+    }
+
+    /// A row whose heartbeats have stopped for 1.01 of its lease is marked: from then on it gets no lease. It is removed
+    /// after another 1.03, when its last lease is over for certain.
+    fn tend(&mut self, rows: &[NodeRow]) -> Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        self.late.retain(|incarnation, _| rows.iter().any(|row| row.incarnation == *incarnation));
+        for row in rows {
+            let lease = lease_of(row);
+            let observed =
+                self.late.entry(row.incarnation).or_insert(Late { beats: row.beats, since: Moment::now(), marked: row.marked });
+            if observed.beats != row.beats || observed.marked != row.marked {
+                *observed = Late { beats: row.beats, since: Moment::now(), marked: row.marked };
+            }
+            let silent = observed.since.elapsed();
+            if !row.marked && silent > lease * 101 / 100 {
+                if nodes::mark(session, row)? {
+                    tracing::warn!(node = row.name, "a node's heartbeats have stopped; its row will be removed");
+                }
+            } else if row.marked && silent > lease * 103 / 100 {
+                nodes::remove_marked(session, row.incarnation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// While the table cannot be read, a change is in force everywhere once every lease from before it has ended.
+    fn reply_after_the_lease(&mut self) {
+        let waits = |change: &Waiting| change.since.elapsed() <= change.longest.unwrap_or(MAX_LEASE) * 101 / 100;
+        let (waiting, done) = std::mem::take(&mut self.waiting).into_iter().partition(waits);
+        self.waiting = waiting;
+        reply(done);
+    }
+}
+
+fn lease_of(row: &NodeRow) -> Duration {
+    Duration::from_millis(row.lease.unsigned_abs())
+}
+
+fn reply(done: Vec<Waiting>) {
+    for job in done.into_iter().flat_map(|change| change.jobs) {
+        job.finish(Ok(()));
+    }
+}

@@ -1,0 +1,208 @@
+//! The thread that sends this node's heartbeats and applies the feed to the index. Its rules are those of the model in
+//! `tests/it/nodes_model`, which must be changed with it.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::address::Address;
+use super::lease::Lease;
+use super::nodes::{self, Beat, NodeRow, Position};
+use super::session::Session;
+use crate::ambient::background::Orders;
+use crate::ambient::{Entropy, Moment, OsEntropy};
+use crate::error::Result;
+use crate::index::Index;
+use crate::store::Tx;
+use crate::store::follow::Follower;
+
+/// The longest wait between two looks at the order to stop.
+const SLICE: Duration = Duration::from_millis(100);
+/// The wait after a failure.
+const AGAIN: Duration = Duration::from_millis(100);
+
+pub(super) struct Heart {
+    address: Arc<Address>,
+    lease: Arc<Lease>,
+    index: Arc<Index>,
+    follower: Follower,
+    /// The node's row, without its incarnation.
+    row: NodeRow,
+    session: Option<Session>,
+    position: Position,
+    /// When the last heartbeat was sent.
+    sent: Option<Moment>,
+    is_failing: bool,
+}
+
+impl Heart {
+    pub fn new(address: Arc<Address>, lease: Arc<Lease>, index: Arc<Index>, row: NodeRow) -> Self {
+        let follower = Follower::new(Arc::clone(&index), -1);
+        Heart {
+            address,
+            lease,
+            index,
+            follower,
+            row,
+            session: None,
+            position: Position::default(),
+            sent: None,
+            is_failing: false,
+        }
+    }
+
+    pub fn run(mut self, orders: &Orders) {
+        while !orders.to_stop_within(Duration::ZERO) {
+            match self.turn() {
+                Ok(()) => self.note_success(),
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        tracing::error!(%error, "no heartbeat reached the database; keys are answered until the lease ends");
+                    }
+                    self.session = None;
+                    if orders.to_stop_within(AGAIN) {
+                        break;
+                    }
+                }
+            }
+        }
+        self.leave();
+    }
+
+    fn note_success(&mut self) {
+        if std::mem::replace(&mut self.is_failing, false) {
+            tracing::warn!("heartbeats reach the database again");
+        }
+    }
+
+    /// One step: connect, join, send a heartbeat, read a page of keys, or wait.
+    fn turn(&mut self) -> Result<()> {
+        if self.session.is_none() {
+            return self.connect();
+        }
+        if self.lease.incarnation().is_none() {
+            return self.join();
+        }
+        if self.is_beat_due() {
+            return self.beat();
+        }
+        let is_filling = self.follower.is_filling();
+        let wait = if is_filling { Duration::ZERO } else { self.until_next_beat().min(SLICE) };
+        let Some(session) = &self.session else { return Ok(()) };
+        if session.notified_within(wait) {
+            // Applied before the heartbeat, which then acknowledges it at once. It extends nothing.
+            let beat = nodes::peek(session, self.position)?;
+            self.apply(beat);
+            return self.beat();
+        }
+        if is_filling {
+            self.follower.fill_a_page(&Tx::from(session))?;
+        }
+        Ok(())
+    }
+
+    /// Another server may answer now, so the feed must continue from where the index is.
+    fn connect(&mut self) -> Result<()> {
+        let session = Session::connect(&self.address)?;
+        session.batch("LISTEN keybearer")?;
+        let place = nodes::place(&session, self.position)?;
+        if place.rev < self.lease.applied() || !place.continues || self.lease.applied() < 0 {
+            if self.lease.applied() >= 0 {
+                tracing::error!(
+                    revision = place.rev,
+                    applied = self.lease.applied(),
+                    "the database has lost changes or was replaced; all keys are read again"
+                );
+            }
+            self.lease.drop_now();
+            self.join_with(&session)?;
+            // Read after the row is there, so that no change is missed.
+            let place = nodes::place(&session, Position::default())?;
+            self.position = place.newest;
+            self.follower.start_again(place.rev);
+            self.lease.set_applied(place.rev);
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// The old lease ends before the new run begins. What the index has is still right, as `connect` has made sure.
+    fn join(&mut self) -> Result<()> {
+        let Some(session) = self.session.take() else { return Ok(()) };
+        let joined = self.join_with(&session);
+        self.session = Some(session);
+        joined
+    }
+
+    fn join_with(&mut self, session: &Session) -> Result<()> {
+        self.lease.drop_now();
+        let before = self.lease.incarnation();
+        self.lease.set_incarnation(None);
+        let mut incarnation = [0; 16];
+        OsEntropy.fill(&mut incarnation)?;
+        nodes::join(session, &NodeRow { incarnation, ..self.row.clone() }, before)?;
+        self.lease.set_incarnation(Some(incarnation));
+        self.sent = None;
+        Ok(())
+    }
+
+    fn is_beat_due(&self) -> bool {
+        self.until_next_beat().is_zero()
+    }
+
+    fn until_next_beat(&self) -> Duration {
+        self.sent.map_or(Duration::ZERO, |sent| (self.lease.length() / 4).saturating_sub(sent.elapsed()))
+    }
+
+    /// Heartbeats until one returns nothing new: the last one acknowledges what was applied.
+    fn beat(&mut self) -> Result<()> {
+        loop {
+            let (Some(session), Some(incarnation)) = (&self.session, self.lease.incarnation()) else { return Ok(()) };
+            let sent = Moment::now();
+            let keys = i64::try_from(self.index.keys()).unwrap_or(i64::MAX);
+            let beat = nodes::beat(session, incarnation, self.lease.applied(), keys, self.position)?;
+            if !beat.is_accepted {
+                tracing::warn!("this node's heartbeats were missing for too long; it joins again");
+                self.lease.drop_now();
+                self.lease.set_incarnation(None);
+                return Ok(());
+            }
+            let has_news = beat.news.lines > 0;
+            self.apply(beat);
+            self.lease.extend(sent);
+            self.sent = Some(sent);
+            if !has_news {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply(&mut self, beat: Beat) {
+        let rev = beat.rev;
+        self.position = beat.position;
+        self.follower.apply(beat.news);
+        self.lease.set_applied(rev);
+    }
+
+    /// Nobody needs to wait for a node that has stopped.
+    fn leave(mut self) {
+        self.lease.drop_now();
+        if let (Some(session), Some(own)) = (self.session.take(), self.lease.incarnation())
+            && let Err(error) = nodes::leave(&session, own)
+        {
+            tracing::warn!(%error, "the node's row was not removed; the next change waits for its lease");
+        }
+    }
+}
+
+/// Waits until the lease is held.
+pub(super) fn wait_for(lease: &Lease, patience: Duration) -> bool {
+    let began = Moment::now();
+    while !lease.is_held() {
+        if began.elapsed() >= patience {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}

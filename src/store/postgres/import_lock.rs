@@ -1,0 +1,46 @@
+//! The lock that allows only one import at a time: an advisory lock, which the server releases with the session.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::address::Address;
+use super::session::Session;
+use crate::error::{Error, Result};
+
+/// The number is ours alone in this database ("keyimpo").
+const LOCK: i64 = 0x6b65_7969_6d70_6f;
+
+/// The lock, which is released when this is dropped.
+pub struct ImportLock(Option<Session>);
+
+impl ImportLock {
+    /// `None` while another process is importing.
+    pub(super) fn take(address: &Arc<Address>) -> Result<Option<Self>> {
+        // The caller may be an async worker, which a session must not block.
+        let take = || {
+            let session = Session::connect(address)?;
+            let mut is_taken = false;
+            session.each(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[], &[], &mut |row| {
+                is_taken = row.get(0)?;
+                Ok(false)
+            })?;
+            Ok(is_taken.then_some(ImportLock(Some(session))))
+        };
+        on_its_own_thread(take)
+    }
+}
+
+impl Drop for ImportLock {
+    fn drop(&mut self) {
+        let session = self.0.take();
+        let _ = on_its_own_thread(move || {
+            drop(session);
+            Ok(())
+        });
+    }
+}
+
+/// Runs something that blocks, and waits for it.
+pub(super) fn on_its_own_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| scope.spawn(work).join()).unwrap_or_else(|_| Err(Error::internal("a thread panicked")))
+}

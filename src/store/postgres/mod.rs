@@ -1,0 +1,173 @@
+//! PostgreSQL, the engine for several nodes: sessions, the schema, the writer's transactions, and the lease by which a
+//! node may answer from memory. Writers on all nodes exclude each other by the row `clock`; nodes follow the feed.
+
+mod acknowledgements;
+mod address;
+mod heart;
+mod import_lock;
+mod lease;
+mod nodes;
+mod passfile;
+mod reader;
+mod schema;
+mod session;
+mod tls;
+mod types;
+mod writer;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::Tx;
+use super::examination::{self, Examination};
+use super::reader::Reader as AnyReader;
+use super::writer::{Counters, Engine};
+use crate::ambient::{Background, Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::index::Index;
+use crate::model::{PostgresUrl, Purpose};
+use acknowledgements::Acknowledgements;
+use address::Address;
+use heart::Heart;
+pub use import_lock::ImportLock;
+use import_lock::on_its_own_thread;
+use lease::Lease;
+use nodes::NodeRow;
+pub(super) use reader::Reader;
+pub(super) use session::Session;
+pub(super) use types::value_at;
+use writer::PostgresWriter;
+
+/// How long a server that starts waits for its first lease.
+const FIRST_LEASE: Duration = Duration::from_secs(15);
+
+/// This process, as the store sees it while the database is open.
+pub(super) struct Node {
+    address: Arc<Address>,
+    /// Of the server.
+    pub version: String,
+    /// `None` in a command, which answers nothing from memory.
+    lease: Option<Arc<Lease>>,
+    heart: Option<Background>,
+    acknowledgements: Mutex<Option<Acknowledgements>>,
+}
+
+/// An open database, and what works on it.
+pub(super) struct Parts {
+    pub node: Node,
+    pub installation: [u8; 16],
+    pub writer: Box<dyn Engine>,
+    pub readers: Vec<AnyReader>,
+}
+
+/// Connects, creates the schema if there is none, and for a server joins the other nodes.
+pub(super) fn open(
+    url: &PostgresUrl,
+    purpose: Purpose,
+    index: &Arc<Index>,
+    counters: &Arc<Counters>,
+    readers: usize,
+) -> Result<Parts> {
+    let address = Arc::new(Address::parse(url)?);
+    let (server, is_synchronous) = on_its_own_thread(|| {
+        let mut session = Session::connect(&address)?;
+        let server = schema::prepare(&mut session)?;
+        Ok((server, nodes::has_synchronous_standby(&session)?))
+    })
+    .map_err(|error| unreachable(&address, error))?;
+    let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(LEASE)));
+    let (acknowledgements, queue) = Acknowledgements::start(Arc::clone(&address), lease.clone())?;
+    let heart = lease.as_ref().map(|lease| start(&address, lease, index)).transpose()?;
+    if lease.is_some() && !is_synchronous {
+        tracing::warn!(
+            "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its machine is lost, the \
+             last changes can be lost with it, and a key revoked by them is valid again"
+        );
+    }
+    Ok(Parts {
+        installation: server.installation,
+        writer: Box::new(PostgresWriter::new(Arc::clone(&address), queue, Arc::clone(counters))),
+        readers: (0..readers).map(|_| AnyReader::Postgres(Reader::new(Arc::clone(&address)))).collect(),
+        node: Node {
+            address,
+            version: server.version,
+            lease,
+            heart,
+            acknowledgements: Mutex::new(Some(acknowledgements)),
+        },
+    })
+}
+
+/// Checks the records and the audit log. PostgreSQL itself keeps types and references.
+pub(super) fn examine(url: &PostgresUrl) -> Result<Examination> {
+    let address = Address::parse(url)?;
+    let look = || {
+        let mut session = Session::connect(&address)?;
+        schema::must_be_of_this_version(&mut session)?;
+        let mut found = Examination::default();
+        examination::records(&Tx::from(&session), true, &mut found)?;
+        Ok(found)
+    };
+    on_its_own_thread(look).map_err(|error| unreachable(&address, error))
+}
+
+/// The default of `--lease`.
+const LEASE: Duration = Duration::from_secs(5);
+
+fn start(address: &Arc<Address>, lease: &Arc<Lease>, index: &Arc<Index>) -> Result<Background> {
+    let row = NodeRow {
+        incarnation: [0; 16],
+        name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        lease: i64::try_from(lease.length().as_millis()).unwrap_or(i64::MAX),
+        seen: -1,
+        beats: 0,
+        keys: 0,
+        marked: false,
+        joined_at: SystemClock::new().now().millis(),
+    };
+    let heart = Heart::new(Arc::clone(address), Arc::clone(lease), Arc::clone(index), row);
+    let started = Background::start("heart", move |orders| heart.run(&orders))?;
+    if heart::wait_for(lease, FIRST_LEASE) {
+        return Ok(started);
+    }
+    Err(Error::unavailable(format!("{} accepted no heartbeat of this node", address.shown)))
+}
+
+/// An error at the start, which names the server and says what the operator can do.
+fn unreachable(address: &Address, error: Error) -> Error {
+    match error.cause {
+        Some(cause) => Error::new(
+            error.kind,
+            format!("The database at {} cannot be used: {cause}. Check the URL, the server and the user's rights.", address.shown),
+        ),
+        None => error,
+    }
+}
+
+impl Node {
+    /// Whether keys may be answered from memory.
+    pub fn is_current(&self) -> bool {
+        self.lease.as_ref().is_none_or(|lease| lease.is_held())
+    }
+
+    /// The reason why what was read proves nothing, if there is one.
+    pub fn trouble(&self) -> Option<String> {
+        let why = || "this node's lease has ended, because its heartbeats do not reach the database".to_owned();
+        (!self.is_current()).then(why)
+    }
+
+    pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
+        ImportLock::take(&self.address)
+    }
+
+    /// Called after the last write. Replies to all callers; then nobody needs to wait for this node any more.
+    pub fn leave(&self) {
+        if let Some(acknowledgements) = self.acknowledgements.lock().ok().and_then(|mut held| held.take()) {
+            acknowledgements.stop();
+        }
+        if let Some(heart) = &self.heart {
+            heart.stop();
+        }
+    }
+}

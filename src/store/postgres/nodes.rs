@@ -1,0 +1,189 @@
+//! The table `nodes`, with a row per run of a node, and the feed as a heartbeat reads it.
+
+use super::session::Session;
+use crate::error::Result;
+use crate::index::IndexedOwner;
+use crate::model::Digest;
+use crate::store::Tx;
+use crate::store::follow::Delta;
+use crate::store::indexed::{KEY_COLUMNS, Latest, owner_at};
+use crate::store::row::{Read, Row};
+use crate::store::tables::pending_imports::is_key;
+
+/// A run of a node.
+pub(super) type Incarnation = [u8; 16];
+
+/// A row of the table.
+#[derive(Debug, Clone)]
+pub(super) struct NodeRow {
+    pub incarnation: Incarnation,
+    pub name: String,
+    pub version: String,
+    /// In milliseconds.
+    pub lease: i64,
+    pub seen: i64,
+    pub beats: i64,
+    pub keys: i64,
+    pub marked: bool,
+    pub joined_at: i64,
+}
+
+/// The newest line of the feed that the index has, which no other history of this database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    pub rev: i64,
+    pub stamp: Option<[u8; 16]>,
+}
+
+/// What a heartbeat returned.
+pub(super) struct Beat {
+    /// False if the row is marked or gone.
+    pub is_accepted: bool,
+    pub rev: i64,
+    pub news: Delta,
+    pub position: Position,
+}
+
+/// The row claims nothing until the first heartbeat.
+pub(super) fn join(session: &Session, own: &NodeRow, before: Option<Incarnation>) -> Result<()> {
+    let tx = Tx::from(session);
+    if let Some(before) = before {
+        tx.execute("DELETE FROM nodes WHERE incarnation = ?1", [before])?;
+    }
+    let values = (own.incarnation, &own.name, &own.version, own.lease, own.joined_at);
+    let text = "INSERT INTO nodes (incarnation, name, version, lease, seen, beats, keys, marked, joined_at)
+         VALUES (?1, ?2, ?3, ?4, -1, 0, 0, 0, ?5)";
+    tx.execute(text, values).map(drop)
+}
+
+pub(super) fn leave(session: &Session, own: Incarnation) -> Result<()> {
+    Tx::from(session).execute("DELETE FROM nodes WHERE incarnation = ?1", [own]).map(drop)
+}
+
+pub(super) fn all(session: &Session) -> Result<Vec<NodeRow>> {
+    let text = "SELECT incarnation, name, version, lease, seen, beats, keys, marked, joined_at FROM nodes ORDER BY name, joined_at";
+    Tx::from(session).rows(text, (), |row| {
+        Ok(NodeRow {
+            incarnation: row.get(0)?,
+            name: row.get(1)?,
+            version: row.get(2)?,
+            lease: row.get(3)?,
+            seen: row.get(4)?,
+            beats: row.get(5)?,
+            keys: row.get(6)?,
+            marked: row.get(7)?,
+            joined_at: row.get(8)?,
+        })
+    })
+}
+
+/// Refuses the heartbeats of this row from now on, unless it has sent another one since.
+pub(super) fn mark(session: &Session, late: &NodeRow) -> Result<bool> {
+    let text = "UPDATE nodes SET marked = 1 WHERE incarnation = ?1 AND beats = ?2 AND marked = 0";
+    Tx::from(session).execute(text, (late.incarnation, late.beats)).map(|rows| rows > 0)
+}
+
+pub(super) fn remove_marked(session: &Session, row: Incarnation) -> Result<()> {
+    let text = "DELETE FROM nodes WHERE incarnation = ?1 AND marked = 1";
+    Tx::from(session).execute(text, [row]).map(drop)
+}
+
+/// The clock, the newest line of the feed, and whether the feed still continues from `position`.
+pub(super) struct Place {
+    pub rev: i64,
+    pub newest: Position,
+    pub continues: bool,
+}
+
+pub(super) fn place(session: &Session, position: Position) -> Result<Place> {
+    let text = "SELECT c.rev, c.pruned, n.rev, n.stamp, (SELECT stamp FROM changes WHERE rev = ?1 LIMIT 1)
+         FROM clock c LEFT JOIN LATERAL (SELECT rev, stamp FROM changes ORDER BY line DESC LIMIT 1) n ON TRUE";
+    Tx::from(session).one(text, [position.rev], |row| {
+        let (rev, pruned): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let newest = Position { rev: row.get::<Option<i64>>(2)?.unwrap_or(0), stamp: row.get(3)? };
+        let found: Option<[u8; 16]> = row.get(4)?;
+        let continues = match position.stamp {
+            Some(stamp) => found == Some(stamp) && pruned <= position.rev,
+            None => pruned == 0,
+        };
+        Ok(Place { rev, newest, continues })
+    })
+}
+
+macro_rules! feed {
+    () => {
+        " FROM clock c LEFT JOIN changes l ON l.rev > ?1 LEFT JOIN keys k ON l.kind = 'key' AND k.digest = l.digest AND "
+    };
+}
+
+/// Columns of the key and its owner, then those of the clock, the line, and the changed user.
+const READ: &str = concat!(
+    ", c.rev, l.rev, l.stamp, l.kind, l.id, l.digest, o.id, o.email, o.role, o.active",
+    feed!(),
+    is_key!(),
+    " LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN users o ON l.kind = 'user' AND o.id = l.id ORDER BY l.line"
+);
+const AFTER_KEY: usize = 15;
+
+/// Reads what changed since `position`, without claiming or extending anything.
+pub(super) fn peek(session: &Session, position: Position) -> Result<Beat> {
+    let text = format!("SELECT {KEY_COLUMNS}{READ}");
+    read(session, &text, [position.rev], position)
+}
+
+/// One statement: writes that `seen` is applied, and returns what changed up to the revision that it returns.
+pub(super) fn beat(session: &Session, own: Incarnation, seen: i64, keys: i64, position: Position) -> Result<Beat> {
+    // The outer query reads what was committed when the statement began; a mark set since refuses the update.
+    let text = format!(
+        "WITH beat AS (UPDATE nodes SET seen = GREATEST(seen, ?3), keys = ?4, beats = beats + 1
+         WHERE incarnation = ?2 AND marked = 0 RETURNING 1)
+         SELECT {KEY_COLUMNS}{}",
+        READ.replacen(", c.rev, l.rev", ", CASE WHEN EXISTS (SELECT 1 FROM beat) THEN c.rev ELSE -1 END, l.rev", 1)
+    );
+    read(session, &text, (position.rev, own, seen, keys), position)
+}
+
+fn read(
+    session: &Session,
+    text: &str,
+    values: impl crate::store::value::Values,
+    position: Position,
+) -> Result<Beat> {
+    let mut beat = Beat { is_accepted: true, rev: -1, news: Delta::default(), position };
+    let mut latest = Latest::default();
+    Tx::from(session).each(text, values, |row| {
+        beat.rev = row.get(AFTER_KEY)?;
+        let Some(rev) = row.get::<Option<i64>>(AFTER_KEY + 1)? else { return Ok(true) };
+        beat.position = Position { rev, stamp: row.get(AFTER_KEY + 2)? };
+        note_line(&mut beat.news, &mut latest, row)?;
+        Ok(true)
+    })?;
+    beat.is_accepted = beat.rev >= 0;
+    beat.news.revision = Some(beat.rev);
+    Ok(beat)
+}
+
+fn note_line(news: &mut Delta, latest: &mut Latest, row: &Row<'_>) -> Read<()> {
+    news.lines += 1;
+    if row.text(AFTER_KEY + 3)? == "user" {
+        if row.get::<Option<Vec<u8>>>(AFTER_KEY + 6)?.is_some() {
+            let owner: IndexedOwner = owner_at(row, AFTER_KEY + 6)?;
+            news.owners.push(owner);
+        }
+        return Ok(());
+    }
+    match row.get::<Option<[u8; 32]>>(AFTER_KEY + 5)? {
+        Some(digest) => {
+            let key = if row.get::<Option<Vec<u8>>>(0)?.is_some() { Some(latest.key(row)?) } else { None };
+            news.keys.push((Digest::from_bytes(digest), key));
+        }
+        None => news.note_import(row.get(AFTER_KEY + 4)?),
+    }
+    Ok(())
+}
+
+/// What the durability of a commit depends on: true if it waits for a standby.
+pub(super) fn has_synchronous_standby(session: &Session) -> Result<bool> {
+    let text = "SELECT current_setting('synchronous_standby_names') <> ''";
+    Tx::from(session).one(text, (), |row| row.get(0))
+}

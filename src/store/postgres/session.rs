@@ -1,0 +1,178 @@
+//! One connection, used by one of our own threads, which it blocks. It must not be used on an async worker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Statement};
+
+use super::address::Address;
+use super::tls::Tls;
+use super::types::{Parameter, numbered};
+use crate::error::{Error, Result};
+use crate::store::row::{Read, Row};
+use crate::store::value::Value;
+
+/// How long a statement may take. A COMMIT also waits for the standby; if that takes longer, the outcome is unknown.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(in crate::store) struct Session {
+    // Dropped before the runtime that it needs.
+    client: Client,
+    statements: RefCell<HashMap<String, Statement>>,
+    /// How many rows were changed so far.
+    changed: Cell<u64>,
+    notices: RefCell<UnboundedReceiver<()>>,
+    /// Whether a COMMIT did not wait for the standby.
+    unsynced: Arc<AtomicBool>,
+    runtime: Runtime,
+}
+
+impl Session {
+    pub fn connect(address: &Address) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
+        let (sender, notices) = unbounded_channel();
+        let unsynced = Arc::new(AtomicBool::new(false));
+        let client = runtime.block_on(open(address, sender, Arc::clone(&unsynced)))?;
+        let (statements, notices) = (RefCell::default(), RefCell::new(notices));
+        Ok(Session { client, statements, changed: Cell::new(0), notices, unsynced, runtime })
+    }
+
+    pub fn execute(&self, text: &str, values: &[Value<'_>], names: &[&str]) -> Result<usize> {
+        let statement = self.statement(text, names)?;
+        let parameters = values.iter().copied().map(Parameter);
+        let rows = self.run(self.client.execute_raw(&statement, parameters))?;
+        self.changed.set(self.changed.get() + rows);
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+
+    pub fn each(
+        &self,
+        text: &str,
+        values: &[Value<'_>],
+        names: &[&str],
+        read: &mut dyn FnMut(&Row<'_>) -> Read<bool>,
+    ) -> Result<()> {
+        let statement = self.statement(text, names)?;
+        let parameters = values.iter().copied().map(Parameter);
+        let all = async {
+            let rows = patiently(self.client.query_raw(&statement, parameters)).await?;
+            let mut rows = std::pin::pin!(rows);
+            while let Some(row) = patiently(rows.try_next()).await? {
+                if !read(&Row::Postgres(&row))? {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.runtime.block_on(all)
+    }
+
+    /// Runs statements without values.
+    pub fn batch(&self, text: &str) -> Result<()> {
+        self.run(self.client.batch_execute(text))
+    }
+
+    /// Whether the connection still works.
+    pub fn is_alive(&self) -> bool {
+        self.batch("").is_ok()
+    }
+
+    /// Commits. An error means that the outcome is unknown, because the standby may not have the changes.
+    pub fn commit(&self) -> Result<()> {
+        self.unsynced.store(false, Ordering::Relaxed);
+        self.batch("COMMIT")?;
+        if self.unsynced.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("PostgreSQL: the commit did not wait for the standby"));
+        }
+        Ok(())
+    }
+
+    pub fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let found = read();
+        self.batch("ROLLBACK")?;
+        found
+    }
+
+    pub fn changed(&self) -> u64 {
+        self.changed.get()
+    }
+
+    /// Waits for a notification, at most this long. Several that have arrived count as one.
+    pub fn notified_within(&self, wait: Duration) -> bool {
+        let mut notices = self.notices.borrow_mut();
+        let first = self.runtime.block_on(async { timeout(wait, notices.recv()).await });
+        while notices.try_recv().is_ok() {}
+        // A closed channel means that the connection has ended, which the next statement reports.
+        first.is_ok()
+    }
+
+    /// For what the client itself offers.
+    pub fn with_client<T>(&mut self, run: impl AsyncFnOnce(&mut Client) -> T) -> T {
+        self.runtime.block_on(run(&mut self.client))
+    }
+
+    fn statement(&self, text: &str, names: &[&str]) -> Result<Statement> {
+        if let Some(statement) = self.statements.borrow().get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.run(self.client.prepare(&numbered(text, names)))?;
+        self.statements.borrow_mut().insert(text.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    fn run<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+        self.runtime.block_on(patiently(future))
+    }
+}
+
+async fn open(address: &Address, notices: UnboundedSender<()>, unsynced: Arc<AtomicBool>) -> Result<Client> {
+    let tls = Tls::of(address)?;
+    let connecting = timeout(address.connect_timeout, address.config.connect(tls));
+    let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));
+    let (client, mut connection) = connecting.await.map_err(late)?.map_err(sql)?;
+    tokio::spawn(async move {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notification(_)) => {
+                    let _ = notices.send(()); // nobody may be listening any more
+                }
+                Ok(AsyncMessage::Notice(notice)) if notice.message().contains("synchronous replication") => {
+                    unsynced.store(true, Ordering::Relaxed);
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    });
+    patiently(client.batch_execute(SETTINGS)).await?;
+    Ok(client)
+}
+
+/// A statement waits for a lock at most this long; synchronous_commit is on, because an acknowledged change and a
+/// heartbeat must be on the standby too. There is no statement_timeout: it would end the wait for the standby, and
+/// PostgreSQL would then report the commit as done.
+const SETTINGS: &str = "SET search_path TO keybearer; SET synchronous_commit TO on; SET lock_timeout TO '5s';
+    SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO '30s'; SET timezone TO 'UTC';
+    SET standard_conforming_strings TO on; SET client_min_messages TO warning";
+
+async fn patiently<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+    let late = |_| Error::unavailable("PostgreSQL did not answer in time");
+    timeout(PATIENCE, future).await.map_err(late)?.map_err(sql)
+}
+
+/// Without the values that PostgreSQL names in its details.
+pub(super) fn sql(error: tokio_postgres::Error) -> Error {
+    Error::unavailable(match error.as_db_error() {
+        Some(db) => format!("PostgreSQL: {} ({})", db.message(), db.code().code()),
+        None => format!("PostgreSQL: {error}"),
+    })
+}

@@ -1,0 +1,175 @@
+//! The writer's work on PostgreSQL: one transaction per batch, under the clock. Replies come from
+//! [`super::acknowledgements`], so that the next batch is committed while this one waits for the nodes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use super::acknowledgements::Waiting;
+use super::address::Address;
+use super::session::Session;
+use crate::ambient::Moment;
+use crate::error::{Error, Result};
+use crate::store::Tx;
+use crate::store::writer::{Counters, Engine, Job, stopwatch};
+
+pub(super) struct PostgresWriter {
+    address: Arc<Address>,
+    /// `None` in a command that has ended its work.
+    acknowledgements: Option<Sender<Waiting>>,
+    counters: Arc<Counters>,
+    session: Option<Session>,
+    stopwatch: Instant,
+}
+
+/// Why a transaction failed.
+#[derive(Clone)]
+struct Failure {
+    error: Error,
+    /// Whether it may be committed.
+    is_unknown: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure { error, is_unknown: false }
+    }
+}
+
+/// A committed transaction.
+struct Committed {
+    rev: i64,
+    /// Lines in the feed, and how many of them take something away or change it.
+    lines: i64,
+    takes: i64,
+}
+
+impl PostgresWriter {
+    pub fn new(address: Arc<Address>, acknowledgements: Sender<Waiting>, counters: Arc<Counters>) -> Self {
+        let acknowledgements = Some(acknowledgements);
+        PostgresWriter { address, acknowledgements, counters, session: None, stopwatch: stopwatch() }
+    }
+
+    /// Runs one transaction for all jobs, each in its own savepoint. `None` if they wrote nothing.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Committed>, Failure> {
+        let (session, rev) = self.begin()?;
+        let before = session.changed();
+        for job in jobs.iter_mut() {
+            session.batch("SAVEPOINT verb")?;
+            if job.run(&Tx::from(&*session)) {
+                session.batch("RELEASE verb")?;
+            } else {
+                session.batch("ROLLBACK TO verb; RELEASE verb")?;
+            }
+        }
+        if session.changed() == before {
+            // The clock stays as it was.
+            session.batch("ROLLBACK")?;
+            return Ok(None);
+        }
+        let text = "SELECT count(*), count(*) FILTER (WHERE adds = 0) FROM changes WHERE rev = ?1";
+        let (lines, takes) = Tx::from(&*session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        session.commit().map_err(|error| Failure { error, is_unknown: true })?;
+        Ok(Some(Committed { rev, lines, takes }))
+    }
+
+    /// Takes the clock: until the commit, no other writer on any node can begin. If the kept connection turns out to be
+    /// closed, nothing was written, so a new one is used.
+    fn begin(&mut self) -> Result<(&Session, i64)> {
+        let kept = self.session.take().and_then(|session| {
+            let rev = take_clock(&session).ok()?;
+            Some((session, rev))
+        });
+        let (session, rev) = match kept {
+            Some(begun) => begun,
+            None => {
+                let session = Session::connect(&self.address)?;
+                let rev = take_clock(&session)?;
+                (session, rev)
+            }
+        };
+        Ok((self.session.insert(session), rev))
+    }
+}
+
+fn take_clock(session: &Session) -> Result<i64> {
+    session.batch("BEGIN")?;
+    let text = "UPDATE clock SET rev = rev + 1, xact = pg_current_xact_id(), stamp = gen_random_uuid() RETURNING rev";
+    Tx::from(session).one(text, (), |row| row.get(0))
+}
+
+impl Engine for PostgresWriter {
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let started = self.stopwatch.elapsed();
+        let outcome = self.transact(&mut jobs);
+        self.counters.commit_micros.observe(self.stopwatch.elapsed().saturating_sub(started).as_micros() as u64);
+        self.counters.batch_sizes.observe(jobs.len() as u64);
+        match outcome {
+            Ok(committed) => {
+                if self.counters.failing.swap(false, Ordering::Relaxed) {
+                    tracing::warn!("writes succeed again");
+                }
+                self.reply(jobs, committed);
+            }
+            Err(failure) => {
+                // The connection is in an unknown state; the server rolls back what it did not commit.
+                self.session = None;
+                if !self.counters.failing.swap(true, Ordering::Relaxed) {
+                    tracing::error!(error = %failure.error, "a write failed and was not acknowledged");
+                }
+                finish(jobs, &Err(failure));
+            }
+        }
+    }
+
+    /// The index follows the feed in a thread of its own.
+    fn catch_up(&mut self) {}
+
+    /// After a failure, tries whether writes work again.
+    fn look_around(&mut self) {
+        if self.counters.failing.load(Ordering::Relaxed) {
+            self.session = None;
+            if self.begin().is_ok_and(|(session, _)| session.batch("ROLLBACK").is_ok())
+                && self.counters.failing.swap(false, Ordering::Relaxed)
+            {
+                tracing::warn!("writes succeed again");
+            }
+        }
+    }
+
+    fn keep_up(&mut self) {}
+
+    fn has_more(&self) -> bool {
+        false
+    }
+
+    fn leave(&mut self) {
+        self.session = None;
+        self.acknowledgements = None;
+    }
+}
+
+impl PostgresWriter {
+    fn reply(&self, jobs: Vec<Box<dyn Job>>, committed: Option<Committed>) {
+        let Some(Committed { rev, lines: 1.., takes }) = committed else { return finish(jobs, &Ok(())) };
+        let waiting = Waiting { jobs, rev, since: Moment::now(), only_adds: takes == 0, longest: None };
+        let sent = match &self.acknowledgements {
+            Some(queue) => queue.send(waiting).map_err(|unsent| unsent.0),
+            None => Err(waiting),
+        };
+        if let Err(unsent) = sent {
+            let error = Error::unavailable("the thread that waits for the nodes has stopped");
+            finish(unsent.jobs, &Err(Failure { error, is_unknown: true }));
+        }
+    }
+}
+
+fn finish(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Failure>) {
+    for job in jobs {
+        job.finish(outcome.clone().map_err(|failure| match failure.is_unknown {
+            true => Error::outcome_unknown(failure.error.cause.unwrap_or_default()),
+            false => failure.error,
+        }));
+    }
+}

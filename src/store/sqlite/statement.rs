@@ -1,0 +1,95 @@
+//! Runs statements on a connection.
+
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection};
+
+use crate::error::{Error, Result};
+use crate::store::row::{Read, Row};
+use crate::store::value::Value;
+
+/// Every failure of SQLite while serving is "unavailable", because it proves nothing about a key.
+pub(in crate::store) fn sql(error: rusqlite::Error) -> Error {
+    Error::unavailable(format!("SQLite: {error}"))
+}
+
+pub(in crate::store) fn execute(db: &Connection, text: &str, values: &[Value<'_>], names: &[&str]) -> Result<usize> {
+    try_to_execute(db, text, values, names).map_err(sql)
+}
+
+pub(in crate::store) fn try_to_execute(
+    db: &Connection,
+    text: &str,
+    values: &[Value<'_>],
+    names: &[&str],
+) -> rusqlite::Result<usize> {
+    prepared(db, text, values, names)?.raw_execute()
+}
+
+pub(in crate::store) fn each(
+    db: &Connection,
+    text: &str,
+    values: &[Value<'_>],
+    names: &[&str],
+    read: &mut dyn FnMut(&Row<'_>) -> Read<bool>,
+) -> Result<()> {
+    let mut statement = prepared(db, text, values, names).map_err(sql)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(sql)? {
+        if !read(&Row::Sqlite(row))? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn prepared<'a>(
+    db: &'a Connection,
+    text: &str,
+    values: &[Value<'_>],
+    names: &[&str],
+) -> rusqlite::Result<CachedStatement<'a>> {
+    let mut statement = db.prepare_cached(text)?;
+    for (place, value) in values.iter().enumerate() {
+        let number = match names.get(place) {
+            Some(name) => {
+                let missing = || rusqlite::Error::InvalidParameterName((*name).to_owned());
+                statement.parameter_index(name)?.ok_or_else(missing)?
+            }
+            None => place + 1,
+        };
+        statement.raw_bind_parameter(number, value)?;
+    }
+    Ok(statement)
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Integer(number) => ValueRef::Integer(number),
+            Value::Real(number) => ValueRef::Real(number),
+            Value::Text(bytes) => ValueRef::Text(bytes),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+pub(in crate::store) fn value_at<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Value<'a> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(number)) => Value::Integer(number),
+        Ok(ValueRef::Real(number)) => Value::Real(number),
+        Ok(ValueRef::Text(bytes)) => Value::Text(bytes),
+        Ok(ValueRef::Blob(bytes)) => Value::Blob(bytes),
+        // A row has the columns that its statement names.
+        Ok(ValueRef::Null) | Err(_) => Value::Null,
+    }
+}
+
+pub(in crate::store) fn at_one_moment<T>(db: &Connection, read: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _moment = db.unchecked_transaction().map_err(sql)?;
+    read()
+}
+
+pub(in crate::store) fn keep_many_pages(db: &Connection, many: bool) -> Result<()> {
+    db.pragma_update(None, "cache_size", if many { "-1048576" } else { "-8192" }).map_err(sql)
+}

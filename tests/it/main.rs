@@ -23,6 +23,7 @@ mod damage;
 mod database;
 mod deadlines;
 mod descriptions;
+mod engines;
 mod events;
 mod export;
 mod failing_disk;

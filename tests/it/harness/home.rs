@@ -1,33 +1,56 @@
-//! A directory for one test, with the database in it, and the program's commands on it.
+//! A directory and a database for one test, and the program's commands on them.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{ADMIN, MEMBER, PASSWORD};
+use super::postgres::Postgres;
+use super::{ADMIN, Engine, MEMBER, PASSWORD, engine, signing};
+
+const KEYBEARER: &str = env!("CARGO_BIN_EXE_keybearer");
 
 #[derive(Clone)]
-pub struct Home(Arc<TempDir>);
+pub struct Home(Arc<Place>);
+
+struct Place {
+    directory: TempDir,
+    /// Without one, the database is a file in the directory.
+    postgres: Option<Postgres>,
+}
 
 impl Home {
     pub fn new() -> Self {
-        Home(Arc::new(tempfile::tempdir().unwrap()))
+        let directory = tempfile::tempdir().unwrap();
+        Home(Arc::new(Place { directory, postgres: engine::server().map(|url| Postgres::create(&url)) }))
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.directory.path().join(name)
     }
 
+    /// The database's file, for the tests that run on SQLite only.
     pub fn database(&self) -> PathBuf {
+        assert_eq!(Engine::of_tests(), Engine::Sqlite, "a test that looks at the file belongs in tests/it/sqlite");
         self.path("keybearer.db")
     }
 
-    /// A direct connection to the database file, as from the sqlite3 shell.
-    pub fn sqlite(&self) -> rusqlite::Connection {
-        let db = rusqlite::Connection::open(self.database()).unwrap();
-        db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
-        db
+    /// What `--database` takes.
+    pub fn database_url(&self) -> String {
+        match self.postgres() {
+            Some(postgres) => postgres.url().to_owned(),
+            None => self.database().display().to_string(),
+        }
+    }
+
+    /// What `Auth::open` takes.
+    pub fn address(&self) -> PathBuf {
+        self.database()
+    }
+
+    pub(super) fn postgres(&self) -> Option<&Postgres> {
+        self.0.postgres.as_ref()
     }
 
     /// `keybearer …` on this database, in this directory, without the test's own environment.
@@ -35,13 +58,37 @@ impl Home {
         assert_cmd::Command::from_std(self.command(words))
     }
 
-    pub fn command(&self, words: &[&str]) -> std::process::Command {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keybearer"));
-        command.current_dir(self.0.path()).args(words);
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.program(KEYBEARER);
+        command.args(words);
+        command
+    }
+
+    /// A line for the shell, in the same surroundings; in it, `"$0"` is `keybearer`.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut shell = self.program("sh");
+        shell.args(["-c", line, KEYBEARER]);
+        shell
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.current_dir(self.0.directory.path());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KEYBEARER_") || name == "RUST_LOG") {
             command.env_remove(name);
         }
+        if let Some(postgres) = self.postgres() {
+            // Without a database's file, no place for signing keys is beside it.
+            command.env("KEYBEARER_DATABASE", postgres.url()).env("KEYBEARER_SIGNING_KEYS", signing::keys());
+        }
         command
+    }
+
+    /// `keybearer …` without any setting, for what it says about settings before it opens a database.
+    pub fn without_settings(&self, words: &[&str]) -> assert_cmd::Command {
+        let mut command = self.command(words);
+        command.env_remove("KEYBEARER_DATABASE").env_remove("KEYBEARER_SIGNING_KEYS");
+        assert_cmd::Command::from_std(command)
     }
 
     /// Runs a command that must succeed; returns its output.

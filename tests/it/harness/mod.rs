@@ -2,7 +2,10 @@
 
 mod answer;
 mod client;
+mod database;
+pub mod engine;
 mod home;
+mod postgres;
 mod process;
 pub mod raw;
 mod server;
@@ -13,6 +16,8 @@ use std::time::{Duration, Instant};
 
 pub use answer::Answer;
 pub use client::Client;
+pub use database::Cell;
+pub use engine::{Engine, bytes, id, quoted};
 pub use home::Home;
 pub use process::Process;
 pub use server::Server;

@@ -34,7 +34,7 @@ impl Server {
         Self::on(&Home::new(), change)
     }
 
-    /// Uses the database of this home, which is created if it does not exist.
+    /// Uses the database of this home, whose tables are created if they do not exist.
     pub fn on(home: &Home, change: impl FnOnce(&mut HttpSettings)) -> Self {
         Self::set(home, |settings| change(&mut settings.http))
     }
@@ -50,8 +50,8 @@ impl Server {
         let mut settings = ServeSettings { auth: settings, http };
         change(&mut settings);
         let prefixes = settings.auth.prefixes.clone();
-        let (database, entropy) = (home.database(), Arc::new(SeededEntropy::new(7)));
-        let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
+        let (address, entropy) = (home.address(), Arc::new(SeededEntropy::new(7)));
+        let auth = Auth::open(&address, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap();
         let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

@@ -156,10 +156,7 @@ async fn the_request_log_and_the_last_use_show_an_unknown_address() {
     server.signal("TERM");
     let log = server.stopped_log();
     assert!(log.contains("\"address\":\"unknown\""), "{log}");
-    let last: String = home
-        .sqlite()
-        .query_row("SELECT l.address FROM key_last_use l JOIN keys k ON k.id = l.key_id", [], |row| row.get(0))
-        .unwrap();
+    let last = home.text("SELECT l.address FROM key_last_use l JOIN keys k ON k.id = l.key_id");
     assert_eq!(last, "unknown", "{id}");
 }
 
@@ -185,9 +182,8 @@ async fn ranges_of_mapped_addresses_match_the_corresponding_ipv4_addresses() {
         // As older versions stored it.
         let (id, key, _) = create(range);
         let old = if range.contains('/') { range.to_owned() } else { format!("{range}/128") };
-        let id = uuid::Uuid::parse_str(&id).unwrap();
-        let changed = home.sqlite().execute("UPDATE keys SET allowed_ips = ?1 WHERE id = ?2", (old, id.as_bytes()));
-        assert_eq!(changed.unwrap(), 1);
+        let older = format!("UPDATE keys SET allowed_ips = '{old}' WHERE id = {}", crate::harness::id(&id));
+        assert_eq!(home.execute(older), 1);
         keys.push((key, range, inside, outside));
     }
     let words = ["serve", "--listen", "127.0.0.1:0", "--trusted-proxy", "::ffff:127.0.0.1/126"];

@@ -4,13 +4,13 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keybearer::testing::{Asking, Basis, Clock, KeyChange, KeyId, KeyName, Role, SessionId, UserChange, UserId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server, eventually, raw};
+use crate::harness::{ADMIN, Answer, Client, MEMBER, PASSWORD, Server, bytes, eventually, raw};
 
 const OTHER: &str = "quite another long passphrase";
 const EVE: &str = "eve@example.com";
@@ -53,8 +53,7 @@ fn acts_of(server: &Server, actor: UserId) -> i64 {
 }
 
 fn acts_with_id(server: &Server, actor: &[u8; 16]) -> i64 {
-    let sql = "SELECT count(*) FROM events WHERE actor_id = ?1";
-    server.home.sqlite().query_row(sql, [actor], |row| row.get(0)).unwrap()
+    server.home.number(format!("SELECT count(*) FROM events WHERE actor_id = {}", bytes(actor)))
 }
 
 /// What an admin can do on the dashboard to a member and the member's key.
@@ -109,16 +108,15 @@ async fn end(how: &str, server: &Server, person: &Client, id: UserId) {
 }
 
 fn session_of(server: &Server, user: UserId) -> String {
-    let sql = "SELECT id FROM sessions WHERE user_id = ?1";
-    let id = server.home.sqlite().query_row(sql, [user.as_bytes()], |row| row.get(0)).unwrap();
-    SessionId::from_bytes(id).to_string()
+    let id = server.home.bytes(format!("SELECT id FROM sessions WHERE user_id = {}", bytes(user.as_bytes())));
+    SessionId::from_bytes(id.try_into().unwrap()).to_string()
 }
 
 /// Whether the server has checked this user's session since the clock was advanced, which is when it records it.
 fn was_judged(server: &Server, user: UserId) -> bool {
-    let sql = "SELECT last_seen_at = ?2 FROM sessions WHERE user_id = ?1";
-    let now = server.clock.now().millis();
-    server.home.sqlite().query_row(sql, (user.as_bytes(), now), |row| row.get(0)).unwrap()
+    let (user, now) = (bytes(user.as_bytes()), server.clock.now().millis());
+    let sql = format!("SELECT count(*) FROM sessions WHERE user_id = {user} AND last_seen_at = {now}");
+    server.home.number(sql) == 1
 }
 
 /// A signed-in admin, the admin's possible actions, and the token of their forms.
@@ -168,12 +166,9 @@ async fn a_form_with_a_delayed_body_has_no_effect_once_the_users_access_has_ende
             }
         }
         assert!(how == "demotion" || acts_of(&server, id) == acts, "{how}");
-        let admins = server
-            .home
-            .sqlite()
-            .query_row("SELECT count(*) FROM users WHERE role = 'admin'", [], |row| row.get::<_, i64>(0));
+        let admins = server.home.number("SELECT count(*) FROM users WHERE role = 'admin'");
         let others = i64::from(!["demotion", "removal"].contains(&how));
-        assert_eq!((server.tries(&text).await, admins.unwrap()), (200, 1 + others), "{how}");
+        assert_eq!((server.tries(&text).await, admins), (200, 1 + others), "{how}");
     }
 }
 
@@ -184,16 +179,15 @@ async fn taken_away_under_them(
     sql: &str,
     requests: Vec<(String, reqwest::RequestBuilder)>,
 ) -> Vec<(String, Answer)> {
-    let db = server.home.sqlite();
-    db.execute_batch("BEGIN IMMEDIATE").unwrap();
-    db.execute_batch(sql).unwrap();
+    let lock = server.home.hold_write_lock();
+    lock.execute(sql);
     let mut waiting = JoinSet::new();
     for (what, request) in requests {
         waiting.spawn(async move { (what, Answer::of(request.send().await.unwrap()).await) });
     }
     // Nothing outside tells that a request waits for the lock. Too short a pause proves less; none fails.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    db.execute_batch("COMMIT").unwrap();
+    lock.commit();
     waiting.join_all().await
 }
 
@@ -248,10 +242,6 @@ const LOSSES: [(&str, &str, (u16, &str)); 7] = [
     ("demotion", "UPDATE users SET role = 'member' WHERE id = OWNER", (403, "forbidden")),
 ];
 
-fn blob(id: &str) -> String {
-    format!("X'{}'", id.replace('-', ""))
-}
-
 #[tokio::test]
 async fn a_key_that_loses_its_scopes_while_its_change_waits_for_the_writer_has_no_effect() {
     for (how, sql, expected) in LOSSES {
@@ -271,7 +261,7 @@ async fn a_key_that_loses_its_scopes_while_its_change_waits_for_the_writer_has_n
                 format!("{method} {path}"),
                 request.header("content-type", "application/json").body(body.to_string()),
             ));
-            taking.push_str(&sql.replace("ID", &blob(&id)).replace("OWNER", &blob(&owner.id.to_string())));
+            taking.push_str(&sql.replace("ID", &crate::harness::id(&id)).replace("OWNER", &bytes(owner.id.as_bytes())));
             taking.push(';');
             keys.push(id);
         }
@@ -305,8 +295,8 @@ async fn a_request_with_a_delayed_body_has_no_effect_once_its_key_has_lost_its_s
                 !watcher.get(&record).await.json()["last_used_at"].is_null()
             })
             .await;
-            server.home.sqlite().execute_batch(&sql.replace("ID", &blob(&id))).unwrap();
-            // A hand with the sqlite3 shell announces nothing; the writer sees it when it next writes.
+            server.home.execute(sql.replace("ID", &crate::harness::id(&id)));
+            // A hand with the database's own shell announces nothing; the writer sees it when it next writes.
             let (other, name) = (KeyId::parse(&key).unwrap(), KeyName::parse(&id).unwrap());
             server
                 .site
@@ -341,30 +331,29 @@ async fn a_sign_in_fails_if_the_password_changes_while_it_is_hashed() {
         let form = visitor.request("POST", "/login").form(&fields);
         let basic = server.anon().request("POST", "/api/v1/tokens").basic_auth(MEMBER, Some(PASSWORD));
         let mut waiting = JoinSet::new();
-        let db = server.home.sqlite();
         for (what, request) in [("/login", form), ("/api/v1/tokens", basic)] {
             waiting.spawn(async move { (what, Answer::of(request.send().await.unwrap()).await) });
         }
         // Both are counted, and from then on at their hashing; their success would need the lock that is taken now.
-        let counted = async || {
-            db.execute_batch("BEGIN IMMEDIATE").unwrap();
-            let sql = "SELECT coalesce(max(failures), 0) >= 2 FROM login_throttle";
-            let are_both: bool = db.query_row(sql, [], |row| row.get(0)).unwrap();
-            if !are_both {
-                db.execute_batch("COMMIT").unwrap();
+        let end = Instant::now() + Duration::from_secs(20);
+        let lock = loop {
+            let lock = server.home.hold_write_lock();
+            if lock.number("SELECT coalesce(max(failures), 0) FROM login_throttle") >= 2 {
+                break lock;
             }
-            are_both
+            lock.commit();
+            assert!(Instant::now() < end, "both are counted");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        eventually(Duration::from_secs(20), "both are counted", counted).await;
-        db.execute_batch(&format!("UPDATE users SET {change} WHERE email = '{MEMBER}'")).unwrap();
+        lock.execute(format!("UPDATE users SET {change} WHERE email = '{MEMBER}'"));
         tokio::time::sleep(Duration::from_millis(300)).await;
-        db.execute_batch("COMMIT").unwrap();
+        lock.commit();
         for (path, answer) in waiting.join_all().await {
             let expected = if path == "/login" { 422 } else { 401 };
             assert_eq!(answer.status, expected, "{what} {path}: {answer:?}");
         }
         let sql = "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM token_families) + (SELECT count(*) FROM keys)";
-        let opened: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let opened = server.home.number(sql);
         assert_eq!(opened, 0, "{what}");
     }
 }

@@ -1,6 +1,6 @@
 //! Invalid input: each kind gets its response, nothing panics, and nothing typed is lost.
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, bytes};
 
 const VERIFY: &str = "/api/v1/keys/verify";
 
@@ -256,11 +256,17 @@ async fn urls_and_headers_have_limits() {
 async fn a_member_must_not_exceed_a_thousand_keys() {
     let server = Server::start();
     let member = server.member().await;
-    let owner = *server.user(crate::harness::MEMBER, keybearer::testing::Role::Member).await.id.as_bytes();
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-        INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, allowed_ips, metadata)
-        SELECT randomblob(16), randomblob(32), ?1, 'n', 'kb', 'h', '', 1, 0, '', '{}' FROM n";
-    server.home.sqlite().execute(fill, [owner]).unwrap();
+    let owner = server.user(crate::harness::MEMBER, keybearer::testing::Role::Member).await.id;
+    let row = |number: u128| {
+        let (id, digest) = (bytes(number.to_be_bytes()), bytes([number.to_be_bytes(); 2].concat()));
+        format!("({id}, {digest}, {}, 'n', 'kb', 'h', '', 1, 0, '', '{{}}')", bytes(owner.as_bytes()))
+    };
+    let rows: Vec<String> = (1..=1000).map(row).collect();
+    server.home.execute(format!(
+        "INSERT INTO keys (id, digest, owner_id, name, prefix, hint, scopes, enabled, created_at, allowed_ips, metadata)
+         VALUES {}",
+        rows.join(", ")
+    ));
     let refused = member.form("/keys", &[("name", "one more"), ("expires", "90d")]).await;
     assert_eq!((refused.status, refused.new_key()), (409, None));
     assert!(refused.body.contains("1,000"), "it says what to do: {refused:?}");

@@ -197,15 +197,13 @@ async fn bounds_are_checked_at_the_moment_of_the_change() {
     let server = Server::start();
     server.user(ADMIN, Role::Admin).await;
     let (id, key) = server.key_of(ADMIN, &[MANAGE], |_| {}).await;
-    let db = server.home.sqlite();
-    db.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let narrowed = format!("UPDATE keys SET rate_limit = '1000/60/1000' WHERE id = X'{}'", id.replace('-', ""));
-    db.execute_batch(&narrowed).unwrap();
+    let lock = server.home.hold_write_lock();
+    lock.execute(format!("UPDATE keys SET rate_limit = '1000/60/1000' WHERE id = {}", crate::harness::id(&id)));
     let (client, body) = (server.bearer(&key), json!({ "name": "unbounded" }));
     let waiting = tokio::spawn(async move { ask(&client, "POST", KEYS, body).await });
     // Nothing outside tells that a request waits for the lock. Too short a pause proves less; none fails.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    db.execute_batch("COMMIT").unwrap();
+    lock.commit();
     let answer = waiting.await.unwrap();
     if answer.status == 201 {
         assert_eq!(answer.json()["rate_limit"]["requests"], 1000, "it came late, and was bound");

@@ -18,7 +18,7 @@ fn a_created_key_is_the_only_output_on_stdout() {
     let key = out.trim_end();
     assert!(out == format!("{key}\n") && key.starts_with("kb_") && key.len() == 52, "{out}");
     assert!(said.contains("not shown again") && !said.contains(key), "{said}");
-    let stored: Vec<u8> = home.sqlite().query_row("SELECT digest FROM keys", [], |row| row.get(0)).unwrap();
+    let stored = home.bytes("SELECT digest FROM keys");
     assert_eq!(stored, Sha256::digest(key.as_bytes()).to_vec());
     for words in [&["keys", "list"][..], &["keys", "list", "--json"], &["events", "list", "--json"]] {
         assert!(!home.run(words).contains(key));
@@ -343,7 +343,7 @@ fn stored_text_does_not_control_the_terminal() {
     let home = Home::new();
     home.add_admin();
     home.create_key(ADMIN, "n");
-    home.sqlite().execute("UPDATE keys SET name = ?1", ["\u{1b}[31mred\u{202e}\u{7}"]).unwrap();
+    home.execute("UPDATE keys SET name = '\u{1b}[31mred\u{202e}\u{7}'");
     for words in [&["keys", "list"][..], &["keys", "list", "--json"]] {
         let shown = home.run(words);
         assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
@@ -378,7 +378,7 @@ fn a_password_is_read_from_stdin_and_a_weak_one_refused() {
         .code(1);
     let shown: serde_json::Value = serde_json::from_str(&home.run(&["users", "show", ADMIN, "--json"])).unwrap();
     assert_eq!((&shown["role"], &shown["active"]), (&"admin".into(), &true.into()));
-    let hash: String = home.sqlite().query_row("SELECT password_hash FROM users", [], |row| row.get(0)).unwrap();
+    let hash = home.text("SELECT password_hash FROM users");
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
 }
 

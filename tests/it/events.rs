@@ -77,7 +77,7 @@ async fn an_altered_event_is_detected() {
         member.make_key("one").await;
         member.make_key("two").await;
         server.home.run(&["events", "verify"]);
-        server.home.sqlite().execute_batch(touch).unwrap();
+        server.home.execute(touch);
         let found = server.home.keybearer(&["events", "verify"]).assert().failure().code(1);
         let said = String::from_utf8_lossy(&found.get_output().stderr).into_owned();
         assert!(said.contains(line), "{touch}: {said}");
@@ -90,15 +90,14 @@ async fn a_change_fails_if_its_event_cannot_be_logged() {
     let server = Server::start();
     let member = server.member().await;
     let (id, key) = member.make_key("mine").await;
-    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT raise(ABORT, 'no space for events'); END";
-    server.home.sqlite().execute_batch(refuse).unwrap();
+    server.home.refuse_rows("events");
     assert_eq!(member.form(&format!("/keys/{id}/revoke"), &[]).await.status, 503);
     assert_eq!(server.bearer(&key).call("DELETE", "/api/v1/keys/current").await.status, 503);
     assert_eq!(server.tries(&key).await, 200);
     let refused = member.form("/keys", &[("name", "n"), ("expires", "90d")]).await;
     assert_eq!((refused.status, refused.new_key()), (503, None));
-    server.home.sqlite().execute_batch("DROP TRIGGER refuse").unwrap();
-    let keys: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
+    server.home.accept_rows("events");
+    let keys = server.home.number("SELECT count(*) FROM keys");
     assert_eq!(keys, 1);
     assert_eq!(member.form(&format!("/keys/{id}/revoke"), &[]).await.status, 303);
 }

@@ -152,11 +152,7 @@ async fn only_attempts_whose_password_was_compared_count() {
     assert_eq!(here, [200; 10], "a user who has signed in from it before is not kept out");
     assert!(flood.iter().all(|status| [401, 429, 503].contains(status)), "{flood:?}");
     let heard = flood.iter().filter(|status| **status == 401).count();
-    let buckets: i64 = server
-        .home
-        .sqlite()
-        .query_row("SELECT count(*) FROM login_throttle WHERE failures = 1", [], |row| row.get(0))
-        .unwrap();
+    let buckets = server.home.number("SELECT count(*) FROM login_throttle WHERE failures = 1");
     // Each account has a bucket for this address and one for anywhere.
     assert_eq!(buckets as usize, 2 * heard, "{flood:?}");
     assert!(heard <= 50, "{flood:?}");
@@ -228,11 +224,12 @@ async fn text_typed_in_place_of_an_email_is_stored_nowhere() {
     let labels: Vec<String> = refusals(&server).await.into_iter().map(|(object, _)| object).collect();
     assert_eq!(labels.iter().filter(|label| *label == "unknown account").count() + 1, labels.len(), "{labels:?}");
     assert!(labels.contains(&MEMBER.to_owned()), "a user's own email is logged: {labels:?}");
-    let files = std::fs::read_dir(server.home.path("")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()));
-    let stored = files.filter_map(Result::ok).collect::<Vec<_>>().concat().to_ascii_lowercase();
-    for text in typed {
-        let text = text.to_ascii_lowercase();
-        assert!(!stored.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
+    for (place, stored) in server.home.stored() {
+        let stored = stored.to_ascii_lowercase();
+        for text in typed {
+            let text = text.to_ascii_lowercase();
+            assert!(!stored.windows(text.len()).any(|window| window == text.as_bytes()), "{text} is in {place}");
+        }
     }
 }
 
@@ -288,10 +285,8 @@ async fn a_key_in_a_user_agent_or_a_name_is_stored_nowhere() {
     assert!(!visitor.get("/account").await.body.contains(&key));
     let home = server.home.clone();
     drop(server);
-    for entry in std::fs::read_dir(home.path("")).unwrap() {
-        let (path, key) = (entry.unwrap().path(), key.as_bytes());
-        let holds = |bytes: Vec<u8>| bytes.windows(key.len()).any(|window| window == key);
-        assert!(!std::fs::read(&path).is_ok_and(holds), "{}", path.display());
+    for (place, bytes) in home.stored() {
+        assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{place}");
     }
 }
 
@@ -326,13 +321,8 @@ async fn changing_the_clock_does_not_lengthen_a_wait() {
     fail().await;
     server.clock.set(start);
     assert_eq!(ask(&server.anon(), GUESSER, MEMBER, PASSWORD).await.status, 200);
-    let ahead: i64 = server
-        .home
-        .sqlite()
-        .query_row("SELECT count(*) FROM login_throttle WHERE last_at > ?1", [start.millis() + 60_000], |row| {
-            row.get(0)
-        })
-        .unwrap();
+    let end = start.millis() + 60_000;
+    let ahead = server.home.number(format!("SELECT count(*) FROM login_throttle WHERE last_at > {end}"));
     assert_eq!(ahead, 0, "no bucket of a clock that was ahead lives on");
 }
 

@@ -88,9 +88,8 @@ async fn an_identity_is_signed_again_after_half_its_lifetime_or_any_change() {
     let end = server.site.auth.now().plus(Duration::from_secs(7));
     let expiry = Some(Expiry::At(end));
     assert_eq!(change(KeyChange { expiry, ..KeyChange::default() }).await["exp"], end.seconds());
-    let renamed =
-        server.home.sqlite().execute("UPDATE users SET email = 'lovelace@example.com' WHERE email = ?1", [MEMBER]);
-    assert_eq!(renamed.unwrap(), 1);
+    let rename = format!("UPDATE users SET email = 'lovelace@example.com' WHERE email = '{MEMBER}'");
+    assert_eq!(server.home.execute(rename), 1);
     let holds =
         async || checked(&server, &signed(&server, &key, url).await).await["username"] == "lovelace@example.com";
     crate::harness::eventually(Duration::from_secs(2), "the owner's new address", holds).await;

@@ -40,7 +40,7 @@ fn start(home: &Home, file: &str) -> Child {
 /// The numbers of rows in the table of keys and of incomplete imports.
 fn rows(home: &Home) -> (i64, i64) {
     let count = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM pending_imports)";
-    home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    home.numbers(count).try_into().map(|[keys, pending]: [i64; 2]| (keys, pending)).unwrap()
 }
 
 /// Waits until the import has written something.
@@ -97,7 +97,7 @@ async fn a_killed_import_leaves_no_valid_key_and_is_cleaned_up() {
     }
     home.run(&["keys", "import", &file]);
     assert_eq!(rows(&home), (1 + MANY as i64, 0));
-    let tombstones: i64 = home.sqlite().query_row("SELECT count(*) FROM tombstones", [], |row| row.get(0)).unwrap();
+    let tombstones = home.number("SELECT count(*) FROM tombstones");
     assert_eq!(tombstones, 0, "what was never a key was never revoked");
 }
 
@@ -165,8 +165,6 @@ async fn a_user_with_many_keys_is_removed_with_all_of_them() {
     assert_eq!(rows(&home), (0, 0));
     let count = "SELECT (SELECT count(*) FROM events WHERE action = 'key.revoked'), (SELECT count(*) FROM tombstones),
                  (SELECT count(*) FROM users)";
-    let counts: (i64, i64, i64) =
-        home.sqlite().query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
-    assert_eq!(counts, (1200, 1200, 1));
+    assert_eq!(home.numbers(count), [1200, 1200, 1]);
     home.run(&["events", "verify"]);
 }

@@ -209,10 +209,8 @@ async fn an_unwritable_log_blocks_nothing() {
     let (_, key) = home.create_key(ADMIN, "one");
     for nowhere in ["2>&-", "2>/dev/full", "2>&- >&- <&-"] {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let program = home.command(&[]).get_program().to_owned();
         let script = format!("exec \"$0\" serve --listen {port} {nowhere}");
-        let mut child =
-            Command::new("sh").current_dir(home.path("")).arg("-c").arg(script).arg(program).spawn().unwrap();
+        let mut child = home.shell(&script).spawn().unwrap();
         let client = Client::bearer(port, &key);
         eventually(Duration::from_secs(60), "it answers", async || client.tries("GET", "/livez").await.is_some()).await;
         assert_eq!(client.get("/auth").await.status, 200, "{nowhere}");

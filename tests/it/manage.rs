@@ -267,7 +267,7 @@ async fn exactly_one_of_many_concurrent_rotations_succeeds() {
         }
     }
     assert_eq!((made, server.tries(&old).await), (1, 401));
-    let keys: i64 = server.home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
+    let keys = server.home.number("SELECT count(*) FROM keys");
     assert_eq!(keys, 2, "the manager and the one successor");
 }
 

@@ -6,7 +6,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keybearer::testing::{Asking, Basis, Expiry, KeyChange, KeyId, KeyRequest, Networks, RateLimit, Role, ScopeSet};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Answer, MEMBER, Server, eventually, raw};
+use crate::harness::{ADMIN, Answer, MEMBER, Server, bytes, eventually, raw};
 
 const INTROSPECT: &str = "/oauth/introspect";
 const REVOKE: &str = "/oauth/revoke";
@@ -205,9 +205,9 @@ async fn an_imported_key_with_any_text_authenticates_its_client() {
     let server = Server::start();
     let (id, _) = server.key(&["orders:read"]).await;
     let text = "secret-token:a%41+b/c=";
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(text).to_vec();
-    let change = "UPDATE keys SET digest = ?1, prefix = NULL, hint = 'legacy' WHERE name = 'nightly job'";
-    server.home.sqlite().execute(change, [digest]).unwrap();
+    let digest = bytes(<sha2::Sha256 as sha2::Digest>::digest(text));
+    let change = "prefix = NULL, hint = 'legacy' WHERE name = 'nightly job'";
+    server.home.execute(format!("UPDATE keys SET digest = {digest}, {change}"));
     eventually(Duration::from_secs(2), "it opens", async || server.tries(text).await == 200).await;
     assert_eq!(token(&server, (&id, text), &[]).await.status, 200);
     assert_eq!(token(&server, (&id, "secret-token:a%2541%2Bb/c="), &[]).await.status, 200);
@@ -556,8 +556,7 @@ async fn no_token_is_reported_inactive_while_the_database_is_unavailable() {
     let (_, verifier) = server.key_of(ADMIN, &["keybearer:verify"], |_| {}).await;
     let jwt = access(&server, (&id, &key)).await;
     let verifier = server.bearer(&verifier);
-    let elsewhere = server.home.path("elsewhere");
-    std::fs::rename(server.home.database(), &elsewhere).unwrap();
+    server.home.take_database_away();
     let gone = async || verifier.post(INTROSPECT, &[("token", &key)]).await.status == 503;
     eventually(Duration::from_secs(5), "the missing database is noticed", gone).await;
     for path in [INTROSPECT, REVOKE, TOKEN] {
@@ -569,7 +568,7 @@ async fn no_token_is_reported_inactive_while_the_database_is_unavailable() {
         let answer = basic(&server, path, (&id, &key), &[("token", &key), ("grant_type", "client_credentials")]).await;
         assert_eq!((answer.problem(), answer.header("retry-after")), ((503, "unavailable".into()), "1"), "{path}");
     }
-    std::fs::rename(&elsewhere, server.home.database()).unwrap();
+    server.home.bring_database_back();
     let back = async || verifier.post(INTROSPECT, &[("token", &jwt)]).await.status == 200;
     eventually(Duration::from_secs(5), "the database is taken again", back).await;
 }

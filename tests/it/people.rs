@@ -158,7 +158,7 @@ async fn the_last_admin_cannot_be_removed_and_nobody_removes_themselves() {
     statuses.sort_unstable();
     assert!(statuses[0] == 200 && [403, 409].contains(&statuses[1]), "{statuses:?}");
     let left = "SELECT count(*) FROM users WHERE role = 'admin' AND active = 1";
-    let left: i64 = server.home.sqlite().query_row(left, [], |row| row.get(0)).unwrap();
+    let left = server.home.number(left);
     assert_eq!(left, 1);
 }
 

@@ -64,10 +64,7 @@ async fn no_secret_is_stored_anywhere_after_a_typical_session() {
         ("words".into(), words),
         ("log".into(), server.stopped_log().into_bytes()),
     ];
-    for entry in fs::read_dir(home.path("")).unwrap() {
-        let path = entry.unwrap().path();
-        places.push((path.display().to_string(), fs::read(&path).unwrap()));
-    }
+    places.extend(home.stored());
     places.push(("events".into(), home.run(&["events", "list", "--limit", "1000", "--json"]).into_bytes()));
     assert!(places.iter().any(|(name, bytes)| name == "log" && bytes.len() > 1000), "the log is there");
     let secret_part = key[3..46].to_owned();

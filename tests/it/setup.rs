@@ -62,7 +62,7 @@ async fn exactly_one_of_fifty_concurrent_setups_succeeds() {
     let statuses = futures_util::future::join_all(racers).await;
     assert_eq!(statuses.iter().filter(|status| **status == 303).count(), 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| [303, 403, 503].contains(status)), "{statuses:?}");
-    let users: i64 = server.home.sqlite().query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+    let users = server.home.number("SELECT count(*) FROM users");
     assert_eq!(users, 1);
 }
 

@@ -29,11 +29,8 @@ fn run(home: &Home, words: &[&str], stdout: Broken) -> Output {
             command.stdout(writer)
         }
         Broken::Closed => {
-            let mut shell = std::process::Command::new("sh");
-            shell.args(["-c", "exec \"$0\" \"$@\" >&-"]).arg(command.get_program()).args(command.get_args());
-            shell.current_dir(command.get_current_dir().unwrap());
-            command = shell;
-            &mut command
+            command = home.shell("exec \"$0\" \"$@\" >&-");
+            command.args(words)
         }
     };
     command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
@@ -52,7 +49,7 @@ fn refused(output: &Output, what: &str) -> String {
 }
 
 fn count(home: &Home) -> i64 {
-    home.sqlite().query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap()
+    home.number("SELECT count(*) FROM keys")
 }
 
 #[test]
@@ -145,10 +142,7 @@ fn a_change_is_kept_even_if_its_result_cannot_be_printed() {
 fn no_database_file_reuses_the_descriptor_of_a_closed_stream() {
     let home = Home::new();
     home.add_admin();
-    let shell = |line: &str| {
-        let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", line, env!("CARGO_BIN_EXE_keybearer")]).current_dir(home.path("")).output().unwrap()
-    };
+    let shell = |line: &str| home.shell(line).output().unwrap();
     for closed in ["<&- >&- 2>&-", "2>&-", "<&- 2>&-"] {
         for words in ["users list", "keys list --json", "keys revoke nonsense", "users show nobody@example.com"] {
             shell(&format!("exec \"$0\" {words} {closed}"));

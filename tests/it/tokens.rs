@@ -167,9 +167,8 @@ async fn after_thirty_days_the_password_is_needed_again() {
     server.clock.advance(Duration::from_secs(600));
     assert_eq!((server.tries(&token).await, refresh(&server, &next).await.status), (401, 401));
     issued(&server).await;
-    let rows = "SELECT (SELECT count(*) FROM keys) || ' ' || (SELECT count(*) FROM token_families) || ' ' || (SELECT count(*) FROM refresh_tokens)";
-    let rows: String = server.home.sqlite().query_row(rows, [], |row| row.get(0)).unwrap();
-    assert_eq!(rows, "1 1 1", "what is over is pruned");
+    let rows = "SELECT (SELECT count(*) FROM keys), (SELECT count(*) FROM token_families), (SELECT count(*) FROM refresh_tokens)";
+    assert_eq!(server.home.numbers(rows), [1, 1, 1], "what is over is pruned");
 }
 
 #[tokio::test]

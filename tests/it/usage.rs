@@ -8,7 +8,7 @@ use crate::harness::{ADMIN, Home, Process, Server, eventually, rounds};
 const NEVER_USED: &str = "<dt>Last used</dt><dd><span class=\"muted\">never</span>";
 
 fn stored_uses(home: &Home) -> i64 {
-    home.sqlite().query_row("SELECT coalesce(sum(count), 0) FROM key_hourly_use", [], |row| row.get(0)).unwrap()
+    home.number("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM key_hourly_use")
 }
 
 #[tokio::test]
@@ -89,8 +89,7 @@ async fn old_counts_are_pruned() {
     let home = Home::new();
     home.add_admin();
     let (_, key) = home.create_key(ADMIN, "one");
-    let db = home.sqlite();
-    db.execute("INSERT INTO key_hourly_use SELECT id, 1000, 7 FROM keys", []).unwrap();
+    home.execute("INSERT INTO key_hourly_use (key_id, hour, count) SELECT id, 1000, 7 FROM keys");
     assert_eq!(stored_uses(&home), 7);
     let server = Process::serve(&home);
     assert_eq!(server.tries(&key).await, 200);
@@ -111,9 +110,7 @@ async fn uses_are_exact_when_the_index_starts_over_in_between() {
         assert_eq!(server.tries(&key).await, 200);
     }
     // A feed that has lost lines: nobody can tell what changed, so the index is filled anew.
-    let db = home.sqlite();
-    db.execute_batch("UPDATE keys SET name = 'two', scopes = ''; DELETE FROM changes; UPDATE keys SET scopes = 'a'")
-        .unwrap();
+    home.execute("UPDATE keys SET name = 'two', scopes = ''; DELETE FROM changes; UPDATE keys SET scopes = 'a'");
     for _ in 0..20 {
         assert_eq!(server.tries(&key).await, 200);
     }

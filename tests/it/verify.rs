@@ -5,7 +5,7 @@ use std::time::Duration;
 use keybearer::testing::{Expiry, Networks, Role};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, MEMBER, Server, eventually};
+use crate::harness::{Client, MEMBER, Server, bytes, eventually};
 
 const VERIFY: &str = "/api/v1/keys/verify";
 
@@ -115,12 +115,9 @@ async fn an_imported_key_with_any_text_is_verified_by_its_digest() {
     let server = Server::start();
     let (id, _) = server.key(&[]).await;
     assert_eq!(server.tries("legacy-key-0042").await, 401);
-    let digest = <sha2::Sha256 as sha2::Digest>::digest(b"legacy-key-0042").to_vec();
-    let changed = server
-        .home
-        .sqlite()
-        .execute("UPDATE keys SET digest = ?1, prefix = NULL, hint = 'legacy' WHERE hint LIKE 'kb%'", [digest]);
-    assert_eq!(changed.unwrap(), 1);
+    let digest = bytes(<sha2::Sha256 as sha2::Digest>::digest(b"legacy-key-0042"));
+    let change = "prefix = NULL, hint = 'legacy' WHERE hint LIKE 'kb%'";
+    assert_eq!(server.home.execute(format!("UPDATE keys SET digest = {digest}, {change}")), 1);
     eventually(Duration::from_secs(2), "the imported key opens", async || server.tries("legacy-key-0042").await == 200)
         .await;
     assert_eq!(server.bearer("legacy-key-0042").get("/auth").await.header("x-auth-key-id"), id);

@@ -32,7 +32,7 @@ async fn the_health_check_fails_while_verdicts_are_unavailable() {
     let mut watch = HealthClient::new(envoy.0.clone()).watch(watching).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
-    std::fs::rename(server.home.database(), server.home.path("elsewhere")).unwrap();
+    server.home.take_database_away();
     eventually(Duration::from_secs(3), "it is not healthy", async || {
         status(&envoy, SERVICE).await == Ok(ServingStatus::NotServing)
     })
@@ -49,7 +49,7 @@ async fn the_health_check_fails_while_verdicts_are_unavailable() {
         assert_eq!(denied.header("retry-after"), Some("1"));
         assert_eq!(denied.header("www-authenticate"), None, "no key is called bad");
     }
-    std::fs::rename(server.home.path("elsewhere"), server.home.database()).unwrap();
+    server.home.bring_database_back();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
     assert_eq!(envoy.verdict(Question::of("any-key").key(&key)).await.0, 200);
 }

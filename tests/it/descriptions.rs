@@ -15,7 +15,7 @@ async fn manager(server: &Server) -> Client {
     server.bearer(&server.key_of(ADMIN, &["keybearer:keys"], |_| {}).await.1)
 }
 
-async fn patch(client: &Client, id: &str, body: &Value) -> (u16, Value) {
+pub async fn patch(client: &Client, id: &str, body: &Value) -> (u16, Value) {
     let request = client.request("PATCH", &format!("{KEYS}/{id}")).header("content-type", "application/json");
     let answer = client.send(request.body(body.to_string())).await;
     (answer.status, answer.json())
@@ -96,18 +96,4 @@ fn the_command_line_creates_shows_exports_and_imports_a_description() {
         let records: Value = serde_json::from_str(&other.run(&["keys", "list", "--json"])).unwrap();
         assert_eq!(records[0]["description"], TEXT, "{}", fs::read_to_string(path).unwrap());
     }
-}
-
-#[tokio::test]
-async fn a_damaged_description_affects_no_verdict_and_a_new_one_repairs_it() {
-    let home = Home::new();
-    let server = Server::on(&home, |_| {});
-    let manager = manager(&server).await;
-    let (id, key) = server.key(&[]).await;
-    home.sqlite().execute("UPDATE keys SET description = CAST(x'ff61' AS TEXT)", []).unwrap();
-    assert_eq!(server.tries(&key).await, 200);
-    let record = manager.get(&format!("{KEYS}/{id}")).await.json();
-    assert_eq!(record["unreadable"], json!(["description"]));
-    let (status, mended) = patch(&manager, &id, &json!({ "description": "sound" })).await;
-    assert_eq!((status, &mended["description"], mended.get("unreadable")), (200, &json!("sound"), None));
 }

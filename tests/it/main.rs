@@ -1,5 +1,6 @@
-//! Keybearer from outside: through HTTP, the command line and the database file. Each file covers one
-//! noun of the program; `harness` starts the real program and provides its users.
+//! Keybearer from outside: through HTTP, the command line and the database. Each file covers one noun of the
+//! program; `harness` starts the real program and provides its users. The tests run on both engines, SQLite and
+//! PostgreSQL (`tests/postgres`), except those in `sqlite`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -15,18 +16,15 @@ mod bad_input;
 mod bearer;
 mod bounds;
 mod cli;
-mod companions;
 mod cors;
 mod crash;
 mod csrf;
 mod damage;
-mod database;
 mod deadlines;
 mod descriptions;
 mod engines;
 mod events;
 mod export;
-mod failing_disk;
 mod framing;
 mod gateway;
 #[cfg(feature = "grpc")]
@@ -39,7 +37,6 @@ mod index;
 mod keys;
 mod lifetimes;
 mod limits;
-mod lineage;
 mod logging;
 mod login;
 mod manage;
@@ -49,6 +46,7 @@ mod metrics;
 mod not_given;
 mod oauth;
 mod openapi;
+mod outages;
 mod people;
 mod refresh;
 mod rotation;
@@ -60,6 +58,7 @@ mod settings;
 mod setup;
 mod signals;
 mod signing;
+mod sqlite;
 mod streams;
 mod tls;
 mod tokens;

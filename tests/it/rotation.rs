@@ -5,7 +5,7 @@ use std::time::Duration;
 use keybearer::testing::{Clock, Expiry, KeyRequest, RateLimit, Role};
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Answer, Client, Home, MEMBER, Server};
+use crate::harness::{ADMIN, Answer, Client, MEMBER, Server};
 
 const KEYS: &str = "/api/v1/keys";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -26,7 +26,7 @@ fn id_and_key(answer: &Answer) -> (String, String) {
 }
 
 /// A key of the member that is valid for two days from now.
-async fn two_days(server: &Server) -> (String, String) {
+pub async fn two_days(server: &Server) -> (String, String) {
     let end = Expiry::after(2 * DAY, server.site.auth.now()).unwrap();
     server.key_of(MEMBER, &[], |new| new.settings.expires_at = end.time()).await
 }
@@ -112,26 +112,6 @@ async fn the_dashboard_and_the_command_line_let_users_choose_the_new_expiry() {
     let printed = server.home.run(&["keys", "rotate", &id, "--overlap", "1h", "--expires", "never"]);
     assert_eq!(expiry(printed).await, Value::Null);
     server.home.keybearer(&["keys", "rotate", &id, "--expires", "soon"]).assert().failure().code(1);
-}
-
-#[tokio::test]
-async fn migrated_keys_get_their_original_lifetime() {
-    let home = Home::new();
-    let server = Server::on(&home, |_| {});
-    let (two_days, _) = two_days(&server).await;
-    let (forever, _) = server.key(&[]).await;
-    drop(server);
-    // As the schema before left them.
-    let migration = include_str!("../../migrations/V6__rotation.sql");
-    let update = migration.split(';').find(|statement| statement.contains("UPDATE keys")).unwrap();
-    let db = home.sqlite();
-    db.execute_batch("UPDATE keys SET lifetime = NULL; UPDATE keys SET created_at = created_at + 450").unwrap();
-    db.execute_batch(update).unwrap();
-    let lifetime = |id: &str| {
-        let sql = format!("SELECT lifetime FROM keys WHERE id = X'{}'", id.replace('-', ""));
-        db.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0)).unwrap()
-    };
-    assert_eq!((lifetime(&two_days), lifetime(&forever)), (Some(2 * 86_400), None));
 }
 
 /// The number of ten requests that pass.

@@ -1,4 +1,5 @@
 //! Detecting an older copy of the database: it is not served, and the newest one is never refused.
+//! SQLite only: a file can be copied, and an older copy put in its place.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! The files next to the database: their owner, their kinds, and what happens when they disappear.
+//! SQLite only: on another engine, the program has no files beside the database.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,14 +1,20 @@
 //! The database file: who may open it, and what happens if it is missing or is not ours.
+//! SQLite only: its subject is the file, with its mode, its locks and its place in the directory.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::{ADMIN, Home, Process, Server, eventually};
+use crate::outages::{assert_cannot_tell, heals};
 
-const SECOND: Duration = Duration::from_millis(1500);
+/// Asserts that there is no verdict, and that readiness says why.
+async fn assert_is_gone(server: &Process, live: &str) {
+    assert_cannot_tell(server, live).await;
+    let ready = server.anon().get("/readyz").await;
+    assert_eq!((ready.status, &ready.json()["status"]), (503, &"database_gone".into()));
+}
 
 #[tokio::test]
 async fn a_second_server_on_the_same_database_is_refused_with_the_pid_of_the_first() {
@@ -23,46 +29,6 @@ async fn a_second_server_on_the_same_database_is_refused_with_the_pid_of_the_fir
     assert_eq!(third.anon().get("/livez").await.status, 200);
 }
 
-/// Asserts that the response is neither yes nor no: no verdict is possible.
-async fn assert_cannot_tell(server: &Process, live: &str) {
-    let settled = async || server.tries(live).await == 503 && server.bearer(live).get("/auth").await.status == 503;
-    eventually(SECOND, "verification says 503", settled).await;
-    let unknown = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
-    for key in [live, unknown] {
-        for path in ["/auth", "/api/v1/keys/current"] {
-            let answer = server.bearer(key).get(path).await;
-            assert_eq!(answer.problem(), (503, "unavailable".into()), "{path}");
-            assert!(!answer.header("retry-after").is_empty());
-        }
-    }
-    let answer = server.bearer(live).call("DELETE", "/api/v1/keys/current").await;
-    assert_eq!(answer.status, 503, "a write is not acknowledged");
-    let ready = server.anon().get("/readyz").await;
-    assert_eq!((ready.status, &ready.json()["status"]), (503, &"database_gone".into()));
-    assert_eq!(server.anon().get("/livez").await.status, 200);
-}
-
-async fn heals(server: &Process, live: &str) {
-    eventually(SECOND * 2, "it heals", async || server.anon().get("/readyz").await.status == 200).await;
-    assert_eq!(server.tries(live).await, 200);
-    assert_eq!(server.bearer(live).call("DELETE", "/api/v1/keys/current").await.status, 204);
-    assert_eq!(server.tries(live).await, 401);
-}
-
-#[tokio::test]
-async fn a_moved_database_is_noticed_and_used_again_once_it_is_back() {
-    let home = Home::new();
-    home.add_admin();
-    let (_, key) = home.create_key(ADMIN, "n");
-    let server = Process::ready(&home).await;
-    assert_eq!(server.tries(&key).await, 200);
-    fs::rename(home.database(), home.path("elsewhere")).unwrap();
-    assert_cannot_tell(&server, &key).await;
-    assert!(!home.database().exists(), "no new file is made in its place");
-    fs::rename(home.path("elsewhere"), home.database()).unwrap();
-    heals(&server, &key).await;
-}
-
 #[tokio::test]
 async fn a_database_that_is_deleted_is_noticed() {
     let home = Home::new();
@@ -73,7 +39,8 @@ async fn a_database_that_is_deleted_is_noticed() {
     for suffix in ["", "-wal", "-shm"] {
         fs::remove_file(format!("{}{suffix}", home.database().display())).unwrap();
     }
-    assert_cannot_tell(&server, &key).await;
+    assert_is_gone(&server, &key).await;
+    assert!(!home.database().exists(), "no new file is made in its place");
 }
 
 #[tokio::test]
@@ -86,7 +53,7 @@ async fn a_database_that_is_replaced_is_noticed() {
     fs::copy(home.database(), home.path("copy")).unwrap();
     fs::rename(home.database(), home.path("original")).unwrap();
     fs::rename(home.path("copy"), home.database()).unwrap();
-    assert_cannot_tell(&server, &key).await;
+    assert_is_gone(&server, &key).await;
     fs::rename(home.path("original"), home.database()).unwrap();
     heals(&server, &key).await;
 }
@@ -146,12 +113,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_unchanged() {
 #[tokio::test]
 async fn nobody_else_can_read_the_files_whatever_the_umask() {
     let home = Home::new();
-    let keybearer = env!("CARGO_BIN_EXE_keybearer");
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &format!("umask 000; exec '{keybearer}' serve --listen 127.0.0.1:0")])
-        .current_dir(home.path(""));
-    let server = Process::of(command);
+    let server = Process::of(home.shell("umask 000; exec \"$0\" serve --listen 127.0.0.1:0"));
     home.add_admin();
     home.create_key(ADMIN, "n");
     eventually(Duration::from_secs(10), "the reserve is there", async || home.path("keybearer.db-reserve").exists())

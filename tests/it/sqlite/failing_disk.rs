@@ -1,4 +1,5 @@
 //! A disk whose sync fails: the write may or may not survive a crash. Nobody gets a wrong response about it.
+//! SQLite only: here it is the program itself that syncs the file.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

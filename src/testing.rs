@@ -11,9 +11,9 @@ pub use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 pub use crate::http::{Access, HttpSettings, ROUTES, Route, Site};
 pub use crate::model::verdict::Demand;
 pub use crate::model::{
-    Basis, ChainReport, Consent, Digest, EventFilter, Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeySettings,
-    Networks, PlainKey, Policies, Policy, Purpose, RateLimit, Role, ScopeSet, SessionId, SigningAlgorithm, Time, User,
-    UserChange, UserId,
+    Basis, ChainReport, Consent, DatabaseAddress, Digest, EventFilter, Expiry, KeyChange, KeyId, KeyName, KeyPrefix,
+    KeySettings, Networks, PlainKey, Policies, Policy, Purpose, RateLimit, Role, ScopeSet, SessionId, SigningAlgorithm,
+    Time, User, UserChange, UserId,
 };
 pub use crate::signing::fresh;
 

@@ -167,6 +167,7 @@ CREATE TABLE nodes (
     incarnation BYTEA NOT NULL PRIMARY KEY CHECK (length(incarnation) = 16),
     name        TEXT COLLATE "C" NOT NULL,
     version     TEXT COLLATE "C" NOT NULL,
+    address     TEXT COLLATE "C" NOT NULL,
     -- How long the node answers after it sent a heartbeat, in milliseconds.
     lease       BIGINT NOT NULL CHECK (lease > 0),
     -- The revision that it has applied; -1 until its first heartbeat. Never lowered.
@@ -175,7 +176,9 @@ CREATE TABLE nodes (
     keys        BIGINT NOT NULL,
     -- 1: its heartbeats are refused from now on.
     marked      BIGINT NOT NULL CHECK (marked IN (0, 1)),
-    joined_at   BIGINT NOT NULL
+    joined_at   BIGINT NOT NULL,
+    -- By the database's clock, for display; no rule depends on it.
+    beat_at     BIGINT
 ) WITH (fillfactor = 20);
 
 -- The revision of a line of the feed. Whoever writes to these tables takes the clock, even psql, and wakes the nodes.

@@ -13,6 +13,7 @@ mod jwt;
 pub mod keys;
 pub mod limits;
 pub mod login;
+mod nodes;
 pub mod passwords;
 pub mod sessions;
 mod settings;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Auth;
 use crate::ambient::histogram::Snapshot;
 use crate::error::Result;
+use crate::model::NodeFigures;
 
 /// The state at one moment.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct DatabaseState {
     pub sessions: u64,
     /// Size of the write-ahead log.
     pub wal_bytes: u64,
+    /// `None` with SQLite.
+    pub node: Option<NodeFigures>,
 }
 
 impl Auth {
@@ -35,12 +38,14 @@ impl Auth {
             batches: writer.batch_sizes,
             sessions: self.store.read(|tx| tx.count_sessions()).await?,
             wal_bytes: self.store.wal_bytes(),
+            node: self.store.node(),
         })
     }
 
-    /// Whether no key can be checked: the database's files are missing or were replaced, or this node has no lease.
-    pub fn is_database_gone(&self) -> bool {
-        self.store.is_cut_off()
+    /// Why no key can be checked, if that is so: `database_gone` (its files are missing or were replaced) or
+    /// `lease_expired` (the heartbeats of this node do not reach the database).
+    pub fn cannot_check(&self) -> Option<&'static str> {
+        self.store.cannot_answer()
     }
 
     /// The engine and its version, for display.

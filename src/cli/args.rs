@@ -67,6 +67,9 @@ pub enum Command {
         #[command(subcommand)]
         command: EventsCommand,
     },
+    /// List the nodes that share a PostgreSQL database
+    #[command(after_help = "Example:\n  keybearer nodes --database 'postgres://keybearer@db.example.com/keybearer'")]
+    Nodes,
     /// Check the database: structure, references, audit log, unreadable records
     #[command(after_help = "Example:\n  keybearer check --database /var/lib/keybearer/keybearer.db")]
     Check,

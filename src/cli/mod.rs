@@ -65,13 +65,17 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
     };
     let done = match cli.command {
         // All flags of `serve` are settings, so they are in `settings`.
-        Command::Serve(_) => commands::serve::run(&context, settings.serve()?),
+        Command::Serve(_) => {
+            let database = context.database.with_lease(settings.lease()?);
+            commands::serve::run(&Context { database, ..context }, settings.serve()?)
+        }
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),
         Command::SigningKeys { command } => {
             commands::signing_keys::run(&context, settings.signing_keys()?.as_deref(), command)
         }
         Command::Events { command } => commands::events::run(&context, command),
+        Command::Nodes => commands::nodes::run(&context),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -5,6 +5,7 @@ pub mod check;
 pub mod events;
 pub mod input;
 pub mod keys;
+pub mod nodes;
 pub mod output;
 pub mod password;
 pub mod serve;

@@ -260,7 +260,7 @@ mod tests {
     use crate::auth::Auth;
     use crate::http::settings::PublicUrl;
     use crate::http::{HttpSettings, Site};
-    use crate::model::{Consent, Purpose, Time};
+    use crate::model::{Consent, DatabaseAddress, Purpose, Time};
 
     /// A clock that panics on demand.
     #[derive(Default)]
@@ -281,7 +281,7 @@ mod tests {
         let public_url = PublicUrl::parse("http://keys.test").unwrap();
         let settings = HttpSettings::new(([127, 0, 0, 1], 0), public_url);
         let auth = Auth::open(
-            &directory.join("keybearer.db"),
+            &DatabaseAddress::File(directory.join("keybearer.db")),
             Purpose::Serve,
             Consent::default(),
             clock,

@@ -22,7 +22,8 @@ pub struct Liveness {
 /// Whether the server is ready. It is public, so it has no figures; those are in `/metrics`.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, or the reason why not: `stopping`, `database_gone`, `signing_keys_missing`, `writes_failing`.
+    /// `ready`, or the reason why not: `stopping`, `database_gone`, `lease_expired`, `signing_keys_missing`,
+    /// `writes_failing`.
     status: &'static str,
 }
 
@@ -40,8 +41,8 @@ impl Site {
     pub(super) fn cannot_judge(&self) -> Option<&'static str> {
         if self.stopping.load(Ordering::Acquire) {
             Some("stopping")
-        } else if self.auth.is_database_gone() {
-            Some("database_gone")
+        } else if let Some(why) = self.auth.cannot_check() {
+            Some(why)
         } else if self.auth.signing().ring().is_err() {
             // On the first start the keys are generated while the server already responds.
             Some("signing_keys_missing")

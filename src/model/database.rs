@@ -1,7 +1,9 @@
 //! Where the database is, why it is opened, and which risks the operator accepts.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -11,8 +13,21 @@ pub enum DatabaseAddress {
     /// An SQLite database.
     File(PathBuf),
     /// A PostgreSQL database.
-    Server(PostgresUrl),
+    Server(PostgresDatabase),
 }
+
+/// A PostgreSQL database, and how a node uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresDatabase {
+    pub url: PostgresUrl,
+    /// How long the node answers from memory without a heartbeat.
+    pub lease: Duration,
+}
+
+/// The default of `--lease`, and what it can be. The longest one bounds how long a revocation can take while nodes
+/// cannot be reached.
+pub const LEASE: Duration = Duration::from_secs(5);
+pub const LEASES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 
 impl DatabaseAddress {
     /// Parses `PATH`, `sqlite:PATH` or `postgres://…`.
@@ -20,12 +35,21 @@ impl DatabaseAddress {
         let path = match text.split_once(':') {
             Some(("sqlite", path)) => path,
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                return Ok(DatabaseAddress::Server(PostgresUrl(text.to_owned())));
+                let url = PostgresUrl(text.to_owned());
+                return Ok(DatabaseAddress::Server(PostgresDatabase { url, lease: LEASE }));
             }
             Some(("postgres" | "postgresql", _)) => return Err(wrong()),
             _ => text,
         };
         if path.is_empty() { Err(wrong()) } else { Ok(DatabaseAddress::File(path.into())) }
+    }
+
+    /// With SQLite there is no lease.
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        if let DatabaseAddress::Server(database) = &mut self {
+            database.lease = lease;
+        }
+        self
     }
 }
 
@@ -37,7 +61,7 @@ impl fmt::Display for DatabaseAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DatabaseAddress::File(path) => write!(f, "{}", path.display()),
-            DatabaseAddress::Server(url) => write!(f, "{url}"),
+            DatabaseAddress::Server(database) => write!(f, "{}", database.url),
         }
     }
 }
@@ -95,7 +119,9 @@ mod tests {
     #[test]
     fn an_address_is_a_path_or_a_url_that_never_shows_its_password() {
         let file = |path: &str| DatabaseAddress::File(path.into());
-        for (text, address) in [("keys.db", file("keys.db")), ("sqlite:/var/k.db", file("/var/k.db")), ("a:b", file("a:b"))] {
+        for (text, address) in
+            [("keys.db", file("keys.db")), ("sqlite:/var/k.db", file("/var/k.db")), ("a:b", file("a:b"))]
+        {
             assert_eq!(DatabaseAddress::parse(text).unwrap(), address, "{text}");
         }
         for text in ["", "sqlite:", "postgres:keys", "postgresql:"] {

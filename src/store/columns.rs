@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::row::{Read, Row, Unreadable};
-use super::value::Value;
+use super::value::SqlValue;
 use crate::model::{Email, KeyId, Networks, RateLimit, ScopeSet, Time};
 
 /// A time; an error for any other value, and for a number outside the years that are ever stored.
@@ -20,8 +20,8 @@ pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> Read<Option<Time>> {
 /// A boolean. Only 0 and 1 are valid, although every number except zero is true in SQLite.
 pub(super) fn flag(row: &Row<'_>, column: usize) -> Read<bool> {
     match row.value(column) {
-        Value::Integer(0) => Ok(false),
-        Value::Integer(1) => Ok(true),
+        SqlValue::Integer(0) => Ok(false),
+        SqlValue::Integer(1) => Ok(true),
         _ => Err(Unreadable { column }),
     }
 }
@@ -80,8 +80,8 @@ impl<'a, 'row> Salvage<'a, 'row> {
 
     pub fn text_or_null(&mut self, field: &'static str, column: usize) -> Read<Option<String>> {
         let bytes = match self.row.value(column) {
-            Value::Null => return Ok(None),
-            Value::Text(bytes) => bytes,
+            SqlValue::Null => return Ok(None),
+            SqlValue::Text(bytes) => bytes,
             _ => {
                 self.note(field);
                 return Ok(None);

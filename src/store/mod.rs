@@ -22,10 +22,10 @@ use crate::ambient::Pool;
 use crate::error::{Error, Result};
 use crate::index::{Index, IndexedKey, KeyView, Lookup};
 use crate::model::signing::Keyring;
-use crate::model::{Consent, DatabaseAddress, Digest, KeyId, Purpose};
+use crate::model::{Consent, DatabaseAddress, Digest, KeyId, NodeFigures, Purpose};
 
-use reader::Reader;
 pub use examination::Examination;
+use reader::AnyReader;
 pub use tables::{
     Failures, FamilyRow, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf, SessionRow,
     StoredSessionId, UserRow,
@@ -39,7 +39,7 @@ const WAITING_READS: usize = 512;
 
 pub struct Store {
     writer: Writer,
-    readers: Pool<Reader>,
+    readers: Pool<AnyReader>,
     index: Arc<Index>,
     engine: Arc<Engine>,
     installation: [u8; 16],
@@ -48,7 +48,7 @@ pub struct Store {
 /// What the store knows about its open database.
 enum Engine {
     Sqlite(sqlite::Files),
-    Postgres(postgres::Node),
+    Postgres(postgres::OwnNode),
 }
 
 impl Engine {
@@ -72,7 +72,7 @@ pub fn examine(database: &DatabaseAddress, consent: Consent) -> Result<Examinati
 /// Only one import at a time runs; the lock is released when this is dropped.
 pub enum ImportLock {
     File(#[expect(dead_code, reason = "holding the file holds the lock")] sqlite::FileLock),
-    Session(#[expect(dead_code, reason = "holding the session holds the lock")] postgres::ImportLock),
+    Session(#[expect(dead_code, reason = "holding the session holds the lock")] postgres::SessionLock),
 }
 
 impl Store {
@@ -83,11 +83,13 @@ impl Store {
         let (engine, installation, writer, readers) = match database {
             DatabaseAddress::File(path) => {
                 let parts = sqlite::open(path, purpose, consent, &index, &counters, READERS)?;
-                (Engine::Sqlite(parts.files), parts.installation, parts.writer, parts.readers)
+                let readers = parts.readers.into_iter().map(AnyReader::Sqlite).collect();
+                (Engine::Sqlite(parts.files), parts.installation, parts.writer, readers)
             }
             DatabaseAddress::Server(address) => {
                 let parts = postgres::open(address, purpose, &index, &counters, READERS)?;
-                (Engine::Postgres(parts.node), parts.installation, parts.writer, parts.readers)
+                let readers = parts.readers.into_iter().map(AnyReader::Postgres).collect();
+                (Engine::Postgres(parts.node), parts.installation, parts.writer, readers)
             }
         };
         let writer = Writer::start(writer, counters)?;
@@ -151,11 +153,12 @@ impl Store {
         }
     }
 
-    /// Whether no key can be checked now: the files are not those that were opened, or the node has no lease.
-    pub fn is_cut_off(&self) -> bool {
+    /// Why no key can be looked up now, if that is so: the files are not those that were opened, or the node has no
+    /// lease.
+    pub fn cannot_answer(&self) -> Option<&'static str> {
         match &*self.engine {
-            Engine::Sqlite(_) => self.index.is_broken(),
-            Engine::Postgres(node) => !node.is_current(),
+            Engine::Sqlite(_) => self.index.is_broken().then_some("database_gone"),
+            Engine::Postgres(node) => (!node.is_current()).then_some("lease_expired"),
         }
     }
 
@@ -176,6 +179,14 @@ impl Store {
         match &*self.engine {
             Engine::Sqlite(files) => files.wal_bytes(),
             Engine::Postgres(_) => 0,
+        }
+    }
+
+    /// `None` with SQLite.
+    pub fn node(&self) -> Option<NodeFigures> {
+        match &*self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(node) => node.figures(),
         }
     }
 
@@ -244,7 +255,7 @@ impl Store {
         query: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let engine = Arc::clone(&self.engine);
-        let read = move |reader: &mut Reader| {
+        let read = move |reader: &mut AnyReader| {
             let found = reader.run(query)?;
             // This is checked after the read. With SQLite: if another process has committed to other files, those are
             // at this path by now. With PostgreSQL: a server that was replaced by another one must not answer after

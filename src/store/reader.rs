@@ -3,16 +3,16 @@
 use super::{Tx, postgres};
 use crate::error::Result;
 
-pub(super) enum Reader {
+pub(super) enum AnyReader {
     Sqlite(rusqlite::Connection),
-    Postgres(postgres::Reader),
+    Postgres(postgres::PostgresReader),
 }
 
-impl Reader {
+impl AnyReader {
     pub fn run<T>(&mut self, query: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         match self {
-            Reader::Sqlite(db) => query(&Tx::from(&*db)),
-            Reader::Postgres(reader) => reader.run(query),
+            AnyReader::Sqlite(db) => query(&Tx::from(&*db)),
+            AnyReader::Postgres(reader) => reader.run(query),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! One row of a result, of either engine.
 
-use super::postgres;
-use super::sqlite;
-use super::value::{ToValue, Value};
+use super::value::{SqlValue, ToValue};
+use super::{postgres::types as postgres, sqlite::types as sqlite};
 use crate::error::Error;
 
 /// The columns are counted from 0.
@@ -26,7 +25,7 @@ impl From<Unreadable> for Error {
 }
 
 impl Row<'_> {
-    pub fn value(&self, column: usize) -> Value<'_> {
+    pub fn value(&self, column: usize) -> SqlValue<'_> {
         match self {
             Row::Sqlite(row) => sqlite::value_at(row, column),
             Row::Postgres(row) => postgres::value_at(row, column),
@@ -44,8 +43,8 @@ impl Row<'_> {
 
     pub fn text_or_null(&self, column: usize) -> Read<Option<&str>> {
         match self.value(column) {
-            Value::Null => Ok(None),
-            Value::Text(bytes) => str::from_utf8(bytes).map(Some).map_err(|_| Unreadable { column }),
+            SqlValue::Null => Ok(None),
+            SqlValue::Text(bytes) => str::from_utf8(bytes).map(Some).map_err(|_| Unreadable { column }),
             _ => Err(Unreadable { column }),
         }
     }
@@ -54,62 +53,62 @@ impl Row<'_> {
 /// What can be read from a column.
 pub(super) trait FromValue: Sized {
     /// `None` if the column contains something else.
-    fn read(value: Value<'_>) -> Option<Self>;
+    fn read(value: SqlValue<'_>) -> Option<Self>;
 }
 
 impl FromValue for i64 {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            Value::Integer(number) => Some(number),
+            SqlValue::Integer(number) => Some(number),
             _ => None,
         }
     }
 }
 
 impl FromValue for u32 {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         i64::read(value)?.try_into().ok()
     }
 }
 
 /// For conditions; a stored boolean is read by [`super::columns::flag`].
 impl FromValue for bool {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         i64::read(value).map(|number| number != 0)
     }
 }
 
 impl FromValue for String {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            Value::Text(bytes) => String::from_utf8(bytes.to_vec()).ok(),
+            SqlValue::Text(bytes) => String::from_utf8(bytes.to_vec()).ok(),
             _ => None,
         }
     }
 }
 
 impl FromValue for Vec<u8> {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            Value::Blob(bytes) => Some(bytes.to_vec()),
+            SqlValue::Blob(bytes) => Some(bytes.to_vec()),
             _ => None,
         }
     }
 }
 
 impl<const N: usize> FromValue for [u8; N] {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            Value::Blob(bytes) => bytes.try_into().ok(),
+            SqlValue::Blob(bytes) => bytes.try_into().ok(),
             _ => None,
         }
     }
 }
 
 impl<T: FromValue> FromValue for Option<T> {
-    fn read(value: Value<'_>) -> Option<Self> {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         match value {
-            Value::Null => Some(None),
+            SqlValue::Null => Some(None),
             value => T::read(value).map(Some),
         }
     }
@@ -117,7 +116,7 @@ impl<T: FromValue> FromValue for Option<T> {
 
 /// The content of a column, whatever it is, with which a damaged row can be found again.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Content {
+pub(super) enum StoredContent {
     Null,
     Integer(i64),
     Real(f64),
@@ -125,26 +124,26 @@ pub(super) enum Content {
     Blob(Vec<u8>),
 }
 
-impl FromValue for Content {
-    fn read(value: Value<'_>) -> Option<Self> {
+impl FromValue for StoredContent {
+    fn read(value: SqlValue<'_>) -> Option<Self> {
         Some(match value {
-            Value::Null => Content::Null,
-            Value::Integer(number) => Content::Integer(number),
-            Value::Real(number) => Content::Real(number),
-            Value::Text(bytes) => Content::Text(bytes.to_vec()),
-            Value::Blob(bytes) => Content::Blob(bytes.to_vec()),
+            SqlValue::Null => StoredContent::Null,
+            SqlValue::Integer(number) => StoredContent::Integer(number),
+            SqlValue::Real(number) => StoredContent::Real(number),
+            SqlValue::Text(bytes) => StoredContent::Text(bytes.to_vec()),
+            SqlValue::Blob(bytes) => StoredContent::Blob(bytes.to_vec()),
         })
     }
 }
 
-impl ToValue for Content {
-    fn value(&self) -> Value<'_> {
+impl ToValue for StoredContent {
+    fn value(&self) -> SqlValue<'_> {
         match self {
-            Content::Null => Value::Null,
-            Content::Integer(number) => Value::Integer(*number),
-            Content::Real(number) => Value::Real(*number),
-            Content::Text(bytes) => Value::Text(bytes),
-            Content::Blob(bytes) => Value::Blob(bytes),
+            StoredContent::Null => SqlValue::Null,
+            StoredContent::Integer(number) => SqlValue::Integer(*number),
+            StoredContent::Real(number) => SqlValue::Real(*number),
+            StoredContent::Text(bytes) => SqlValue::Text(bytes),
+            StoredContent::Blob(bytes) => SqlValue::Blob(bytes),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One transaction or one read, on either engine. `tables` has its methods, one per statement.
 
-use super::postgres;
+use super::postgres::session::PostgresSession;
 use super::row::{Read, Row};
-use super::sqlite;
+use super::sqlite::statement;
 use super::value::Values;
 use crate::error::Result;
 
@@ -12,38 +12,38 @@ use crate::error::Result;
 /// Statements are written once, in the SQL that both engines understand: values are `?1`, `?2` and so on or `:name`,
 /// flags are the numbers 0 and 1. Where the engines differ, a method asks for the [`Tx::dialect`].
 pub struct Tx<'a> {
-    connection: Connection<'a>,
+    connection: EngineConnection<'a>,
 }
 
 /// The connection of the engine.
 #[derive(Clone, Copy)]
-pub(super) enum Connection<'a> {
+pub(super) enum EngineConnection<'a> {
     Sqlite(&'a rusqlite::Connection),
-    Postgres(&'a postgres::Session),
+    Postgres(&'a PostgresSession),
 }
 
 impl<'a> From<&'a rusqlite::Connection> for Tx<'a> {
     fn from(db: &'a rusqlite::Connection) -> Self {
-        Tx { connection: Connection::Sqlite(db) }
+        Tx { connection: EngineConnection::Sqlite(db) }
     }
 }
 
-impl<'a> From<&'a postgres::Session> for Tx<'a> {
-    fn from(session: &'a postgres::Session) -> Self {
-        Tx { connection: Connection::Postgres(session) }
+impl<'a> From<&'a PostgresSession> for Tx<'a> {
+    fn from(session: &'a PostgresSession) -> Self {
+        Tx { connection: EngineConnection::Postgres(session) }
     }
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn connection(&self) -> Connection<'a> {
+    pub(super) fn connection(&self) -> EngineConnection<'a> {
         self.connection
     }
 
     /// Returns the number of rows changed.
     pub(super) fn execute(&self, text: &str, values: impl Values) -> Result<usize> {
         values.with(|values, names| match self.connection {
-            Connection::Sqlite(db) => sqlite::statement::execute(db, text, values, names),
-            Connection::Postgres(session) => session.execute(text, values, names),
+            EngineConnection::Sqlite(db) => statement::execute(db, text, values, names),
+            EngineConnection::Postgres(session) => session.execute(text, values, names),
         })
     }
 
@@ -55,8 +55,8 @@ impl<'a> Tx<'a> {
         mut read: impl FnMut(&Row<'_>) -> Read<bool>,
     ) -> Result<()> {
         values.with(|values, names| match self.connection {
-            Connection::Sqlite(db) => sqlite::statement::each(db, text, values, names, &mut read),
-            Connection::Postgres(session) => session.each(text, values, names, &mut read),
+            EngineConnection::Sqlite(db) => statement::each(db, text, values, names, &mut read),
+            EngineConnection::Postgres(session) => session.each(text, values, names, &mut read),
         })
     }
 
@@ -98,16 +98,16 @@ impl<'a> Tx<'a> {
     /// Runs several reads that all see the same moment. Must not be called in a write.
     pub(super) fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
         match self.connection {
-            Connection::Sqlite(db) => sqlite::statement::at_one_moment(db, read),
-            Connection::Postgres(session) => session.at_one_moment(read),
+            EngineConnection::Sqlite(db) => statement::at_one_moment(db, read),
+            EngineConnection::Postgres(session) => session.at_one_moment(read),
         }
     }
 
     /// One of two texts, where the engines differ.
     pub(super) fn dialect<T>(&self, sqlite: T, postgres: T) -> T {
         match self.connection {
-            Connection::Sqlite(_) => sqlite,
-            Connection::Postgres(_) => postgres,
+            EngineConnection::Sqlite(_) => sqlite,
+            EngineConnection::Postgres(_) => postgres,
         }
     }
 
@@ -115,8 +115,8 @@ impl<'a> Tx<'a> {
     /// cache is its own.
     pub fn keep_many_pages(&self, many: bool) -> Result<()> {
         match self.connection {
-            Connection::Sqlite(db) => sqlite::statement::keep_many_pages(db, many),
-            Connection::Postgres(_) => Ok(()),
+            EngineConnection::Sqlite(db) => statement::keep_many_pages(db, many),
+            EngineConnection::Postgres(_) => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// A value of a statement, or what a column contains.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum SqlValue<'a> {
     Null,
     Integer(i64),
     /// Only a damaged SQLite database contains such numbers.
@@ -14,71 +14,71 @@ pub(super) enum Value<'a> {
 
 /// What can be given to a statement.
 pub(super) trait ToValue {
-    fn value(&self) -> Value<'_>;
+    fn value(&self) -> SqlValue<'_>;
 }
 
 impl ToValue for i64 {
-    fn value(&self) -> Value<'_> {
-        Value::Integer(*self)
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Integer(*self)
     }
 }
 
 impl ToValue for u32 {
-    fn value(&self) -> Value<'_> {
-        Value::Integer((*self).into())
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Integer((*self).into())
     }
 }
 
 impl ToValue for bool {
-    fn value(&self) -> Value<'_> {
-        Value::Integer((*self).into())
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Integer((*self).into())
     }
 }
 
 impl ToValue for str {
-    fn value(&self) -> Value<'_> {
-        Value::Text(self.as_bytes())
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Text(self.as_bytes())
     }
 }
 
 impl ToValue for String {
-    fn value(&self) -> Value<'_> {
-        Value::Text(self.as_bytes())
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Text(self.as_bytes())
     }
 }
 
 impl ToValue for [u8] {
-    fn value(&self) -> Value<'_> {
-        Value::Blob(self)
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Blob(self)
     }
 }
 
 impl<const N: usize> ToValue for [u8; N] {
-    fn value(&self) -> Value<'_> {
-        Value::Blob(self)
+    fn value(&self) -> SqlValue<'_> {
+        SqlValue::Blob(self)
     }
 }
 
 impl<T: ToValue + ?Sized> ToValue for &T {
-    fn value(&self) -> Value<'_> {
+    fn value(&self) -> SqlValue<'_> {
         (*self).value()
     }
 }
 
 impl<T: ToValue> ToValue for Option<T> {
-    fn value(&self) -> Value<'_> {
-        self.as_ref().map_or(Value::Null, ToValue::value)
+    fn value(&self) -> SqlValue<'_> {
+        self.as_ref().map_or(SqlValue::Null, ToValue::value)
     }
 }
 
 /// The values of one statement: `?1`, `?2` and so on, or named.
 pub(super) trait Values {
     /// Calls `run` with the values and, if they are named, with their names.
-    fn with<R>(&self, run: impl FnOnce(&[Value<'_>], &[&str]) -> R) -> R;
+    fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R;
 }
 
 impl<T: ToValue, const N: usize> Values for [T; N] {
-    fn with<R>(&self, run: impl FnOnce(&[Value<'_>], &[&str]) -> R) -> R {
+    fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
         run(&self.each_ref().map(ToValue::value), &[])
     }
 }
@@ -87,7 +87,7 @@ impl<T: ToValue, const N: usize> Values for [T; N] {
 pub(super) struct Named<'a, const N: usize>(pub [(&'static str, &'a dyn ToValue); N]);
 
 impl<const N: usize> Values for Named<'_, N> {
-    fn with<R>(&self, run: impl FnOnce(&[Value<'_>], &[&str]) -> R) -> R {
+    fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
         run(&self.0.map(|(_, value)| value.value()), &self.0.map(|(name, _)| name))
     }
 }
@@ -103,7 +103,7 @@ pub(super) use named;
 macro_rules! tuples {
     ($($type:ident $at:tt),+) => {
         impl<$($type: ToValue),+> Values for ($($type,)+) {
-            fn with<R>(&self, run: impl FnOnce(&[Value<'_>], &[&str]) -> R) -> R {
+            fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
                 run(&[$(self.$at.value()),+], &[])
             }
         }
@@ -119,7 +119,7 @@ tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
 
 impl Values for () {
-    fn with<R>(&self, run: impl FnOnce(&[Value<'_>], &[&str]) -> R) -> R {
+    fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
         run(&[], &[])
     }
 }

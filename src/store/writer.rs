@@ -18,9 +18,9 @@ use crate::ambient::log;
 use crate::error::{Error, Result};
 pub(super) use counters::Counters;
 pub use counters::WriterState;
+pub(super) use verb::Job;
 pub use verb::Urgency;
 use verb::Verb;
-pub(super) use verb::Job;
 
 /// How often the writer checks for unannounced changes and for a moved database.
 const POLL: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ pub(super) struct Writer {
 }
 
 /// What the thread does to the database.
-pub(super) trait Engine: Send + 'static {
+pub(super) trait WriterEngine: Send + 'static {
     /// Runs all jobs in one transaction, and makes sure that each gets its reply.
     fn commit(&mut self, jobs: Vec<Box<dyn Job>>);
 
@@ -68,7 +68,7 @@ pub(super) trait Engine: Send + 'static {
 }
 
 impl Writer {
-    pub fn start(engine: Box<dyn Engine>, counters: Arc<Counters>) -> Result<Self> {
+    pub fn start(engine: Box<dyn WriterEngine>, counters: Arc<Counters>) -> Result<Self> {
         let (queue, messages) = sync_channel(QUEUE);
         let woken = Arc::new(AtomicBool::new(false));
         let mut worker = WriterLoop { engine, messages, woken: Arc::clone(&woken), last_batch: 0 };
@@ -123,7 +123,7 @@ impl Drop for Writer {
 }
 
 struct WriterLoop {
-    engine: Box<dyn Engine>,
+    engine: Box<dyn WriterEngine>,
     messages: Receiver<Message>,
     woken: Arc<AtomicBool>,
     /// The number of verbs in the last commit.
@@ -189,20 +189,21 @@ pub(super) fn stopwatch() -> Instant {
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::model::{Consent, Purpose};
+    use crate::model::{Consent, DatabaseAddress, Purpose};
     use crate::store::Store;
 
     fn note(bucket: &'static str) -> impl Fn(&Tx<'_>) -> Result<()> + Send + Copy {
         move |tx| {
             let text = "INSERT INTO login_throttle (bucket, failures, last_at) VALUES (?1, 1, 0)";
-            tx.execute(text, [&Blob(bucket)]).map(drop)
+            tx.execute(text, [bucket.as_bytes()]).map(drop)
         }
     }
 
     #[tokio::test]
     async fn an_operation_that_fails_half_way_is_rolled_back_without_its_neighbours() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("keybearer.db"), Purpose::Serve, Consent::default()).unwrap();
+        let database = DatabaseAddress::File(directory.path().join("keybearer.db"));
+        let store = Store::open(&database, Purpose::Serve, Consent::default()).unwrap();
         // While the first one runs, the others gather behind it.
         let slow = store.write(Urgency::Ordinary, |_| {
             thread::sleep(Duration::from_millis(300));

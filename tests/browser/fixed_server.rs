@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
 use keybearer::testing::{
-    Auth, AuthSettings, Consent, HttpSettings, KeyPrefix, ListenAddress, ManualClock, PublicUrl, Purpose,
-    SeededEntropy, ServeSettings, Time, start_server,
+    Auth, AuthSettings, Consent, DatabaseAddress, HttpSettings, KeyPrefix, ListenAddress, ManualClock, PublicUrl,
+    Purpose, SeededEntropy, ServeSettings, Time, start_server,
 };
 use tempfile::TempDir;
 
@@ -63,7 +63,8 @@ impl Drop for FixedServer {
 }
 
 fn open(directory: &TempDir, clock: &Arc<ManualClock>) -> Auth {
-    let (database, entropy) = (directory.path().join("keybearer.db"), Arc::new(SeededEntropy::new(7)));
+    let (database, entropy) =
+        (DatabaseAddress::File(directory.path().join("keybearer.db")), Arc::new(SeededEntropy::new(7)));
     let prefixes = vec![KeyPrefix::parse("kb").unwrap()];
     Auth::open(&database, Purpose::Serve, Consent::default(), clock.clone(), entropy, prefixes).unwrap()
 }

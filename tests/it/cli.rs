@@ -60,7 +60,7 @@ fn exit_code_1_means_refused_2_means_wrong_usage_and_both_give_the_reason() {
         (&["serve", "--tls-cert", "only.pem"], 2, "--tls-key"),
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], 1, "--tls-cert"),
         (&["--config", "missing.toml", "users", "list"], 2, "missing.toml"),
-        (&["--database", "postgres://x", "users", "list"], 2, "PostgreSQL"),
+        (&["--database", "postgres:x", "users", "list"], 2, "postgres://USER@HOST/NAME"),
     ] {
         let done = home.keybearer(words).assert().failure().code(code);
         let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();

@@ -99,7 +99,7 @@ fn an_error_names_the_setting_as_the_operator_wrote_it() {
         ("refresh-reuse", "6m"),
         ("tls-cert", "alone.pem"),
         ("tls-key", "alone.pem"),
-        ("database", "postgres://x"),
+        ("database", "sqlite:"),
     ] {
         let (flag, variable) =
             (format!("--{setting}"), format!("KEYBEARER_{}", setting.to_uppercase().replace('-', "_")));

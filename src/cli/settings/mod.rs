@@ -15,6 +15,7 @@ mod tls;
 mod tokens;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 use serde::Deserialize;
@@ -82,6 +83,10 @@ impl Settings {
         keys.apply(&mut auth)?;
         tokens.apply(&mut auth)?;
         Ok(ServeSettings { auth, http })
+    }
+
+    pub fn lease(&self) -> Result<Duration> {
+        self.serve.server.lease()
     }
 
     pub fn prefixes(&self) -> Result<Vec<KeyPrefix>> {

@@ -1,5 +1,7 @@
 //! Settings of the listeners: addresses, workers, connections, trusted proxies, CORS and HSTS.
 
+use std::time::Duration;
+
 use clap::{ArgAction, Args};
 use serde::Deserialize;
 
@@ -10,6 +12,7 @@ use crate::http::cors::CorsOrigin;
 use crate::http::hsts::Hsts;
 use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::Networks;
+use crate::model::database::{LEASE, LEASES};
 
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -17,6 +20,9 @@ pub struct ServerSection {
     /// Address to listen on: ADDR:PORT, localhost:PORT, or :PORT for every address [default: 127.0.0.1:8080]
     #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<Given>,
+    /// With PostgreSQL: how long this node answers from memory without a heartbeat, 1s to 60s [default: 5s]
+    #[arg(long, env = "KEYBEARER_LEASE", value_name = "SPAN")]
+    lease: Option<Given>,
     /// Public base URL, used in links: scheme, host, port [default: http:// or https:// and the listen address]
     #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Given>,
@@ -49,6 +55,13 @@ pub struct ServerSection {
 }
 
 impl ServerSection {
+    pub fn lease(&self) -> Result<Duration> {
+        let mut lease = LEASE;
+        let is_allowed = |span| LEASES.contains(&span);
+        set(&mut lease, &self.lease, |given| given.span(is_allowed, "write a time span from 1s to 60s."))?;
+        Ok(lease)
+    }
+
     pub fn http(&self, tls: Option<TlsFiles>) -> Result<HttpSettings> {
         let mut listen = ListenAddress::usual();
         set(&mut listen, &self.listen, |given| given.parse(ListenAddress::parse))?;

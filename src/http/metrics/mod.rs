@@ -21,7 +21,7 @@ use super::schema::{Operation, field};
 use crate::ambient::histogram::Snapshot;
 use crate::ambient::log;
 use crate::error::Error;
-use crate::model::{Scope, Time};
+use crate::model::{NodeFigures, Scope, Time};
 use format::Format;
 
 pub fn operation() -> Operation {
@@ -69,6 +69,8 @@ struct Figures {
     log_lines_dropped: u64,
     /// When the certificate expires, in seconds since 1970, if the server uses TLS.
     certificate_expires: Option<i64>,
+    /// `None` with SQLite.
+    node: Option<NodeFigures>,
     /// The database's engine and its version.
     engine: String,
 }
@@ -98,6 +100,7 @@ impl Figures {
             ],
             log_lines_dropped: log::dropped(),
             certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
+            node: database.node,
             engine: site.auth.engine(),
         })
     }
@@ -118,6 +121,9 @@ impl Collector for Figures {
             let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
         }
+        if let Some(node) = &self.node {
+            encode_node(&mut encoder, node)?;
+        }
         let help = "Log lines that were dropped because nobody read them or there was no room";
         encoder
             .encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?
@@ -131,6 +137,32 @@ impl Collector for Figures {
         let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", self.engine.clone())])
     }
+}
+
+fn encode_node(encoder: &mut DescriptorEncoder<'_>, node: &NodeFigures) -> fmt::Result {
+    encoder
+        .encode_descriptor(
+            "node_lease_left",
+            "What is left of this node's lease",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?
+        .encode_gauge(&node.lease_left.as_secs_f64())?;
+    for (name, help, count) in [
+        ("node_heartbeats", "Heartbeats of this node that the database accepted", node.heartbeats),
+        ("node_joins", "How often this node joined; more than once means that its heartbeats had stopped", node.joins),
+        ("node_reloads", "How often all keys were read again, because the database had lost changes", node.reloads),
+        (
+            "node_evictions",
+            "Rows of other nodes that this node marked, because their heartbeats had stopped",
+            node.evictions,
+        ),
+    ] {
+        encoder
+            .encode_descriptor(name, help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+    }
+    Ok(())
 }
 
 fn histogram(

@@ -4,16 +4,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::address::Address;
-use super::lease::{Lease, MAX_LEASE};
-use super::nodes::{self, Incarnation, NodeRow};
-use super::session::Session;
+use super::address::ServerAddress;
+use super::lease::Lease;
+use super::nodes::{self, Incarnation, NodeRow, NodeTable};
+use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
+use crate::model::database::LEASES;
 use crate::store::writer::Job;
 
 /// The pause between two looks at the table while somebody waits.
@@ -43,9 +45,9 @@ pub(super) struct Acknowledgements {
 
 impl Acknowledgements {
     /// `own` is the lease of this process, if it is a node.
-    pub fn start(address: Arc<Address>, own: Option<Arc<Lease>>) -> Result<(Self, Sender<Waiting>)> {
+    pub fn start(address: Arc<ServerAddress>, own: Option<Arc<Lease>>) -> Result<(Self, Sender<Waiting>)> {
         let (queue, arrivals) = channel();
-        let work = Loop { address, own, session: None, waiting: Vec::new(), late: HashMap::new() };
+        let work = AcknowledgementsLoop { address, own, session: None, waiting: Vec::new(), late: HashMap::new() };
         let run = move || work.run(&arrivals);
         let thread = thread::Builder::new().name("acknowledgements".into()).spawn(run).map_err(Error::unavailable)?;
         Ok((Acknowledgements { queue: queue.clone(), thread }, queue))
@@ -58,11 +60,11 @@ impl Acknowledgements {
     }
 }
 
-struct Loop {
-    address: Arc<Address>,
+struct AcknowledgementsLoop {
+    address: Arc<ServerAddress>,
     /// `None` in a command.
     own: Option<Arc<Lease>>,
-    session: Option<Session>,
+    session: Option<PostgresSession>,
     waiting: Vec<Waiting>,
     late: HashMap<Incarnation, Late>,
 }
@@ -75,7 +77,7 @@ struct Late {
     marked: bool,
 }
 
-impl Loop {
+impl AcknowledgementsLoop {
     fn run(mut self, arrivals: &Receiver<Waiting>) {
         let mut is_open = true;
         while is_open || !self.waiting.is_empty() {
@@ -98,7 +100,7 @@ impl Loop {
                 continue;
             }
             match self.rows() {
-                Ok(rows) => self.judge(&rows),
+                Ok(table) => self.judge(&table),
                 Err(error) => {
                     tracing::debug!(%error, "the nodes' acknowledgements cannot be read");
                     self.session = None;
@@ -109,17 +111,18 @@ impl Loop {
         }
     }
 
-    fn rows(&mut self) -> Result<Vec<NodeRow>> {
+    fn rows(&mut self) -> Result<NodeTable> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::connect(&self.address)?,
+            None => PostgresSession::connect(&self.address)?,
         };
         let rows = nodes::all(&session)?;
         self.session = Some(session);
         Ok(rows)
     }
 
-    fn judge(&mut self, rows: &[NodeRow]) {
+    fn judge(&mut self, table: &NodeTable) {
+        let rows = &table.rows;
         let longest = rows.iter().map(lease_of).max();
         let own = self.own.as_deref();
         // This process knows better than its row what it has applied.
@@ -128,12 +131,17 @@ impl Loop {
         let is_own_behind = |rev| own.is_some_and(|own| own.is_held() && own.applied() < rev);
         let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|change| {
             let waited = change.since.elapsed();
-            let is_behind = |row: &&NodeRow| row.seen < change.rev && waited <= lease_of(row) * 101 / 100;
-            let is_everywhere = !is_own_behind(change.rev) && !others.iter().any(is_behind);
+            // A row that claims nothing yet has no lease, and the first heartbeat brings this change.
+            let is_behind = |row: &&NodeRow| (0..change.rev).contains(&row.seen) && waited <= lease_of(row) * 101 / 100;
+            // A server that was replaced by another one does not know which nodes there are.
+            let is_known = table.rev >= change.rev || longest.is_some_and(|longest| waited > longest * 101 / 100);
+            let is_everywhere = is_known && !is_own_behind(change.rev) && !others.iter().any(is_behind);
             is_everywhere || (change.only_adds && waited >= ADDS_WAIT && !is_own_behind(change.rev))
         });
         self.waiting = waiting;
-        self.waiting.iter_mut().for_each(|change| change.longest = longest);
+        for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {
+            change.longest = longest;
+        }
         reply(done);
         if let Err(error) = self.tend(rows) {
             tracing::debug!(%error, "rows of nodes that are late cannot be marked");
@@ -148,14 +156,20 @@ impl Loop {
         self.late.retain(|incarnation, _| rows.iter().any(|row| row.incarnation == *incarnation));
         for row in rows {
             let lease = lease_of(row);
-            let observed =
-                self.late.entry(row.incarnation).or_insert(Late { beats: row.beats, since: Moment::now(), marked: row.marked });
+            let observed = self.late.entry(row.incarnation).or_insert(Late {
+                beats: row.beats,
+                since: Moment::now(),
+                marked: row.marked,
+            });
             if observed.beats != row.beats || observed.marked != row.marked {
                 *observed = Late { beats: row.beats, since: Moment::now(), marked: row.marked };
             }
             let silent = observed.since.elapsed();
             if !row.marked && silent > lease * 101 / 100 {
                 if nodes::mark(session, row)? {
+                    if let Some(own) = &self.own {
+                        own.counts.evictions.fetch_add(1, Ordering::Relaxed);
+                    }
                     tracing::warn!(node = row.name, "a node's heartbeats have stopped; its row will be removed");
                 }
             } else if row.marked && silent > lease * 103 / 100 {
@@ -167,7 +181,7 @@ impl Loop {
 
     /// While the table cannot be read, a change is in force everywhere once every lease from before it has ended.
     fn reply_after_the_lease(&mut self) {
-        let waits = |change: &Waiting| change.since.elapsed() <= change.longest.unwrap_or(MAX_LEASE) * 101 / 100;
+        let waits = |change: &Waiting| change.since.elapsed() <= change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
         let (waiting, done) = std::mem::take(&mut self.waiting).into_iter().partition(waits);
         self.waiting = waiting;
         reply(done);

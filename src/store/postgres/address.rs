@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long sent data may stay without an acknowledgement, so that a dead server is noticed.
 const SILENCE: Duration = Duration::from_secs(10);
 
-pub(in crate::store) struct Address {
+pub(in crate::store) struct ServerAddress {
     pub config: Config,
     pub connect_timeout: Duration,
     pub verification: Verification,
@@ -33,7 +33,7 @@ pub(in crate::store) enum Verification {
     Roots(PathBuf),
 }
 
-impl Address {
+impl ServerAddress {
     pub fn parse(url: &PostgresUrl) -> Result<Self> {
         let (base, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
         let (mut mode, mut roots, mut others) = (None, None, String::new());
@@ -73,7 +73,7 @@ impl Address {
         }
         let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         config.connect_timeout(connect_timeout);
-        Ok(Address { config, connect_timeout, verification, shown: url.to_string() })
+        Ok(ServerAddress { config, connect_timeout, verification, shown: url.to_string() })
     }
 }
 
@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     use crate::model::DatabaseAddress;
 
-    fn parse(text: &str) -> Result<Address> {
-        let Ok(DatabaseAddress::Server(url)) = DatabaseAddress::parse(text) else { panic!("{text}") };
-        Address::parse(&url)
+    fn parse(text: &str) -> Result<ServerAddress> {
+        let Ok(DatabaseAddress::Server(database)) = DatabaseAddress::parse(text) else { panic!("{text}") };
+        ServerAddress::parse(&database.url)
     }
 
     #[test]

@@ -2,17 +2,19 @@
 //! `tests/it/nodes_model`, which must be changed with it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::address::Address;
+use super::address::ServerAddress;
 use super::lease::Lease;
-use super::nodes::{self, Beat, NodeRow, Position};
-use super::session::Session;
+use super::nodes::{self, Beat, NewNode, Position};
+use super::session::PostgresSession;
 use crate::ambient::background::Orders;
-use crate::ambient::{Entropy, Moment, OsEntropy};
+use crate::ambient::{Clock, Entropy, Moment, OsEntropy, SystemClock};
 use crate::error::Result;
 use crate::index::Index;
+use crate::model::Time;
 use crate::store::Tx;
 use crate::store::follow::Follower;
 
@@ -22,13 +24,13 @@ const SLICE: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Heart {
-    address: Arc<Address>,
+    address: Arc<ServerAddress>,
     lease: Arc<Lease>,
     index: Arc<Index>,
     follower: Follower,
-    /// The node's row, without its incarnation.
-    row: NodeRow,
-    session: Option<Session>,
+    name: String,
+    joined_at: Time,
+    session: Option<PostgresSession>,
     position: Position,
     /// When the last heartbeat was sent.
     sent: Option<Moment>,
@@ -36,14 +38,15 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub fn new(address: Arc<Address>, lease: Arc<Lease>, index: Arc<Index>, row: NodeRow) -> Self {
+    pub fn new(address: Arc<ServerAddress>, lease: Arc<Lease>, index: Arc<Index>, name: String) -> Self {
         let follower = Follower::new(Arc::clone(&index), -1);
         Heart {
             address,
             lease,
             index,
             follower,
-            row,
+            name,
+            joined_at: SystemClock::new().now(),
             session: None,
             position: Position::default(),
             sent: None,
@@ -103,11 +106,12 @@ impl Heart {
 
     /// Another server may answer now, so the feed must continue from where the index is.
     fn connect(&mut self) -> Result<()> {
-        let session = Session::connect(&self.address)?;
+        let session = PostgresSession::connect(&self.address)?;
         session.batch("LISTEN keybearer")?;
         let place = nodes::place(&session, self.position)?;
         if place.rev < self.lease.applied() || !place.continues || self.lease.applied() < 0 {
             if self.lease.applied() >= 0 {
+                self.lease.counts.reloads.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(
                     revision = place.rev,
                     applied = self.lease.applied(),
@@ -134,14 +138,16 @@ impl Heart {
         joined
     }
 
-    fn join_with(&mut self, session: &Session) -> Result<()> {
+    fn join_with(&mut self, session: &PostgresSession) -> Result<()> {
         self.lease.drop_now();
         let before = self.lease.incarnation();
         self.lease.set_incarnation(None);
         let mut incarnation = [0; 16];
         OsEntropy.fill(&mut incarnation)?;
-        nodes::join(session, &NodeRow { incarnation, ..self.row.clone() }, before)?;
+        let (name, lease) = (self.name.clone(), self.lease.length());
+        nodes::join(session, &NewNode { incarnation, name, lease, joined_at: self.joined_at }, before)?;
         self.lease.set_incarnation(Some(incarnation));
+        self.lease.counts.joins.fetch_add(1, Ordering::Relaxed);
         self.sent = None;
         Ok(())
     }
@@ -171,6 +177,7 @@ impl Heart {
             self.apply(beat);
             self.lease.extend(sent);
             self.sent = Some(sent);
+            self.lease.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
             if !has_news {
                 return Ok(());
             }

@@ -3,34 +3,34 @@
 use std::sync::Arc;
 use std::thread;
 
-use super::address::Address;
-use super::session::Session;
+use super::address::ServerAddress;
+use super::session::PostgresSession;
 use crate::error::{Error, Result};
 
 /// The number is ours alone in this database ("keyimpo").
 const LOCK: i64 = 0x6b65_7969_6d70_6f;
 
 /// The lock, which is released when this is dropped.
-pub struct ImportLock(Option<Session>);
+pub struct SessionLock(Option<PostgresSession>);
 
-impl ImportLock {
+impl SessionLock {
     /// `None` while another process is importing.
-    pub(super) fn take(address: &Arc<Address>) -> Result<Option<Self>> {
+    pub(super) fn take(address: &Arc<ServerAddress>) -> Result<Option<Self>> {
         // The caller may be an async worker, which a session must not block.
         let take = || {
-            let session = Session::connect(address)?;
+            let session = PostgresSession::connect(address)?;
             let mut is_taken = false;
             session.each(&format!("SELECT pg_try_advisory_lock({LOCK})"), &[], &[], &mut |row| {
                 is_taken = row.get(0)?;
                 Ok(false)
             })?;
-            Ok(is_taken.then_some(ImportLock(Some(session))))
+            Ok(is_taken.then_some(SessionLock(Some(session))))
         };
         on_its_own_thread(take)
     }
 }
 
-impl Drop for ImportLock {
+impl Drop for SessionLock {
     fn drop(&mut self) {
         let session = self.0.take();
         let _ = on_its_own_thread(move || {

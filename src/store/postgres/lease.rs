@@ -2,14 +2,12 @@
 //! and whose changes the node has applied.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::nodes::Incarnation;
 use crate::ambient::Moment;
-
-/// No node may ask for more.
-pub(super) const MAX_LEASE: Duration = Duration::from_secs(60);
+use crate::model::NodeFigures;
 
 pub(super) struct Lease {
     length: Duration,
@@ -21,12 +19,22 @@ pub(super) struct Lease {
     applied: AtomicI64,
     /// This run of the node, as the database knows it.
     incarnation: Mutex<Option<Incarnation>>,
+    pub counts: NodeCounts,
+}
+
+/// What this node has counted, for the metrics.
+#[derive(Default)]
+pub(super) struct NodeCounts {
+    pub heartbeats: AtomicU64,
+    pub joins: AtomicU64,
+    pub reloads: AtomicU64,
+    pub evictions: AtomicU64,
 }
 
 impl Lease {
     pub fn new(length: Duration) -> Self {
         let (end, offset, applied) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(-1));
-        Lease { length, end, offset, applied, incarnation: Mutex::default() }
+        Lease { length, end, offset, applied, incarnation: Mutex::default(), counts: NodeCounts::default() }
     }
 
     pub fn length(&self) -> Duration {
@@ -55,10 +63,21 @@ impl Lease {
     }
 
     /// What is left of it.
-    pub fn left(&self) -> Duration {
+    fn left(&self) -> Duration {
         let now = Moment::now();
         let left = self.end.load(Ordering::Acquire) - now.steady;
         if self.is_held_at(now) { Duration::from_nanos(left.max(0).unsigned_abs()) } else { Duration::ZERO }
+    }
+
+    pub fn figures(&self) -> NodeFigures {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        NodeFigures {
+            lease_left: self.left(),
+            heartbeats: of(&self.counts.heartbeats),
+            joins: of(&self.counts.joins),
+            reloads: of(&self.counts.reloads),
+            evictions: of(&self.counts.evictions),
+        }
     }
 
     pub fn incarnation(&self) -> Option<Incarnation> {

@@ -10,9 +10,9 @@ mod nodes;
 mod passfile;
 mod reader;
 mod schema;
-mod session;
+pub(super) mod session;
 mod tls;
-mod types;
+pub(super) mod types;
 mod writer;
 
 use std::sync::{Arc, Mutex};
@@ -20,30 +20,27 @@ use std::time::Duration;
 
 use super::Tx;
 use super::examination::{self, Examination};
-use super::reader::Reader as AnyReader;
-use super::writer::{Counters, Engine};
-use crate::ambient::{Background, Clock, SystemClock};
+use super::writer::{Counters, WriterEngine};
+use crate::ambient::Background;
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::model::{PostgresUrl, Purpose};
+use crate::model::{NodeFigures, PostgresDatabase, Purpose};
 use acknowledgements::Acknowledgements;
-use address::Address;
+use address::ServerAddress;
 use heart::Heart;
-pub use import_lock::ImportLock;
+pub use import_lock::SessionLock;
 use import_lock::on_its_own_thread;
 use lease::Lease;
-use nodes::NodeRow;
-pub(super) use reader::Reader;
-pub(super) use session::Session;
-pub(super) use types::value_at;
+pub(super) use reader::PostgresReader;
+use session::PostgresSession;
 use writer::PostgresWriter;
 
 /// How long a server that starts waits for its first lease.
 const FIRST_LEASE: Duration = Duration::from_secs(15);
 
 /// This process, as the store sees it while the database is open.
-pub(super) struct Node {
-    address: Arc<Address>,
+pub(super) struct OwnNode {
+    address: Arc<ServerAddress>,
     /// Of the server.
     pub version: String,
     /// `None` in a command, which answers nothing from memory.
@@ -53,29 +50,29 @@ pub(super) struct Node {
 }
 
 /// An open database, and what works on it.
-pub(super) struct Parts {
-    pub node: Node,
+pub(super) struct OpenPostgres {
+    pub node: OwnNode,
     pub installation: [u8; 16],
-    pub writer: Box<dyn Engine>,
-    pub readers: Vec<AnyReader>,
+    pub writer: Box<dyn WriterEngine>,
+    pub readers: Vec<PostgresReader>,
 }
 
 /// Connects, creates the schema if there is none, and for a server joins the other nodes.
 pub(super) fn open(
-    url: &PostgresUrl,
+    database: &PostgresDatabase,
     purpose: Purpose,
     index: &Arc<Index>,
     counters: &Arc<Counters>,
     readers: usize,
-) -> Result<Parts> {
-    let address = Arc::new(Address::parse(url)?);
+) -> Result<OpenPostgres> {
+    let address = Arc::new(ServerAddress::parse(&database.url)?);
     let (server, is_synchronous) = on_its_own_thread(|| {
-        let mut session = Session::connect(&address)?;
+        let mut session = PostgresSession::connect(&address)?;
         let server = schema::prepare(&mut session)?;
         Ok((server, nodes::has_synchronous_standby(&session)?))
     })
     .map_err(|error| unreachable(&address, error))?;
-    let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(LEASE)));
+    let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(database.lease)));
     let (acknowledgements, queue) = Acknowledgements::start(Arc::clone(&address), lease.clone())?;
     let heart = lease.as_ref().map(|lease| start(&address, lease, index)).transpose()?;
     if lease.is_some() && !is_synchronous {
@@ -84,11 +81,11 @@ pub(super) fn open(
              last changes can be lost with it, and a key revoked by them is valid again"
         );
     }
-    Ok(Parts {
+    Ok(OpenPostgres {
         installation: server.installation,
         writer: Box::new(PostgresWriter::new(Arc::clone(&address), queue, Arc::clone(counters))),
-        readers: (0..readers).map(|_| AnyReader::Postgres(Reader::new(Arc::clone(&address)))).collect(),
-        node: Node {
+        readers: (0..readers).map(|_| PostgresReader::new(Arc::clone(&address), lease.clone())).collect(),
+        node: OwnNode {
             address,
             version: server.version,
             lease,
@@ -99,10 +96,10 @@ pub(super) fn open(
 }
 
 /// Checks the records and the audit log. PostgreSQL itself keeps types and references.
-pub(super) fn examine(url: &PostgresUrl) -> Result<Examination> {
-    let address = Address::parse(url)?;
+pub(super) fn examine(database: &PostgresDatabase) -> Result<Examination> {
+    let address = ServerAddress::parse(&database.url)?;
     let look = || {
-        let mut session = Session::connect(&address)?;
+        let mut session = PostgresSession::connect(&address)?;
         schema::must_be_of_this_version(&mut session)?;
         let mut found = Examination::default();
         examination::records(&Tx::from(&session), true, &mut found)?;
@@ -111,22 +108,9 @@ pub(super) fn examine(url: &PostgresUrl) -> Result<Examination> {
     on_its_own_thread(look).map_err(|error| unreachable(&address, error))
 }
 
-/// The default of `--lease`.
-const LEASE: Duration = Duration::from_secs(5);
-
-fn start(address: &Arc<Address>, lease: &Arc<Lease>, index: &Arc<Index>) -> Result<Background> {
-    let row = NodeRow {
-        incarnation: [0; 16],
-        name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        lease: i64::try_from(lease.length().as_millis()).unwrap_or(i64::MAX),
-        seen: -1,
-        beats: 0,
-        keys: 0,
-        marked: false,
-        joined_at: SystemClock::new().now().millis(),
-    };
-    let heart = Heart::new(Arc::clone(address), Arc::clone(lease), Arc::clone(index), row);
+fn start(address: &Arc<ServerAddress>, lease: &Arc<Lease>, index: &Arc<Index>) -> Result<Background> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let heart = Heart::new(Arc::clone(address), Arc::clone(lease), Arc::clone(index), name);
     let started = Background::start("heart", move |orders| heart.run(&orders))?;
     if heart::wait_for(lease, FIRST_LEASE) {
         return Ok(started);
@@ -135,20 +119,28 @@ fn start(address: &Arc<Address>, lease: &Arc<Lease>, index: &Arc<Index>) -> Resu
 }
 
 /// An error at the start, which names the server and says what the operator can do.
-fn unreachable(address: &Address, error: Error) -> Error {
+fn unreachable(address: &ServerAddress, error: Error) -> Error {
     match error.cause {
         Some(cause) => Error::new(
             error.kind,
-            format!("The database at {} cannot be used: {cause}. Check the URL, the server and the user's rights.", address.shown),
+            format!(
+                "The database at {} cannot be used: {cause}. Check the URL, the server and the user's rights.",
+                address.shown
+            ),
         ),
         None => error,
     }
 }
 
-impl Node {
+impl OwnNode {
     /// Whether keys may be answered from memory.
     pub fn is_current(&self) -> bool {
         self.lease.as_ref().is_none_or(|lease| lease.is_held())
+    }
+
+    /// `None` in a command.
+    pub fn figures(&self) -> Option<NodeFigures> {
+        self.lease.as_ref().map(|lease| lease.figures())
     }
 
     /// The reason why what was read proves nothing, if there is one.
@@ -157,8 +149,8 @@ impl Node {
         (!self.is_current()).then(why)
     }
 
-    pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
-        ImportLock::take(&self.address)
+    pub fn try_lock_import(&self) -> Result<Option<SessionLock>> {
+        SessionLock::take(&self.address)
     }
 
     /// Called after the last write. Replies to all callers; then nobody needs to wait for this node any more.

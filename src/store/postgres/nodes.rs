@@ -1,9 +1,11 @@
 //! The table `nodes`, with a row per run of a node, and the feed as a heartbeat reads it.
 
-use super::session::Session;
+use std::time::Duration;
+
+use super::session::PostgresSession;
 use crate::error::Result;
 use crate::index::IndexedOwner;
-use crate::model::Digest;
+use crate::model::{Digest, Time};
 use crate::store::Tx;
 use crate::store::follow::Delta;
 use crate::store::indexed::{KEY_COLUMNS, Latest, owner_at};
@@ -18,14 +20,11 @@ pub(super) type Incarnation = [u8; 16];
 pub(super) struct NodeRow {
     pub incarnation: Incarnation,
     pub name: String,
-    pub version: String,
     /// In milliseconds.
     pub lease: i64,
     pub seen: i64,
     pub beats: i64,
-    pub keys: i64,
     pub marked: bool,
-    pub joined_at: i64,
 }
 
 /// The newest line of the feed that the index has, which no other history of this database has.
@@ -44,58 +43,76 @@ pub(super) struct Beat {
     pub position: Position,
 }
 
+/// A node that joins.
+pub(super) struct NewNode {
+    pub incarnation: Incarnation,
+    pub name: String,
+    pub lease: Duration,
+    pub joined_at: Time,
+}
+
 /// The row claims nothing until the first heartbeat.
-pub(super) fn join(session: &Session, own: &NodeRow, before: Option<Incarnation>) -> Result<()> {
+pub(super) fn join(session: &PostgresSession, own: &NewNode, before: Option<Incarnation>) -> Result<()> {
     let tx = Tx::from(session);
     if let Some(before) = before {
         tx.execute("DELETE FROM nodes WHERE incarnation = ?1", [before])?;
     }
-    let values = (own.incarnation, &own.name, &own.version, own.lease, own.joined_at);
-    let text = "INSERT INTO nodes (incarnation, name, version, lease, seen, beats, keys, marked, joined_at)
-         VALUES (?1, ?2, ?3, ?4, -1, 0, 0, 0, ?5)";
+    let lease = i64::try_from(own.lease.as_millis()).unwrap_or(i64::MAX);
+    let values = (own.incarnation, &own.name, env!("CARGO_PKG_VERSION"), lease, own.joined_at.millis());
+    let text = "INSERT INTO nodes (incarnation, name, version, address, lease, seen, beats, keys, marked, joined_at)
+         VALUES (?1, ?2, ?3, coalesce(host(inet_client_addr()), ''), ?4, -1, 0, 0, 0, ?5)";
     tx.execute(text, values).map(drop)
 }
 
-pub(super) fn leave(session: &Session, own: Incarnation) -> Result<()> {
+pub(super) fn leave(session: &PostgresSession, own: Incarnation) -> Result<()> {
     Tx::from(session).execute("DELETE FROM nodes WHERE incarnation = ?1", [own]).map(drop)
 }
 
-pub(super) fn all(session: &Session) -> Result<Vec<NodeRow>> {
-    let text = "SELECT incarnation, name, version, lease, seen, beats, keys, marked, joined_at FROM nodes ORDER BY name, joined_at";
-    Tx::from(session).rows(text, (), |row| {
-        Ok(NodeRow {
-            incarnation: row.get(0)?,
-            name: row.get(1)?,
-            version: row.get(2)?,
-            lease: row.get(3)?,
-            seen: row.get(4)?,
-            beats: row.get(5)?,
-            keys: row.get(6)?,
-            marked: row.get(7)?,
-            joined_at: row.get(8)?,
-        })
-    })
+/// All rows, and the revision at which they were read.
+pub(super) struct NodeTable {
+    pub rev: i64,
+    pub rows: Vec<NodeRow>,
+}
+
+pub(super) fn all(session: &PostgresSession) -> Result<NodeTable> {
+    let text = "SELECT c.rev, n.incarnation, n.name, n.lease, n.seen, n.beats, n.marked FROM clock c LEFT JOIN nodes n ON TRUE";
+    let mut table = NodeTable { rev: -1, rows: Vec::new() };
+    Tx::from(session).each(text, (), |row| {
+        table.rev = row.get(0)?;
+        if row.get::<Option<Incarnation>>(1)?.is_some() {
+            table.rows.push(NodeRow {
+                incarnation: row.get(1)?,
+                name: row.get(2)?,
+                lease: row.get(3)?,
+                seen: row.get(4)?,
+                beats: row.get(5)?,
+                marked: row.get(6)?,
+            });
+        }
+        Ok(true)
+    })?;
+    Ok(table)
 }
 
 /// Refuses the heartbeats of this row from now on, unless it has sent another one since.
-pub(super) fn mark(session: &Session, late: &NodeRow) -> Result<bool> {
+pub(super) fn mark(session: &PostgresSession, late: &NodeRow) -> Result<bool> {
     let text = "UPDATE nodes SET marked = 1 WHERE incarnation = ?1 AND beats = ?2 AND marked = 0";
     Tx::from(session).execute(text, (late.incarnation, late.beats)).map(|rows| rows > 0)
 }
 
-pub(super) fn remove_marked(session: &Session, row: Incarnation) -> Result<()> {
+pub(super) fn remove_marked(session: &PostgresSession, row: Incarnation) -> Result<()> {
     let text = "DELETE FROM nodes WHERE incarnation = ?1 AND marked = 1";
     Tx::from(session).execute(text, [row]).map(drop)
 }
 
 /// The clock, the newest line of the feed, and whether the feed still continues from `position`.
-pub(super) struct Place {
+pub(super) struct FeedPlace {
     pub rev: i64,
     pub newest: Position,
     pub continues: bool,
 }
 
-pub(super) fn place(session: &Session, position: Position) -> Result<Place> {
+pub(super) fn place(session: &PostgresSession, position: Position) -> Result<FeedPlace> {
     let text = "SELECT c.rev, c.pruned, n.rev, n.stamp, (SELECT stamp FROM changes WHERE rev = ?1 LIMIT 1)
          FROM clock c LEFT JOIN LATERAL (SELECT rev, stamp FROM changes ORDER BY line DESC LIMIT 1) n ON TRUE";
     Tx::from(session).one(text, [position.rev], |row| {
@@ -106,7 +123,7 @@ pub(super) fn place(session: &Session, position: Position) -> Result<Place> {
             Some(stamp) => found == Some(stamp) && pruned <= position.rev,
             None => pruned == 0,
         };
-        Ok(Place { rev, newest, continues })
+        Ok(FeedPlace { rev, newest, continues })
     })
 }
 
@@ -126,16 +143,23 @@ const READ: &str = concat!(
 const AFTER_KEY: usize = 15;
 
 /// Reads what changed since `position`, without claiming or extending anything.
-pub(super) fn peek(session: &Session, position: Position) -> Result<Beat> {
+pub(super) fn peek(session: &PostgresSession, position: Position) -> Result<Beat> {
     let text = format!("SELECT {KEY_COLUMNS}{READ}");
     read(session, &text, [position.rev], position)
 }
 
 /// One statement: writes that `seen` is applied, and returns what changed up to the revision that it returns.
-pub(super) fn beat(session: &Session, own: Incarnation, seen: i64, keys: i64, position: Position) -> Result<Beat> {
+pub(super) fn beat(
+    session: &PostgresSession,
+    own: Incarnation,
+    seen: i64,
+    keys: i64,
+    position: Position,
+) -> Result<Beat> {
     // The outer query reads what was committed when the statement began; a mark set since refuses the update.
     let text = format!(
-        "WITH beat AS (UPDATE nodes SET seen = GREATEST(seen, ?3), keys = ?4, beats = beats + 1
+        "WITH beat AS (UPDATE nodes SET seen = GREATEST(seen, ?3), keys = ?4, beats = beats + 1,
+         beat_at = (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT
          WHERE incarnation = ?2 AND marked = 0 RETURNING 1)
          SELECT {KEY_COLUMNS}{}",
         READ.replacen(", c.rev, l.rev", ", CASE WHEN EXISTS (SELECT 1 FROM beat) THEN c.rev ELSE -1 END, l.rev", 1)
@@ -144,7 +168,7 @@ pub(super) fn beat(session: &Session, own: Incarnation, seen: i64, keys: i64, po
 }
 
 fn read(
-    session: &Session,
+    session: &PostgresSession,
     text: &str,
     values: impl crate::store::value::Values,
     position: Position,
@@ -183,7 +207,7 @@ fn note_line(news: &mut Delta, latest: &mut Latest, row: &Row<'_>) -> Read<()> {
 }
 
 /// What the durability of a commit depends on: true if it waits for a standby.
-pub(super) fn has_synchronous_standby(session: &Session) -> Result<bool> {
+pub(super) fn has_synchronous_standby(session: &PostgresSession) -> Result<bool> {
     let text = "SELECT current_setting('synchronous_standby_names') <> ''";
     Tx::from(session).one(text, (), |row| row.get(0))
 }

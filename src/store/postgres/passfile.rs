@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn the_first_line_that_matches_has_the_password() {
-        let text = "# a comment\nother:5432:keys:kb:no\ndb.test:*:keys:kb:a\\:b\\\\c\n*:*:*:*:rest:with:colons\nbroken\n";
+        let text =
+            "# a comment\nother:5432:keys:kb:no\ndb.test:*:keys:kb:a\\:b\\\\c\n*:*:*:*:rest:with:colons\nbroken\n";
         let of = |host| password(text, [host, "5432", "keys", "kb"]);
         assert_eq!(of("db.test").as_deref(), Some("a:b\\c"));
         assert_eq!(of("elsewhere").as_deref(), Some("rest:with:colons"));

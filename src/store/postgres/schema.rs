@@ -1,6 +1,6 @@
 //! The schema `keybearer` and its migrations, which the first node of a version runs.
 
-use super::session::{Session, sql};
+use super::session::{PostgresSession, sql};
 use crate::error::{Error, Result};
 
 mod embedded {
@@ -12,13 +12,13 @@ const LOCK: i64 = 0x6b65_7962_6561_72;
 const MIN_VERSION: i64 = 150_000;
 
 /// What a server has told about itself.
-pub(super) struct Server {
+pub(super) struct DatabaseServer {
     pub version: String,
     pub installation: [u8; 16],
 }
 
 /// Creates the schema or brings it to this version. A newer one is refused before anything is written.
-pub(super) fn prepare(session: &mut Session) -> Result<Server> {
+pub(super) fn prepare(session: &mut PostgresSession) -> Result<DatabaseServer> {
     let version = setting(session, "server_version_num")?.parse::<i64>().unwrap_or(0);
     if version < MIN_VERSION {
         return Err(Error::conflict("PostgreSQL is older than version 15. Upgrade it."));
@@ -37,14 +37,16 @@ pub(super) fn prepare(session: &mut Session) -> Result<Server> {
         Ok(false)
     })?;
     let missing = || Error::conflict("The schema keybearer has no installation. It was not made by this program.");
-    Ok(Server { version, installation: installation.ok_or_else(missing)? })
+    Ok(DatabaseServer { version, installation: installation.ok_or_else(missing)? })
 }
 
 /// Refuses an earlier or later schema, and a database without one.
-pub(super) fn must_be_of_this_version(session: &mut Session) -> Result<()> {
+pub(super) fn must_be_of_this_version(session: &mut PostgresSession) -> Result<()> {
     match newest_version(session)? {
         Some(found) if found == known_version() => Ok(()),
-        Some(_) => Err(Error::conflict("The database is of another version. Start the server, which upgrades it, first.")),
+        Some(_) => {
+            Err(Error::conflict("The database is of another version. Start the server, which upgrades it, first."))
+        }
         None => Err(Error::conflict("There are no tables of keybearer in this database.")),
     }
 }
@@ -53,7 +55,7 @@ fn known_version() -> i64 {
     embedded::migrations::runner().get_migrations().iter().map(|own| own.version().into()).max().unwrap_or(0)
 }
 
-fn migrate(session: &mut Session) -> Result<()> {
+fn migrate(session: &mut PostgresSession) -> Result<()> {
     let known = known_version();
     if let Some(found) = newest_version(session)? {
         if found > known {
@@ -68,11 +70,13 @@ fn migrate(session: &mut Session) -> Result<()> {
     }
     session.batch("CREATE SCHEMA IF NOT EXISTS keybearer")?;
     let migrated = session.with_client(async |client| embedded::migrations::runner().run_async(client).await);
-    migrated.map(drop).map_err(|error| Error::unavailable(format!("the schema cannot be brought to this version: {error}")))
+    migrated
+        .map(drop)
+        .map_err(|error| Error::unavailable(format!("the schema cannot be brought to this version: {error}")))
 }
 
 /// `None` if there is no schema yet.
-fn newest_version(session: &Session) -> Result<Option<i64>> {
+fn newest_version(session: &PostgresSession) -> Result<Option<i64>> {
     let mut exists = false;
     session.each("SELECT to_regclass('keybearer.refinery_schema_history') IS NOT NULL", &[], &[], &mut |row| {
         exists = row.get(0)?;
@@ -89,7 +93,7 @@ fn newest_version(session: &Session) -> Result<Option<i64>> {
     Ok(newest)
 }
 
-fn setting(session: &mut Session, name: &str) -> Result<String> {
+fn setting(session: &mut PostgresSession, name: &str) -> Result<String> {
     let text = format!("SHOW {name}");
     let rows = session.with_client(async |client| client.query(&text, &[]).await).map_err(sql)?;
     let row = rows.first().ok_or_else(|| Error::unavailable("PostgreSQL did not report its settings"))?;

@@ -13,17 +13,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
-use super::address::Address;
+use super::address::ServerAddress;
 use super::tls::Tls;
 use super::types::{Parameter, numbered};
 use crate::error::{Error, Result};
 use crate::store::row::{Read, Row};
-use crate::store::value::Value;
+use crate::store::value::SqlValue;
 
 /// How long a statement may take. A COMMIT also waits for the standby; if that takes longer, the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(in crate::store) struct Session {
+pub(in crate::store) struct PostgresSession {
     // Dropped before the runtime that it needs.
     client: Client,
     statements: RefCell<HashMap<String, Statement>>,
@@ -35,17 +35,17 @@ pub(in crate::store) struct Session {
     runtime: Runtime,
 }
 
-impl Session {
-    pub fn connect(address: &Address) -> Result<Self> {
+impl PostgresSession {
+    pub fn connect(address: &ServerAddress) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (sender, notices) = unbounded_channel();
         let unsynced = Arc::new(AtomicBool::new(false));
         let client = runtime.block_on(open(address, sender, Arc::clone(&unsynced)))?;
         let (statements, notices) = (RefCell::default(), RefCell::new(notices));
-        Ok(Session { client, statements, changed: Cell::new(0), notices, unsynced, runtime })
+        Ok(PostgresSession { client, statements, changed: Cell::new(0), notices, unsynced, runtime })
     }
 
-    pub fn execute(&self, text: &str, values: &[Value<'_>], names: &[&str]) -> Result<usize> {
+    pub fn execute(&self, text: &str, values: &[SqlValue<'_>], names: &[&str]) -> Result<usize> {
         let statement = self.statement(text, names)?;
         let parameters = values.iter().copied().map(Parameter);
         let rows = self.run(self.client.execute_raw(&statement, parameters))?;
@@ -56,7 +56,7 @@ impl Session {
     pub fn each(
         &self,
         text: &str,
-        values: &[Value<'_>],
+        values: &[SqlValue<'_>],
         names: &[&str],
         read: &mut dyn FnMut(&Row<'_>) -> Read<bool>,
     ) -> Result<()> {
@@ -134,7 +134,7 @@ impl Session {
     }
 }
 
-async fn open(address: &Address, notices: UnboundedSender<()>, unsynced: Arc<AtomicBool>) -> Result<Client> {
+async fn open(address: &ServerAddress, notices: UnboundedSender<()>, unsynced: Arc<AtomicBool>) -> Result<Client> {
     let tls = Tls::of(address)?;
     let connecting = timeout(address.connect_timeout, address.config.connect(tls));
     let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));

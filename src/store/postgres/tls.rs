@@ -7,14 +7,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{Address, Verification};
+use super::address::{ServerAddress, Verification};
 use crate::error::{Error, Result};
 
 pub(super) struct Tls;
 
 impl Tls {
     /// A connection without TLS never uses what this returns.
-    pub fn of(address: &Address) -> Result<MakeRustlsConnect> {
+    pub fn of(address: &ServerAddress) -> Result<MakeRustlsConnect> {
         let mut roots = RootCertStore::empty();
         match &address.verification {
             Verification::Plain => {}
@@ -41,7 +41,7 @@ impl Tls {
     }
 }
 
-fn unverifiable(address: &Address, why: &str) -> Error {
+fn unverifiable(address: &ServerAddress, why: &str) -> Error {
     Error::conflict(format!(
         "The server of {} cannot be verified: {why}. Name its root certificate with sslrootcert=FILE in the URL.",
         address.shown

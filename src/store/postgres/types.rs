@@ -5,27 +5,29 @@ use std::error::Error as StdError;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::store::value::Value;
+use crate::store::value::SqlValue;
 
 type Boxed = Box<dyn StdError + Sync + Send>;
 
 /// A value for whatever type the statement gives its place.
 #[derive(Debug)]
-pub(super) struct Parameter<'a>(pub Value<'a>);
+pub(super) struct Parameter<'a>(pub SqlValue<'a>);
 
 impl ToSql for Parameter<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed> {
         match self.0 {
-            Value::Null => return Ok(IsNull::Yes),
-            Value::Integer(number) => match *kind {
+            SqlValue::Null => return Ok(IsNull::Yes),
+            SqlValue::Integer(number) => match *kind {
                 Type::INT8 => number.to_sql(kind, out)?,
                 Type::INT4 => i32::try_from(number)?.to_sql(kind, out)?,
                 Type::BOOL => (number != 0).to_sql(kind, out)?,
                 _ => return Err(mismatch("a number", kind)),
             },
-            Value::Text(bytes) if [Type::TEXT, Type::VARCHAR].contains(kind) => str::from_utf8(bytes)?.to_sql(kind, out)?,
-            Value::Blob(bytes) if *kind == Type::BYTEA => bytes.to_sql(kind, out)?,
-            Value::Real(_) | Value::Text(_) | Value::Blob(_) => return Err(mismatch("a text or blob", kind)),
+            SqlValue::Text(bytes) if [Type::TEXT, Type::VARCHAR].contains(kind) => {
+                str::from_utf8(bytes)?.to_sql(kind, out)?
+            }
+            SqlValue::Blob(bytes) if *kind == Type::BYTEA => bytes.to_sql(kind, out)?,
+            SqlValue::Real(_) | SqlValue::Text(_) | SqlValue::Blob(_) => return Err(mismatch("a text or blob", kind)),
         };
         Ok(IsNull::No)
     }
@@ -42,23 +44,23 @@ fn mismatch(what: &str, kind: &Type) -> Boxed {
 }
 
 /// What a column contains.
-pub(super) struct Column<'a>(pub Value<'a>);
+pub(super) struct Received<'a>(pub SqlValue<'a>);
 
-impl<'a> FromSql<'a> for Column<'a> {
+impl<'a> FromSql<'a> for Received<'a> {
     fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Boxed> {
-        Ok(Column(match *kind {
-            Type::INT8 => Value::Integer(i64::from_sql(kind, raw)?),
-            Type::INT4 => Value::Integer(i32::from_sql(kind, raw)?.into()),
-            Type::BOOL => Value::Integer(bool::from_sql(kind, raw)?.into()),
-            Type::TEXT | Type::VARCHAR | Type::NAME => Value::Text(raw),
+        Ok(Received(match *kind {
+            Type::INT8 => SqlValue::Integer(i64::from_sql(kind, raw)?),
+            Type::INT4 => SqlValue::Integer(i32::from_sql(kind, raw)?.into()),
+            Type::BOOL => SqlValue::Integer(bool::from_sql(kind, raw)?.into()),
+            Type::TEXT | Type::VARCHAR | Type::NAME => SqlValue::Text(raw),
             // A UUID is sent as its sixteen bytes.
-            Type::BYTEA | Type::UUID => Value::Blob(raw),
+            Type::BYTEA | Type::UUID => SqlValue::Blob(raw),
             _ => return Err(mismatch("a column", kind)),
         }))
     }
 
     fn from_sql_null(_: &Type) -> Result<Self, Boxed> {
-        Ok(Column(Value::Null))
+        Ok(Received(SqlValue::Null))
     }
 
     fn accepts(_: &Type) -> bool {
@@ -67,8 +69,8 @@ impl<'a> FromSql<'a> for Column<'a> {
 }
 
 /// A statement has the columns that its text names, of the types above; anything else reads as damage.
-pub(in crate::store) fn value_at(row: &tokio_postgres::Row, column: usize) -> Value<'_> {
-    row.try_get::<_, Column<'_>>(column).map_or(Value::Null, |found| found.0)
+pub(in crate::store) fn value_at(row: &tokio_postgres::Row, column: usize) -> SqlValue<'_> {
+    row.try_get::<_, Received<'_>>(column).map_or(SqlValue::Null, |found| found.0)
 }
 
 /// `?2` becomes `$2`, and `:name` the number of its name. Text in quotes stays.
@@ -78,7 +80,8 @@ pub(super) fn numbered(text: &str, names: &[&str]) -> String {
     let mut is_quoted = false;
     while let Some(c) = rest.chars().next() {
         let length = c.len_utf8();
-        let end = rest[length..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(rest.len(), |at| at + length);
+        let end =
+            rest[length..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(rest.len(), |at| at + length);
         match (c, &rest[..end]) {
             ('?', _) if !is_quoted => out.push('$'),
             (':', name) if !is_quoted && names.contains(&name) => {

@@ -7,33 +7,33 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use super::acknowledgements::Waiting;
-use super::address::Address;
-use super::session::Session;
+use super::address::ServerAddress;
+use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
 use crate::store::Tx;
-use crate::store::writer::{Counters, Engine, Job, stopwatch};
+use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
 
 pub(super) struct PostgresWriter {
-    address: Arc<Address>,
+    address: Arc<ServerAddress>,
     /// `None` in a command that has ended its work.
     acknowledgements: Option<Sender<Waiting>>,
     counters: Arc<Counters>,
-    session: Option<Session>,
+    session: Option<PostgresSession>,
     stopwatch: Instant,
 }
 
 /// Why a transaction failed.
 #[derive(Clone)]
-struct Failure {
+struct FailedCommit {
     error: Error,
     /// Whether it may be committed.
     is_unknown: bool,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for FailedCommit {
     fn from(error: Error) -> Self {
-        Failure { error, is_unknown: false }
+        FailedCommit { error, is_unknown: false }
     }
 }
 
@@ -46,13 +46,13 @@ struct Committed {
 }
 
 impl PostgresWriter {
-    pub fn new(address: Arc<Address>, acknowledgements: Sender<Waiting>, counters: Arc<Counters>) -> Self {
+    pub fn new(address: Arc<ServerAddress>, acknowledgements: Sender<Waiting>, counters: Arc<Counters>) -> Self {
         let acknowledgements = Some(acknowledgements);
         PostgresWriter { address, acknowledgements, counters, session: None, stopwatch: stopwatch() }
     }
 
     /// Runs one transaction for all jobs, each in its own savepoint. `None` if they wrote nothing.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Committed>, Failure> {
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Committed>, FailedCommit> {
         let (session, rev) = self.begin()?;
         let before = session.changed();
         for job in jobs.iter_mut() {
@@ -70,13 +70,13 @@ impl PostgresWriter {
         }
         let text = "SELECT count(*), count(*) FILTER (WHERE adds = 0) FROM changes WHERE rev = ?1";
         let (lines, takes) = Tx::from(&*session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        session.commit().map_err(|error| Failure { error, is_unknown: true })?;
+        session.commit().map_err(|error| FailedCommit { error, is_unknown: true })?;
         Ok(Some(Committed { rev, lines, takes }))
     }
 
     /// Takes the clock: until the commit, no other writer on any node can begin. If the kept connection turns out to be
     /// closed, nothing was written, so a new one is used.
-    fn begin(&mut self) -> Result<(&Session, i64)> {
+    fn begin(&mut self) -> Result<(&PostgresSession, i64)> {
         let kept = self.session.take().and_then(|session| {
             let rev = take_clock(&session).ok()?;
             Some((session, rev))
@@ -84,7 +84,7 @@ impl PostgresWriter {
         let (session, rev) = match kept {
             Some(begun) => begun,
             None => {
-                let session = Session::connect(&self.address)?;
+                let session = PostgresSession::connect(&self.address)?;
                 let rev = take_clock(&session)?;
                 (session, rev)
             }
@@ -93,13 +93,13 @@ impl PostgresWriter {
     }
 }
 
-fn take_clock(session: &Session) -> Result<i64> {
+fn take_clock(session: &PostgresSession) -> Result<i64> {
     session.batch("BEGIN")?;
     let text = "UPDATE clock SET rev = rev + 1, xact = pg_current_xact_id(), stamp = gen_random_uuid() RETURNING rev";
     Tx::from(session).one(text, (), |row| row.get(0))
 }
 
-impl Engine for PostgresWriter {
+impl WriterEngine for PostgresWriter {
     fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         let started = self.stopwatch.elapsed();
         let outcome = self.transact(&mut jobs);
@@ -160,12 +160,12 @@ impl PostgresWriter {
         };
         if let Err(unsent) = sent {
             let error = Error::unavailable("the thread that waits for the nodes has stopped");
-            finish(unsent.jobs, &Err(Failure { error, is_unknown: true }));
+            finish(unsent.jobs, &Err(FailedCommit { error, is_unknown: true }));
         }
     }
 }
 
-fn finish(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Failure>) {
+fn finish(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), FailedCommit>) {
     for job in jobs {
         job.finish(outcome.clone().map_err(|failure| match failure.is_unknown {
             true => Error::outcome_unknown(failure.error.cause.unwrap_or_default()),

@@ -14,10 +14,10 @@ use super::log::Log;
 use super::place::DatabaseFile;
 use super::statement::sql;
 use super::{companions, connection, locks, open, schema};
-use crate::store::examination::{self, Examination};
-use crate::store::Tx;
 use crate::error::{Error, Result};
 use crate::model::Consent;
+use crate::store::Tx;
+use crate::store::examination::{self, Examination};
 
 pub fn examine(given: &Path, consent: Consent) -> Result<Examination> {
     let place = open::find(given, consent)?;

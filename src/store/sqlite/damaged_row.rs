@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::statement::{sql, try_to_execute};
 use crate::error::Result;
 use crate::model::KeyId;
-use crate::store::value::{ToValue, Value};
+use crate::store::value::{SqlValue, ToValue};
 
 /// Values that do not have their column's type are replaced by others that are unreadable too, so that the row grants
 /// no more than before.
@@ -28,7 +28,7 @@ const REPLACE_DAMAGE: &str = "UPDATE keys SET enabled = ?2,
 /// SQLite refuses to update any column of a row with a value that does not have its column's type. Such values are then
 /// replaced too.
 pub(in crate::store) fn set_key_enabled(db: &Connection, id: KeyId, enabled: bool) -> Result<()> {
-    let (id, enabled): (Value<'_>, Value<'_>) = (id.as_bytes().value(), enabled.value());
+    let (id, enabled): (SqlValue<'_>, SqlValue<'_>) = (id.as_bytes().value(), enabled.value());
     let write = |text| try_to_execute(db, text, &[id, enabled], &[]).map(drop);
     let written = match write("UPDATE keys SET enabled = ?2 WHERE id = ?1") {
         Err(rusqlite::Error::SqliteFailure(failure, _))

@@ -22,14 +22,16 @@ mod reserve;
 mod schema;
 mod signing;
 pub(super) mod statement;
+pub(super) mod types;
 mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::reader::Reader;
-use super::writer::{Counters, Engine};
+use rusqlite::Connection;
+
+use super::writer::{Counters, WriterEngine};
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::model::{Consent, Purpose};
@@ -38,7 +40,6 @@ use freshness::Freshness;
 pub use import_lock::FileLock;
 use open::Opened;
 use reserve::Reserve;
-pub(super) use statement::value_at;
 use watch::Watch;
 use writer::SqliteWriter;
 
@@ -52,11 +53,11 @@ pub(super) struct Files {
 }
 
 /// An open database, and what works on it.
-pub(super) struct Parts {
+pub(super) struct OpenSqlite {
     pub files: Files,
     pub installation: [u8; 16],
-    pub writer: Box<dyn Engine>,
-    pub readers: Vec<Reader>,
+    pub writer: Box<dyn WriterEngine>,
+    pub readers: Vec<Connection>,
 }
 
 /// Opens or creates the database. For a server it takes the lock.
@@ -67,23 +68,18 @@ pub(super) fn open(
     index: &Arc<Index>,
     counters: &Arc<Counters>,
     readers: usize,
-) -> Result<Parts> {
+) -> Result<OpenSqlite> {
     let opened = open_or_use_reserve(path, purpose, consent)?;
     let (path, installation) = (opened.place.path.clone(), opened.installation);
     let accepted = opened.accepted.map(|accusation| accusation.label());
     let vanished = || Error::unavailable("the database's files were moved or removed while they were opened");
     let watch = Arc::new(Watch::begin(&opened.place, &opened.file).ok_or_else(vanished)?);
     let freshness = Arc::new(Freshness::new(Arc::clone(&opened.announcement)));
-    let writer = SqliteWriter::new(
-        opened,
-        Arc::clone(index),
-        Arc::clone(&freshness),
-        Arc::clone(&watch),
-        Arc::clone(counters),
-    )?;
-    let readers = (0..readers).map(|_| connection::reader(&path).map(Reader::Sqlite)).collect::<Result<Vec<_>>>()?;
+    let writer =
+        SqliteWriter::new(opened, Arc::clone(index), Arc::clone(&freshness), Arc::clone(&watch), Arc::clone(counters))?;
+    let readers = (0..readers).map(|_| connection::reader(&path)).collect::<Result<Vec<_>>>()?;
     let files = Files { freshness, watch, path, accepted };
-    Ok(Parts { files, installation, writer: Box::new(writer), readers })
+    Ok(OpenSqlite { files, installation, writer: Box::new(writer), readers })
 }
 
 fn open_or_use_reserve(path: &Path, purpose: Purpose, consent: Consent) -> Result<Opened> {
@@ -120,4 +116,11 @@ impl Files {
     pub fn is_write_lock_wanted(&self) -> bool {
         self.freshness.announcement.asked_by().is_some()
     }
+}
+
+#[cfg(test)]
+/// A connection to a new database.
+pub(super) fn fresh(path: &Path) -> Connection {
+    create::create(path).expect("the folder can be written");
+    connection::writer(path).expect("the database is new")
 }

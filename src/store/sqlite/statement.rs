@@ -1,25 +1,24 @@
 //! Runs statements on a connection.
 
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 
 use crate::error::{Error, Result};
 use crate::store::row::{Read, Row};
-use crate::store::value::Value;
+use crate::store::value::SqlValue;
 
 /// Every failure of SQLite while serving is "unavailable", because it proves nothing about a key.
 pub(in crate::store) fn sql(error: rusqlite::Error) -> Error {
     Error::unavailable(format!("SQLite: {error}"))
 }
 
-pub(in crate::store) fn execute(db: &Connection, text: &str, values: &[Value<'_>], names: &[&str]) -> Result<usize> {
+pub(in crate::store) fn execute(db: &Connection, text: &str, values: &[SqlValue<'_>], names: &[&str]) -> Result<usize> {
     try_to_execute(db, text, values, names).map_err(sql)
 }
 
 pub(in crate::store) fn try_to_execute(
     db: &Connection,
     text: &str,
-    values: &[Value<'_>],
+    values: &[SqlValue<'_>],
     names: &[&str],
 ) -> rusqlite::Result<usize> {
     prepared(db, text, values, names)?.raw_execute()
@@ -28,7 +27,7 @@ pub(in crate::store) fn try_to_execute(
 pub(in crate::store) fn each(
     db: &Connection,
     text: &str,
-    values: &[Value<'_>],
+    values: &[SqlValue<'_>],
     names: &[&str],
     read: &mut dyn FnMut(&Row<'_>) -> Read<bool>,
 ) -> Result<()> {
@@ -45,7 +44,7 @@ pub(in crate::store) fn each(
 fn prepared<'a>(
     db: &'a Connection,
     text: &str,
-    values: &[Value<'_>],
+    values: &[SqlValue<'_>],
     names: &[&str],
 ) -> rusqlite::Result<CachedStatement<'a>> {
     let mut statement = db.prepare_cached(text)?;
@@ -60,29 +59,6 @@ fn prepared<'a>(
         statement.raw_bind_parameter(number, value)?;
     }
     Ok(statement)
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match *self {
-            Value::Null => ValueRef::Null,
-            Value::Integer(number) => ValueRef::Integer(number),
-            Value::Real(number) => ValueRef::Real(number),
-            Value::Text(bytes) => ValueRef::Text(bytes),
-            Value::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
-    }
-}
-
-pub(in crate::store) fn value_at<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Value<'a> {
-    match row.get_ref(column) {
-        Ok(ValueRef::Integer(number)) => Value::Integer(number),
-        Ok(ValueRef::Real(number)) => Value::Real(number),
-        Ok(ValueRef::Text(bytes)) => Value::Text(bytes),
-        Ok(ValueRef::Blob(bytes)) => Value::Blob(bytes),
-        // A row has the columns that its statement names.
-        Ok(ValueRef::Null) | Err(_) => Value::Null,
-    }
 }
 
 pub(in crate::store) fn at_one_moment<T>(db: &Connection, read: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::store::Tx;
 use crate::store::follow::Follower;
-use crate::store::writer::{Counters, Engine, Job, stopwatch};
+use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
 
 /// The wait after a failure to mark the file as in use.
 const MARK_AGAIN: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ pub(in crate::store) struct SqliteWriter {
     lock: Option<ServerLock>,
 }
 
-impl Engine for SqliteWriter {
+impl WriterEngine for SqliteWriter {
     fn commit(&mut self, jobs: Vec<Box<dyn Job>>) {
         self.commit_all(jobs);
         self.give_way();
@@ -81,7 +81,7 @@ impl Engine for SqliteWriter {
             || !self.freshness.is_current()
             || self.counters.failing.load(Ordering::Relaxed)
         {
-            Engine::catch_up(self);
+            WriterEngine::catch_up(self);
             self.data_version = version.unwrap_or(0);
         }
         // After a failure only a successful write shows that writes work, because an empty transaction commits even on

@@ -1,13 +1,12 @@
 //! `events`: the audit log.
 
-
 use crate::error::Result;
 use crate::model::event::{ChainCheck, hyphenated};
 use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page, Time};
 use crate::store::Tx;
 use crate::store::columns::{Salvage, like_pattern};
 use crate::store::row::{Read, Row};
-use crate::store::value::{Value, named};
+use crate::store::value::{SqlValue, named};
 
 const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
 
@@ -81,7 +80,7 @@ impl Tx<'_> {
 fn event(row: &Row<'_>) -> Read<Event> {
     let mut salvage = Salvage::of(row);
     let id = |column| match row.value(column) {
-        Value::Blob(bytes) | Value::Text(bytes) => Some(shown(bytes)),
+        SqlValue::Blob(bytes) | SqlValue::Text(bytes) => Some(shown(bytes)),
         _ => None,
     };
     Ok(Event {

@@ -1,7 +1,6 @@
 //! Lists and searches keys in a time that hardly depends on their number. Any part of a text is matched among the
 //! newest keys only; older keys must be found by an index. The caller decides who can search what, in `reach`.
 
-
 use super::keys::{KEY, record};
 use super::pending_imports::{Id, is_key};
 use crate::error::Result;

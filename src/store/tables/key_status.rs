@@ -1,11 +1,10 @@
 //! The columns of `keys` and `users` that decide what a management key can do.
 
-
 use crate::error::Result;
 use crate::model::{Bounds, KeyId, KeyPrefix, KeyStatus, Owner, Role, UserId};
 use crate::store::Tx;
-use crate::store::row::{Read, Row};
 use crate::store::columns::{Salvage, flag, limit_bucket, networks, rate_limit, scopes, time_or_null};
+use crate::store::row::{Read, Row};
 
 impl Tx<'_> {
     pub fn key_status(&self, id: KeyId) -> Result<Option<KeyStatus>> {

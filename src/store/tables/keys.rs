@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-
 use super::pending_imports::is_key;
 use crate::error::Result;
 use crate::model::key::LastUse;
@@ -13,9 +12,9 @@ use crate::model::{
 };
 use crate::store::Tx;
 use crate::store::columns::{Salvage, lifetime, limit_bucket, networks, rate_limit, scopes};
-use crate::store::row::{Content, Read, Row};
+use crate::store::row::{Read, Row, StoredContent};
 use crate::store::sqlite::damaged_row;
-use crate::store::tx::Connection;
+use crate::store::tx::EngineConnection;
 use crate::store::value::{ToValue, named};
 
 /// A new row: the key's digest and hint, never the key itself.
@@ -39,7 +38,7 @@ pub struct KeyRow {
 
 /// The raw content of the digest column, so that a damaged row can be found again.
 #[derive(Debug, Clone)]
-pub struct StoredDigest(Content);
+pub struct StoredDigest(StoredContent);
 
 /// Selects keys. It ends with a condition, to which others can be added with AND.
 pub(in crate::store) const KEY: &str = concat!(
@@ -190,8 +189,8 @@ impl Tx<'_> {
     /// Changes no other column, so that it works on a damaged row.
     pub fn set_key_enabled(&self, id: KeyId, enabled: bool) -> Result<()> {
         match self.connection() {
-            Connection::Sqlite(db) => damaged_row::set_key_enabled(db, id, enabled),
-            Connection::Postgres(_) => {
+            EngineConnection::Sqlite(db) => damaged_row::set_key_enabled(db, id, enabled),
+            EngineConnection::Postgres(_) => {
                 self.execute("UPDATE keys SET enabled = ?2 WHERE id = ?1", (id.as_bytes(), enabled)).map(drop)
             }
         }

@@ -7,6 +7,7 @@ pub(super) mod key_search;
 mod key_status;
 pub(super) mod keys;
 mod login_throttle;
+mod nodes;
 pub(super) mod pending_imports;
 mod refresh_tokens;
 mod refused_logins;

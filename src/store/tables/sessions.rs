@@ -1,12 +1,11 @@
 //! `sessions`, each with its user.
 
-
 use super::users::{USER, user};
 use crate::error::Result;
 use crate::model::{ClientAddress, Digest, Role, Session, SessionId, Time, UserId};
 use crate::store::Tx;
 use crate::store::columns::{Salvage, time};
-use crate::store::row::{Content, FromValue, Read, Row};
+use crate::store::row::{FromValue, Read, Row, StoredContent};
 use crate::store::value::ToValue;
 
 /// A new row: the digest of the cookie, never the cookie.
@@ -22,7 +21,7 @@ pub struct SessionRow {
 
 /// The raw content of the id column, so that a damaged row can be found again.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StoredSessionId(Content);
+pub struct StoredSessionId(StoredContent);
 
 impl StoredSessionId {
     /// The id; all zero, which no session has, if the row is damaged.
@@ -33,7 +32,7 @@ impl StoredSessionId {
 
 impl From<SessionId> for StoredSessionId {
     fn from(id: SessionId) -> Self {
-        StoredSessionId(Content::Blob(id.as_bytes().to_vec()))
+        StoredSessionId(StoredContent::Blob(id.as_bytes().to_vec()))
     }
 }
 

@@ -16,8 +16,7 @@ pub struct FamilyRow {
 impl Tx<'_> {
     /// The tokens of this user's families, except the newest `spared` ones.
     pub fn tokens_of_families(&self, user: UserId, spared: i64) -> Result<Vec<KeyId>> {
-        let text =
-            "SELECT key_id FROM token_families WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1000000 OFFSET ?2";
+        let text = "SELECT key_id FROM token_families WHERE user_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1000000 OFFSET ?2";
         let ids = self.rows(text, (user.as_bytes(), spared), |row| Ok(row.get(0).ok()))?;
         Ok(ids.into_iter().flatten().map(KeyId::from_bytes).collect())
     }
@@ -48,8 +47,7 @@ impl Tx<'_> {
     /// Deletes this user's damaged families that do not name their token. Returns whether there were any.
     pub fn delete_families_without_token(&self, user: UserId) -> Result<bool> {
         let not_a_blob = self.dialect("typeof(key_id) <> 'blob' OR ", "");
-        let text =
-            format!("DELETE FROM token_families WHERE user_id = ?1 AND ({not_a_blob}length(key_id) <> 16)");
+        let text = format!("DELETE FROM token_families WHERE user_id = ?1 AND ({not_a_blob}length(key_id) <> 16)");
         self.execute(&text, [user.as_bytes()]).map(|rows| rows > 0)
     }
 

@@ -1,6 +1,5 @@
 //! The table `users`.
 
-
 use crate::error::Result;
 use crate::model::{Email, Page, Role, Time, User, UserFilter, UserId};
 use crate::store::Tx;
@@ -111,7 +110,8 @@ impl Tx<'_> {
 
     /// Returns false if a user with this email or id already exists.
     pub fn put_user(&self, new: &UserRow) -> Result<bool> {
-        let text = "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)
+        let text =
+            "INSERT INTO users (id, email, role, active, password_hash, created_at) VALUES (?1, ?2, ?3, 1, ?4, ?5)
              ON CONFLICT DO NOTHING";
         let values =
             (new.id.as_bytes(), new.email.as_str(), new.role.as_str(), &new.password_hash, new.created_at.millis());

@@ -130,7 +130,7 @@ impl Home {
 }
 
 /// What a writer of the program takes first.
-const POSTGRES_WRITE_LOCK: &str = "LOCK TABLE changes IN EXCLUSIVE MODE";
+const POSTGRES_WRITE_LOCK: &str = "SELECT 1 FROM clock FOR UPDATE";
 
 /// A transaction that keeps all writers waiting, until it is committed.
 pub enum WriteLock {

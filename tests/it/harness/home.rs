@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use keybearer::testing::DatabaseAddress;
 use tempfile::TempDir;
 
 use super::postgres::Postgres;
@@ -45,8 +46,8 @@ impl Home {
     }
 
     /// What `Auth::open` takes.
-    pub fn address(&self) -> PathBuf {
-        self.database()
+    pub fn address(&self) -> DatabaseAddress {
+        DatabaseAddress::parse(&self.database_url()).unwrap()
     }
 
     pub(super) fn postgres(&self) -> Option<&Postgres> {

@@ -31,7 +31,9 @@ impl Postgres {
     }
 
     pub fn session(&self) -> Session {
-        Session::open(&self.url)
+        let session = Session::open(&self.url);
+        session.execute("SET search_path TO keybearer".into());
+        session
     }
 
     /// Ends every connection and refuses new ones, or accepts them again.
@@ -109,7 +111,8 @@ impl Session {
     /// Every row of every table as text, with the name of its table. Printable bytes stay as they are.
     pub fn dump(&self) -> Vec<(String, String)> {
         self.execute("SET bytea_output = 'escape'".into());
-        let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+        let tables =
+            "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'keybearer'::regnamespace";
         let mut rows = Vec::new();
         for table in self.query(tables.into()) {
             let [Cell::Text(table)] = &table[..] else { panic!("not a name: {table:?}") };

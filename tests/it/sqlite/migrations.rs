@@ -12,7 +12,7 @@ async fn migrated_keys_get_their_original_lifetime() {
     let (forever, _) = server.key(&[]).await;
     drop(server);
     // As the schema before left them.
-    let migration = include_str!("../../../migrations/V6__rotation.sql");
+    let migration = include_str!("../../../migrations/sqlite/V6__rotation.sql");
     let update = migration.split(';').find(|statement| statement.contains("UPDATE keys")).unwrap();
     home.execute("UPDATE keys SET lifetime = NULL; UPDATE keys SET created_at = created_at + 450");
     home.execute(update);

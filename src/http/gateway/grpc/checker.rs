@@ -93,7 +93,7 @@ mod tests {
     };
     use crate::http::settings::PublicUrl;
     use crate::http::{HttpSettings, Site};
-    use crate::model::{Consent, Policies, Policy, Purpose, Time};
+    use crate::model::{Consent, DatabaseAddress, Policies, Policy, Purpose, Time};
 
     struct BrokenClock;
 
@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_a_response_to_the_client() {
         let directory = tempfile::tempdir().unwrap();
-        let database = directory.path().join("keybearer.db");
+        let database = DatabaseAddress::File(directory.path().join("keybearer.db"));
         let (clock, entropy) = (Arc::new(BrokenClock), Arc::new(SeededEntropy::new(1)));
         let auth = Auth::open(&database, Purpose::Serve, Consent::default(), clock, entropy, Vec::new()).unwrap();
         let policy = ("any-key".to_owned(), Policy::parse([], false).unwrap());

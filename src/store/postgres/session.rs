@@ -173,6 +173,9 @@ async fn patiently<T>(future: impl Future<Output = Result<T, tokio_postgres::Err
 pub(super) fn sql(error: tokio_postgres::Error) -> Error {
     Error::unavailable(match error.as_db_error() {
         Some(db) => format!("PostgreSQL: {} ({})", db.message(), db.code().code()),
-        None => format!("PostgreSQL: {error}"),
+        None => match std::error::Error::source(&error) {
+            Some(cause) => format!("PostgreSQL: {error}: {cause}"),
+            None => format!("PostgreSQL: {error}"),
+        },
     })
 }

@@ -99,8 +99,7 @@ impl Tx<'_> {
 
     /// The scopes of this user's newest 200 keys, each once, sorted.
     pub fn scopes_in_use(&self, owner: UserId) -> Result<Vec<String>> {
-        let text =
-            "SELECT DISTINCT scopes FROM (SELECT scopes FROM keys WHERE owner_id = ?1 ORDER BY id DESC LIMIT 200)";
+        let text = "SELECT DISTINCT scopes FROM (SELECT scopes FROM keys WHERE owner_id = ?1 ORDER BY id DESC LIMIT 200) AS newest";
         let joined: Vec<String> = self.rows(text, [owner.as_bytes()], |row| row.get(0))?;
         let scopes = joined.iter().flat_map(|scopes| scopes.split(' ')).filter(|scope| !scope.is_empty());
         let mut scopes: Vec<String> = scopes.map(str::to_owned).collect();

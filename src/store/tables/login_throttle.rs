@@ -49,7 +49,7 @@ impl Tx<'_> {
 
     /// Whether there are more than `number` buckets.
     pub fn has_more_buckets_than(&self, number: i64) -> Result<bool> {
-        let text = "SELECT count(*) FROM (SELECT 1 FROM login_throttle LIMIT ?1) AS some";
+        let text = "SELECT count(*) FROM (SELECT 1 FROM login_throttle LIMIT ?1) AS found";
         self.one(text, [number + 1], |row| row.get::<i64>(0)).map(|count| count > number)
     }
 

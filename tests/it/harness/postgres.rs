@@ -32,7 +32,7 @@ impl Postgres {
 
     pub fn session(&self) -> Session {
         let session = Session::open(&self.url);
-        session.execute("SET search_path TO keybearer".into());
+        session.execute("SET search_path TO keybearer, public".into());
         session
     }
 

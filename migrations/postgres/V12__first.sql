@@ -162,6 +162,13 @@ CREATE TABLE installation (
 );
 INSERT INTO installation (id) VALUES (decode(replace(gen_random_uuid()::text, '-', ''), 'hex'));
 
+-- The key ring of all nodes, sealed under a secret that is not in the database.
+CREATE TABLE signing_ring (
+    one     BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    version BIGINT NOT NULL,
+    sealed  BYTEA NOT NULL
+);
+
 -- One row per run of a node.
 CREATE TABLE nodes (
     incarnation BYTEA NOT NULL PRIMARY KEY CHECK (length(incarnation) = 16),
@@ -225,14 +232,15 @@ CREATE FUNCTION is_pending(key_id BYTEA) RETURNS BOOLEAN LANGUAGE sql STABLE AS 
     SELECT EXISTS (SELECT 1 FROM pending_imports WHERE key_id BETWEEN first_id AND last_id)
 $$;
 
-CREATE FUNCTION key_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keys_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT is_pending(NEW.id) THEN
-        INSERT INTO changes (kind, id, digest, adds) VALUES ('key', NEW.id, NEW.digest, 1);
-    END IF;
+    INSERT INTO changes (kind, id, digest, adds)
+        SELECT 'key', f.id, f.digest, 1 FROM fresh f
+        WHERE NOT EXISTS (SELECT 1 FROM pending_imports WHERE f.id BETWEEN first_id AND last_id);
     RETURN NULL;
 END $$;
-CREATE TRIGGER key_inserted AFTER INSERT ON keys FOR EACH ROW EXECUTE FUNCTION key_inserted();
+CREATE TRIGGER keys_inserted AFTER INSERT ON keys REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION keys_inserted();
 
 CREATE FUNCTION key_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,8 +1,10 @@
-//! Per-key rate limits: a leaky bucket (GCRA) in memory for each key that has a limit.
+//! Per-key rate limits: a leaky bucket (GCRA) in memory for each key that has a limit. Each of several nodes grants its
+//! share.
 
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,7 +22,7 @@ type Limiter = RateLimiter<KeyId, DashMapStateStore<KeyId>, Steady, StateInforma
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     pub limit: RateLimit,
-    /// Number of requests that would be allowed right now.
+    /// Number of requests that this node would allow right now.
     pub remaining: u32,
     /// Seconds until the full burst is available or, after a refusal, until the next request is allowed.
     pub reset: u64,
@@ -30,20 +32,23 @@ pub struct Allowance {
 pub struct Limits {
     by_limit: ArcSwap<HashMap<RateLimit, Arc<Limiter>>>,
     clock: Steady,
+    /// How many nodes share each limit.
+    nodes: Arc<AtomicU32>,
 }
 
 impl Limits {
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Limits { by_limit: ArcSwap::default(), clock: Steady(clock) }
+    pub fn new(clock: Arc<dyn Clock>, nodes: Arc<AtomicU32>) -> Self {
+        Limits { by_limit: ArcSwap::default(), clock: Steady(clock), nodes }
     }
 
     /// Takes one request from the key's allowance; the error says when the next one is allowed.
     pub fn take(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
-        let refill = Duration::from_secs(u64::from(limit.window)) / limit.requests;
-        match self.limiter(limit).check_key(&key) {
+        let share = limit.share(self.nodes.load(Ordering::Relaxed));
+        let refill = Duration::from_secs(u64::from(share.window)) / share.requests;
+        match self.limiter(share).check_key(&key) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
-                let missing = limit.burst.saturating_sub(remaining);
+                let missing = share.burst.saturating_sub(remaining);
                 Ok(Allowance { limit, remaining, reset: ceil(refill * missing) })
             }
             Err(not_until) => Err(Allowance { limit, remaining: 0, reset: ceil(self.wait(&not_until)).max(1) }),
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn a_key_has_its_burst_and_then_its_rate() {
         let clock = Arc::new(ManualClock::at(Time::from_millis(1_000_000)));
-        let limits = Limits::new(clock.clone());
+        let limits = Limits::new(clock.clone(), Arc::new(AtomicU32::new(1)));
         let (one, other) = (KeyId::from_bytes([1; 16]), KeyId::from_bytes([2; 16]));
         let limit = RateLimit::new(60, 60, Some(3)).unwrap();
         let remaining: Vec<u32> = (0..3).map(|_| limits.take(one, limit).unwrap().remaining).collect();
@@ -137,5 +142,19 @@ mod tests {
         limits.prune();
         assert_eq!(limits.keys(), 0);
         assert_eq!(limits.take(one, limit).unwrap().remaining, 2);
+    }
+
+    #[test]
+    fn nodes_together_grant_no_more_than_the_limit() {
+        let clock = Arc::new(ManualClock::at(Time::from_millis(1_000_000)));
+        let nodes: Vec<_> = (0..3).map(|_| Limits::new(clock.clone(), Arc::new(AtomicU32::new(3)))).collect();
+        let (key, limit) = (KeyId::from_bytes([1; 16]), RateLimit::new(60, 60, Some(10)).unwrap());
+        let granted =
+            || nodes.iter().map(|node| (0..20).take_while(|_| node.take(key, limit).is_ok()).count()).sum::<usize>();
+        assert_eq!(granted(), 9, "the burst of 10, divided by three");
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(granted(), 3, "one per second");
+        let single = RateLimit::new(1, 60, None).unwrap();
+        assert_eq!(nodes[0].take(key, single).map(|left| left.limit), Ok(single), "at least one, and the whole limit");
     }
 }

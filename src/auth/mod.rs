@@ -54,7 +54,6 @@ pub struct Auth {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     passwords: passwords::Passwords,
-    setup: setup::SetupLink,
     /// The first is the default for new keys.
     prefixes: Vec<KeyPrefix>,
     limits: Arc<limits::Limits>,
@@ -85,8 +84,8 @@ impl Auth {
     fn new(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, prefixes: Vec<KeyPrefix>) -> Result<Self> {
         let passwords = passwords::Passwords::start(entropy.as_ref())?;
         Ok(Auth {
+            limits: Arc::new(limits::Limits::new(Arc::clone(&clock), store.node_count())),
             store: Arc::new(store),
-            limits: Arc::new(limits::Limits::new(Arc::clone(&clock))),
             bad_keys: bad_keys::BadKeyLimiter::new(BAD_KEY_LIMIT),
             tally: verdict_counts::VerdictCounts::default(),
             usage: Usage::default(),
@@ -98,7 +97,6 @@ impl Auth {
             clock,
             entropy,
             passwords,
-            setup: setup::SetupLink::default(),
             prefixes,
         })
     }

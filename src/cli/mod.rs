@@ -72,7 +72,8 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Users { command } => commands::users::run(&context, command),
         Command::Keys { command } => commands::keys::run(&context, settings.prefixes()?, command),
         Command::SigningKeys { command } => {
-            commands::signing_keys::run(&context, settings.signing_keys()?.as_deref(), command)
+            let (own, secret) = (settings.signing_keys()?, settings.secret_file()?);
+            commands::signing_keys::run(&context, own.as_deref(), secret.as_deref(), command)
         }
         Command::Events { command } => commands::events::run(&context, command),
         Command::Nodes => commands::nodes::run(&context),

@@ -30,11 +30,11 @@ pub enum SigningKeysCommand {
     },
 }
 
-pub fn run(context: &Context, file: Option<&Path>, command: SigningKeysCommand) -> Result<()> {
+pub fn run(context: &Context, file: Option<&Path>, secret: Option<&Path>, command: SigningKeysCommand) -> Result<()> {
     context.existing()?;
     let auth = context.auth(Purpose::Command, Vec::new())?;
     match command {
-        SigningKeysCommand::List => match auth.signing_keys(file)? {
+        SigningKeysCommand::List => match block_on(auth.signing_keys(file, secret))? {
             Some(keyring) => list(context, &keyring, auth.now()),
             None => Err(Error::conflict("There are no signing keys yet. The server creates them when it starts.")),
         },
@@ -49,9 +49,9 @@ pub fn run(context: &Context, file: Option<&Path>, command: SigningKeysCommand) 
             let asking = Asking::operator();
             let keyring = block_on(async {
                 if leaked {
-                    return auth.replace_signing_keys(&asking).await;
+                    return auth.replace_signing_keys(&asking, secret).await;
                 }
-                auth.rotate_signing_keys(&asking, span).await
+                auth.rotate_signing_keys(&asking, secret, span).await
             })?;
             output::say(&format!("Now signing with: {}.", keyring.label()));
             if context.json { list(context, &keyring, auth.now()) } else { Ok(()) }

@@ -46,6 +46,13 @@ impl RateLimit {
         rate <= u64::from(outer.requests) * u64::from(self.window) && self.burst <= outer.burst
     }
 
+    /// What each of `nodes` servers may grant by itself, so that together they grant no more than this: the same burst
+    /// and rate divided among them, but at least one request.
+    pub fn share(&self, nodes: u32) -> RateLimit {
+        let nodes = nodes.max(1);
+        RateLimit { window: self.window.saturating_mul(nodes), burst: (self.burst / nodes).max(1), ..*self }
+    }
+
     pub fn text(&self) -> String {
         format!("{}/{}/{}", self.requests, self.window, self.burst)
     }

@@ -1,13 +1,12 @@
-//! The keeper thread: generates the first keys, rotates them when due, and reads their file within half a second of a
-//! change by somebody else, so that no request has to look at it.
+//! The keeper thread: generates the first keys, rotates them when due, and reads their file or row within half a second
+//! of a change by somebody else, so that no request has to look at it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Keyrings, OVERLAP, Signing, SigningSettings, one_of_each, operators, two_of_each};
+use super::{Keyrings, OVERLAP, RingStamp, Signing, SigningSettings, one_of_each, operators, two_of_each};
 use crate::ambient::background::{Orders, give_way};
-use crate::ambient::{Background, Clock, FileStamp};
+use crate::ambient::{Background, Clock};
 use crate::error::{Error, Result};
 use crate::model::Time;
 use crate::model::signing::{FreshKey, Keyring};
@@ -25,13 +24,11 @@ impl Keeper {
         clock: Arc<dyn Clock>,
         settings: &SigningSettings,
     ) -> Result<Self> {
-        let file = settings.file.clone().map_or_else(|| keyrings.file(), Ok)?;
         let mut work = KeeperLoop {
             signing,
             keyrings,
             clock,
             settings: settings.clone(),
-            file,
             seen: None,
             keyring: None,
             next_end: None,
@@ -63,9 +60,8 @@ struct KeeperLoop {
     keyrings: Arc<dyn Keyrings>,
     clock: Arc<dyn Clock>,
     settings: SigningSettings,
-    file: PathBuf,
-    /// The file's stamp when it was last read.
-    seen: Option<FileStamp>,
+    /// The ring's stamp when it was last read.
+    seen: Option<RingStamp>,
     keyring: Option<Keyring>,
     /// The next time at which a key stops being published.
     next_end: Option<Time>,
@@ -107,11 +103,14 @@ impl KeeperLoop {
         }
     }
 
-    /// Reads the file if it has changed since it was last read, and drops keys that are no longer published.
+    /// Reads the ring if it has changed since it was last read, and drops keys that are no longer published.
     fn look(&mut self, now: Time) -> Result<()> {
-        let stamp = FileStamp::of(&self.file);
-        if stamp != self.seen {
-            self.seen = stamp;
+        let stamp = match &self.settings.file {
+            Some(file) => RingStamp::of_file(file),
+            None => self.keyrings.stamp()?,
+        };
+        if self.seen != Some(stamp) {
+            self.seen = Some(stamp);
             return self.read(now);
         }
         match self.next_end {
@@ -153,7 +152,7 @@ impl KeeperLoop {
         let keys = self.unwritten.take().map_or_else(two_of_each, Ok)?;
         let written = self.keyrings.begin(&Keyring::begin(keys.clone(), now));
         let keyring = written.inspect_err(|_| self.unwritten = Some(keys))?;
-        tracing::info!(keys = keyring.label(), file = %self.file.display(), "created signing keys");
+        tracing::info!(keys = keyring.label(), "created signing keys");
         self.put(Some(keyring), now)
     }
 

@@ -6,6 +6,7 @@ mod keeper;
 mod make;
 mod pem;
 mod ring;
+mod secret;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::ambient::{Clock, Pool};
+use crate::ambient::{Clock, FileStamp, Pool};
 use crate::error::{Error, Result};
 use crate::model::signing::{FreshKey, Keyring};
 use crate::model::{SigningAlgorithm, Time};
@@ -22,6 +23,7 @@ use keeper::Keeper;
 pub use make::fresh;
 pub use pem::read as read_pem;
 pub use ring::Ring;
+pub use secret::Secret;
 
 /// Maximum token lifetime, and therefore the minimum overlap.
 pub const MAX_JWT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -43,6 +45,8 @@ pub fn valid_from(now: Time) -> i64 {
 pub struct SigningSettings {
     /// The operator's own keys (PEM); `None` means ours, next to the database.
     pub file: Option<PathBuf>,
+    /// The file with the secret that seals our own keys in a database on PostgreSQL.
+    pub secret: Option<PathBuf>,
     /// How long a key of ours signs; `None` means until a command rotates it.
     pub rotation: Option<Duration>,
     pub token_algorithm: SigningAlgorithm,
@@ -56,6 +60,7 @@ impl Default for SigningSettings {
     fn default() -> Self {
         SigningSettings {
             file: None,
+            secret: None,
             rotation: Some(Duration::from_secs(90 * 86_400)),
             token_algorithm: SigningAlgorithm::Rs256,
             token_lifetime: Duration::from_secs(600),
@@ -96,10 +101,24 @@ impl Signing {
     }
 }
 
+/// Tells versions of a stored ring apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RingStamp {
+    File(Option<FileStamp>),
+    /// In a database; `None` if there is no ring yet.
+    Version(Option<i64>),
+}
+
+impl RingStamp {
+    pub fn of_file(file: &Path) -> Self {
+        RingStamp::File(FileStamp::of(file))
+    }
+}
+
 /// Storage for the server's own key rings.
 pub trait Keyrings: Send + Sync {
-    /// The file of the ring, which the keeper watches for changes; an error if the server has none of its own.
-    fn file(&self) -> Result<PathBuf>;
+    /// Changes whenever the ring does; the keeper compares it.
+    fn stamp(&self) -> Result<RingStamp>;
 
     /// `None` if there is none yet.
     fn read(&self) -> Result<Option<Keyring>>;

@@ -17,6 +17,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use crate::ambient::Pool;
 use crate::error::{Error, Result};
@@ -182,6 +183,14 @@ impl Store {
         }
     }
 
+    /// How many nodes there are, kept up to date.
+    pub fn node_count(&self) -> Arc<AtomicU32> {
+        match &*self.engine {
+            Engine::Sqlite(_) => Arc::new(AtomicU32::new(1)),
+            Engine::Postgres(node) => node.count(),
+        }
+    }
+
     /// `None` with SQLite.
     pub fn node(&self) -> Option<NodeFigures> {
         match &*self.engine {
@@ -233,10 +242,7 @@ impl Store {
     fn files(&self) -> Result<&sqlite::Files> {
         match &*self.engine {
             Engine::Sqlite(files) => Ok(files),
-            Engine::Postgres(_) => Err(Error::conflict(
-                "With a database on PostgreSQL, the signing keys are in a file of your own: name it with --signing-keys, \
-                 on every node the same.",
-            )),
+            Engine::Postgres(_) => Err(Error::internal("a database on a server has no files beside it")),
         }
     }
 

@@ -118,6 +118,12 @@ tuples!(A 0, B 1, C 2, D 3, E 4, F 5);
 tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 tuples!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10);
 
+impl Values for &[SqlValue<'_>] {
+    fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
+        run(self, &[])
+    }
+}
+
 impl Values for () {
     fn with<R>(&self, run: impl FnOnce(&[SqlValue<'_>], &[&str]) -> R) -> R {
         run(&[], &[])

@@ -23,6 +23,8 @@ use crate::store::{ImportLock, KeyRow, PendingImport, Store, Tx};
 const MAX_TRANSACTION_TIME: Duration = Duration::from_millis(150);
 const MAX_ROWS: usize = 16_384;
 const MIN_ROWS: usize = 256;
+/// Rows per transaction on an engine that writes them at once.
+const AT_ONCE: usize = 4096;
 /// From this many rows on, the digest index should stay in memory: each row goes to a different page of it.
 const MANY: u64 = 50_000;
 /// Maximum number of keys restored by one import: their events are written in one transaction.
@@ -236,6 +238,9 @@ fn insert(
     is_time: impl Fn() -> bool,
 ) -> Result<Result<ImportStep, RefusedLine>> {
     lost_rows(tx, pending)?;
+    if tx.writes_many_at_once() {
+        return insert_at_once(tx, &rows[..rows.len().min(AT_ONCE)], revoked, now);
+    }
     let (mut owners, mut revived) = (HashMap::new(), Vec::new());
     for (written, (id, (line, key))) in rows.iter().enumerate() {
         if written >= MIN_ROWS && written.is_multiple_of(64) && is_time() {
@@ -254,6 +259,40 @@ fn insert(
         }
     }
     Ok(Ok(ImportStep { written: rows.len(), revived }))
+}
+
+/// Writes all of these rows, or returns the first refused one.
+fn insert_at_once(
+    tx: &Tx<'_>,
+    rows: &[ImportRow],
+    revoked: RevokedLines,
+    now: Time,
+) -> Result<Result<ImportStep, RefusedLine>> {
+    let mut owners = HashMap::new();
+    let (mut fresh, mut refused) = (Vec::with_capacity(rows.len()), None);
+    for (place, (id, (_, key))) in rows.iter().enumerate() {
+        match owner(tx, &mut owners, &key.owner)? {
+            Some(owner) => fresh.push(row_of(*id, owner, key, now)),
+            None => {
+                refused = Some((place, Why::NoOwner(key.owner.clone())));
+                break;
+            }
+        }
+    }
+    let written = tx.put_keys_at_once(&fresh)?;
+    let revoked_here = written.revoked.first().filter(|_| revoked == RevokedLines::Refuse);
+    let others = [revoked_here.map(|(place, at)| (*place, Why::Revoked(*at))), written.taken.map(|at| (at, Why::Here))];
+    refused = others.into_iter().chain([refused]).flatten().min_by_key(|(place, _)| *place);
+    Ok(match refused {
+        Some((place, why)) => {
+            tx.take_back_from(place)?;
+            Err(RefusedLine { line: rows[place].1.0, why })
+        }
+        None => {
+            let revived = written.revoked.iter().map(|(place, _)| rows[*place].0).collect();
+            Ok(ImportStep { written: rows.len(), revived })
+        }
+    })
 }
 
 fn row_of(id: KeyId, owner: UserId, key: &ImportedKey, now: Time) -> KeyRow {

@@ -97,6 +97,10 @@ impl Settings {
         self.serve.tokens.signing_keys()
     }
 
+    pub fn secret_file(&self) -> Result<Option<PathBuf>> {
+        self.serve.tokens.secret_file()
+    }
+
     /// Names each setting in the error as it was given.
     pub fn as_given(&self, error: Error) -> Error {
         self.given.as_given(error)

@@ -40,6 +40,9 @@ pub struct TokensSection {
     /// Sign with the keys in this file (PEM) instead of keybearer.db-signing
     #[arg(long, env = "KEYBEARER_SIGNING_KEYS", value_name = "FILE")]
     signing_keys: Option<Given>,
+    /// With PostgreSQL: file with the secret that seals the nodes' signing keys in the database; on every node the same
+    #[arg(long, env = "KEYBEARER_SECRET_FILE", value_name = "FILE")]
+    secret_file: Option<Given>,
     /// How long a signing key is used before the next one replaces it; use never to turn rotation off [default: 90d]
     #[arg(long, env = "KEYBEARER_SIGNING_ROTATION", value_name = "SPAN")]
     signing_rotation: Option<Given>,
@@ -51,6 +54,11 @@ impl TokensSection {
         self.signing_keys.as_ref().map(Given::path).transpose()
     }
 
+    /// `keybearer signing-keys` needs this too.
+    pub fn secret_file(&self) -> Result<Option<PathBuf>> {
+        self.secret_file.as_ref().map(Given::path).transpose()
+    }
+
     pub fn apply(&self, auth: &mut AuthSettings) -> Result<()> {
         set(&mut auth.token_lifetime, &self.token_lifetime, |given| {
             given.span(|span| span <= MAX_TOKEN_LIFETIME, "write a time span up to 24h, such as 1h.")
@@ -58,6 +66,7 @@ impl TokensSection {
         set(&mut auth.refresh_reuse, &self.refresh_reuse, refresh_reuse)?;
         let signing = &mut auth.signing;
         signing.file = self.signing_keys()?;
+        signing.secret = self.secret_file()?;
         set(&mut signing.rotation, &self.signing_rotation, rotation)?;
         let algorithm = |given: &Given| given.parse(SigningAlgorithm::parse);
         set(&mut signing.token_algorithm, &self.access_token_algorithm, algorithm)?;

@@ -125,6 +125,10 @@ impl AcknowledgementsLoop {
         let rows = &table.rows;
         let longest = rows.iter().map(lease_of).max();
         let own = self.own.as_deref();
+        if let Some(own) = own {
+            let live = rows.iter().filter(|row| !row.marked).count();
+            own.nodes.store(u32::try_from(live).unwrap_or(1).max(1), Ordering::Relaxed);
+        }
         // This process knows better than its row what it has applied.
         let others: Vec<_> =
             rows.iter().filter(|row| own.is_none_or(|own| own.incarnation() != Some(row.incarnation))).collect();

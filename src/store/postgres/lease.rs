@@ -1,8 +1,8 @@
 //! How long this node may answer from memory. The lease is extended only by a heartbeat that the database has committed
 //! and whose changes the node has applied.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::nodes::Incarnation;
@@ -20,6 +20,8 @@ pub(super) struct Lease {
     /// This run of the node, as the database knows it.
     incarnation: Mutex<Option<Incarnation>>,
     pub counts: NodeCounts,
+    /// How many nodes there are, this one included.
+    pub nodes: Arc<AtomicU32>,
 }
 
 /// What this node has counted, for the metrics.
@@ -34,7 +36,15 @@ pub(super) struct NodeCounts {
 impl Lease {
     pub fn new(length: Duration) -> Self {
         let (end, offset, applied) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(-1));
-        Lease { length, end, offset, applied, incarnation: Mutex::default(), counts: NodeCounts::default() }
+        Lease {
+            length,
+            end,
+            offset,
+            applied,
+            incarnation: Mutex::default(),
+            counts: NodeCounts::default(),
+            nodes: Arc::new(AtomicU32::new(1)),
+        }
     }
 
     pub fn length(&self) -> Duration {

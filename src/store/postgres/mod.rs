@@ -3,6 +3,7 @@
 
 mod acknowledgements;
 mod address;
+mod copy;
 mod heart;
 mod import_lock;
 mod lease;
@@ -15,6 +16,7 @@ mod tls;
 pub(super) mod types;
 mod writer;
 
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -136,6 +138,11 @@ impl OwnNode {
     /// Whether keys may be answered from memory.
     pub fn is_current(&self) -> bool {
         self.lease.as_ref().is_none_or(|lease| lease.is_held())
+    }
+
+    /// How many nodes there are, kept up to date; 1 in a command.
+    pub fn count(&self) -> Arc<AtomicU32> {
+        self.lease.as_ref().map_or_else(|| Arc::new(AtomicU32::new(1)), |lease| Arc::clone(&lease.nodes))
     }
 
     /// `None` in a command.

@@ -11,6 +11,8 @@ use futures_util::TryStreamExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::address::ServerAddress;
@@ -115,6 +117,17 @@ impl PostgresSession {
         first.is_ok()
     }
 
+    /// The types of the columns that a query returns.
+    pub(super) fn types_of(&self, query: &str) -> Result<Vec<Type>> {
+        let statement = self.statement(query, &[])?;
+        Ok(statement.columns().iter().map(|column| column.type_().clone()).collect())
+    }
+
+    /// Begins a COPY of rows with columns of these types.
+    pub(super) fn begin_copy(&self, text: &str, types: &[Type]) -> Result<BinaryCopyInWriter> {
+        Ok(BinaryCopyInWriter::new(self.run(self.client.copy_in(text))?, types))
+    }
+
     /// For what the client itself offers.
     pub fn with_client<T>(&mut self, run: impl AsyncFnOnce(&mut Client) -> T) -> T {
         self.runtime.block_on(run(&mut self.client))
@@ -129,7 +142,7 @@ impl PostgresSession {
         Ok(statement)
     }
 
-    fn run<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+    pub(super) fn run<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
         self.runtime.block_on(patiently(future))
     }
 }

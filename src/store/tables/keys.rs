@@ -15,7 +15,7 @@ use crate::store::columns::{Salvage, lifetime, limit_bucket, networks, rate_limi
 use crate::store::row::{Read, Row, StoredContent};
 use crate::store::sqlite::damaged_row;
 use crate::store::tx::EngineConnection;
-use crate::store::value::{ToValue, named};
+use crate::store::value::{SqlValue, ToValue, named};
 
 /// A new row: the key's digest and hint, never the key itself.
 #[derive(Debug, Clone)]
@@ -34,6 +34,34 @@ pub struct KeyRow {
     /// The key whose rate limit this one shares; `None` if it has its own.
     pub limit_bucket: Option<KeyId>,
     pub is_token: bool,
+}
+
+impl KeyRow {
+    /// Calls `run` with the values of all columns, in the order of the INSERT.
+    pub(super) fn with_columns<T>(&self, run: impl FnOnce(&[SqlValue<'_>]) -> T) -> T {
+        let settings = &self.settings;
+        let (scopes, networks) = (settings.scopes.joined(), settings.allowed_ips.joined());
+        let limit = settings.rate_limit.map(|limit| limit.text());
+        run(&[
+            self.id.as_bytes().value(),
+            self.digest.as_bytes().value(),
+            self.owner.as_bytes().value(),
+            settings.name.as_str().value(),
+            settings.description.as_str().value(),
+            self.prefix.as_ref().map_or(SqlValue::Null, |prefix| SqlValue::Text(prefix.as_str().as_bytes())),
+            self.hint.value(),
+            scopes.value(),
+            self.enabled.value(),
+            self.created_at.millis().value(),
+            settings.expires_at.map(Time::millis).value(),
+            networks.value(),
+            limit.value(),
+            settings.metadata.text().value(),
+            self.lifetime.map(|lifetime| lifetime.as_secs() as i64).value(),
+            self.limit_bucket.as_ref().map_or(SqlValue::Null, |bucket| SqlValue::Blob(bucket.as_bytes())),
+            self.is_token.value(),
+        ])
+    }
 }
 
 /// The raw content of the digest column, so that a damaged row can be found again.
@@ -128,31 +156,10 @@ impl Tx<'_> {
 
     /// Returns false if a key with this id or digest already exists.
     pub fn put_key(&self, key: &KeyRow) -> Result<bool> {
-        let settings = &key.settings;
         let text = "INSERT INTO keys (id, digest, owner_id, name, description, prefix, hint, scopes, enabled, created_at, expires_at,
              allowed_ips, rate_limit, metadata, lifetime, limit_bucket, is_token)
-             VALUES (:id, :digest, :owner, :name, :description, :prefix, :hint, :scopes, :enabled, :created, :expires,
-             :ips, :limit, :metadata, :lifetime, :bucket, :is_token) ON CONFLICT DO NOTHING";
-        let values = named! {
-            ":id": key.id.as_bytes(),
-            ":digest": key.digest.as_bytes(),
-            ":owner": key.owner.as_bytes(),
-            ":name": settings.name.as_str(),
-            ":description": settings.description.as_str(),
-            ":prefix": key.prefix.as_ref().map(KeyPrefix::as_str),
-            ":hint": key.hint,
-            ":scopes": settings.scopes.joined(),
-            ":enabled": key.enabled,
-            ":created": key.created_at.millis(),
-            ":expires": settings.expires_at.map(Time::millis),
-            ":ips": settings.allowed_ips.joined(),
-            ":limit": settings.rate_limit.map(|limit| limit.text()),
-            ":metadata": settings.metadata.text(),
-            ":lifetime": key.lifetime.map(|lifetime| lifetime.as_secs() as i64),
-            ":bucket": key.limit_bucket.map(|bucket| *bucket.as_bytes()),
-            ":is_token": key.is_token,
-        };
-        self.execute(text, values).map(|rows| rows == 1)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING";
+        key.with_columns(|columns| self.execute(text, columns)).map(|rows| rows == 1)
     }
 
     /// Writes the settings and the state of this record.

@@ -61,7 +61,7 @@ pub(super) fn join(session: &PostgresSession, own: &NewNode, before: Option<Inca
     let values = (own.incarnation, &own.name, env!("CARGO_PKG_VERSION"), lease, own.joined_at.millis());
     let text = "INSERT INTO nodes (incarnation, name, version, address, lease, seen, beats, keys, marked, joined_at)
          VALUES (?1, ?2, ?3, coalesce(host(inet_client_addr()), ''), ?4, -1, 0, 0, 0, ?5)";
-    tx.execute(text, values).map(drop)
+    session.durably(|| tx.execute(text, values).map(drop))
 }
 
 pub(super) fn leave(session: &PostgresSession, own: Incarnation) -> Result<()> {
@@ -164,7 +164,7 @@ pub(super) fn beat(
          SELECT {KEY_COLUMNS}{}",
         READ.replacen(", c.rev, l.rev", ", CASE WHEN EXISTS (SELECT 1 FROM beat) THEN c.rev ELSE -1 END, l.rev", 1)
     );
-    read(session, &text, (position.rev, own, seen, keys), position)
+    session.durably(|| read(session, &text, (position.rev, own, seen, keys), position))
 }
 
 fn read(

@@ -10,8 +10,10 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::error::Severity;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
@@ -25,15 +27,19 @@ use crate::store::value::SqlValue;
 /// How long a statement may take. A COMMIT also waits for the standby; if that takes longer, the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long to wait until the server has been told that a connection ends.
+const GOODBYE: Duration = Duration::from_millis(100);
+
 pub(in crate::store) struct PostgresSession {
-    // Dropped before the runtime that it needs.
-    client: Client,
+    /// `None` only while it is dropped.
+    client: Option<Client>,
+    connection: JoinHandle<()>,
     statements: RefCell<HashMap<String, Statement>>,
     /// How many rows were changed so far.
     changed: Cell<u64>,
     notices: RefCell<UnboundedReceiver<()>>,
-    /// Whether a COMMIT did not wait for the standby.
-    unsynced: Arc<AtomicBool>,
+    /// Whether the server has warned since this was last reset.
+    warned: Arc<AtomicBool>,
     runtime: Runtime,
 }
 
@@ -41,16 +47,21 @@ impl PostgresSession {
     pub fn connect(address: &ServerAddress) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (sender, notices) = unbounded_channel();
-        let unsynced = Arc::new(AtomicBool::new(false));
-        let client = runtime.block_on(open(address, sender, Arc::clone(&unsynced)))?;
+        let warned = Arc::new(AtomicBool::new(false));
+        let (client, connection) = runtime.block_on(open(address, sender, Arc::clone(&warned)))?;
         let (statements, notices) = (RefCell::default(), RefCell::new(notices));
-        Ok(PostgresSession { client, statements, changed: Cell::new(0), notices, unsynced, runtime })
+        let changed = Cell::new(0);
+        Ok(PostgresSession { client: Some(client), connection, statements, changed, notices, warned, runtime })
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("it is taken only by drop")
     }
 
     pub fn execute(&self, text: &str, values: &[SqlValue<'_>], names: &[&str]) -> Result<usize> {
         let statement = self.statement(text, names)?;
         let parameters = values.iter().copied().map(Parameter);
-        let rows = self.run(self.client.execute_raw(&statement, parameters))?;
+        let rows = self.run(self.client().execute_raw(&statement, parameters))?;
         self.changed.set(self.changed.get() + rows);
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }
@@ -65,7 +76,7 @@ impl PostgresSession {
         let statement = self.statement(text, names)?;
         let parameters = values.iter().copied().map(Parameter);
         let all = async {
-            let rows = patiently(self.client.query_raw(&statement, parameters)).await?;
+            let rows = patiently(self.client().query_raw(&statement, parameters)).await?;
             let mut rows = std::pin::pin!(rows);
             while let Some(row) = patiently(rows.try_next()).await? {
                 if !read(&Row::Postgres(&row))? {
@@ -79,7 +90,7 @@ impl PostgresSession {
 
     /// Runs statements without values.
     pub fn batch(&self, text: &str) -> Result<()> {
-        self.run(self.client.batch_execute(text))
+        self.run(self.client().batch_execute(text))
     }
 
     /// Whether the connection still works.
@@ -89,12 +100,18 @@ impl PostgresSession {
 
     /// Commits. An error means that the outcome is unknown, because the standby may not have the changes.
     pub fn commit(&self) -> Result<()> {
-        self.unsynced.store(false, Ordering::Relaxed);
-        self.batch("COMMIT")?;
-        if self.unsynced.load(Ordering::Relaxed) {
-            return Err(Error::unavailable("PostgreSQL: the commit did not wait for the standby"));
+        self.durably(|| self.batch("COMMIT"))
+    }
+
+    /// Runs something that commits. If the server was told to stop waiting for the standby, it warns and reports
+    /// success; that is an error here.
+    pub fn durably<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.warned.store(false, Ordering::Relaxed);
+        let done = run()?;
+        if self.warned.load(Ordering::Relaxed) {
+            return Err(Error::unavailable("PostgreSQL: a commit did not wait for the standby"));
         }
-        Ok(())
+        Ok(done)
     }
 
     pub fn at_one_moment<T>(&self, read: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -125,19 +142,20 @@ impl PostgresSession {
 
     /// Begins a COPY of rows with columns of these types.
     pub(super) fn begin_copy(&self, text: &str, types: &[Type]) -> Result<BinaryCopyInWriter> {
-        Ok(BinaryCopyInWriter::new(self.run(self.client.copy_in(text))?, types))
+        Ok(BinaryCopyInWriter::new(self.run(self.client().copy_in(text))?, types))
     }
 
     /// For what the client itself offers.
     pub fn with_client<T>(&mut self, run: impl AsyncFnOnce(&mut Client) -> T) -> T {
-        self.runtime.block_on(run(&mut self.client))
+        let client = self.client.as_mut().expect("it is taken only by drop");
+        self.runtime.block_on(run(client))
     }
 
     fn statement(&self, text: &str, names: &[&str]) -> Result<Statement> {
         if let Some(statement) = self.statements.borrow().get(text) {
             return Ok(statement.clone());
         }
-        let statement = self.run(self.client.prepare(&numbered(text, names)))?;
+        let statement = self.run(self.client().prepare(&numbered(text, names)))?;
         self.statements.borrow_mut().insert(text.to_owned(), statement.clone());
         Ok(statement)
     }
@@ -147,19 +165,32 @@ impl PostgresSession {
     }
 }
 
-async fn open(address: &ServerAddress, notices: UnboundedSender<()>, unsynced: Arc<AtomicBool>) -> Result<Client> {
+impl Drop for PostgresSession {
+    fn drop(&mut self) {
+        // The connection ends once it has no client.
+        drop(self.client.take());
+        let _ = self.runtime.block_on(async { timeout(GOODBYE, &mut self.connection).await });
+    }
+}
+
+async fn open(
+    address: &ServerAddress,
+    notices: UnboundedSender<()>,
+    warned: Arc<AtomicBool>,
+) -> Result<(Client, JoinHandle<()>)> {
     let tls = Tls::of(address)?;
     let connecting = timeout(address.connect_timeout, address.config.connect(tls));
     let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));
     let (client, mut connection) = connecting.await.map_err(late)?.map_err(sql)?;
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 Ok(AsyncMessage::Notification(_)) => {
                     let _ = notices.send(()); // nobody may be listening any more
                 }
-                Ok(AsyncMessage::Notice(notice)) if notice.message().contains("synchronous replication") => {
-                    unsynced.store(true, Ordering::Relaxed);
+                Ok(AsyncMessage::Notice(notice)) if notice.parsed_severity() == Some(Severity::Warning) => {
+                    tracing::warn!(code = notice.code().code(), "PostgreSQL warns: {}", notice.message());
+                    warned.store(true, Ordering::Relaxed);
                 }
                 Ok(_) => {}
                 Err(_) => return,
@@ -167,7 +198,7 @@ async fn open(address: &ServerAddress, notices: UnboundedSender<()>, unsynced: A
         }
     });
     patiently(client.batch_execute(SETTINGS)).await?;
-    Ok(client)
+    Ok((client, task))
 }
 
 /// A statement waits for a lock at most this long; synchronous_commit is on, because an acknowledged change and a

@@ -20,8 +20,9 @@ use crate::store::writer::Job;
 
 /// The pause between two looks at the table while somebody waits.
 const PAUSE: Duration = Duration::from_micros(500);
-/// How long a change that only adds something waits for nodes that are late.
-const ADDS_WAIT: Duration = Duration::from_millis(50);
+/// How long a change that only adds something waits for nodes that are late: a new key should work everywhere when it is
+/// shown, but a node that is cut off need not delay it for a whole lease.
+const ADDS_WAIT: Duration = Duration::from_millis(500);
 /// The pause between two looks while nobody waits.
 const LOOK_AROUND: Duration = Duration::from_millis(250);
 /// The wait after a failure to reach the database.

@@ -1,5 +1,6 @@
 //! Converts values between statements and PostgreSQL's wire format, and our placeholders into PostgreSQL's.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use tokio_postgres::types::private::BytesMut;
@@ -24,7 +25,7 @@ impl ToSql for Parameter<'_> {
                 _ => return Err(mismatch("a number", kind)),
             },
             SqlValue::Text(bytes) if [Type::TEXT, Type::VARCHAR].contains(kind) => {
-                str::from_utf8(bytes)?.to_sql(kind, out)?
+                storable(str::from_utf8(bytes)?).to_sql(kind, out)?
             }
             SqlValue::Blob(bytes) if *kind == Type::BYTEA => bytes.to_sql(kind, out)?,
             SqlValue::Real(_) | SqlValue::Text(_) | SqlValue::Blob(_) => return Err(mismatch("a text or blob", kind)),
@@ -37,6 +38,12 @@ impl ToSql for Parameter<'_> {
     }
 
     to_sql_checked!();
+}
+
+/// PostgreSQL's texts contain no NUL, and neither do ours, which are checked before they are stored. So a search for one
+/// finds nothing.
+fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 fn mismatch(what: &str, kind: &Type) -> Boxed {

@@ -107,7 +107,7 @@ impl Error {
             cause: Some(cause.to_string()),
             ..Error::new(
                 Kind::OutcomeUnknown,
-                "It is unknown whether this change was saved, because the disk failed. Check the audit log, which \
+                "It is unknown whether this change was saved, because the disk or the database server failed. Check the audit log, which \
                  shows it if it was saved, before you try again.",
             )
         }

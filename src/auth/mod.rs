@@ -39,7 +39,7 @@ use crate::store::{Store, Urgency};
 use crate::usage::{Collector, Usage, UsageState};
 
 pub use crate::index::KeyView;
-pub use crate::store::{Examination, examine};
+pub use crate::store::{Examination, examine, exists};
 pub use caller::Caller;
 pub use jwt::{KeyClient, Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};

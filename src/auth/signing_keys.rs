@@ -38,8 +38,8 @@ impl StoredRing {
             (None, Some(file)) => Ok(StoredRing { store, secret: Some(Arc::new(Secret::read(file)?)) }),
             (None, None) => Err(Error::conflict(
                 "On PostgreSQL the nodes share their signing keys, sealed with a secret: give each node the same \
-                 --secret-file FILE, made with (umask 077; head -c 32 /dev/urandom | base64 > FILE), or your own keys \
-                 with --signing-keys FILE.",
+                 --secret-file FILE (or KEYBEARER_SECRET_FILE), made with (umask 077; head -c 32 /dev/urandom | base64 > \
+                 FILE), or your own keys with --signing-keys FILE (or KEYBEARER_SIGNING_KEYS).",
             )),
         }
     }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::Auth;
 use crate::ambient::histogram::Snapshot;
-use crate::error::Result;
 use crate::model::NodeFigures;
 
 /// The state at one moment.
@@ -19,33 +18,40 @@ pub struct DatabaseState {
     pub commits: Snapshot,
     /// Number of writes per commit.
     pub batches: Snapshot,
-    pub sessions: u64,
-    /// Size of the write-ahead log.
-    pub wal_bytes: u64,
+    /// `None` while the database cannot be read.
+    pub sessions: Option<u64>,
+    /// Size of SQLite's write-ahead log.
+    pub wal_bytes: Option<u64>,
     /// `None` with SQLite.
     pub node: Option<NodeFigures>,
 }
 
 impl Auth {
-    pub async fn database_state(&self) -> Result<DatabaseState> {
+    pub async fn database_state(&self) -> DatabaseState {
         let (index, writer) = (self.store.index(), self.store.writer_state());
-        Ok(DatabaseState {
+        DatabaseState {
             keys: index.keys(),
             revision: index.revision(),
             index_is_full: index.is_full(),
             writes_are_failing: writer.failing,
             commits: writer.commit_micros,
             batches: writer.batch_sizes,
-            sessions: self.store.read(|tx| tx.count_sessions()).await?,
+            // The other figures are most useful while the database cannot be read.
+            sessions: self.store.read(|tx| tx.count_sessions()).await.ok(),
             wal_bytes: self.store.wal_bytes(),
             node: self.store.node(),
-        })
+        }
     }
 
     /// Why no key can be checked, if that is so: `database_gone` (its files are missing or were replaced) or
     /// `lease_expired` (the heartbeats of this node do not reach the database).
     pub fn cannot_check(&self) -> Option<&'static str> {
         self.store.cannot_answer()
+    }
+
+    /// Whether the database is on PostgreSQL, where other servers can share it.
+    pub fn is_one_of_several_nodes(&self) -> bool {
+        self.store.node().is_some()
     }
 
     /// The engine and its version, for display.

@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::ambient::{OsEntropy, SystemClock};
-use crate::auth::Auth;
+use crate::auth::{Auth, exists};
 use crate::error::{Error, Result};
 use crate::model::{Consent, DatabaseAddress, KeyPrefix, Purpose};
 
@@ -48,13 +48,13 @@ impl Context {
 
     /// For commands that need an existing database: a mistyped path must not create an empty one.
     fn existing(&self) -> Result<()> {
-        match &self.database {
-            DatabaseAddress::File(path) if !path.exists() => Err(Error::conflict(format!(
-                "There is no database at {}. Name it with --database, or create it with keybearer serve or keybearer users add.",
-                path.display()
-            ))),
-            _ => Ok(()),
+        if exists(&self.database)? {
+            return Ok(());
         }
+        Err(Error::conflict(format!(
+            "There is no database at {}. Name it with --database, or create it with keybearer serve or keybearer users add.",
+            self.database
+        )))
     }
 }
 

@@ -53,15 +53,16 @@ impl Site {
 }
 
 pub fn readyz_operation() -> Operation {
-    Operation::new(GROUP, "getReadiness", "Keys can be checked and writes succeed")
+    Operation::new(GROUP, "getReadiness", "Keys can be checked, and writes to its own database succeed")
         .answers::<Readiness>(200, "Ready.", &[])
         .answers::<Readiness>(503, "Not ready; `status` says why.", &["Retry-After"])
 }
 
-/// The server is ready if it can check keys and writes succeed. It is ready while the index is filling, because SQLite
-/// answers.
+/// The server is ready if it can check keys and, beside its own database, writes succeed. It is ready while the index is
+/// filling, because the database answers. On PostgreSQL, failing writes concern all nodes at once, and taking one out
+/// of service helps nobody: it is ready as long as it has a lease.
 pub async fn readyz(site: SiteRef) -> HttpResponse {
-    let is_failing = site.auth.writes_are_failing();
+    let is_failing = site.auth.writes_are_failing() && !site.auth.is_one_of_several_nodes();
     let problem = site.cannot_judge().or(is_failing.then_some("writes_failing"));
     let mut response = match problem {
         None => HttpResponse::Ok(),

@@ -16,7 +16,7 @@ pub struct Node {
     pub lease: Duration,
     /// What is left of the lease, by the database's clock.
     pub left: Duration,
-    /// How many transactions it has not acknowledged yet; `None` before its first heartbeat.
+    /// How many changes of keys or users it has not acknowledged yet; `None` before its first heartbeat.
     pub behind: Option<u64>,
     /// The number of keys in its memory.
     pub keys: u64,
@@ -48,6 +48,8 @@ pub struct NodeFigures {
     pub reloads: u64,
     /// How many rows of other nodes it marked, because their heartbeats had stopped.
     pub evictions: u64,
+    /// Whether a commit waits for a standby.
+    pub has_synchronous_standby: bool,
 }
 
 /// All nodes of a database.

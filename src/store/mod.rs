@@ -62,6 +62,14 @@ impl Engine {
     }
 }
 
+/// Whether there is a database.
+pub fn exists(database: &DatabaseAddress) -> Result<bool> {
+    match database {
+        DatabaseAddress::File(path) => Ok(path.exists()),
+        DatabaseAddress::Server(address) => postgres::exists(address),
+    }
+}
+
 /// Checks the database without changing it.
 pub fn examine(database: &DatabaseAddress, consent: Consent) -> Result<Examination> {
     match database {
@@ -176,10 +184,10 @@ impl Store {
     }
 
     /// Size of SQLite's write-ahead log.
-    pub fn wal_bytes(&self) -> u64 {
+    pub fn wal_bytes(&self) -> Option<u64> {
         match &*self.engine {
-            Engine::Sqlite(files) => files.wal_bytes(),
-            Engine::Postgres(_) => 0,
+            Engine::Sqlite(files) => Some(files.wal_bytes()),
+            Engine::Postgres(_) => None,
         }
     }
 
@@ -260,6 +268,7 @@ impl Store {
         &self,
         query: impl FnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.must_be_reachable()?;
         let engine = Arc::clone(&self.engine);
         let read = move |reader: &mut AnyReader| {
             let found = reader.run(query)?;
@@ -277,7 +286,16 @@ impl Store {
         urgency: Urgency,
         act: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.must_be_reachable()?;
         self.writer.run(urgency, act).await
+    }
+
+    /// A node without a lease refuses at once what would only wait for the server.
+    fn must_be_reachable(&self) -> Result<()> {
+        match &*self.engine {
+            Engine::Postgres(node) => node.trouble().map_or(Ok(()), |why| Err(Error::unavailable(why))),
+            Engine::Sqlite(_) => Ok(()),
+        }
     }
 }
 

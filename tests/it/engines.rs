@@ -1,11 +1,14 @@
 //! The harness's own words for a database mean the same on either engine.
 
-use crate::harness::{Cell, Home, bytes, quoted};
+use crate::harness::{Cell, Engine, Home, bytes, quoted};
 
 /// A home whose database has a table of its own, and the one that a writer locks.
 fn home() -> Home {
     let home = Home::new();
-    home.execute("CREATE TABLE things (id BIGINT, name TEXT, digest BYTEA); CREATE TABLE changes (rev BIGINT)");
+    if Engine::of_tests() == Engine::Postgres {
+        home.execute("CREATE SCHEMA keybearer");
+    }
+    home.execute("CREATE TABLE things (id BIGINT, name TEXT, digest BYTEA); CREATE TABLE clock (rev BIGINT)");
     home
 }
 

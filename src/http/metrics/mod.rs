@@ -65,7 +65,7 @@ struct Figures {
     latency: Snapshot,
     commits: Snapshot,
     batches: Snapshot,
-    index: [(&'static str, &'static str, u64); 8],
+    index: Vec<(&'static str, &'static str, u64)>,
     log_lines_dropped: u64,
     /// When the certificate expires, in seconds since 1970, if the server uses TLS.
     certificate_expires: Option<i64>,
@@ -77,7 +77,7 @@ struct Figures {
 
 impl Figures {
     async fn take(site: &SiteRef) -> Result<Self, Problem> {
-        let (database, usage) = (site.auth.database_state().await?, site.auth.usage_state());
+        let (database, usage) = (site.auth.database_state().await, site.auth.usage_state());
         Ok(Figures {
             verdicts: site.auth.verdicts(),
             latency: site
@@ -88,16 +88,18 @@ impl Figures {
                 .unwrap_or(Snapshot { buckets: Vec::new(), sum: 0 }),
             commits: database.commits,
             batches: database.batches,
-            index: [
+            index: vec![
                 ("index_keys", "Keys in the index", database.keys),
                 ("index_revision", "Revision that the index has reached", database.revision),
                 ("index_full", "1 when every key is in the index", u64::from(database.index_is_full)),
                 ("writes_failing", "1 while writes fail", u64::from(database.writes_are_failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
                 ("usage_lost", "Uses that were not counted because too many were waiting in memory", usage.lost),
-                ("sessions", "Dashboard sessions", database.sessions),
-                ("wal_bytes", "Size of the write-ahead log", database.wal_bytes),
-            ],
+            ]
+            .into_iter()
+            .chain(database.sessions.map(|sessions| ("sessions", "Dashboard sessions", sessions)))
+            .chain(database.wal_bytes.map(|bytes| ("wal_bytes", "Size of the write-ahead log", bytes)))
+            .collect(),
             log_lines_dropped: log::dropped(),
             certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
             node: database.node,
@@ -148,6 +150,9 @@ fn encode_node(encoder: &mut DescriptorEncoder<'_>, node: &NodeFigures) -> fmt::
             MetricType::Gauge,
         )?
         .encode_gauge(&node.lease_left.as_secs_f64())?;
+    encoder
+        .encode_descriptor("node_synchronous_standby", "1 if commits wait for a standby", None, MetricType::Gauge)?
+        .encode_gauge(&i64::from(node.has_synchronous_standby))?;
     for (name, help, count) in [
         ("node_heartbeats", "Heartbeats of this node that the database accepted", node.heartbeats),
         ("node_joins", "How often this node joined; more than once means that its heartbeats had stopped", node.joins),

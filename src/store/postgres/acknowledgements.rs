@@ -128,6 +128,7 @@ impl AcknowledgementsLoop {
         let own = self.own.as_deref();
         if let Some(own) = own {
             let live = rows.iter().filter(|row| !row.marked).count();
+            own.note_standby(table.has_standby);
             own.nodes.store(u32::try_from(live).unwrap_or(1).max(1), Ordering::Relaxed);
         }
         // This process knows better than its row what it has applied.

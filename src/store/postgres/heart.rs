@@ -14,7 +14,6 @@ use crate::ambient::background::Orders;
 use crate::ambient::{Clock, Entropy, Moment, OsEntropy, SystemClock};
 use crate::error::Result;
 use crate::index::Index;
-use crate::model::Time;
 use crate::store::Tx;
 use crate::store::follow::Follower;
 
@@ -29,7 +28,6 @@ pub(super) struct Heart {
     index: Arc<Index>,
     follower: Follower,
     name: String,
-    joined_at: Time,
     session: Option<PostgresSession>,
     position: Position,
     /// When the last heartbeat was sent.
@@ -46,7 +44,6 @@ impl Heart {
             index,
             follower,
             name,
-            joined_at: SystemClock::new().now(),
             session: None,
             position: Position::default(),
             sent: None,
@@ -57,10 +54,10 @@ impl Heart {
     pub fn run(mut self, orders: &Orders) {
         while !orders.to_stop_within(Duration::ZERO) {
             match self.turn() {
-                Ok(()) => self.note_success(),
+                Ok(()) => {}
                 Err(error) => {
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::error!(%error, "no heartbeat reached the database; keys are answered until the lease ends");
+                        tracing::error!(%error, "no heartbeat reaches the database; keys are answered only until the lease ends");
                     }
                     self.session = None;
                     if orders.to_stop_within(AGAIN) {
@@ -98,15 +95,16 @@ impl Heart {
             self.apply(beat);
             return self.beat();
         }
-        if is_filling {
-            self.follower.fill_a_page(&Tx::from(session))?;
+        if is_filling && self.follower.fill_a_page(&Tx::from(session))? {
+            // So that `keybearer nodes` shows all keys at once.
+            return self.beat();
         }
         Ok(())
     }
 
     /// Another server may answer now, so the feed must continue from where the index is.
     fn connect(&mut self) -> Result<()> {
-        let session = PostgresSession::connect(&self.address)?;
+        let session = PostgresSession::connect_patiently(&self.address, self.lease.length() / 2)?;
         session.batch("LISTEN keybearer")?;
         let place = nodes::place(&session, self.position)?;
         if place.rev < self.lease.applied() || !place.continues || self.lease.applied() < 0 {
@@ -145,7 +143,7 @@ impl Heart {
         let mut incarnation = [0; 16];
         OsEntropy.fill(&mut incarnation)?;
         let (name, lease) = (self.name.clone(), self.lease.length());
-        nodes::join(session, &NewNode { incarnation, name, lease, joined_at: self.joined_at }, before)?;
+        nodes::join(session, &NewNode { incarnation, name, lease, joined_at: SystemClock::new().now() }, before)?;
         self.lease.set_incarnation(Some(incarnation));
         self.lease.counts.joins.fetch_add(1, Ordering::Relaxed);
         self.sent = None;
@@ -178,6 +176,7 @@ impl Heart {
             self.lease.extend(sent);
             self.sent = Some(sent);
             self.lease.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
+            self.note_success();
             if !has_news {
                 return Ok(());
             }

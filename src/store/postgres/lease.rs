@@ -22,6 +22,8 @@ pub(super) struct Lease {
     pub counts: NodeCounts,
     /// How many nodes there are, this one included.
     pub nodes: Arc<AtomicU32>,
+    /// Whether a commit waits for a standby; `None` until that is known.
+    has_standby: Mutex<Option<bool>>,
 }
 
 /// What this node has counted, for the metrics.
@@ -44,6 +46,7 @@ impl Lease {
             incarnation: Mutex::default(),
             counts: NodeCounts::default(),
             nodes: Arc::new(AtomicU32::new(1)),
+            has_standby: Mutex::default(),
         }
     }
 
@@ -87,6 +90,25 @@ impl Lease {
             joins: of(&self.counts.joins),
             reloads: of(&self.counts.reloads),
             evictions: of(&self.counts.evictions),
+            has_synchronous_standby: self.has_standby.lock().ok().and_then(|known| *known).unwrap_or(false),
+        }
+    }
+
+    /// Says in the log what a commit is worth, at the start and whenever that changes.
+    pub fn note_standby(&self, has_standby: bool) {
+        let before = self.has_standby.lock().ok().and_then(|mut known| known.replace(has_standby));
+        if before == Some(has_standby) {
+            return;
+        }
+        if has_standby {
+            tracing::info!(
+                "PostgreSQL has a synchronous standby: an acknowledged change survives the loss of the primary"
+            );
+        } else {
+            tracing::warn!(
+                "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its machine is lost, \
+                 the last changes can be lost with it, and a key revoked by them is valid again"
+            );
         }
     }
 

@@ -24,7 +24,7 @@ use super::Tx;
 use super::examination::{self, Examination};
 use super::writer::{Counters, WriterEngine};
 use crate::ambient::Background;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::model::{NodeFigures, PostgresDatabase, Purpose};
 use acknowledgements::Acknowledgements;
@@ -68,21 +68,11 @@ pub(super) fn open(
     readers: usize,
 ) -> Result<OpenPostgres> {
     let address = Arc::new(ServerAddress::parse(&database.url)?);
-    let (server, is_synchronous) = on_its_own_thread(|| {
-        let mut session = PostgresSession::connect(&address)?;
-        let server = schema::prepare(&mut session)?;
-        Ok((server, nodes::has_synchronous_standby(&session)?))
-    })
-    .map_err(|error| unreachable(&address, error))?;
+    let server = on_its_own_thread(|| schema::prepare(&mut PostgresSession::connect(&address)?))
+        .map_err(|error| unreachable(&address, error))?;
     let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(database.lease)));
     let (acknowledgements, queue) = Acknowledgements::start(Arc::clone(&address), lease.clone())?;
     let heart = lease.as_ref().map(|lease| start(&address, lease, index)).transpose()?;
-    if lease.is_some() && !is_synchronous {
-        tracing::warn!(
-            "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its machine is lost, the \
-             last changes can be lost with it, and a key revoked by them is valid again"
-        );
-    }
     Ok(OpenPostgres {
         installation: server.installation,
         writer: Box::new(PostgresWriter::new(Arc::clone(&address), queue, Arc::clone(counters))),
@@ -95,6 +85,13 @@ pub(super) fn open(
             acknowledgements: Mutex::new(Some(acknowledgements)),
         },
     })
+}
+
+/// Whether the database has our tables.
+pub(super) fn exists(database: &PostgresDatabase) -> Result<bool> {
+    let address = ServerAddress::parse(&database.url)?;
+    on_its_own_thread(|| schema::exists(&PostgresSession::connect(&address)?))
+        .map_err(|error| unreachable(&address, error))
 }
 
 /// Checks the records and the audit log. PostgreSQL itself keeps types and references.
@@ -117,7 +114,14 @@ fn start(address: &Arc<ServerAddress>, lease: &Arc<Lease>, index: &Arc<Index>) -
     if heart::wait_for(lease, FIRST_LEASE) {
         return Ok(started);
     }
-    Err(Error::unavailable(format!("{} accepted no heartbeat of this node", address.shown)))
+    Err(Error::new(
+        Kind::Unavailable,
+        format!(
+            "The database at {} accepted no heartbeat of this node. A commit there may be waiting for a synchronous \
+             standby that is down, or the table nodes may be locked.",
+            address.shown
+        ),
+    ))
 }
 
 /// An error at the start, which names the server and says what the operator can do.
@@ -125,12 +129,25 @@ fn unreachable(address: &ServerAddress, error: Error) -> Error {
     match error.cause {
         Some(cause) => Error::new(
             error.kind,
-            format!(
-                "The database at {} cannot be used: {cause}. Check the URL, the server and the user's rights.",
-                address.shown
-            ),
+            format!("The database at {} cannot be used: {cause}. {}", address.shown, hint(&cause)),
         ),
         None => error,
+    }
+}
+
+fn hint(cause: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    if says(&["does not support TLS"]) {
+        "Turn TLS on there, or write sslmode=disable in the URL if nobody can read that network."
+    } else if says(&["certificate", "TLS"]) {
+        "Name the server's root certificate with sslrootcert=FILE in the URL, and the host as the certificate names it."
+    } else if says(&["password missing"]) {
+        "Give the password in PGPASSFILE (a line host:port:database:user:password, for the first host of the URL) or in \
+         the URL."
+    } else if says(&["28P01", "28000", "42501"]) {
+        "Check the user, its password and its rights on the database."
+    } else {
+        "Check the URL and whether the server runs."
     }
 }
 

@@ -71,14 +71,17 @@ pub(super) fn leave(session: &PostgresSession, own: Incarnation) -> Result<()> {
 /// All rows, and the revision at which they were read.
 pub(super) struct NodeTable {
     pub rev: i64,
+    /// Whether a commit waits for a standby.
+    pub has_standby: bool,
     pub rows: Vec<NodeRow>,
 }
 
 pub(super) fn all(session: &PostgresSession) -> Result<NodeTable> {
-    let text = "SELECT c.rev, n.incarnation, n.name, n.lease, n.seen, n.beats, n.marked FROM clock c LEFT JOIN nodes n ON TRUE";
-    let mut table = NodeTable { rev: -1, rows: Vec::new() };
+    let text = "SELECT c.rev, n.incarnation, n.name, n.lease, n.seen, n.beats, n.marked,
+         current_setting('synchronous_standby_names') <> '' FROM clock c LEFT JOIN nodes n ON TRUE";
+    let mut table = NodeTable { rev: -1, has_standby: false, rows: Vec::new() };
     Tx::from(session).each(text, (), |row| {
-        table.rev = row.get(0)?;
+        (table.rev, table.has_standby) = (row.get(0)?, row.get(7)?);
         if row.get::<Option<Incarnation>>(1)?.is_some() {
             table.rows.push(NodeRow {
                 incarnation: row.get(1)?,
@@ -204,10 +207,4 @@ fn note_line(news: &mut Delta, latest: &mut Latest, row: &Row<'_>) -> Read<()> {
         None => news.note_import(row.get(AFTER_KEY + 4)?),
     }
     Ok(())
-}
-
-/// What the durability of a commit depends on: true if it waits for a standby.
-pub(super) fn has_synchronous_standby(session: &PostgresSession) -> Result<bool> {
-    let text = "SELECT current_setting('synchronous_standby_names') <> ''";
-    Tx::from(session).one(text, (), |row| row.get(0))
 }

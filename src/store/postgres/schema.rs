@@ -24,7 +24,10 @@ pub(super) fn prepare(session: &mut PostgresSession) -> Result<DatabaseServer> {
         return Err(Error::conflict("PostgreSQL is older than version 15. Upgrade it."));
     }
     if setting(session, "transaction_read_only")? == "on" {
-        return Err(Error::conflict("This PostgreSQL is a standby or read-only. Name the primary in the URL."));
+        return Err(Error::conflict(
+            "This PostgreSQL is a standby or read-only. Name the primary in the URL, or all hosts with \
+             target_session_attrs=read-write.",
+        ));
     }
     session.batch(&format!("SELECT pg_advisory_lock({LOCK})"))?;
     let prepared = migrate(session);
@@ -40,15 +43,29 @@ pub(super) fn prepare(session: &mut PostgresSession) -> Result<DatabaseServer> {
     Ok(DatabaseServer { version, installation: installation.ok_or_else(missing)? })
 }
 
+/// Whether the database has our tables.
+pub(super) fn exists(session: &PostgresSession) -> Result<bool> {
+    newest_version(session).map(|found| found.is_some())
+}
+
 /// Refuses an earlier or later schema, and a database without one.
 pub(super) fn must_be_of_this_version(session: &mut PostgresSession) -> Result<()> {
     match newest_version(session)? {
         Some(found) if found == known_version() => Ok(()),
+        Some(found) if found > known_version() => Err(newer(found)),
         Some(_) => {
-            Err(Error::conflict("The database is of another version. Start the server, which upgrades it, first."))
+            Err(Error::conflict("The database is of an earlier version. Start the server, which upgrades it, first."))
         }
         None => Err(Error::conflict("There are no tables of keybearer in this database.")),
     }
+}
+
+fn newer(found: i64) -> Error {
+    Error::conflict(format!(
+        "The database was written by a newer keybearer (schema {found}; this version knows {}). Nothing was changed. \
+         Install that version or a later one.",
+        known_version()
+    ))
 }
 
 fn known_version() -> i64 {
@@ -59,10 +76,7 @@ fn migrate(session: &mut PostgresSession) -> Result<()> {
     let known = known_version();
     if let Some(found) = newest_version(session)? {
         if found > known {
-            return Err(Error::conflict(format!(
-                "The database was written by a newer keybearer (schema {found}; this version knows {known}). Nothing \
-                 was changed. Install that version or a later one."
-            )));
+            return Err(newer(found));
         }
         if found == known {
             return Ok(());

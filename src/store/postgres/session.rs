@@ -25,7 +25,7 @@ use crate::store::row::{Read, Row};
 use crate::store::value::SqlValue;
 
 /// How long a statement may take. A COMMIT also waits for the standby; if that takes longer, the outcome is unknown.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait until the server has been told that a connection ends.
 const GOODBYE: Duration = Duration::from_millis(100);
@@ -34,6 +34,7 @@ pub(in crate::store) struct PostgresSession {
     /// `None` only while it is dropped.
     client: Option<Client>,
     connection: JoinHandle<()>,
+    patience: Duration,
     statements: RefCell<HashMap<String, Statement>>,
     /// How many rows were changed so far.
     changed: Cell<u64>,
@@ -45,13 +46,27 @@ pub(in crate::store) struct PostgresSession {
 
 impl PostgresSession {
     pub fn connect(address: &ServerAddress) -> Result<Self> {
+        Self::connect_patiently(address, PATIENCE)
+    }
+
+    /// Connects; each of its statements, and connecting, may take `patience`.
+    pub fn connect_patiently(address: &ServerAddress, patience: Duration) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (sender, notices) = unbounded_channel();
         let warned = Arc::new(AtomicBool::new(false));
-        let (client, connection) = runtime.block_on(open(address, sender, Arc::clone(&warned)))?;
+        let (client, connection) = runtime.block_on(open(address, patience, sender, Arc::clone(&warned)))?;
         let (statements, notices) = (RefCell::default(), RefCell::new(notices));
         let changed = Cell::new(0);
-        Ok(PostgresSession { client: Some(client), connection, statements, changed, notices, warned, runtime })
+        Ok(PostgresSession {
+            client: Some(client),
+            connection,
+            patience,
+            statements,
+            changed,
+            notices,
+            warned,
+            runtime,
+        })
     }
 
     fn client(&self) -> &Client {
@@ -76,9 +91,9 @@ impl PostgresSession {
         let statement = self.statement(text, names)?;
         let parameters = values.iter().copied().map(Parameter);
         let all = async {
-            let rows = patiently(self.client().query_raw(&statement, parameters)).await?;
+            let rows = patiently(self.patience, self.client().query_raw(&statement, parameters)).await?;
             let mut rows = std::pin::pin!(rows);
-            while let Some(row) = patiently(rows.try_next()).await? {
+            while let Some(row) = patiently(self.patience, rows.try_next()).await? {
                 if !read(&Row::Postgres(&row))? {
                     break;
                 }
@@ -161,7 +176,7 @@ impl PostgresSession {
     }
 
     pub(super) fn run<T>(&self, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
-        self.runtime.block_on(patiently(future))
+        self.runtime.block_on(patiently(self.patience, future))
     }
 }
 
@@ -175,11 +190,12 @@ impl Drop for PostgresSession {
 
 async fn open(
     address: &ServerAddress,
+    patience: Duration,
     notices: UnboundedSender<()>,
     warned: Arc<AtomicBool>,
 ) -> Result<(Client, JoinHandle<()>)> {
     let tls = Tls::of(address)?;
-    let connecting = timeout(address.connect_timeout, address.config.connect(tls));
+    let connecting = timeout(address.connect_timeout.min(patience), address.config.connect(tls));
     let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));
     let (client, mut connection) = connecting.await.map_err(late)?.map_err(sql)?;
     let task = tokio::spawn(async move {
@@ -197,20 +213,20 @@ async fn open(
             }
         }
     });
-    patiently(client.batch_execute(SETTINGS)).await?;
+    patiently(patience, client.batch_execute(SETTINGS)).await?;
     Ok((client, task))
 }
 
 /// A statement waits for a lock at most this long; synchronous_commit is on, because an acknowledged change and a
 /// heartbeat must be on the standby too. There is no statement_timeout: it would end the wait for the standby, and
 /// PostgreSQL would then report the commit as done.
-const SETTINGS: &str = "SET search_path TO keybearer; SET synchronous_commit TO on; SET lock_timeout TO '5s';
+const SETTINGS: &str = "SET search_path TO keybearer; SET synchronous_commit TO on; SET lock_timeout TO '4s';
     SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO '30s'; SET timezone TO 'UTC';
     SET standard_conforming_strings TO on; SET client_min_messages TO warning";
 
-async fn patiently<T>(future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+async fn patiently<T>(patience: Duration, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
     let late = |_| Error::unavailable("PostgreSQL did not answer in time");
-    timeout(PATIENCE, future).await.map_err(late)?.map_err(sql)
+    timeout(patience, future).await.map_err(late)?.map_err(sql)
 }
 
 /// Without the values that PostgreSQL names in its details.

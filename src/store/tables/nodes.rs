@@ -15,9 +15,9 @@ impl Tx<'_> {
         }
         // A heartbeat that is older than the lease by the database's clock; that clock decides nothing.
         let text =
-            "SELECT n.name, n.version, n.address, n.lease, c.rev - n.seen, n.seen, n.keys, n.marked, n.joined_at,
+            "SELECT n.name, n.version, n.address, n.lease, (SELECT count(DISTINCT rev) FROM changes WHERE rev > n.seen), n.seen, n.keys, n.marked, n.joined_at,
              n.lease - (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + coalesce(n.beat_at, 0)
-             FROM nodes n CROSS JOIN clock c ORDER BY n.name, n.joined_at";
+             FROM nodes n ORDER BY n.name, n.joined_at";
         let nodes = self.rows(text, (), |row| {
             let number = |column| row.get::<i64>(column).map(|number| number.max(0).unsigned_abs());
             Ok(Node {

@@ -33,7 +33,7 @@ async fn the_health_check_fails_while_verdicts_are_unavailable() {
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
     server.home.take_database_away();
-    eventually(Duration::from_secs(3), "it is not healthy", async || {
+    eventually(Duration::from_secs(10), "it is not healthy", async || {
         status(&envoy, SERVICE).await == Ok(ServingStatus::NotServing)
     })
     .await;

@@ -136,7 +136,7 @@ impl Server {
     }
 
     pub async fn index_is_full(&self) -> bool {
-        self.site.auth.database_state().await.unwrap().index_is_full
+        self.site.auth.database_state().await.index_is_full
     }
 
     /// The status that this key gets.

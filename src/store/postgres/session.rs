@@ -219,9 +219,10 @@ async fn open(
 
 /// A statement waits for a lock at most this long; synchronous_commit is on, because an acknowledged change and a
 /// heartbeat must be on the standby too. There is no statement_timeout: it would end the wait for the standby, and
-/// PostgreSQL would then report the commit as done.
+/// PostgreSQL would then report the commit as done. Compiling a statement (jit) takes longer than any of ours runs: tens
+/// of milliseconds for each heartbeat while the tables have no statistics yet.
 const SETTINGS: &str = "SET search_path TO keybearer; SET synchronous_commit TO on; SET lock_timeout TO '4s';
-    SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO '30s'; SET timezone TO 'UTC';
+    SET statement_timeout TO 0; SET jit TO off; SET idle_in_transaction_session_timeout TO '30s'; SET timezone TO 'UTC';
     SET standard_conforming_strings TO on; SET client_min_messages TO warning";
 
 async fn patiently<T>(patience: Duration, future: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {

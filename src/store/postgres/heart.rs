@@ -125,6 +125,8 @@ impl Heart {
             self.lease.set_applied(place.rev);
         }
         self.session = Some(session);
+        // Changes since the last connection were notified to nobody here, and somebody may wait for them.
+        self.sent = None;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ pub struct Node {
     pub lease: Duration,
     /// What is left of the lease, by the database's clock.
     pub left: Duration,
-    /// How many changes of keys or users it has not acknowledged yet; `None` before its first heartbeat.
+    /// How many transactions with changes it has not acknowledged yet; `None` before its first heartbeat.
     pub behind: Option<u64>,
     /// The number of keys in its memory.
     pub keys: u64,

@@ -14,8 +14,9 @@ impl Tx<'_> {
             return Ok(None);
         }
         // A heartbeat that is older than the lease by the database's clock; that clock decides nothing.
-        let text =
-            "SELECT n.name, n.version, n.address, n.lease, (SELECT count(DISTINCT rev) FROM changes WHERE rev > n.seen), n.seen, n.keys, n.marked, n.joined_at,
+        // Revisions without a line, such as counted uses, are nobody's to acknowledge.
+        let text = "SELECT n.name, n.version, n.address, n.lease,
+             (SELECT count(DISTINCT l.rev) FROM changes l WHERE l.rev > n.seen), n.seen, n.keys, n.marked, n.joined_at,
              n.lease - (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT + coalesce(n.beat_at, 0)
              FROM nodes n ORDER BY n.name, n.joined_at";
         let nodes = self.rows(text, (), |row| {

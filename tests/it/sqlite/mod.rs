@@ -8,6 +8,7 @@ mod failing_disk;
 mod full_disk;
 mod lineage;
 mod migrations;
+mod nodes;
 mod settings;
 mod signing;
 mod syncs;

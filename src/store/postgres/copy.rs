@@ -10,21 +10,21 @@ use crate::error::Result;
 use crate::store::value::SqlValue;
 
 /// A COPY that has begun. It has no effect unless `finish` is called.
-pub(in crate::store) struct Copying<'a> {
+pub(in crate::store) struct RowCopy<'a> {
     session: &'a PostgresSession,
     writer: Pin<Box<BinaryCopyInWriter>>,
 }
 
 impl PostgresSession {
     /// Begins to write these columns of a table.
-    pub fn copy(&self, table: &str, columns: &str) -> Result<Copying<'_>> {
+    pub fn copy(&self, table: &str, columns: &str) -> Result<RowCopy<'_>> {
         let types = self.types_of(&format!("SELECT {columns} FROM {table}"))?;
         let writer = self.begin_copy(&format!("COPY {table} ({columns}) FROM STDIN BINARY"), &types)?;
-        Ok(Copying { session: self, writer: Box::pin(writer) })
+        Ok(RowCopy { session: self, writer: Box::pin(writer) })
     }
 }
 
-impl Copying<'_> {
+impl RowCopy<'_> {
     pub fn push(&mut self, row: &[SqlValue<'_>]) -> Result<()> {
         self.session.run(self.writer.as_mut().write_raw(row.iter().copied().map(Parameter)))
     }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Access::{Admin, Client, ClientOrKey, Key, Password, Public, Scope, SignedIn};
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
-use super::dashboard::{account, events, keys, login, reference, setup, users};
+use super::dashboard::{account, events, keys, login, nodes, reference, setup, users};
 use super::health::{livez, livez_operation, readyz, readyz_operation};
 use super::problem::{Problem, unknown_route};
 use super::route::{Route, add};
@@ -79,6 +79,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/account/sessions/{id}/end", SignedIn, || to(account::show::end_session)),
 
     Route::page("GET", "/admin/keys", Admin, || to(keys::all::page)),
+    Route::page("GET", "/nodes", Admin, || to(nodes::page)),
     Route::page("GET", "/users", Admin, || to(users::list::page)),
     Route::page("POST", "/users", Admin, || to(users::new::add)),
     Route::page("GET", "/users/new", Admin, || to(users::new::page)),

@@ -10,6 +10,7 @@ pub mod events;
 mod frame;
 pub mod keys;
 pub mod login;
+pub mod nodes;
 pub mod reference;
 pub mod setup;
 pub mod users;

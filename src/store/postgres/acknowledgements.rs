@@ -131,18 +131,19 @@ impl AcknowledgementsLoop {
             own.note_standby(table.has_standby);
             own.nodes.store(u32::try_from(live).unwrap_or(1).max(1), Ordering::Relaxed);
         }
-        // This process knows better than its row what it has applied.
+        // This process knows better than its row what it has applied. That it has no lease proves nothing: the answer
+        // to an earlier heartbeat may be on its way.
         let others: Vec<_> =
             rows.iter().filter(|row| own.is_none_or(|own| own.incarnation() != Some(row.incarnation))).collect();
-        let is_own_behind = |rev| own.is_some_and(|own| own.is_held() && own.applied() < rev);
         let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|change| {
             let waited = change.since.elapsed();
             // A row that claims nothing yet has no lease, and the first heartbeat brings this change.
             let is_behind = |row: &&NodeRow| (0..change.rev).contains(&row.seen) && waited <= lease_of(row) * 101 / 100;
             // A server that was replaced by another one does not know which nodes there are.
-            let is_known = table.rev >= change.rev || longest.is_some_and(|longest| waited > longest * 101 / 100);
-            let is_everywhere = is_known && !is_own_behind(change.rev) && !others.iter().any(is_behind);
-            is_everywhere || (change.only_adds && waited >= ADDS_WAIT && !is_own_behind(change.rev))
+            let is_known = table.rev >= change.rev || waited > change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
+            let is_own_behind = own.is_some_and(|own| own.applied() < change.rev && waited <= own.length() * 101 / 100);
+            let is_everywhere = is_known && !others.iter().any(is_behind);
+            !is_own_behind && (is_everywhere || (change.only_adds && waited >= ADDS_WAIT))
         });
         self.waiting = waiting;
         for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {

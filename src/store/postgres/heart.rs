@@ -19,6 +19,8 @@ use crate::store::follow::Follower;
 
 /// The longest wait between two looks at the order to stop.
 const SLICE: Duration = Duration::from_millis(100);
+/// How long a statement may take, however short the lease is.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// The wait after a failure.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -83,11 +85,14 @@ impl Heart {
         if self.lease.incarnation().is_none() {
             return self.join();
         }
+        // Between two steps, so that neither filling nor a stream of changes holds the other up.
+        if self.follower.is_filling() {
+            self.fill()?;
+        }
         if self.is_beat_due() {
             return self.beat();
         }
-        let is_filling = self.follower.is_filling();
-        let wait = if is_filling { Duration::ZERO } else { self.until_next_beat().min(SLICE) };
+        let wait = if self.follower.is_filling() { Duration::ZERO } else { self.until_next_beat().min(SLICE) };
         let Some(session) = &self.session else { return Ok(()) };
         if session.notified_within(wait) {
             // Applied before the heartbeat, which then acknowledges it at once. It extends nothing.
@@ -95,16 +100,21 @@ impl Heart {
             self.apply(beat);
             return self.beat();
         }
-        if is_filling && self.follower.fill_a_page(&Tx::from(session))? {
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        if self.follower.fill_a_page(&Tx::from(session))? {
             // So that `keybearer nodes` shows all keys at once.
-            return self.beat();
+            self.sent = None;
         }
         Ok(())
     }
 
     /// Another server may answer now, so the feed must continue from where the index is.
     fn connect(&mut self) -> Result<()> {
-        let session = PostgresSession::connect_patiently(&self.address, self.lease.length() / 2)?;
+        let session = PostgresSession::connect_patiently(&self.address, (self.lease.length() / 2).max(LEAST_PATIENCE))?;
         session.batch("LISTEN keybearer")?;
         let place = nodes::place(&session, self.position)?;
         if place.rev < self.lease.applied() || !place.continues || self.lease.applied() < 0 {
@@ -160,29 +170,25 @@ impl Heart {
         self.sent.map_or(Duration::ZERO, |sent| (self.lease.length() / 4).saturating_sub(sent.elapsed()))
     }
 
-    /// Heartbeats until one returns nothing new: the last one acknowledges what was applied.
+    /// A heartbeat. If it returns something new, the next one, which acknowledges that, is due at once.
     fn beat(&mut self) -> Result<()> {
-        loop {
-            let (Some(session), Some(incarnation)) = (&self.session, self.lease.incarnation()) else { return Ok(()) };
-            let sent = Moment::now();
-            let keys = i64::try_from(self.index.keys()).unwrap_or(i64::MAX);
-            let beat = nodes::beat(session, incarnation, self.lease.applied(), keys, self.position)?;
-            if !beat.is_accepted {
-                tracing::warn!("this node's heartbeats were missing for too long; it joins again");
-                self.lease.drop_now();
-                self.lease.set_incarnation(None);
-                return Ok(());
-            }
-            let has_news = beat.news.lines > 0;
-            self.apply(beat);
-            self.lease.extend(sent);
-            self.sent = Some(sent);
-            self.lease.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
-            self.note_success();
-            if !has_news {
-                return Ok(());
-            }
+        let (Some(session), Some(incarnation)) = (&self.session, self.lease.incarnation()) else { return Ok(()) };
+        let sent = Moment::now();
+        let keys = i64::try_from(self.index.keys()).unwrap_or(i64::MAX);
+        let beat = nodes::beat(session, incarnation, self.lease.applied(), keys, self.position)?;
+        if !beat.is_accepted {
+            tracing::warn!("this node's heartbeats were missing for too long; it joins again");
+            self.lease.drop_now();
+            self.lease.set_incarnation(None);
+            return Ok(());
         }
+        let has_news = beat.news.lines > 0;
+        self.apply(beat);
+        self.lease.extend(sent);
+        self.sent = (!has_news).then_some(sent);
+        self.lease.counts.heartbeats.fetch_add(1, Ordering::Relaxed);
+        self.note_success();
+        Ok(())
     }
 
     fn apply(&mut self, beat: Beat) {

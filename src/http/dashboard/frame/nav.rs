@@ -7,6 +7,7 @@ pub enum Nav {
     AdminKeys,
     Users,
     Events,
+    Nodes,
     Reference,
     Account,
     None,
@@ -21,7 +22,7 @@ pub struct NavLink {
 
 impl Nav {
     /// All entries in their order; a member sees fewer than an admin.
-    pub fn links(self, is_admin: bool) -> Vec<NavLink> {
+    pub fn links(self, is_admin: bool, has_nodes: bool) -> Vec<NavLink> {
         let link = |nav, url, label| NavLink { url, label, is_here: self == nav };
         let mut links = vec![link(Nav::Keys, "/keys", "My keys")];
         if is_admin {
@@ -30,6 +31,9 @@ impl Nav {
                 link(Nav::Users, "/users", "People"),
                 link(Nav::Events, "/events", "Audit log"),
             ]);
+        }
+        if is_admin && has_nodes {
+            links.push(link(Nav::Nodes, "/nodes", "Nodes"));
         }
         links.push(link(Nav::Reference, "/reference", "API"));
         links.push(link(Nav::Account, "/account", "Account"));

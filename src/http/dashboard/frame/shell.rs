@@ -21,6 +21,8 @@ pub struct Shell {
 pub struct Me {
     pub email: String,
     pub is_admin: bool,
+    /// Whether this server can be one of several.
+    pub has_nodes: bool,
 }
 
 impl Shell {
@@ -30,6 +32,7 @@ impl Shell {
     }
 
     pub fn links(&self) -> Vec<NavLink> {
-        self.here.links(self.me.as_ref().is_some_and(|me| me.is_admin))
+        let (is_admin, has_nodes) = self.me.as_ref().map_or((false, false), |me| (me.is_admin, me.has_nodes));
+        self.here.links(is_admin, has_nodes)
     }
 }

@@ -119,6 +119,17 @@ impl Home {
         }
     }
 
+    /// Copies the database, which must be away. PostgreSQL only.
+    pub fn back_up(&self) {
+        self.postgres().expect("it has a server").back_up();
+    }
+
+    /// Puts the copy in the place of the database, which must be away, and makes it available. `changes` are run in it
+    /// before.
+    pub fn restore(&self, changes: &str) {
+        self.postgres().expect("it has a server").restore(changes);
+    }
+
     /// All that is stored, with the name of each place: the files, and what is in the database if it is no file.
     pub fn stored(&self) -> Vec<(String, Vec<u8>)> {
         let files = std::fs::read_dir(self.path("")).unwrap().map(|entry| entry.unwrap().path());

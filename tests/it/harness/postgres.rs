@@ -31,9 +31,26 @@ impl Postgres {
     }
 
     pub fn session(&self) -> Session {
-        let session = Session::open(&self.url);
-        session.execute("SET search_path TO keybearer, public".into());
-        session
+        session(&self.url)
+    }
+
+    pub fn back_up(&self) {
+        Session::open(&self.server).execute(format!("CREATE DATABASE {0}_backup TEMPLATE {0}", self.name));
+    }
+
+    pub fn restore(&self, changes: &str) {
+        let (name, server) = (&self.name, Session::open(&self.server));
+        let backup = format!("{name}_backup");
+        session(&self.url.replacen(name, &backup, 1)).execute(changes.to_owned());
+        server.execute(format!("DROP DATABASE {name} WITH (FORCE)"));
+        // The connection above ends on its own, some time later; no other may take its place.
+        server.execute(format!("ALTER DATABASE {backup} ALLOW_CONNECTIONS false"));
+        let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{backup}'");
+        while server.query(connected.clone()) != [[Cell::Number(0)]] {
+            thread::sleep(Duration::from_millis(10));
+        }
+        server.execute(format!("ALTER DATABASE {backup} RENAME TO {name}"));
+        self.accept_connections(true);
     }
 
     /// Ends every connection and refuses new ones, or accepts them again.
@@ -48,6 +65,12 @@ impl Postgres {
             ));
         }
     }
+}
+
+fn session(url: &str) -> Session {
+    let session = Session::open(url);
+    session.execute("SET search_path TO keybearer, public".into());
+    session
 }
 
 impl Drop for Postgres {

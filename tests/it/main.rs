@@ -1,6 +1,6 @@
 //! Keybearer from outside: through HTTP, the command line and the database. Each file covers one noun of the
 //! program; `harness` starts the real program and provides its users. The tests run on both engines, SQLite and
-//! PostgreSQL (`tests/postgres`), except those in `sqlite`.
+//! PostgreSQL (`tests/postgres`), except those in `sqlite` and in `nodes`.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -43,6 +43,7 @@ mod manage;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
+mod nodes;
 mod nodes_model;
 mod not_given;
 mod oauth;

@@ -84,6 +84,7 @@ impl AcknowledgementsLoop {
         while is_open || !self.waiting.is_empty() {
             let pause = if self.waiting.is_empty() { LOOK_AROUND } else { PAUSE };
             match arrivals.recv_timeout(if is_open { pause } else { Duration::ZERO }) {
+                Ok(first) if cfg!(feature = "unsafe-no-wait") => reply(vec![first]),
                 Ok(first) => {
                     self.waiting.push(first);
                     self.waiting.extend(arrivals.try_iter());

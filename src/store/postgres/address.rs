@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::passfile;
 use crate::error::{Error, Result};
@@ -17,7 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(10);
 
 pub(in crate::store) struct ServerAddress {
-    pub config: Config,
+    /// One for each host of the URL. The primary is the one that accepts writes.
+    pub hosts: Vec<Config>,
+    /// For each host, and all that happens until it has accepted us.
     pub connect_timeout: Duration,
     pub verification: Verification,
     /// For display, without credentials.
@@ -66,15 +68,48 @@ impl ServerAddress {
             _ => return Err(wrong(url, "sslmode must be verify-full (the default) or disable")),
         };
         config.ssl_mode(if verification == Verification::Plain { SslMode::Disable } else { SslMode::Require });
+        let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let mut hosts = one_by_one(&config).ok_or_else(|| wrong(url, "hosts and ports do not match"))?;
+        for host in hosts.iter_mut().filter(|host| host.get_password().is_none()) {
+            passfile::complete(host)?;
+        }
+        Ok(ServerAddress { hosts, connect_timeout, verification, shown: url.to_string() })
+    }
+}
+
+/// The same settings for each host alone. `None` if the numbers of hosts and ports differ.
+fn one_by_one(all: &Config) -> Option<Vec<Config>> {
+    let (hosts, addresses, ports) = (all.get_hosts(), all.get_hostaddrs(), all.get_ports());
+    let is_for_each = |number: usize| number <= 1 || number == hosts.len();
+    if !is_for_each(ports.len()) || !(addresses.is_empty() || addresses.len() == hosts.len()) {
+        return None;
+    }
+    let alone = |(number, host): (usize, &Host)| {
+        let mut config = Config::new();
+        match host {
+            Host::Tcp(name) => config.host(name),
+            Host::Unix(path) => config.host_path(path),
+        };
+        addresses.get(number).map(|address| config.hostaddr(*address));
+        ports.get(number).or(ports.first()).map(|port| config.port(*port));
+        all.get_user().map(|user| config.user(user));
+        all.get_password().map(|password| config.password(password));
+        all.get_dbname().map(|name| config.dbname(name));
+        all.get_options().map(|options| config.options(options));
+        all.get_keepalives_interval().map(|interval| config.keepalives_interval(interval));
+        all.get_keepalives_retries().map(|retries| config.keepalives_retries(retries));
+        config.ssl_mode(all.get_ssl_mode()).ssl_negotiation(all.get_ssl_negotiation());
+        config.channel_binding(all.get_channel_binding());
         config.application_name("keybearer").tcp_user_timeout(SILENCE);
         config.keepalives(true).keepalives_idle(SILENCE);
-        if config.get_password().is_none() {
-            passfile::complete(&mut config)?;
-        }
-        let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
-        config.connect_timeout(connect_timeout);
-        Ok(ServerAddress { config, connect_timeout, verification, shown: url.to_string() })
-    }
+        // A single host is told apart later, with a message that says what to do.
+        config.target_session_attrs(match hosts.len() {
+            1 => all.get_target_session_attrs(),
+            _ => TargetSessionAttrs::ReadWrite,
+        });
+        config
+    };
+    Some(hosts.iter().enumerate().map(alone).collect())
 }
 
 fn wrong(url: &PostgresUrl, why: &str) -> Error {
@@ -89,6 +124,27 @@ mod tests {
     fn parse(text: &str) -> Result<ServerAddress> {
         let Ok(DatabaseAddress::Server(database)) = DatabaseAddress::parse(text) else { panic!("{text}") };
         ServerAddress::parse(&database.url)
+    }
+
+    #[test]
+    fn each_host_is_asked_alone_and_the_primary_is_wanted() {
+        let several =
+            parse("postgres://kb:secret@db1.test,db2.test:5433/keys?sslmode=disable&options=-cwork_mem%3D1MB");
+        let several = several.unwrap().hosts;
+        let of = |config: &Config| (config.get_hosts().to_vec(), config.get_ports().to_vec());
+        let host = |name: &str| vec![Host::Tcp(name.to_owned())];
+        assert_eq!(
+            several.iter().map(of).collect::<Vec<_>>(),
+            [(host("db1.test"), vec![5432]), (host("db2.test"), vec![5433])]
+        );
+        for config in &several {
+            assert_eq!((config.get_user(), config.get_dbname()), (Some("kb"), Some("keys")));
+            assert_eq!((config.get_password(), config.get_options()), (Some(&b"secret"[..]), Some("-cwork_mem=1MB")));
+            assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        }
+        let single = parse("postgres://kb@db.test/keys?sslmode=disable").unwrap().hosts;
+        assert_eq!(single.len(), 1);
+        assert_eq!(single[0].get_target_session_attrs(), TargetSessionAttrs::Any);
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub(super) fn open(
     let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(database.lease)));
     let (acknowledgements, queue) = Acknowledgements::start(Arc::clone(&address), lease.clone())?;
     let heart = lease.as_ref().map(|lease| start(&address, lease, index)).transpose()?;
+    if cfg!(feature = "unsafe-no-wait") {
+        tracing::error!("built with unsafe-no-wait: a revoked key stays valid on other nodes for a while");
+    }
     Ok(OpenPostgres {
         installation: server.installation,
         writer: Box::new(PostgresWriter::new(Arc::clone(&address), queue, Arc::clone(counters))),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::select_ok;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -195,9 +196,13 @@ async fn open(
     warned: Arc<AtomicBool>,
 ) -> Result<(Client, JoinHandle<()>)> {
     let tls = Tls::of(address)?;
-    let connecting = timeout(address.connect_timeout.min(patience), address.config.connect(tls));
-    let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));
-    let (client, mut connection) = connecting.await.map_err(late)?.map_err(sql)?;
+    // All hosts at once: one that has died silently must not delay the way to the one that took over.
+    let attempts = address.hosts.iter().map(|host| {
+        let connecting = timeout(address.connect_timeout.min(patience), host.connect(tls.clone()));
+        let late = |_| Error::unavailable(format!("{} did not answer in time", address.shown));
+        Box::pin(async move { connecting.await.map_err(late)?.map_err(sql) })
+    });
+    let ((client, mut connection), _) = select_ok(attempts).await?;
     let task = tokio::spawn(async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {

@@ -212,6 +212,7 @@ CREATE TABLE changes (
     stamp  UUID
 );
 CREATE INDEX changes_by_rev ON changes (rev);
+CREATE INDEX changes_that_take ON changes (rev) WHERE adds = 0;
 
 CREATE FUNCTION stamp_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

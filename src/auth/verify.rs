@@ -116,9 +116,7 @@ impl Auth {
         view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         if self.store.index().is_broken() {
-            return Err(Error::unavailable(
-                "the database cannot be asked: its file is gone, or this node has no lease",
-            ));
+            return Err(Error::unavailable("the database is out of reach or was replaced"));
         }
         let verdict = match self.store.find_by_id(id).await? {
             Some(key) => self.judge_stored(&key, demand, view_of),
@@ -142,9 +140,7 @@ impl Auth {
             Lookup::Found(judged) => Some(Ok(self.settle(judged, candidate.digest, demand, now))),
             Lookup::Absent => Some(Ok(Err(self.refuse(candidate.if_absent, || candidate.digest, demand)))),
             Lookup::Unsure => None,
-            Lookup::Broken => Some(Err(Error::unavailable(
-                "the database cannot be asked: its file is gone, or this node has no lease",
-            ))),
+            Lookup::Broken => Some(Err(Error::unavailable("the database is out of reach or was replaced"))),
         }
     }
 

@@ -34,6 +34,12 @@ use network::Network;
 use options::Options;
 
 fn main() -> ExitCode {
+    // Whatever thread it is, nothing can be proved without it.
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::exit(101);
+    }));
     let options = Arc::new(Options::from_arguments());
     println!("seed {}, at least {} revocations and {} s", options.seed, options.revocations, options.seconds);
     let network = Arc::new(Network::new(&options.prefix));

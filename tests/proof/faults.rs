@@ -111,13 +111,19 @@ fn hold(rng: &mut StdRng, from: u64, to: u64) {
 impl Shared {
     fn trouble_nodes(&self, half: usize, mut rng: StdRng) {
         // Both halves of the kinds first, so that each has been soon.
-        for kind in kinds(&OF_NODES[half * 3..][..3], &mut rng).take(3).chain(kinds(&OF_NODES, &mut rng)) {
-            hold(&mut rng, 100, 1_500);
+        let first = kinds(&OF_NODES[half * 3..][..3], &mut rng).take(3);
+        for (turn, kind) in first.chain(kinds(&OF_NODES, &mut rng)).enumerate() {
+            hold(&mut rng, 300, if turn < 3 { 3_000 } else { 12_000 });
             if self.over.load(Ordering::Relaxed) {
                 return;
             }
-            let number = rng.random_range(0..NODES);
-            let Ok(_only) = self.nodes[number].try_lock() else { continue };
+            let mut number = rng.random_range(0..NODES);
+            let _only = loop {
+                match self.nodes[number].try_lock() {
+                    Ok(only) => break only,
+                    Err(_) => number = (number + 1) % NODES,
+                }
+            };
             let name = node(number);
             let fault = self.history.begin_fault(&format!("{kind:?} {name}"));
             let drop = |direction| {
@@ -145,8 +151,8 @@ impl Shared {
     }
 
     fn trouble_database(&self, mut databases: Databases, mut rng: StdRng) -> Databases {
-        for kind in kinds(&OF_DATABASE, &mut rng) {
-            hold(&mut rng, 1_000, 5_000);
+        for (turn, kind) in kinds(&OF_DATABASE, &mut rng).enumerate() {
+            hold(&mut rng, 3_000, if turn < OF_DATABASE.len() { 6_000 } else { 30_000 });
             if self.over.load(Ordering::Relaxed) {
                 return databases;
             }

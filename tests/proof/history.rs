@@ -19,6 +19,8 @@ struct Track {
     /// From the answer to a disabling until an enabling was sent.
     disabled: Vec<(u64, Option<u64>)>,
     revoked: Option<u64>,
+    /// Which node gave that answer, and its status.
+    revoked_by: (usize, u16),
     /// A change may yet come into force that was sent long ago.
     is_unclear: bool,
 }
@@ -112,9 +114,13 @@ impl History {
         if check.status == 200
             && let Some(at) = key.forbidden(&check)
         {
-            let what = if key.is_revoked() { "revoked" } else { "disabled" };
+            let (answering, answer) = key.track.lock().unwrap().revoked_by;
+            let what = match key.is_revoked() {
+                true => format!("revoked by {} with {answer}", node(answering)),
+                false => "disabled".to_owned(),
+            };
             self.violate(format!(
-                "{} said 200 to key {}, {what} by an answer at {}: sent {}, received {} ({} after the answer); faults: {}",
+                "{} said 200 to key {}, {what} at {}: sent {}, received {} ({} after the answer); faults: {}",
                 node(check.node.into()),
                 key.id,
                 seconds(at),
@@ -135,10 +141,11 @@ impl History {
     }
 
     /// The time is taken under the lock: a check that is sent later is judged by it.
-    pub fn note_revoked(&self, key: &Key, sent: u64) {
+    pub fn note_revoked(&self, key: &Key, node: usize, status: u16, sent: u64) {
         let mut track = key.track.lock().unwrap();
         let now = self.now();
         track.revoked = Some(now);
+        track.revoked_by = (node, status);
         drop(track);
         self.revocations.fetch_add(1, Ordering::Relaxed);
         let is_quiet = self.faults_between(sent.saturating_sub(3_000_000), now).is_empty();

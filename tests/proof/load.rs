@@ -14,7 +14,8 @@ use super::http::Api;
 use super::network::NODES;
 use super::options::Options;
 
-const USERS: u64 = 16;
+/// Many, because while a node is cut off each change waits for its lease.
+const USERS: u64 = 60;
 /// Users who check keys that were revoked at some time.
 const DOUBTERS: u64 = 4;
 
@@ -147,7 +148,7 @@ impl User {
                 if status == 404 {
                     self.api.history.found_gone.fetch_add(1, Ordering::Relaxed);
                 }
-                self.api.history.note_revoked(key, sent);
+                self.api.history.note_revoked(key, node, status, sent);
                 break;
             }
             if status == 404 {

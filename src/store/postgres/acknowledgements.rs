@@ -28,13 +28,14 @@ const LOOK_AROUND: Duration = Duration::from_millis(250);
 /// The wait after a failure to reach the database.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// A committed change and its callers.
+/// Callers who were told of committed changes, their own or those of others.
 pub(super) struct Waiting {
     pub jobs: Vec<Box<dyn Job>>,
     pub rev: i64,
-    /// When its commit was known.
+    /// The newest revision up to `rev` that takes something away; nodes that lack only later ones are waited for briefly.
+    pub takes: i64,
+    /// When the commit was known.
     pub since: Moment,
-    pub only_adds: bool,
     /// The longest lease in the table, once it was read after the commit. Who joins later reads the change first.
     pub longest: Option<Duration>,
 }
@@ -106,6 +107,7 @@ impl AcknowledgementsLoop {
                 Err(error) => {
                     tracing::debug!(%error, "the nodes' acknowledgements cannot be read");
                     self.session = None;
+                    self.late.clear();
                     self.reply_after_the_lease();
                     thread::sleep(AGAIN);
                 }
@@ -138,13 +140,14 @@ impl AcknowledgementsLoop {
             rows.iter().filter(|row| own.is_none_or(|own| own.incarnation() != Some(row.incarnation))).collect();
         let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|change| {
             let waited = change.since.elapsed();
-            // A row that claims nothing yet has no lease, and the first heartbeat brings this change.
-            let is_behind = |row: &&NodeRow| (0..change.rev).contains(&row.seen) && waited <= lease_of(row) * 101 / 100;
             // A server that was replaced by another one does not know which nodes there are.
             let is_known = table.rev >= change.rev || waited > change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
             let is_own_behind = own.is_some_and(|own| own.applied() < change.rev && waited <= own.length() * 101 / 100);
-            let is_everywhere = is_known && !others.iter().any(is_behind);
-            !is_own_behind && (is_everywhere || (change.only_adds && waited >= ADDS_WAIT))
+            // A row that claims nothing yet has no lease, and the first heartbeat brings this change.
+            let is_behind = |row: &NodeRow, rev| (0..rev).contains(&row.seen) && waited <= lease_of(row) * 101 / 100;
+            let everyone_has = |rev| is_known && !others.iter().any(|row| is_behind(row, rev));
+            let is_brief = change.takes < change.rev && waited >= ADDS_WAIT;
+            !is_own_behind && everyone_has(if is_brief { change.takes } else { change.rev })
         });
         self.waiting = waiting;
         for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {
@@ -161,6 +164,11 @@ impl AcknowledgementsLoop {
     /// after another 1.03, when its last lease is over for certain.
     fn tend(&mut self, rows: &[NodeRow]) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
+        // While this node's own heartbeats fail too, as during an outage of the database, silence says nothing.
+        if self.own.as_ref().is_some_and(|own| !own.is_held()) {
+            self.late.clear();
+            return Ok(());
+        }
         self.late.retain(|incarnation, _| rows.iter().any(|row| row.incarnation == *incarnation));
         for row in rows {
             let lease = lease_of(row);

@@ -37,11 +37,11 @@ impl From<Error> for FailedCommit {
     }
 }
 
-/// A committed transaction.
-struct Committed {
+/// What the callers of a finished transaction were told, whether it has written anything or not.
+struct Told {
+    /// The newest revision that it made or saw.
     rev: i64,
-    /// Lines in the feed, and how many of them take something away or change it.
-    lines: i64,
+    /// The newest revision that takes something away or changes it; 0 if there is none.
     takes: i64,
 }
 
@@ -51,8 +51,8 @@ impl PostgresWriter {
         PostgresWriter { address, acknowledgements, counters, session: None, stopwatch: stopwatch() }
     }
 
-    /// Runs one transaction for all jobs, each in its own savepoint. `None` if they wrote nothing.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Option<Committed>, FailedCommit> {
+    /// Runs one transaction for all jobs, each in its own savepoint.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Told, FailedCommit> {
         let (session, rev) = self.begin()?;
         let before = session.changed();
         for job in jobs.iter_mut() {
@@ -63,15 +63,15 @@ impl PostgresWriter {
                 session.batch("ROLLBACK TO verb; RELEASE verb")?;
             }
         }
+        let text = "SELECT EXISTS (SELECT 1 FROM changes WHERE rev = ?1), coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0)";
+        let (is_change, takes) = Tx::from(&*session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if session.changed() == before {
             // The clock stays as it was.
             session.batch("ROLLBACK")?;
-            return Ok(None);
+        } else {
+            session.commit().map_err(|error| FailedCommit { error, is_unknown: true })?;
         }
-        let text = "SELECT count(*), count(*) FILTER (WHERE adds = 0) FROM changes WHERE rev = ?1";
-        let (lines, takes) = Tx::from(&*session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        session.commit().map_err(|error| FailedCommit { error, is_unknown: true })?;
-        Ok(Some(Committed { rev, lines, takes }))
+        Ok(Told { rev: if is_change { rev } else { takes }, takes })
     }
 
     /// Takes the clock: until the commit, no other writer on any node can begin. If the kept connection turns out to be
@@ -106,11 +106,11 @@ impl WriterEngine for PostgresWriter {
         self.counters.commit_micros.observe(self.stopwatch.elapsed().saturating_sub(started).as_micros() as u64);
         self.counters.batch_sizes.observe(jobs.len() as u64);
         match outcome {
-            Ok(committed) => {
+            Ok(told) => {
                 if self.counters.failing.swap(false, Ordering::Relaxed) {
                     tracing::warn!("writes succeed again");
                 }
-                self.reply(jobs, committed);
+                self.reply(jobs, &told);
             }
             Err(failure) => {
                 // The connection is in an unknown state; the server rolls back what it did not commit.
@@ -151,9 +151,13 @@ impl WriterEngine for PostgresWriter {
 }
 
 impl PostgresWriter {
-    fn reply(&self, jobs: Vec<Box<dyn Job>>, committed: Option<Committed>) {
-        let Some(Committed { rev, lines: 1.., takes }) = committed else { return finish(jobs, &Ok(())) };
-        let waiting = Waiting { jobs, rev, since: Moment::now(), only_adds: takes == 0, longest: None };
+    /// A caller who changed nothing was told what others have changed, such as that a key is gone. It relies on that as
+    /// on an answer to its own change, above all when it repeats a change whose outcome was unknown: so it waits too.
+    fn reply(&self, jobs: Vec<Box<dyn Job>>, told: &Told) {
+        if told.rev == 0 {
+            return finish(jobs, &Ok(()));
+        }
+        let waiting = Waiting { jobs, rev: told.rev, takes: told.takes, since: Moment::now(), longest: None };
         let sent = match &self.acknowledgements {
             Some(queue) => queue.send(waiting).map_err(|unsent| unsent.0),
             None => Err(waiting),

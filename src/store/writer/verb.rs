@@ -46,7 +46,8 @@ impl<T: Send, F: Fn(&Tx<'_>) -> Result<T> + Send> Job for Verb<T, F> {
     fn finish(self: Box<Self>, commit: Result<()>) {
         let result = match (self.result, commit) {
             (Some(result), Ok(())) => result,
-            (Some(Err(own)), Err(_)) if own.kind != Kind::Unavailable => Err(own),
+            // What was not found may be there again: an earlier verb of the transaction could have deleted it.
+            (Some(Err(own)), Err(_)) if ![Kind::Unavailable, Kind::NotFound].contains(&own.kind) => Err(own),
             (_, Err(error)) => Err(error),
             (None, Ok(())) => Err(Error::internal("a write was committed but never ran")),
         };

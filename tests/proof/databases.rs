@@ -91,10 +91,13 @@ impl Databases {
     /// Copies the primary, and lets its commits wait for the copy from now on.
     pub fn make_standby(&mut self, number: usize) {
         let (data, host) = (self.data(number), database_address(self.primary).to_string());
-        let _ = fs::remove_dir_all(&data); // there is none at first
         let source = ["--host", &host, "--username=postgres", "--pgdata", &data];
         let way = ["--checkpoint=fast", "--wal-method=stream", "--no-sync"];
-        self.on(number, "pg_basebackup", &[&source[..], &way[..]].concat()).unwrap();
+        // A link that was just healed may not carry anything yet.
+        eventually("the primary is copied", || {
+            let _ = fs::remove_dir_all(&data); // there is none at first
+            self.on(number, "pg_basebackup", &[&source[..], &way[..]].concat()).is_ok()
+        });
         self.configure(number, None);
         fs::write(format!("{data}/standby.signal"), "").unwrap();
         must("chown", &[&self.user, &format!("{data}/standby.signal")]);
@@ -105,11 +108,7 @@ impl Databases {
         let here = self.sql(self.primary, "SELECT pg_current_wal_lsn()").unwrap();
         let has_all =
             format!("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND flush_lsn >= '{here}'");
-        let began = Instant::now();
-        while self.sql(self.primary, &has_all).unwrap() != "1" {
-            assert!(began.elapsed() < Duration::from_secs(60), "the standby does not follow");
-            thread::sleep(Duration::from_millis(50));
-        }
+        eventually("the standby follows", || self.sql(self.primary, &has_all).is_ok_and(|said| said == "1"));
     }
 
     pub fn restart(&self) {
@@ -122,5 +121,13 @@ impl Databases {
         self.configure(self.primary, None);
         self.control(self.primary, &["reload"]);
         self.control(self.primary, &["promote"]);
+    }
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        thread::sleep(Duration::from_millis(50));
     }
 }

@@ -37,6 +37,9 @@ use Kind::*;
 const OF_NODES: [Kind; 6] = [CutLink, CutFromDatabase, HearsNothing, SaysNothing, Freeze, Kill];
 const OF_DATABASE: [Kind; 5] = [Restart, CutStandby, KillPrimary, IsolatePrimary, SplitPrimary];
 
+/// Before the first fault, so that one sees how long a revocation takes without any.
+const QUIET: Duration = Duration::from_secs(5);
+
 pub struct Faults {
     shared: Arc<Shared>,
     of_nodes: Vec<JoinHandle<()>>,
@@ -110,6 +113,7 @@ fn hold(rng: &mut StdRng, from: u64, to: u64) {
 
 impl Shared {
     fn trouble_nodes(&self, half: usize, mut rng: StdRng) {
+        thread::sleep(QUIET);
         // Both halves of the kinds first, so that each has been soon.
         let first = kinds(&OF_NODES[half * 3..][..3], &mut rng).take(3);
         for (turn, kind) in first.chain(kinds(&OF_NODES, &mut rng)).enumerate() {
@@ -151,6 +155,7 @@ impl Shared {
     }
 
     fn trouble_database(&self, mut databases: Databases, mut rng: StdRng) -> Databases {
+        thread::sleep(QUIET);
         for (turn, kind) in kinds(&OF_DATABASE, &mut rng).enumerate() {
             hold(&mut rng, 3_000, if turn < OF_DATABASE.len() { 6_000 } else { 30_000 });
             if self.over.load(Ordering::Relaxed) {

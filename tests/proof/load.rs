@@ -14,8 +14,6 @@ use super::http::Api;
 use super::network::NODES;
 use super::options::Options;
 
-/// Many, because while a node is cut off each change waits for its lease.
-const USERS: u64 = 60;
 /// Users who check keys that were revoked at some time.
 const DOUBTERS: u64 = 4;
 
@@ -30,10 +28,10 @@ pub struct Keys {
 pub async fn run(options: &Options, api: &Arc<Api>, faults: &Faults) -> bool {
     let over = Arc::new(AtomicBool::new(false));
     let mut tasks = Vec::new();
-    for number in 0..USERS + DOUBTERS {
+    for number in 0..options.users + DOUBTERS {
         let rng = StdRng::seed_from_u64(options.seed.wrapping_mul(1_000_003).wrapping_add(number));
         let user = User { api: Arc::clone(api), over: Arc::clone(&over), rng };
-        tasks.push(if number < USERS { tokio::spawn(user.work()) } else { tokio::spawn(user.doubt()) });
+        tasks.push(if number < options.users { tokio::spawn(user.work()) } else { tokio::spawn(user.doubt()) });
     }
     let began = Instant::now();
     let most = Duration::from_secs(options.seconds + 180 + options.revocations as u64 / 4);

@@ -7,6 +7,9 @@ pub struct Options {
     pub revocations: usize,
     pub seconds: u64,
     pub seed: u64,
+    /// Who create, disable and revoke keys at the same time. Many, because while a node is cut off each change waits for
+    /// its lease.
+    pub users: u64,
     /// Of the namespaces' names.
     pub prefix: String,
     /// For data and logs; the databases' user can write to it.
@@ -32,6 +35,7 @@ impl Options {
             revocations: number("--revocations") as usize,
             seconds: number("--seconds"),
             seed: number("--seed"),
+            users: number("--users"),
             prefix: text("--prefix"),
             place: text("--place").into(),
             postgres: text("--postgres").into(),

@@ -9,6 +9,7 @@ mod passwords;
 mod restored;
 mod revocations;
 mod schema;
+mod sharing;
 mod stopped;
 mod writers;
 

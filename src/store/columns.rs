@@ -9,12 +9,12 @@ use crate::model::{Email, KeyId, Networks, RateLimit, ScopeSet, Time};
 
 /// A time; an error for any other value, and for a number outside the years that are ever stored.
 pub(super) fn time(row: &Row<'_>, column: usize) -> Read<Time> {
-    time_or_null(row, column)?.ok_or_else(|| Unreadable { column })
+    time_or_null(row, column)?.ok_or(Unreadable { column })
 }
 
 pub(super) fn time_or_null(row: &Row<'_>, column: usize) -> Read<Option<Time>> {
     let millis: Option<i64> = row.get(column)?;
-    millis.map(|millis| Time::stored(millis).ok_or_else(|| Unreadable { column })).transpose()
+    millis.map(|millis| Time::stored(millis).ok_or(Unreadable { column })).transpose()
 }
 
 /// A boolean. Only 0 and 1 are valid, although every number except zero is true in SQLite.
@@ -27,11 +27,11 @@ pub(super) fn flag(row: &Row<'_>, column: usize) -> Read<bool> {
 }
 
 pub(super) fn scopes(row: &Row<'_>, column: usize) -> Read<ScopeSet> {
-    ScopeSet::stored(row.text(column)?).ok_or_else(|| Unreadable { column })
+    ScopeSet::stored(row.text(column)?).ok_or(Unreadable { column })
 }
 
 pub(super) fn networks(row: &Row<'_>, column: usize) -> Read<Networks> {
-    Networks::stored(row.text(column)?).ok_or_else(|| Unreadable { column })
+    Networks::stored(row.text(column)?).ok_or(Unreadable { column })
 }
 
 pub(super) fn rate_limit(row: &Row<'_>, column: usize) -> Read<Option<RateLimit>> {
@@ -49,7 +49,7 @@ pub(super) fn lifetime(row: &Row<'_>, column: usize) -> Read<Option<Duration>> {
     let seconds: Option<i64> = row.get(column)?;
     let longest = Time::from_millis(i64::MAX).seconds();
     let read = |seconds: i64| u64::try_from(seconds).ok().filter(|_| seconds <= longest).map(Duration::from_secs);
-    seconds.map(|seconds| read(seconds).ok_or_else(|| Unreadable { column })).transpose()
+    seconds.map(|seconds| read(seconds).ok_or(Unreadable { column })).transpose()
 }
 
 /// Reads a row column by column. A value that breaks a rule is left out and its field reported, so that a damaged value

@@ -81,7 +81,7 @@ pub fn examine(database: &DatabaseAddress, consent: Consent) -> Result<Examinati
 /// Only one import at a time runs; the lock is released when this is dropped.
 pub enum ImportLock {
     File(#[expect(dead_code, reason = "holding the file holds the lock")] sqlite::FileLock),
-    Session(#[expect(dead_code, reason = "holding the session holds the lock")] postgres::SessionLock),
+    Session(#[expect(dead_code, reason = "holding the session holds the lock")] Box<postgres::SessionLock>),
 }
 
 impl Store {
@@ -97,7 +97,7 @@ impl Store {
             }
             DatabaseAddress::Server(address) => {
                 let parts = postgres::open(address, purpose, &index, &counters, READERS)?;
-                let readers = parts.readers.into_iter().map(AnyReader::Postgres).collect();
+                let readers = parts.readers.into_iter().map(|reader| AnyReader::Postgres(Box::new(reader))).collect();
                 (Engine::Postgres(parts.node), parts.installation, parts.writer, readers)
             }
         };
@@ -215,7 +215,7 @@ impl Store {
     pub fn try_lock_import(&self) -> Result<Option<ImportLock>> {
         match &*self.engine {
             Engine::Sqlite(files) => Ok(files.try_lock_import()?.map(ImportLock::File)),
-            Engine::Postgres(node) => Ok(node.try_lock_import()?.map(ImportLock::Session)),
+            Engine::Postgres(node) => Ok(node.try_lock_import()?.map(|lock| ImportLock::Session(Box::new(lock)))),
         }
     }
 

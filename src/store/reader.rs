@@ -5,7 +5,7 @@ use crate::error::Result;
 
 pub(super) enum AnyReader {
     Sqlite(rusqlite::Connection),
-    Postgres(postgres::PostgresReader),
+    Postgres(Box<postgres::PostgresReader>),
 }
 
 impl AnyReader {

@@ -21,6 +21,9 @@ use crate::store::follow::Follower;
 const SLICE: Duration = Duration::from_millis(100);
 /// How long a statement may take, however short the lease is.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+/// Without statistics, as after an import, PostgreSQL would read whole tables for a few lines of the feed.
+const LISTEN: &str =
+    "LISTEN keybearer; SET enable_seqscan TO off; SET enable_hashjoin TO off; SET enable_mergejoin TO off";
 /// The wait after a failure.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -115,7 +118,7 @@ impl Heart {
     /// Another server may answer now, so the feed must continue from where the index is.
     fn connect(&mut self) -> Result<()> {
         let session = PostgresSession::connect_patiently(&self.address, (self.lease.length() / 2).max(LEAST_PATIENCE))?;
-        session.batch("LISTEN keybearer")?;
+        session.batch(LISTEN)?;
         let place = nodes::place(&session, self.position)?;
         if place.rev < self.lease.applied() || !place.continues || self.lease.applied() < 0 {
             if self.lease.applied() >= 0 {

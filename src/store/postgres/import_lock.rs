@@ -8,7 +8,7 @@ use super::session::PostgresSession;
 use crate::error::{Error, Result};
 
 /// The number is ours alone in this database ("keyimpo").
-const LOCK: i64 = 0x6b65_7969_6d70_6f;
+const LOCK: i64 = 0x006b_6579_696d_706f;
 
 /// The lock, which is released when this is dropped.
 pub struct SessionLock(Option<PostgresSession>);

@@ -8,7 +8,7 @@ mod embedded {
 }
 
 /// Only one node migrates at a time; the number is ours alone in this database ("keybear").
-const LOCK: i64 = 0x6b65_7962_6561_72;
+const LOCK: i64 = 0x006b_6579_6265_6172;
 const MIN_VERSION: i64 = 150_000;
 
 /// What a server has told about itself.

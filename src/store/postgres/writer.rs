@@ -57,14 +57,14 @@ impl PostgresWriter {
         let before = session.changed();
         for job in jobs.iter_mut() {
             session.batch("SAVEPOINT verb")?;
-            if job.run(&Tx::from(&*session)) {
+            if job.run(&Tx::from(session)) {
                 session.batch("RELEASE verb")?;
             } else {
                 session.batch("ROLLBACK TO verb; RELEASE verb")?;
             }
         }
         let text = "SELECT EXISTS (SELECT 1 FROM changes WHERE rev = ?1), coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0)";
-        let (is_change, takes) = Tx::from(&*session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (is_change, takes) = Tx::from(session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if session.changed() == before {
             // The clock stays as it was.
             session.batch("ROLLBACK")?;

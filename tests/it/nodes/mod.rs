@@ -26,8 +26,9 @@ const KEYS: &str = "/api/v1/keys";
 
 /// Nodes that share a database, and a key that may do everything.
 struct Cluster {
-    home: Home,
+    // They end before their database is dropped, which would wait for one that stands still.
     nodes: Vec<Process>,
+    home: Home,
     manager: String,
 }
 
@@ -39,7 +40,7 @@ impl Cluster {
         let scopes = ["keybearer:keys", "keybearer:users", "keybearer:verify", "*"].map(|scope| ["--scope", scope]);
         let manager = home.run(&[&["keys", "create", "--owner", ADMIN, "--name", "m"], &scopes.concat()[..]].concat());
         let nodes = (0..count).map(|_| node(&home, lease)).collect();
-        let cluster = Cluster { home, nodes, manager };
+        let cluster = Cluster { nodes, home, manager };
         join_all(cluster.nodes.iter().map(Process::becomes_ready)).await;
         cluster
     }

@@ -40,8 +40,13 @@ pub async fn run(options: &Options, api: &Arc<Api>, faults: &Faults) -> bool {
         let is_long_enough = began.elapsed() >= Duration::from_secs(options.seconds);
         is_long_enough && answered >= options.revocations && faults.have_all_been()
     };
+    let mut told = 0;
     while !is_done() && began.elapsed() < most {
         sleep(Duration::from_millis(100)).await;
+        if began.elapsed().as_secs() / 30 > told {
+            told += 1;
+            println!("after {} s: {} revocations", told * 30, api.history.revocations.load(Ordering::Relaxed));
+        }
     }
     over.store(true, Ordering::Relaxed);
     for task in tasks {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::session::PostgresSession;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::IndexedOwner;
 use crate::model::{Digest, Time};
 use crate::store::Tx;
@@ -120,7 +120,7 @@ pub(super) fn place(session: &PostgresSession, position: Position) -> Result<Fee
          FROM clock c LEFT JOIN LATERAL (SELECT rev, stamp FROM changes ORDER BY line DESC LIMIT 1) n ON TRUE";
     Tx::from(session).one(text, [position.rev], |row| {
         let (rev, pruned): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let newest = Position { rev: row.get::<Option<i64>>(2)?.unwrap_or(0), stamp: row.get(3)? };
+        let newest = Position { rev: row.get::<Option<i64>>(2)?.unwrap_or(pruned), stamp: row.get(3)? };
         let found: Option<[u8; 16]> = row.get(4)?;
         let continues = match position.stamp {
             Some(stamp) => found == Some(stamp) && pruned <= position.rev,
@@ -138,7 +138,7 @@ macro_rules! feed {
 
 /// Columns of the key and its owner, then those of the clock, the line, and the changed user.
 const READ: &str = concat!(
-    ", c.rev, l.rev, l.stamp, l.kind, l.id, l.digest, o.id, o.email, o.role, o.active",
+    ", c.rev, l.rev, l.stamp, l.kind, l.id, l.digest, o.id, o.email, o.role, o.active, c.pruned",
     feed!(),
     is_key!(),
     " LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN users o ON l.kind = 'user' AND o.id = l.id ORDER BY l.line"
@@ -178,13 +178,19 @@ fn read(
 ) -> Result<Beat> {
     let mut beat = Beat { is_accepted: true, rev: -1, news: Delta::default(), position };
     let mut latest = Latest::default();
+    let mut is_gap = false;
     Tx::from(session).each(text, values, |row| {
         beat.rev = row.get(AFTER_KEY)?;
+        is_gap = row.get::<i64>(AFTER_KEY + 10)? > position.rev;
         let Some(rev) = row.get::<Option<i64>>(AFTER_KEY + 1)? else { return Ok(true) };
         beat.position = Position { rev, stamp: row.get(AFTER_KEY + 2)? };
         note_line(&mut beat.news, &mut latest, row)?;
         Ok(true)
     })?;
+    if is_gap {
+        // The node stood still for so long that the feed was pruned meanwhile. It connects again, and reads all keys.
+        return Err(Error::unavailable("lines of the change feed that this node needs were removed"));
+    }
     beat.is_accepted = beat.rev >= 0;
     beat.news.revision = Some(beat.rev);
     Ok(beat)

@@ -1,0 +1,80 @@
+//! Nodes on one PostgreSQL database that stand still for a while. `tests/nodes-proof` tries far more than this.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{ADMIN, Client, Engine, Home, Process, eventually};
+
+fn node(home: &Home, lease: &str) -> Process {
+    let mut serve = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+    serve.env("KEYBEARER_LEASE", lease);
+    Process::of(serve)
+}
+
+/// With SQLite there is one node.
+fn has_nodes() -> bool {
+    Engine::of_tests() == Engine::Postgres
+}
+
+#[tokio::test]
+async fn a_node_that_missed_lines_of_the_feed_reads_all_keys_again() {
+    if !has_nodes() {
+        return;
+    }
+    let home = Home::new();
+    home.add_admin();
+    let (id, key) = home.create_key(ADMIN, "n");
+    let server = node(&home, "1s");
+    eventually(Duration::from_secs(10), "it serves", async || server.tries(&key).await == 200).await;
+    server.signal("STOP");
+    home.run(&["keys", "revoke", &id]);
+    home.execute("DELETE FROM changes");
+    server.signal("CONT");
+    let refuses = async || {
+        let status = server.bearer(&key).get("/auth").await.status;
+        assert_ne!(status, 200, "the key was revoked while the node stood still");
+        status == 401
+    };
+    eventually(Duration::from_secs(10), "it serves again", refuses).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
+    if !has_nodes() {
+        return;
+    }
+    let home = Home::new();
+    home.add_admin();
+    let (gone, _) = home.create_key(ADMIN, "gone");
+    let (disabled, _) = home.create_key(ADMIN, "disabled");
+    let words = ["keys", "create", "--owner", ADMIN, "--name", "manager", "--scope", "keybearer:keys"];
+    let manager = home.run(&words);
+    let (first, second) = (node(&home, "3s"), node(&home, "3s"));
+    for server in [&first, &second] {
+        eventually(Duration::from_secs(10), "it serves", async || server.tries(&manager).await == 200).await;
+    }
+    second.signal("STOP");
+    let stopped = Instant::now();
+    let (address, revoked) = (first.address, format!("/api/v1/keys/{gone}"));
+    let ask = async |path: String, body: Option<&'static str>| {
+        let client = Client::bearer(address, &manager);
+        let request = client.request(if body.is_some() { "PATCH" } else { "DELETE" }, &path);
+        let request = request.header("content-type", "application/json").body(body.unwrap_or_default());
+        (client.send(request).await.status, stopped.elapsed())
+    };
+    let off = Some(r#"{"enabled":false}"#);
+    let later = async |path: String, body| {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        ask(path, body).await
+    };
+    let record = format!("/api/v1/keys/{disabled}");
+    let answers =
+        tokio::join!(ask(revoked.clone(), None), ask(record.clone(), off), later(revoked, None), later(record, off));
+    second.signal("CONT");
+    let (revoked, disabled, again, still) = answers;
+    assert_eq!([revoked.0, disabled.0, again.0, still.0], [204, 200, 404, 200]);
+    // The last heartbeat before the stop is at most a quarter of the lease old.
+    let earliest = Duration::from_millis(2_000);
+    for (status, after) in [revoked, disabled, again, still] {
+        assert!(after > earliest, "{status} after {after:?}, while the other node could still accept the key");
+    }
+}

@@ -63,7 +63,9 @@ async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
     };
     let off = Some(r#"{"enabled":false}"#);
     let later = async |path: String, body| {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        let committed = "SELECT count(*) FROM keys WHERE name = 'gone' OR name = 'disabled' AND enabled = 1";
+        let is_committed = async || home.number(committed) == 0;
+        eventually(Duration::from_secs(2), "both are committed", is_committed).await;
         ask(path, body).await
     };
     let record = format!("/api/v1/keys/{disabled}");

@@ -143,8 +143,9 @@ impl AcknowledgementsLoop {
             // A server that was replaced by another one does not know which nodes there are.
             let is_known = table.rev >= change.rev || waited > change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
             let is_own_behind = own.is_some_and(|own| own.applied() < change.rev && waited <= own.length() * 101 / 100);
-            // A row that claims nothing yet has no lease, and the first heartbeat brings this change.
-            let is_behind = |row: &NodeRow, rev| (0..rev).contains(&row.seen) && waited <= lease_of(row) * 101 / 100;
+            // A row that claims nothing is waited for too: a first heartbeat may be waiting for the standby, which read
+            // the feed before this change and brings a lease. Its row shows that only afterwards.
+            let is_behind = |row: &NodeRow, rev| row.seen < rev && waited <= lease_of(row) * 101 / 100;
             let everyone_has = |rev| is_known && !others.iter().any(|row| is_behind(row, rev));
             let is_brief = change.takes < change.rev && waited >= ADDS_WAIT;
             !is_own_behind && everyone_has(if is_brief { change.takes } else { change.rev })

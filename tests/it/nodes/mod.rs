@@ -5,6 +5,7 @@ mod away;
 mod encryption;
 mod leaving;
 mod listing;
+mod missed;
 mod passwords;
 mod restored;
 mod revocations;

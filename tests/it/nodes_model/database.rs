@@ -41,11 +41,12 @@ impl Database {
         self.nodes.insert(me, Row { seen, is_marked: false });
     }
 
-    /// The current revision, up to which the answer brings every change; `None`: refused.
-    pub fn heartbeat(&mut self, me: Incarnation, seen: Revision, refuses_marked: bool) -> Option<Revision> {
-        let row = self.nodes.get_mut(&me).filter(|row| !(row.is_marked && refuses_marked))?;
+    /// Commits a heartbeat. Returns false if it is refused.
+    pub fn heartbeat(&mut self, me: Incarnation, seen: Revision, refuses_marked: bool) -> bool {
+        let row = self.nodes.get_mut(&me).filter(|row| !(row.is_marked && refuses_marked));
+        let Some(row) = row else { return false };
         row.seen = row.seen.max(seen);
-        Some(self.rev)
+        true
     }
 
     /// Marks those of the rows that are late still, and names them.

@@ -111,13 +111,8 @@ impl World {
             }
             let this = &mut world.nodes[me.node];
             this.is_loading |= this.number == me.number;
-            let length = if world.plan.loads_slowly {
-                world.between(LEASE * 12 / 10, LEASE * 2)
-            } else if world.chance(0.05) {
-                world.between(300 * MS, 2_500 * MS)
-            } else {
-                world.between(0, 30 * MS)
-            };
+            let length =
+                if world.chance(0.05) { world.between(300 * MS, 2_500 * MS) } else { world.between(0, 30 * MS) };
             world.step(me.node, world.now + length, move |world| {
                 let claims_nothing = world.holds(Rule::Join);
                 if world.nodes[me.node].number != me.number && world.holds(Rule::Incarnation) {
@@ -143,16 +138,20 @@ impl World {
         }
         let me = Incarnation { node, number: this.number };
         let (seen, sent) = (this.applied, this.clock(self.now));
-        self.ask(
-            node,
-            Kind::Heartbeat,
-            move |database| database.heartbeat(me, seen, refuses_marked),
-            move |world, answer| match answer {
-                Some(rev) => world.hear(me, sent, rev),
-                None if world.is_current(me) => world.join(node),
-                None => {}
-            },
-        );
+        // PostgreSQL reads the feed when the statement begins. Others see the row only when it is committed, which may
+        // take a while: what was read can be older than a change whose maker does not see this heartbeat yet.
+        let read = |database: &mut Database| database.rev;
+        self.ask(node, Kind::Heartbeat, read, move |world, rev| {
+            let wait = if world.chance(0.1) { world.between(50 * MS, 900 * MS) } else { 0 };
+            world.step(node, world.now + wait, move |world| {
+                let commit = move |database: &mut Database| database.heartbeat(me, seen, refuses_marked);
+                world.ask(node, Kind::Heartbeat, commit, move |world, is_accepted| match is_accepted {
+                    true => world.hear(me, sent, rev),
+                    false if world.is_current(me) => world.join(node),
+                    false => {}
+                });
+            });
+        });
     }
 
     fn hear(&mut self, me: Incarnation, sent: Time, rev: Revision) {

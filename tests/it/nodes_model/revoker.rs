@@ -56,7 +56,7 @@ impl World {
     }
 
     fn saw(&mut self, revision: Revision, rev: Revision, rows: &BTreeMap<Incarnation, Row>) {
-        let least = if self.plan.spares_joining { 0 } else { NOTHING };
+        let least = if self.holds(Rule::Joining) { NOTHING } else { 0 };
         let Some(wait) = self.waits.get_mut(&revision) else { return };
         // An old primary that has not got the change does not know who joined before it.
         if rev < revision {

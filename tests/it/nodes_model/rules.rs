@@ -22,11 +22,6 @@ pub struct Plan {
     pub without: Option<Rule>,
     /// The database fails over once.
     pub fails_over: bool,
-    /// A row that claims nothing is not waited for: no heartbeat of its node has been executed, and the first one to
-    /// come brings the change.
-    pub spares_joining: bool,
-    /// Nothing goes wrong, but reading the keys takes longer than the lease, and the changes never pause.
-    pub loads_slowly: bool,
 }
 
 /// What keeps a revoked key from being accepted. Without any one of them it is, on some schedule.
@@ -40,6 +35,8 @@ pub enum Rule {
     Applied,
     /// A joining row claims nothing, and joining gives no lease.
     Join,
+    /// A row that claims nothing is waited for too: its first heartbeat may be on the way to its commit.
+    Joining,
     /// Keys that were read for an earlier incarnation are discarded.
     Incarnation,
     /// A late row is marked and waited for until its last lease is over, not deleted at once.

@@ -20,7 +20,7 @@ pub fn run(seed: u64, plan: Plan) -> Outcome {
     for _ in 0..NODES {
         world.start();
     }
-    let mut time = if plan.loads_slowly { 0 } else { 400 * MS };
+    let mut time = 400 * MS;
     while time < TROUBLE {
         world.at(time, World::change_and_trouble);
         let most = if world.chance(0.2) { 20 * MS } else { 400 * MS };
@@ -38,7 +38,7 @@ pub fn run(seed: u64, plan: Plan) -> Outcome {
         let time = world.between(1_000 * MS, 7_000 * MS);
         world.at(time, World::fail_over);
     }
-    world.run_until(if plan.loads_slowly { TROUBLE } else { TROUBLE + QUIET });
+    world.run_until(TROUBLE + QUIET);
     let serving = (0..world.nodes.len()).filter(|node| world.serves(*node)).count();
     Outcome { answered: world.answered.len(), serving, stale: world.stale }
 }
@@ -53,9 +53,6 @@ impl World {
         let revoker = self.somebody();
         if self.now >= self.nodes[revoker].frozen_until {
             self.revoke(revoker);
-        }
-        if self.plan.loads_slowly {
-            return;
         }
         let (node, end) = (self.somebody(), self.now + self.between(50 * MS, 3_000 * MS));
         match self.between(0, 100) {

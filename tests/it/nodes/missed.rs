@@ -1,30 +1,17 @@
-//! Nodes on one PostgreSQL database that stand still for a while. `tests/nodes-proof` tries far more than this.
+//! What a node that stands still has missed, and what others were told meanwhile. `tests/nodes-proof` tries far more.
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{ADMIN, Client, Engine, Home, Process, eventually};
-
-fn node(home: &Home, lease: &str) -> Process {
-    let mut serve = home.command(&["serve", "--listen", "127.0.0.1:0"]);
-    serve.env("KEYBEARER_LEASE", lease);
-    Process::of(serve)
-}
-
-/// With SQLite there is one node.
-fn has_nodes() -> bool {
-    Engine::of_tests() == Engine::Postgres
-}
+use super::{PATIENCE, node};
+use crate::harness::{ADMIN, Client, Home, eventually};
 
 #[tokio::test]
 async fn a_node_that_missed_lines_of_the_feed_reads_all_keys_again() {
-    if !has_nodes() {
-        return;
-    }
     let home = Home::new();
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
     let server = node(&home, "1s");
-    eventually(Duration::from_secs(10), "it serves", async || server.tries(&key).await == 200).await;
+    eventually(PATIENCE, "it serves", async || server.tries(&key).await == 200).await;
     server.signal("STOP");
     home.run(&["keys", "revoke", &id]);
     home.execute("DELETE FROM changes");
@@ -34,14 +21,11 @@ async fn a_node_that_missed_lines_of_the_feed_reads_all_keys_again() {
         assert_ne!(status, 200, "the key was revoked while the node stood still");
         status == 401
     };
-    eventually(Duration::from_secs(10), "it serves again", refuses).await;
+    eventually(PATIENCE, "it serves again", refuses).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
-    if !has_nodes() {
-        return;
-    }
     let home = Home::new();
     home.add_admin();
     let (gone, _) = home.create_key(ADMIN, "gone");
@@ -50,7 +34,7 @@ async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
     let manager = home.run(&words);
     let (first, second) = (node(&home, "3s"), node(&home, "3s"));
     for server in [&first, &second] {
-        eventually(Duration::from_secs(10), "it serves", async || server.tries(&manager).await == 200).await;
+        eventually(PATIENCE, "it serves", async || server.tries(&manager).await == 200).await;
     }
     second.signal("STOP");
     let stopped = Instant::now();
@@ -65,7 +49,7 @@ async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
     let later = async |path: String, body| {
         let committed = "SELECT count(*) FROM keys WHERE name = 'gone' OR name = 'disabled' AND enabled = 1";
         let is_committed = async || home.number(committed) == 0;
-        eventually(Duration::from_secs(2), "both are committed", is_committed).await;
+        eventually(PATIENCE, "both are committed", is_committed).await;
         ask(path, body).await
     };
     let record = format!("/api/v1/keys/{disabled}");

@@ -142,7 +142,7 @@ impl Signing {
     ) -> Result<()> {
         let keyring = match &settings.file {
             Some(file) => {
-                warn_if_others_read(file);
+                warn_if_others_read(file, "signing keys");
                 Some(operators(file, &settings, clock.now())?)
             }
             None => keyrings.read()?,
@@ -165,10 +165,10 @@ impl Signing {
 }
 
 /// Warns about the operator's file, whose mode is the operator's choice; the store restricts ours.
-fn warn_if_others_read(file: &Path) {
+fn warn_if_others_read(file: &Path, what: &str) {
     let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.mode());
     if mode & 0o077 != 0 {
-        tracing::warn!(file = %file.display(), mode = format!("{:o}", mode & 0o777), "other users can read the signing keys");
+        tracing::warn!(file = %file.display(), mode = format!("{:o}", mode & 0o777), "other users can read the {what}");
     }
 }
 

@@ -35,7 +35,7 @@ impl Secret {
         if text.len() < MIN_LENGTH {
             return Err(wrong(&"it has fewer than 32 characters"));
         }
-        super::warn_if_others_read(file);
+        super::warn_if_others_read(file, "secret");
         let mut key = Zeroizing::new([0; 32]);
         let derived = Salt::new(HKDF_SHA256, b"keybearer").extract(text);
         let filled = derived.expand(&[b"signing keys"], HKDF_SHA256).and_then(|okm| okm.fill(&mut *key));

@@ -25,7 +25,10 @@ impl PostgresReader {
     }
 
     pub fn run<T>(&mut self, query: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
-        let kept = self.session.take().filter(|(session, used)| used.elapsed() < UNTRIED || session.is_alive());
+        let kept = self
+            .session
+            .take()
+            .filter(|(session, used)| session.is_open() && (used.elapsed() < UNTRIED || session.is_alive()));
         let session = match kept {
             Some((session, _)) => session,
             None => PostgresSession::connect(&self.address)?,

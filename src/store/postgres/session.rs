@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::select_ok;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::Severity;
@@ -109,9 +109,20 @@ impl PostgresSession {
         self.run(self.client().batch_execute(text))
     }
 
-    /// Whether the connection still works.
+    /// Whether the server still answers, which costs a round trip.
     pub fn is_alive(&self) -> bool {
         self.batch("").is_ok()
+    }
+
+    /// Whether the connection is open, as far as this machine knows: costs no round trip.
+    pub fn is_open(&self) -> bool {
+        // What has arrived is read meanwhile, the end of the connection included.
+        self.runtime.block_on(async {
+            for _ in 0..3 {
+                yield_now().await;
+            }
+        });
+        !self.client().is_closed()
     }
 
     /// Commits. An error means that the outcome is unknown, because the standby may not have the changes.

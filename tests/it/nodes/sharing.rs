@@ -64,8 +64,8 @@ async fn a_node_with_another_secret_or_without_one_does_not_start() {
     let other = serve(&home, "another secret, which is long enough to be one");
     let short = serve(&home, "short");
     for (mut command, said) in [
-        (without, "give each node the same --secret-file"),
-        (other, "cannot be opened with this --secret-file"),
+        (without, "give each node the same"),
+        (other, "The signing keys in the database cannot be opened"),
         (short, "it has fewer than 32 characters"),
     ] {
         let refused = command.output().unwrap();

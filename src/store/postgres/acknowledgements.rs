@@ -34,6 +34,8 @@ pub(super) struct Waiting {
     pub rev: i64,
     /// The newest revision up to `rev` that takes something away; nodes that lack only later ones are waited for briefly.
     pub takes: i64,
+    /// When this process first knew of that revision.
+    pub takes_since: Moment,
     /// When the commit was known.
     pub since: Moment,
     /// The longest lease in the table, once it was read after the commit. Who joins later reads the change first.
@@ -145,10 +147,11 @@ impl AcknowledgementsLoop {
             let is_own_behind = own.is_some_and(|own| own.applied() < change.rev && waited <= own.length() * 101 / 100);
             // A row that claims nothing is waited for too: a first heartbeat may be waiting for the standby, which read
             // the feed before this change and brings a lease. Its row shows that only afterwards.
-            let is_behind = |row: &NodeRow, rev| row.seen < rev && waited <= lease_of(row) * 101 / 100;
-            let everyone_has = |rev| is_known && !others.iter().any(|row| is_behind(row, rev));
             let is_brief = change.takes < change.rev && waited >= ADDS_WAIT;
-            !is_own_behind && everyone_has(if is_brief { change.takes } else { change.rev })
+            let (rev, waited) =
+                if is_brief { (change.takes, change.takes_since.elapsed()) } else { (change.rev, waited) };
+            let is_behind = |row: &NodeRow| row.seen < rev && waited <= lease_of(row) * 101 / 100;
+            is_known && !is_own_behind && !others.iter().any(|row| is_behind(row))
         });
         self.waiting = waiting;
         for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {

@@ -20,6 +20,8 @@ pub(super) struct PostgresWriter {
     acknowledgements: Option<Sender<Waiting>>,
     counters: Arc<Counters>,
     session: Option<PostgresSession>,
+    /// The newest known revision that takes something away, and since when it is known.
+    takes: (i64, Moment),
     stopwatch: Instant,
 }
 
@@ -48,7 +50,14 @@ struct Told {
 impl PostgresWriter {
     pub fn new(address: Arc<ServerAddress>, acknowledgements: Sender<Waiting>, counters: Arc<Counters>) -> Self {
         let acknowledgements = Some(acknowledgements);
-        PostgresWriter { address, acknowledgements, counters, session: None, stopwatch: stopwatch() }
+        PostgresWriter {
+            address,
+            acknowledgements,
+            counters,
+            session: None,
+            takes: (0, Moment::now()),
+            stopwatch: stopwatch(),
+        }
     }
 
     /// Runs one transaction for all jobs, each in its own savepoint.
@@ -153,11 +162,17 @@ impl WriterEngine for PostgresWriter {
 impl PostgresWriter {
     /// A caller who changed nothing was told what others have changed, such as that a key is gone. It relies on that as
     /// on an answer to its own change, above all when it repeats a change whose outcome was unknown: so it waits too.
-    fn reply(&self, jobs: Vec<Box<dyn Job>>, told: &Told) {
+    fn reply(&mut self, jobs: Vec<Box<dyn Job>>, told: &Told) {
         if told.rev == 0 {
             return finish(jobs, &Ok(()));
         }
-        let waiting = Waiting { jobs, rev: told.rev, takes: told.takes, since: Moment::now(), longest: None };
+        // Not only a newer one: a server that was replaced may have lost some.
+        if told.takes != self.takes.0 {
+            self.takes = (told.takes, Moment::now());
+        }
+        let (takes, takes_since) = self.takes;
+        let since = if told.rev == takes { takes_since } else { Moment::now() };
+        let waiting = Waiting { jobs, rev: told.rev, takes, takes_since, since, longest: None };
         let sent = match &self.acknowledgements {
             Some(queue) => queue.send(waiting).map_err(|unsent| unsent.0),
             None => Err(waiting),

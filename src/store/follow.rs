@@ -96,11 +96,11 @@ impl Follower {
         }
     }
 
-    /// Reads one page of keys as they are now. The feed reports later changes; earlier ones are in the rows. Returns
+    /// Reads one page of up to `size` keys as they are now. The feed reports later changes; earlier ones are in the rows. Returns
     /// whether this was the last page.
-    pub fn fill_a_page(&mut self, tx: &Tx<'_>) -> Result<bool> {
+    pub fn fill_a_page(&mut self, tx: &Tx<'_>, size: usize) -> Result<bool> {
         let Some(after) = &self.filling else { return Ok(false) };
-        let (keys, next) = indexed::page(tx, after, PAGE)?;
+        let (keys, next) = indexed::page(tx, after, size)?;
         self.filling = next;
         let is_full = self.filling.is_none();
         self.write(|writing| {

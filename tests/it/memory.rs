@@ -43,13 +43,13 @@ async fn five_hundred_concurrent_sign_ins_use_bounded_memory_and_free_it() {
     let idle = memory(&server, "VmRSS");
     let statuses = flood(&clients).await;
     assert!(statuses.iter().all(|status| [401, 503].contains(status)), "{statuses:?}");
-    assert!(statuses.iter().filter(|status| **status == 401).count() >= 64, "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 401).count() >= 64, "{}", server.log());
     let most = memory(&server, "VmHWM");
     println!("idle {} MiB, most {} MiB, then {} MiB", idle / MIB, most / MIB, memory(&server, "VmRSS") / MIB);
     assert!(most <= idle + FLOOD, "{} MiB above {} MiB", (most - idle) / MIB, idle / MIB);
     let given_back = async || memory(&server, "VmRSS") <= idle + 16 * MIB;
     eventually(Duration::from_secs(10), "the memory is given back", given_back).await;
-    assert_eq!(server.anon().sign_in(ADMIN, PASSWORD).await.status, 303);
+    assert_eq!(server.anon().sign_in(ADMIN, PASSWORD).await.status, 303, "{}", server.log());
 }
 
 #[tokio::test]

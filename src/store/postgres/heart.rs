@@ -19,6 +19,8 @@ use crate::store::follow::Follower;
 
 /// The longest wait between two looks at the order to stop.
 const SLICE: Duration = Duration::from_millis(100);
+/// The number of keys read between two heartbeats while filling: few, so that the lease goes on on a busy machine too.
+const PAGE: usize = 512;
 /// How long a statement may take, however short the lease is.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// Without statistics, as after an import, PostgreSQL would read whole tables for a few lines of the feed.
@@ -108,7 +110,7 @@ impl Heart {
 
     fn fill(&mut self) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
-        if self.follower.fill_a_page(&Tx::from(session))? {
+        if self.follower.fill_a_page(&Tx::from(session), PAGE)? {
             // So that `keybearer nodes` shows all keys at once.
             self.sent = None;
         }

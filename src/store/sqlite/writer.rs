@@ -21,7 +21,7 @@ use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::store::Tx;
-use crate::store::follow::Follower;
+use crate::store::follow::{Follower, PAGE};
 use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
 
 /// The wait after a failure to mark the file as in use.
@@ -94,7 +94,7 @@ impl WriterEngine for SqliteWriter {
     fn keep_up(&mut self) {
         self.keep_file_marked();
         let Some(follower) = self.follower.as_mut().filter(|follower| follower.is_filling()) else { return };
-        match follower.fill_a_page(&Tx::from(&self.db)) {
+        match follower.fill_a_page(&Tx::from(&self.db), PAGE) {
             // The pages that were read for filling are not needed again.
             Ok(true) => drop(self.db.release_memory()),
             Ok(false) => {}

@@ -24,6 +24,10 @@ struct Place {
 impl Home {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        if Engine::of_tests() == Engine::Postgres {
+            // In the home, so that whoever owns that can read it.
+            std::fs::copy(signing::keys(), directory.path().join("signing.pem")).unwrap();
+        }
         Home(Arc::new(Place { directory, postgres: engine::server().map(|url| Postgres::create(&url)) }))
     }
 
@@ -80,7 +84,7 @@ impl Home {
         }
         if let Some(postgres) = self.postgres() {
             // Without a database's file, no place for signing keys is beside it.
-            command.env("KEYBEARER_DATABASE", postgres.url()).env("KEYBEARER_SIGNING_KEYS", signing::keys());
+            command.env("KEYBEARER_DATABASE", postgres.url()).env("KEYBEARER_SIGNING_KEYS", self.path("signing.pem"));
         }
         command
     }

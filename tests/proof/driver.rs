@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let faults = Faults::start(&options, network, databases, Arc::clone(&cluster), Arc::clone(&history));
     let is_done = runtime.block_on(load::run(&options, &api, &faults));
     let databases = faults.stop();
-    println!("the faults have ended; everything is looked at once more");
+    println!("no more faults; checking every key again");
     let ending = runtime.block_on(ending::look(&api));
     cluster.stop();
     let is_sound = cluster.is_database_sound();

@@ -102,7 +102,7 @@ fn one_by_one(all: &Config) -> Option<Vec<Config>> {
         config.channel_binding(all.get_channel_binding());
         config.application_name("keybearer").tcp_user_timeout(SILENCE);
         config.keepalives(true).keepalives_idle(SILENCE);
-        // A single host is told apart later, with a message that says what to do.
+        // If the only host is a standby, `schema` refuses it, with a message that says what to do.
         config.target_session_attrs(match hosts.len() {
             1 => all.get_target_session_attrs(),
             _ => TargetSessionAttrs::ReadWrite,

@@ -145,8 +145,7 @@ fn hint(cause: &str) -> &'static str {
     } else if says(&["certificate", "TLS"]) {
         "Name the server's root certificate with sslrootcert=FILE in the URL, and the host as the certificate names it."
     } else if says(&["password missing"]) {
-        "Give the password in PGPASSFILE (a line host:port:database:user:password, for the first host of the URL) or in \
-         the URL."
+        "Give the password in PGPASSFILE (a line host:port:database:user:password for each host of the URL) or in the URL."
     } else if says(&["28P01", "28000", "42501"]) {
         "Check the user, its password and its rights on the database."
     } else {

@@ -13,7 +13,7 @@ use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
 use crate::http::Site;
 use crate::http::server::{self, Bound, RunningServer};
-use crate::model::Purpose;
+use crate::model::{Purpose, SessionToken};
 pub use settings::ServeSettings;
 use signals::{Hangups, StopSignals};
 
@@ -29,8 +29,10 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
         let mut stops = StopSignals::listen()?;
         let hangups = Hangups::listen()?;
         let auth = context.auth(Purpose::Serve, settings.auth.prefixes.clone())?;
+        // Before anything listens: a server that answers must not end because this fails.
+        let setup = auth.open_setup().await?;
         let running = start(auth, settings)?;
-        greet(&running).await?;
+        greet(&running, setup.as_ref());
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
         }
@@ -76,8 +78,8 @@ fn keep_memory_to_ourselves() -> Result<()> {
     Ok(())
 }
 
-/// Logs the addresses, prints the setup link while there is no user, and warns about plain HTTP.
-async fn greet(running: &RunningServer) -> Result<()> {
+/// Logs the addresses, prints the setup link if there is one, and warns about plain HTTP.
+fn greet(running: &RunningServer, setup: Option<&SessionToken>) {
     let settings = &running.site.settings;
     let public_url = settings.public_url.as_str();
     let listen = shown(&running.addresses);
@@ -86,7 +88,7 @@ async fn greet(running: &RunningServer) -> Result<()> {
         tracing::info!(listen = shown(grpc.addresses()), "gRPC ext_authz is up");
     }
     warn_about_plain_http(running);
-    if let Some(token) = running.site.auth.open_setup().await? {
+    if let Some(token) = setup {
         let link = format!("{public_url}/setup?token={}", token.expose());
         let hint = if running.is_url_a_guess {
             "\n\nThe link works on this machine. On another one, replace its host with the name or address of this \
@@ -98,7 +100,6 @@ async fn greet(running: &RunningServer) -> Result<()> {
             "\nThere is no user yet. Create the first admin here (the link works once):\n\n  {link}{hint}\n"
         ));
     }
-    Ok(())
 }
 
 fn shown(addresses: &[SocketAddr]) -> String {

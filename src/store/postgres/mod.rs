@@ -3,6 +3,7 @@
 
 mod acknowledgements;
 mod address;
+mod clock;
 mod copy;
 mod heart;
 mod import_lock;

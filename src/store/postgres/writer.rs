@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::acknowledgements::Waiting;
 use super::address::ServerAddress;
+use super::clock;
 use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
@@ -83,29 +84,23 @@ impl PostgresWriter {
         Ok(Told { rev: if is_change { rev } else { takes }, takes })
     }
 
-    /// Takes the clock: until the commit, no other writer on any node can begin. If the kept connection turns out to be
-    /// closed, nothing was written, so a new one is used.
+    /// Begins a transaction under the clock. If the kept connection turns out to be closed, nothing was written, so a new
+    /// one is used.
     fn begin(&mut self) -> Result<(&PostgresSession, i64)> {
         let kept = self.session.take().and_then(|session| {
-            let rev = take_clock(&session).ok()?;
+            let rev = clock::take(&session).ok()?;
             Some((session, rev))
         });
         let (session, rev) = match kept {
             Some(begun) => begun,
             None => {
                 let session = PostgresSession::connect(&self.address)?;
-                let rev = take_clock(&session)?;
+                let rev = clock::take(&session)?;
                 (session, rev)
             }
         };
         Ok((self.session.insert(session), rev))
     }
-}
-
-fn take_clock(session: &PostgresSession) -> Result<i64> {
-    session.batch("BEGIN")?;
-    let text = "UPDATE clock SET rev = rev + 1, xact = pg_current_xact_id(), stamp = gen_random_uuid() RETURNING rev";
-    Tx::from(session).one(text, (), |row| row.get(0))
 }
 
 impl WriterEngine for PostgresWriter {

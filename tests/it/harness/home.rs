@@ -54,7 +54,7 @@ impl Home {
         DatabaseAddress::parse(&self.database_url()).unwrap()
     }
 
-    pub(super) fn postgres(&self) -> Option<&Postgres> {
+    pub fn postgres(&self) -> Option<&Postgres> {
         self.0.postgres.as_ref()
     }
 

@@ -11,7 +11,7 @@ async fn a_node_that_missed_lines_of_the_feed_reads_all_keys_again() {
     home.add_admin();
     let (id, key) = home.create_key(ADMIN, "n");
     let server = node(&home, "1s");
-    eventually(PATIENCE, "it serves", async || server.tries(&key).await == 200).await;
+    server.becomes_ready().await;
     server.signal("STOP");
     home.run(&["keys", "revoke", &id]);
     home.execute("DELETE FROM changes");
@@ -34,7 +34,7 @@ async fn whoever_is_told_of_a_change_waits_for_the_nodes_as_its_maker_does() {
     let manager = home.run(&words);
     let (first, second) = (node(&home, "3s"), node(&home, "3s"));
     for server in [&first, &second] {
-        eventually(PATIENCE, "it serves", async || server.tries(&manager).await == 200).await;
+        server.becomes_ready().await;
     }
     second.signal("STOP");
     let stopped = Instant::now();

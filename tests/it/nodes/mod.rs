@@ -3,6 +3,7 @@
 
 mod away;
 mod encryption;
+mod frozen;
 mod leaving;
 mod listing;
 mod missed;

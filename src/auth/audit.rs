@@ -33,7 +33,10 @@ impl Auth {
     pub async fn note_acceptance(&self) -> Result<Option<String>> {
         let Some(accepted) = self.store.accepted().map(str::to_owned) else { return Ok(None) };
         let label = accepted.clone();
-        let note = move |tx: &Tx<'_>, by: &By| append(tx, by, Action::DatabaseReplaced, None, label.clone());
+        let note = move |tx: &Tx<'_>, by: &By| {
+            tx.forget_move()?;
+            append(tx, by, Action::DatabaseReplaced, None, label.clone())
+        };
         self.act(Urgency::Ordinary, self.by(&Asking::operator().origin), note).await?;
         Ok(Some(accepted))
     }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::settings::{DatabaseSection, ServeSections};
+use crate::commands::copy::CopyArgs;
 use crate::commands::events::EventsCommand;
 use crate::commands::keys::KeysCommand;
 use crate::commands::signing_keys::SigningKeysCommand;
@@ -70,6 +71,11 @@ pub enum Command {
     /// List the nodes that share a PostgreSQL database
     #[command(after_help = "Example:\n  keybearer nodes --database 'postgres://keybearer@db.example.com/keybearer'")]
     Nodes,
+    /// Move to another database: copy everything to a new one, and mark the old one as moved
+    #[command(
+        after_help = "Example:\n  keybearer copy --from keybearer.db --to 'postgres://keybearer@db.example.com/keybearer' --secret-file secret"
+    )]
+    Copy(CopyArgs),
     /// Check the database: structure, references, audit log, unreadable records
     #[command(after_help = "Example:\n  keybearer check --database /var/lib/keybearer/keybearer.db")]
     Check,

@@ -77,6 +77,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         }
         Command::Events { command } => commands::events::run(&context, command),
         Command::Nodes => commands::nodes::run(&context),
+        Command::Copy(args) => commands::copy::run(context, settings.secret_file()?, &args),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
             let mut text = Vec::new();

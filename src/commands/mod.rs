@@ -2,6 +2,7 @@
 //! without a running server. Data goes to stdout, messages to stderr.
 
 pub mod check;
+pub mod copy;
 pub mod events;
 pub mod input;
 pub mod keys;

@@ -101,6 +101,8 @@ pub enum Purpose {
     Command,
     /// A command that revokes something: it may also use the reserve to open the database.
     Revocation,
+    /// A command that needs the database for itself: no server may be using it.
+    Exclusive,
 }
 
 /// Conditions that are refused unless the operator accepts them.

@@ -34,10 +34,11 @@ pub enum Action {
     TokenRevoked,
     TokenReused,
     DatabaseReplaced,
+    DatabaseMoved,
 }
 
 impl Action {
-    pub const ALL: [Action; 25] = [
+    pub const ALL: [Action; 26] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -63,6 +64,7 @@ impl Action {
         Action::SigningKeysRotated,
         Action::SigningKeysReplaced,
         Action::DatabaseReplaced,
+        Action::DatabaseMoved,
     ];
 
     pub fn parse(text: &str) -> Result<Self> {
@@ -99,6 +101,7 @@ impl Action {
             Action::TokenRevoked => "token.revoked",
             Action::TokenReused => "token.reused",
             Action::DatabaseReplaced => "database.replaced",
+            Action::DatabaseMoved => "database.moved",
         }
     }
 }

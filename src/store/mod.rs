@@ -3,9 +3,11 @@
 //! `auth` has the rules.
 
 mod columns;
+mod copy;
 mod examination;
 mod follow;
 mod indexed;
+mod moved;
 mod postgres;
 mod reader;
 mod row;
@@ -25,6 +27,7 @@ use crate::index::{Index, IndexedKey, KeyView, Lookup};
 use crate::model::signing::Keyring;
 use crate::model::{Consent, DatabaseAddress, Digest, KeyId, NodeFigures, Purpose};
 
+pub use copy::{CopiedRows, Destination, copy_rows};
 pub use examination::Examination;
 use reader::AnyReader;
 pub use tables::{
@@ -96,7 +99,7 @@ impl Store {
                 (Engine::Sqlite(parts.files), parts.installation, parts.writer, readers)
             }
             DatabaseAddress::Server(address) => {
-                let parts = postgres::open(address, purpose, &index, &counters, READERS)?;
+                let parts = postgres::open(address, purpose, consent, &index, &counters, READERS)?;
                 let readers = parts.readers.into_iter().map(|reader| AnyReader::Postgres(Box::new(reader))).collect();
                 (Engine::Postgres(parts.node), parts.installation, parts.writer, readers)
             }
@@ -123,7 +126,7 @@ impl Store {
     pub fn accepted(&self) -> Option<&str> {
         match &*self.engine {
             Engine::Sqlite(files) => files.accepted.as_deref(),
-            Engine::Postgres(_) => None,
+            Engine::Postgres(node) => node.accepted.as_deref(),
         }
     }
 

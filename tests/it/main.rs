@@ -43,6 +43,7 @@ mod manage;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
+mod moving;
 mod nodes;
 mod nodes_model;
 mod not_given;

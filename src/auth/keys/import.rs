@@ -172,7 +172,7 @@ impl Auth {
         Ok(Error::conflict(format!("{}\nNothing was imported.", lines.join("\n"))))
     }
 
-    async fn remove_pending(&self) -> Result<()> {
+    pub(in crate::auth) async fn remove_pending(&self) -> Result<()> {
         if self.store.read(|tx| tx.has_pending_import()).await? {
             while self.store.write(Urgency::Ordinary, |tx| tx.remove_pending_rows(REMOVED_AT_ONCE)).await? {}
         }

@@ -83,6 +83,7 @@ fn label(action: Action) -> &'static str {
         Action::TokenRevoked => "Token revoked",
         Action::TokenReused => "Refresh token reused",
         Action::DatabaseReplaced => "Database replaced",
+        Action::DatabaseMoved => "Database moved",
     }
 }
 

@@ -15,6 +15,10 @@ const END_FROZEN: &str = "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activi
     WHERE l.relation = 'clock'::regclass AND l.mode = 'RowExclusiveLock' AND l.granted AND a.usename = current_user
     AND a.application_name = 'keybearer' AND a.wait_event = 'ClientRead' AND a.state_change < now() - interval '2s'";
 
+/// For a copy of the whole database, where nobody else works: no limit, and another name than the one above.
+const TAKE_LONG: &str = "SET LOCAL idle_in_transaction_session_timeout TO 0;
+    SET LOCAL application_name TO 'keybearer copy'; SET LOCAL enable_sort TO off";
+
 /// Begins a transaction and takes the clock: until the commit, no other writer on any node can begin. Returns the
 /// revision of this transaction.
 pub(super) fn take(session: &PostgresSession) -> Result<i64> {
@@ -30,6 +34,11 @@ pub(super) fn take(session: &PostgresSession) -> Result<i64> {
         }
         begun => begun,
     }
+}
+
+/// From now on, this transaction may take long and be idle, and reads tables by their keys, which begins at once.
+pub(in crate::store) fn take_long(session: &PostgresSession) -> Result<()> {
+    session.batch(TAKE_LONG)
 }
 
 fn begin(session: &PostgresSession) -> Result<i64> {

@@ -14,6 +14,7 @@ use crate::ambient::background::Orders;
 use crate::ambient::{Clock, Entropy, Moment, OsEntropy, SystemClock};
 use crate::error::Result;
 use crate::index::Index;
+use crate::model::Consent;
 use crate::store::Tx;
 use crate::store::follow::Follower;
 
@@ -35,6 +36,7 @@ pub(super) struct Heart {
     index: Arc<Index>,
     follower: Follower,
     name: String,
+    consent: Consent,
     session: Option<PostgresSession>,
     position: Position,
     /// When the last heartbeat was sent.
@@ -43,7 +45,13 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub fn new(address: Arc<ServerAddress>, lease: Arc<Lease>, index: Arc<Index>, name: String) -> Self {
+    pub fn new(
+        address: Arc<ServerAddress>,
+        lease: Arc<Lease>,
+        index: Arc<Index>,
+        name: String,
+        consent: Consent,
+    ) -> Self {
         let follower = Follower::new(Arc::clone(&index), -1);
         Heart {
             address,
@@ -51,6 +59,7 @@ impl Heart {
             index,
             follower,
             name,
+            consent,
             session: None,
             position: Position::default(),
             sent: None,
@@ -160,7 +169,8 @@ impl Heart {
         let mut incarnation = [0; 16];
         OsEntropy.fill(&mut incarnation)?;
         let (name, lease) = (self.name.clone(), self.lease.length());
-        nodes::join(session, &NewNode { incarnation, name, lease, joined_at: SystemClock::new().now() }, before)?;
+        let joined_at = SystemClock::new().now();
+        nodes::join(session, &NewNode { incarnation, name, lease, joined_at, consent: self.consent }, before)?;
         self.lease.set_incarnation(Some(incarnation));
         self.lease.counts.joins.fetch_add(1, Ordering::Relaxed);
         self.sent = None;

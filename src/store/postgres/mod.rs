@@ -7,7 +7,9 @@ mod clock;
 mod copy;
 mod heart;
 mod import_lock;
+mod in_use;
 mod lease;
+mod new_schema;
 mod nodes;
 mod passfile;
 mod reader;
@@ -23,17 +25,22 @@ use std::time::Duration;
 
 use super::Tx;
 use super::examination::{self, Examination};
+use super::moved::must_not_be_moved;
 use super::writer::{Counters, WriterEngine};
 use crate::ambient::Background;
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
-use crate::model::{NodeFigures, PostgresDatabase, Purpose};
+use crate::model::{Consent, NodeFigures, PostgresDatabase, Purpose};
 use acknowledgements::Acknowledgements;
 use address::ServerAddress;
+pub(super) use clock::take_long;
+pub(super) use copy::RowCopy;
 use heart::Heart;
 pub use import_lock::SessionLock;
 use import_lock::on_its_own_thread;
+pub(super) use in_use::keep_nodes_away;
 use lease::Lease;
+pub use new_schema::NewSchema;
 pub(super) use reader::PostgresReader;
 use session::PostgresSession;
 use writer::PostgresWriter;
@@ -46,6 +53,8 @@ pub(super) struct OwnNode {
     address: Arc<ServerAddress>,
     /// Of the server.
     pub version: String,
+    /// Why the database is not the newest one, if the operator has accepted that.
+    pub accepted: Option<String>,
     /// `None` in a command, which answers nothing from memory.
     lease: Option<Arc<Lease>>,
     heart: Option<Background>,
@@ -64,26 +73,36 @@ pub(super) struct OpenPostgres {
 pub(super) fn open(
     database: &PostgresDatabase,
     purpose: Purpose,
+    consent: Consent,
     index: &Arc<Index>,
     counters: &Arc<Counters>,
     readers: usize,
 ) -> Result<OpenPostgres> {
     let address = Arc::new(ServerAddress::parse(&database.url)?);
-    let server = on_its_own_thread(|| schema::prepare(&mut PostgresSession::connect(&address)?))
-        .map_err(|error| unreachable(&address, error))?;
+    let prepare = || {
+        let mut session = PostgresSession::connect(&address)?;
+        let server = schema::prepare(&mut session)?;
+        if purpose == Purpose::Exclusive {
+            in_use::wait_for_nobody(&session, &address.shown)?;
+        }
+        let accepted = must_not_be_moved(&Tx::from(&session), consent, &address.shown)?;
+        Ok((server, accepted))
+    };
+    let (server, accepted) = on_its_own_thread(prepare).map_err(|error| unreachable(&address, error))?;
     let lease = (purpose == Purpose::Serve).then(|| Arc::new(Lease::new(database.lease)));
     let (acknowledgements, queue) = Acknowledgements::start(Arc::clone(&address), lease.clone())?;
-    let heart = lease.as_ref().map(|lease| start(&address, lease, index)).transpose()?;
+    let heart = lease.as_ref().map(|lease| start(&address, lease, index, consent)).transpose()?;
     if cfg!(feature = "unsafe-no-wait") {
         tracing::error!("built with unsafe-no-wait: a revoked key stays valid on other nodes for a while");
     }
     Ok(OpenPostgres {
         installation: server.installation,
-        writer: Box::new(PostgresWriter::new(Arc::clone(&address), queue, Arc::clone(counters))),
+        writer: Box::new(PostgresWriter::new(Arc::clone(&address), purpose, queue, Arc::clone(counters))),
         readers: (0..readers).map(|_| PostgresReader::new(Arc::clone(&address), lease.clone())).collect(),
         node: OwnNode {
             address,
             version: server.version,
+            accepted,
             lease,
             heart,
             acknowledgements: Mutex::new(Some(acknowledgements)),
@@ -111,9 +130,9 @@ pub(super) fn examine(database: &PostgresDatabase) -> Result<Examination> {
     on_its_own_thread(look).map_err(|error| unreachable(&address, error))
 }
 
-fn start(address: &Arc<ServerAddress>, lease: &Arc<Lease>, index: &Arc<Index>) -> Result<Background> {
+fn start(address: &Arc<ServerAddress>, lease: &Arc<Lease>, index: &Arc<Index>, consent: Consent) -> Result<Background> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let heart = Heart::new(Arc::clone(address), Arc::clone(lease), Arc::clone(index), name);
+    let heart = Heart::new(Arc::clone(address), Arc::clone(lease), Arc::clone(index), name, consent);
     let started = Background::start("heart", move |orders| heart.run(&orders))?;
     if heart::wait_for(lease, FIRST_LEASE) {
         return Ok(started);

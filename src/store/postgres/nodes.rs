@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::session::PostgresSession;
 use crate::error::{Error, Result};
 use crate::index::IndexedOwner;
-use crate::model::{Digest, Time};
+use crate::model::{Consent, Digest, Time};
 use crate::store::Tx;
 use crate::store::follow::Delta;
 use crate::store::indexed::{KEY_COLUMNS, Latest, owner_at};
+use crate::store::moved::must_not_be_moved;
 use crate::store::row::{Read, Row};
 use crate::store::tables::pending_imports::is_key;
 
@@ -49,9 +50,12 @@ pub(super) struct NewNode {
     pub name: String,
     pub lease: Duration,
     pub joined_at: Time,
+    /// For a database that was moved elsewhere.
+    pub consent: Consent,
 }
 
-/// The row claims nothing until the first heartbeat.
+/// The row claims nothing until the first heartbeat. A database that was moved elsewhere is refused, after the row was
+/// written: whoever moves it locks the table until that is known.
 pub(super) fn join(session: &PostgresSession, own: &NewNode, before: Option<Incarnation>) -> Result<()> {
     let tx = Tx::from(session);
     if let Some(before) = before {
@@ -61,7 +65,10 @@ pub(super) fn join(session: &PostgresSession, own: &NewNode, before: Option<Inca
     let values = (own.incarnation, &own.name, env!("CARGO_PKG_VERSION"), lease, own.joined_at.millis());
     let text = "INSERT INTO nodes (incarnation, name, version, address, lease, seen, beats, keys, marked, joined_at)
          VALUES (?1, ?2, ?3, coalesce(host(inet_client_addr()), ''), ?4, -1, 0, 0, 0, ?5)";
-    session.durably(|| tx.execute(text, values).map(drop))
+    session.durably(|| tx.execute(text, values).map(drop))?;
+    must_not_be_moved(&tx, own.consent, "the database").map(drop).inspect_err(|_| {
+        let _ = leave(session, own.incarnation); // otherwise others remove the row, which claims nothing
+    })
 }
 
 pub(super) fn leave(session: &PostgresSession, own: Incarnation) -> Result<()> {

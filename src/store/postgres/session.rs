@@ -28,6 +28,9 @@ use crate::store::value::SqlValue;
 /// How long a statement may take. A COMMIT also waits for the standby; if that takes longer, the outcome is unknown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How many rows of a result are taken from the connection at once.
+const ROWS_AT_ONCE: usize = 256;
+
 /// How long to wait until the server has been told that a connection ends.
 const GOODBYE: Duration = Duration::from_millis(100);
 
@@ -91,17 +94,28 @@ impl PostgresSession {
     ) -> Result<()> {
         let statement = self.statement(text, names)?;
         let parameters = values.iter().copied().map(Parameter);
-        let all = async {
-            let rows = patiently(self.patience, self.client().query_raw(&statement, parameters)).await?;
-            let mut rows = std::pin::pin!(rows);
-            while let Some(row) = patiently(self.patience, rows.try_next()).await? {
-                if !read(&Row::Postgres(&row))? {
-                    break;
+        let mut rows = std::pin::pin!(self.run(self.client().query_raw(&statement, parameters))?);
+        // `read` may wait for another session, which it could not within `block_on`.
+        loop {
+            let arrived = self.runtime.block_on(async {
+                let mut arrived = Vec::new();
+                while let Some(row) = patiently(self.patience, rows.try_next()).await? {
+                    arrived.push(row);
+                    if arrived.len() == ROWS_AT_ONCE {
+                        break;
+                    }
+                }
+                Ok::<_, Error>(arrived)
+            })?;
+            for row in &arrived {
+                if !read(&Row::Postgres(row))? {
+                    return Ok(());
                 }
             }
-            Ok(())
-        };
-        self.runtime.block_on(all)
+            if arrived.len() < ROWS_AT_ONCE {
+                return Ok(());
+            }
+        }
     }
 
     /// Runs statements without values.

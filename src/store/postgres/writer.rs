@@ -12,11 +12,15 @@ use super::clock;
 use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
+use crate::model::{Consent, Purpose};
 use crate::store::Tx;
+use crate::store::moved::must_not_be_moved;
+use crate::store::row::Row;
 use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
 
 pub(super) struct PostgresWriter {
     address: Arc<ServerAddress>,
+    purpose: Purpose,
     /// `None` in a command that has ended its work.
     acknowledgements: Option<Sender<Waiting>>,
     counters: Arc<Counters>,
@@ -49,10 +53,16 @@ struct Told {
 }
 
 impl PostgresWriter {
-    pub fn new(address: Arc<ServerAddress>, acknowledgements: Sender<Waiting>, counters: Arc<Counters>) -> Self {
+    pub fn new(
+        address: Arc<ServerAddress>,
+        purpose: Purpose,
+        acknowledgements: Sender<Waiting>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let acknowledgements = Some(acknowledgements);
         PostgresWriter {
             address,
+            purpose,
             acknowledgements,
             counters,
             session: None,
@@ -63,6 +73,7 @@ impl PostgresWriter {
 
     /// Runs one transaction for all jobs, each in its own savepoint.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Told, FailedCommit> {
+        let purpose = self.purpose;
         let (session, rev) = self.begin()?;
         let before = session.changed();
         for job in jobs.iter_mut() {
@@ -73,8 +84,14 @@ impl PostgresWriter {
                 session.batch("ROLLBACK TO verb; RELEASE verb")?;
             }
         }
-        let text = "SELECT EXISTS (SELECT 1 FROM changes WHERE rev = ?1), coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0)";
-        let (is_change, takes) = Tx::from(session).one(text, [rev], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let text = "SELECT EXISTS (SELECT 1 FROM changes WHERE rev = ?1), coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0),
+             EXISTS (SELECT 1 FROM moves)";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (is_change, takes, is_moved) = Tx::from(session).one(text, [rev], read)?;
+        if is_moved && purpose != Purpose::Exclusive {
+            // Since it was opened, because an acceptance of that has just been written.
+            must_not_be_moved(&Tx::from(session), Consent::default(), "the database")?;
+        }
         if session.changed() == before {
             // The clock stays as it was.
             session.batch("ROLLBACK")?;

@@ -7,6 +7,7 @@ mod companions;
 mod connection;
 mod create;
 pub(super) mod damaged_row;
+mod draft;
 mod feed;
 mod files;
 mod filesystem;
@@ -16,6 +17,7 @@ mod lineage;
 mod locks;
 mod log;
 mod mark;
+mod new_copy;
 mod open;
 mod place;
 mod reserve;
@@ -31,13 +33,17 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
+use super::Tx;
+use super::moved::must_not_be_moved;
 use super::writer::{Counters, WriterEngine};
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::model::{Consent, Purpose};
 pub use check::examine;
+pub use draft::Draft;
 use freshness::Freshness;
 pub use import_lock::FileLock;
+pub(super) use new_copy::create_copy;
 use open::Opened;
 use reserve::Reserve;
 use watch::Watch;
@@ -71,12 +77,20 @@ pub(super) fn open(
 ) -> Result<OpenSqlite> {
     let opened = open_or_use_reserve(path, purpose, consent)?;
     let (path, installation) = (opened.place.path.clone(), opened.installation);
-    let accepted = opened.accepted.map(|accusation| accusation.label());
+    let moved = must_not_be_moved(&Tx::from(&opened.db), consent, &path.display().to_string())?;
+    let accepted = opened.accepted.map(|accusation| accusation.label()).or(moved);
     let vanished = || Error::unavailable("the database's files were moved or removed while they were opened");
     let watch = Arc::new(Watch::begin(&opened.place, &opened.file).ok_or_else(vanished)?);
     let freshness = Arc::new(Freshness::new(Arc::clone(&opened.announcement)));
-    let writer =
-        SqliteWriter::new(opened, Arc::clone(index), Arc::clone(&freshness), Arc::clone(&watch), Arc::clone(counters))?;
+    let writer = SqliteWriter::new(
+        opened,
+        purpose,
+        consent,
+        Arc::clone(index),
+        Arc::clone(&freshness),
+        Arc::clone(&watch),
+        Arc::clone(counters),
+    )?;
     let readers = (0..readers).map(|_| connection::reader(&path)).collect::<Result<Vec<_>>>()?;
     let files = Files { freshness, watch, path, accepted };
     Ok(OpenSqlite { files, installation, writer: Box::new(writer), readers })

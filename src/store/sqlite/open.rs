@@ -52,7 +52,7 @@ pub(super) fn open(given: &Path, purpose: Purpose, consent: Consent) -> Result<O
     let lockable = (!is_shared).then_some(&file);
     let opening = if is_shared { Opening::without() } else { Opening::begin(place.folder())? };
     let lock = match (purpose, lockable) {
-        (Purpose::Serve, _) => Some(ServerLock::take(path, &announcement, lockable)?),
+        (Purpose::Serve | Purpose::Exclusive, _) => Some(ServerLock::take(path, &announcement, lockable)?),
         (Purpose::Command | Purpose::Revocation, Some(file)) => {
             locks::must_be_heard(path, &announcement, file).map(|()| None)?
         }

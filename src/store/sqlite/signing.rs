@@ -58,7 +58,7 @@ fn read(database: &Path) -> Result<Option<Keyring>> {
 }
 
 /// Writes the keyring durably to a separate file beside the one that it will replace.
-fn draft(database: &Path, ring: &Keyring) -> Result<PathBuf> {
+pub(super) fn draft(database: &Path, ring: &Keyring) -> Result<PathBuf> {
     let draft = beside(database, &format!("-signing-new-{}", std::process::id()));
     let mut file = companions::open(database, &draft)?;
     let written = file.set_len(0).and_then(|()| file.write_all(ring.text().as_bytes())).and_then(|()| file.sync_all());

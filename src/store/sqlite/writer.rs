@@ -20,6 +20,7 @@ use super::reserve::Reserve;
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::index::Index;
+use crate::model::{Consent, Purpose};
 use crate::store::Tx;
 use crate::store::follow::{Follower, PAGE};
 use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
@@ -44,13 +45,14 @@ pub(in crate::store) struct SqliteWriter {
     /// The data version at which the database was last found to be the newest one. The index may be behind, because a
     /// mark alone does not change it.
     judged_version: Option<i64>,
+    consent: Consent,
     stopwatch: Instant,
     /// When to try again to mark the file as in use, on the stopwatch, if that failed.
     mark_again: Option<Duration>,
     /// Whether the first write must forget the previous database.
     is_replacing: bool,
     reserve: Reserve,
-    /// `None` in a command. The lock is released after the connection, which is declared before it.
+    /// `None` in a command that allows a server beside it. The lock is released after the connection, which is declared before it.
     lock: Option<ServerLock>,
 }
 
@@ -122,21 +124,23 @@ impl WriterEngine for SqliteWriter {
 }
 
 impl SqliteWriter {
-    /// The server's writer is the one with the server lock. It updates the index and keeps the reserve filled.
+    /// The server's writer updates the index and keeps the reserve filled.
     pub fn new(
         opened: Opened,
+        purpose: Purpose,
+        consent: Consent,
         index: Arc<Index>,
         freshness: Arc<Freshness>,
         watch: Arc<Watch>,
         counters: Arc<Counters>,
     ) -> Result<Self> {
         let Opened { place, lock, db, accepted, .. } = opened;
-        let follower = match &lock {
-            Some(_) => Some(Follower::new(index, feed::newest_revision(&db)?)),
-            None => None,
+        let follower = match purpose {
+            Purpose::Serve => Some(Follower::new(index, feed::newest_revision(&db)?)),
+            _ => None,
         };
         let reserve = Reserve::beside(&place.path);
-        if lock.is_some() {
+        if follower.is_some() {
             reserve.must_be_ours()?;
         }
         let mut writer = SqliteWriter {
@@ -148,13 +152,14 @@ impl SqliteWriter {
             counters,
             data_version: 0,
             judged_version: None,
+            consent,
             stopwatch: stopwatch(),
             mark_again: None,
             is_replacing: accepted.is_some(),
             reserve,
             lock,
         };
-        if writer.lock.is_some() && !writer.is_replacing {
+        if writer.follower.is_some() && !writer.is_replacing {
             // This happens before any reply.
             let renewed = writer.renew_file();
             writer.note_marking(renewed);
@@ -165,7 +170,7 @@ impl SqliteWriter {
     /// Marks the file as in use again after a checkpoint, by any process, has removed the mark.
     fn keep_file_marked(&mut self) {
         let is_time = self.mark_again.is_none_or(|at| self.stopwatch.elapsed() >= at);
-        if self.lock.is_some() && !self.is_replacing && is_time && !self.watch.is_file_marked() {
+        if self.follower.is_some() && !self.is_replacing && is_time && !self.watch.is_file_marked() {
             let marked = self.mark_file_in_use();
             self.note_marking(marked);
         }

@@ -8,6 +8,7 @@ mod key_status;
 pub(super) mod keys;
 mod keys_at_once;
 mod login_throttle;
+mod moves;
 mod nodes;
 pub(super) mod pending_imports;
 mod refresh_tokens;

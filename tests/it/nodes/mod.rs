@@ -7,6 +7,7 @@ mod frozen;
 mod leaving;
 mod listing;
 mod missed;
+mod moving;
 mod passwords;
 mod restored;
 mod revocations;

@@ -10,6 +10,7 @@ use super::super::{connection, feed, lineage};
 use super::SqliteWriter;
 use crate::error::{Error, Result};
 use crate::store::Tx;
+use crate::store::moved::must_not_be_moved;
 use crate::store::writer::{Job, Urgency};
 
 /// Why a transaction failed.
@@ -152,6 +153,8 @@ impl SqliteWriter {
             let text = accusation.text(&self.path.display().to_string());
             return Err(Error::unavailable(self.watch.lose(format!("{text}: restore the newest database"))));
         }
+        // Another process may have moved it elsewhere since it was opened.
+        must_not_be_moved(&Tx::from(&self.db), self.consent, &self.path.display().to_string())?;
         self.judged_version = Some(version);
         Ok(())
     }

@@ -1,0 +1,7 @@
+-- One row once this database was copied elsewhere to be used there. It must not be served any more: keys that are
+-- revoked there would still be live here.
+CREATE TABLE moves (
+    one         BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    moved_at    BIGINT NOT NULL,
+    destination TEXT COLLATE "C" NOT NULL
+);

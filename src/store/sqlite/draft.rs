@@ -1,0 +1,118 @@
+//! A database that is being made. It has another name until it is complete, and is then linked into place: a crash
+//! leaves no partial database.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::files::{beside, sync_directory_of, trouble};
+use super::reserve::Reserve;
+use super::{companions, connection, schema, signing};
+use crate::error::{Error, Result};
+use crate::model::signing::Keyring;
+
+pub struct Draft {
+    path: PathBuf,
+    file: PathBuf,
+    /// `None` once it is closed.
+    db: Option<Connection>,
+    /// The file with signing keys that goes beside the database.
+    signing: Option<PathBuf>,
+}
+
+impl Draft {
+    /// A database with all tables and no rows.
+    pub(super) fn begin(path: &Path) -> Result<Self> {
+        let file = beside(path, &format!("-new-{}", std::process::id()));
+        let _ = fs::remove_file(&file); // left by a crashed process with the same pid
+        companions::open(path, &file)?;
+        let mut draft = Draft { path: path.to_owned(), file, db: None, signing: None };
+        let mut db = connection::connect(&draft.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // After a crash the draft is worth nothing, so it needs neither a log nor syncs before it is complete.
+        for (pragma, value) in [("journal_mode", "OFF"), ("synchronous", "OFF")] {
+            db.pragma_update(None, pragma, value).map_err(|error| connection::at(path, error))?;
+        }
+        schema::migrate(&mut db, &draft.file)?;
+        draft.db = Some(db);
+        Ok(draft)
+    }
+
+    /// Everything up to `finish_copy` is one transaction.
+    pub(super) fn begin_copy(path: &Path) -> Result<Self> {
+        let draft = Draft::begin(path)?;
+        draft.batch("BEGIN IMMEDIATE")?;
+        Ok(draft)
+    }
+
+    pub(in crate::store) fn db(&self) -> &Connection {
+        self.db.as_ref().expect("it is open until it is finished")
+    }
+
+    pub(in crate::store) fn keep_signing_keys(&mut self, ring: &Keyring) -> Result<()> {
+        self.signing = Some(signing::draft(&self.path, ring)?);
+        Ok(())
+    }
+
+    /// The signing keys come first: without the database they have no effect.
+    pub(in crate::store) fn finish_copy(mut self) -> Result<()> {
+        self.batch("COMMIT")?;
+        let signing = beside(&self.path, "-signing");
+        let kept = self.signing.take();
+        if let Some(file) = &kept {
+            fs::rename(file, &signing).map_err(|error| trouble(&signing, "cannot be created", error))?;
+        }
+        let path = self.path.clone();
+        match self.finish() {
+            Ok(true) => Ok(()),
+            finished => {
+                if kept.is_some() {
+                    let _ = fs::remove_file(&signing); // the error that is reported matters more
+                }
+                finished.and(Err(exists(&path)))
+            }
+        }
+    }
+
+    /// Makes it durable and puts it in its place. False if another process was first.
+    pub(super) fn finish(mut self) -> Result<bool> {
+        let path = self.path.clone();
+        if let Some(db) = self.db.take() {
+            db.pragma_update(None, "journal_mode", "WAL").map_err(|error| connection::at(&path, error))?;
+            db.close().map_err(|(_, error)| connection::at(&path, error))?;
+        }
+        fs::File::open(&self.file)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| trouble(&path, "cannot be written", error))?;
+        let is_first = match fs::hard_link(&self.file, &path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(trouble(&path, "cannot be created", error)),
+        };
+        sync_directory_of(&path)?;
+        // The reserve is filled for commands too, because a server may never use this database.
+        Reserve::beside(&path).fill();
+        Ok(is_first)
+    }
+
+    fn batch(&self, text: &str) -> Result<()> {
+        self.db().execute_batch(text).map_err(|error| connection::at(&self.path, error))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        drop(self.db.take());
+        for leftover in ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&self.file, suffix)) {
+            let _ = fs::remove_file(leftover); // the link at `path` is what counts
+        }
+        if let Some(signing) = &self.signing {
+            let _ = fs::remove_file(signing); // as above
+        }
+    }
+}
+
+pub(super) fn exists(file: &Path) -> Error {
+    Error::conflict(format!("{} already exists. Nothing was changed. Copy to a new path.", file.display()))
+}

@@ -76,6 +76,21 @@ pub enum Command {
         after_help = "Example:\n  keybearer copy --from keybearer.db --to 'postgres://keybearer@db.example.com/keybearer' --secret-file secret"
     )]
     Copy(CopyArgs),
+    /// Back up an SQLite database to a new file, also while a server is using it
+    #[command(after_help = "Example:\n  keybearer backup /backup/keybearer-$(date +%F).db")]
+    Backup {
+        /// File to create
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database; keys that were revoked since stay revoked
+    #[command(after_help = "Example:\n  systemctl stop keybearer\n  keybearer restore /backup/keybearer-2026-11-26.db")]
+    Restore {
+        /// Backup to restore
+        file: PathBuf,
+        /// Accept that keys that were revoked after the backup can be live again, because no database here knows of them
+        #[arg(long)]
+        accept_revived: bool,
+    },
     /// Check the database: structure, references, audit log, unreadable records
     #[command(after_help = "Example:\n  keybearer check --database /var/lib/keybearer/keybearer.db")]
     Check,

@@ -78,6 +78,8 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Events { command } => commands::events::run(&context, command),
         Command::Nodes => commands::nodes::run(&context),
         Command::Copy(args) => commands::copy::run(context, settings.secret_file()?, &args),
+        Command::Backup { file } => commands::backup::run(&context, &file),
+        Command::Restore { file, accept_revived } => commands::restore::run(&context, &file, accept_revived),
         Command::Check => commands::check::run(&context),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -1,6 +1,7 @@
 //! One file per subcommand. Each calls the same `auth` functions as the dashboard, on the same database, with or
 //! without a running server. Data goes to stdout, messages to stderr.
 
+pub mod backup;
 pub mod check;
 pub mod copy;
 pub mod events;
@@ -9,6 +10,8 @@ pub mod keys;
 pub mod nodes;
 pub mod output;
 pub mod password;
+mod progress;
+pub mod restore;
 pub mod serve;
 pub mod signing_keys;
 pub mod users;

@@ -35,10 +35,11 @@ pub enum Action {
     TokenReused,
     DatabaseReplaced,
     DatabaseMoved,
+    DatabaseRestored,
 }
 
 impl Action {
-    pub const ALL: [Action; 26] = [
+    pub const ALL: [Action; 27] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -65,6 +66,7 @@ impl Action {
         Action::SigningKeysReplaced,
         Action::DatabaseReplaced,
         Action::DatabaseMoved,
+        Action::DatabaseRestored,
     ];
 
     pub fn parse(text: &str) -> Result<Self> {
@@ -102,6 +104,7 @@ impl Action {
             Action::TokenReused => "token.reused",
             Action::DatabaseReplaced => "database.replaced",
             Action::DatabaseMoved => "database.moved",
+            Action::DatabaseRestored => "database.restored",
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::model::{Consent, DatabaseAddress, Digest, KeyId, NodeFigures, Purpose
 pub use copy::{CopiedRows, Destination, copy_rows};
 pub use examination::Examination;
 use reader::AnyReader;
+pub use sqlite::{BackupReport, Restore};
 pub use tables::{
     Failures, FamilyRow, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf, SessionRow,
     StoredSessionId, UserRow,
@@ -78,6 +79,36 @@ pub fn examine(database: &DatabaseAddress, consent: Consent) -> Result<Examinati
     match database {
         DatabaseAddress::File(path) => sqlite::examine(path, consent),
         DatabaseAddress::Server(address) => postgres::examine(address),
+    }
+}
+
+/// Makes a backup of an SQLite database, and checks it. `progress` gets the pages that are done, and all of them.
+pub fn back_up(
+    database: &DatabaseAddress,
+    consent: Consent,
+    to: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<BackupReport> {
+    sqlite::back_up(file_of(database)?, consent, to, progress)
+}
+
+/// Begins to put a backup in the place of an SQLite database.
+pub fn begin_restore(
+    from: &Path,
+    consent: Consent,
+    database: &DatabaseAddress,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Restore> {
+    Restore::begin(from, consent, file_of(database)?, progress)
+}
+
+fn file_of(database: &DatabaseAddress) -> Result<&Path> {
+    match database {
+        DatabaseAddress::File(path) => Ok(path),
+        DatabaseAddress::Server(_) => Err(Error::conflict(
+            "This is a PostgreSQL database. Back it up and restore it with PostgreSQL's own tools, such as pg_dump, \
+             pg_basebackup and archived WAL.",
+        )),
     }
 }
 

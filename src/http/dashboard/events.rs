@@ -84,6 +84,7 @@ fn label(action: Action) -> &'static str {
         Action::TokenReused => "Refresh token reused",
         Action::DatabaseReplaced => "Database replaced",
         Action::DatabaseMoved => "Database moved",
+        Action::DatabaseRestored => "Database restored",
     }
 }
 

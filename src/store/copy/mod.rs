@@ -43,6 +43,11 @@ impl Tx<'_> {
         }
     }
 
+    /// The random id of the database; its copies have the same id.
+    pub fn installation(&self) -> Result<[u8; 16]> {
+        self.one("SELECT id FROM installation", (), |row| row.get(0))
+    }
+
     /// What is wrong with the records and the audit log, in this transaction.
     pub fn examine(&self) -> Result<Examination> {
         let mut found = Examination::default();

@@ -7,7 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, Uid, fchown};
-use rustix::process::geteuid;
+use rustix::io::Errno;
+use rustix::process::{Pid, geteuid, test_kill_process};
 
 use super::files::trouble;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 /// The suffixes that follow the database's name.
 const SUFFIXES: [&str; 8] = ["-wal", "-shm", "-journal", "-lock", "-import", "-rev", "-signing", "-reserve"];
 /// The beginnings of the suffixes of temporary files; more text follows them.
-const BEGINNINGS: [&str; 2] = ["-signing-new-", "-new-"];
+const BEGINNINGS: [&str; 2] = ["-signing-unfinished-", "-unfinished-"];
 
 /// Opens or creates `path`, a companion of `database`, for reading and writing.
 pub(super) fn open(database: &Path, path: &Path) -> Result<File> {
@@ -80,6 +81,19 @@ fn is_lasting(suffix: &[u8]) -> bool {
 
 fn is_passing(suffix: &[u8]) -> bool {
     BEGINNINGS.iter().any(|known| suffix.starts_with(known.as_bytes()))
+}
+
+/// Removes temporary files of processes that were killed.
+pub(super) fn remove_abandoned(database: &Path) -> Result<()> {
+    for file in existing(database, is_passing)? {
+        let suffix =
+            file.as_os_str().to_string_lossy().rsplit_once("-unfinished-").map(|(_, suffix)| suffix.to_owned());
+        let pid = suffix.and_then(|suffix| suffix.split('-').next()?.parse().ok()).and_then(Pid::from_raw);
+        if pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
+            fs::remove_file(&file).map_err(|error| trouble(&file, "cannot be removed", error))?;
+        }
+    }
+    Ok(())
 }
 
 fn existing(database: &Path, is_sought: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>> {

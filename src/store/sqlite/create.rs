@@ -6,12 +6,16 @@ use super::announce::Announcement;
 use super::draft::Draft;
 use super::files::beside;
 use super::lineage;
+use super::reserve::Reserve;
 use crate::error::{Error, Result};
 
 /// If two processes create it, one wins.
 pub(super) fn create(path: &Path) -> Result<()> {
     refuse_a_lost_one(path)?;
-    Draft::begin(path)?.finish().map(drop)
+    Draft::begin(path)?.finish()?;
+    // The reserve is filled for commands too, because a server may never use this database.
+    Reserve::beside(path).fill();
+    Ok(())
 }
 
 /// Refuses to create a database where one was moved or deleted, because it would look as if all keys were gone.

@@ -23,19 +23,27 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A database with all tables and no rows.
-    pub(super) fn begin(path: &Path) -> Result<Self> {
-        let file = beside(path, &format!("-new-{}", std::process::id()));
+    /// An empty file.
+    pub(super) fn empty(path: &Path) -> Result<Self> {
+        companions::remove_abandoned(path)?;
+        let file = beside(path, &format!("-unfinished-{}", std::process::id()));
         let _ = fs::remove_file(&file); // left by a crashed process with the same pid
         companions::open(path, &file)?;
         let mut draft = Draft { path: path.to_owned(), file, db: None, signing: None };
-        let mut db = connection::connect(&draft.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let db = connection::connect(&draft.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // After a crash the draft is worth nothing, so it needs neither a log nor syncs before it is complete.
         for (pragma, value) in [("journal_mode", "OFF"), ("synchronous", "OFF")] {
             db.pragma_update(None, pragma, value).map_err(|error| connection::at(path, error))?;
         }
-        schema::migrate(&mut db, &draft.file)?;
         draft.db = Some(db);
+        Ok(draft)
+    }
+
+    /// A database with all tables and no rows.
+    pub(super) fn begin(path: &Path) -> Result<Self> {
+        let mut draft = Draft::empty(path)?;
+        let file = draft.file.clone();
+        schema::migrate(draft.db_mut(), &file)?;
         Ok(draft)
     }
 
@@ -48,6 +56,15 @@ impl Draft {
 
     pub(in crate::store) fn db(&self) -> &Connection {
         self.db.as_ref().expect("it is open until it is finished")
+    }
+
+    pub(super) fn db_mut(&mut self) -> &mut Connection {
+        self.db.as_mut().expect("it is open until it is finished")
+    }
+
+    /// The name that it has until it is finished.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     pub(in crate::store) fn keep_signing_keys(&mut self, ring: &Keyring) -> Result<()> {
@@ -65,7 +82,10 @@ impl Draft {
         }
         let path = self.path.clone();
         match self.finish() {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                Reserve::beside(&path).fill();
+                Ok(())
+            }
             finished => {
                 if kept.is_some() {
                     let _ = fs::remove_file(&signing); // the error that is reported matters more
@@ -75,28 +95,31 @@ impl Draft {
         }
     }
 
-    /// Makes it durable and puts it in its place. False if another process was first.
-    pub(super) fn finish(mut self) -> Result<bool> {
-        let path = self.path.clone();
+    /// Makes the file complete and durable, under the name that it has.
+    pub(super) fn complete(&mut self) -> Result<()> {
         if let Some(db) = self.db.take() {
-            db.pragma_update(None, "journal_mode", "WAL").map_err(|error| connection::at(&path, error))?;
-            db.close().map_err(|(_, error)| connection::at(&path, error))?;
+            db.pragma_update(None, "journal_mode", "WAL").map_err(|error| connection::at(&self.path, error))?;
+            db.close().map_err(|(_, error)| connection::at(&self.path, error))?;
         }
         fs::File::open(&self.file)
             .and_then(|file| file.sync_all())
-            .map_err(|error| trouble(&path, "cannot be written", error))?;
+            .map_err(|error| trouble(&self.path, "cannot be written", error))
+    }
+
+    /// Completes it and puts it in its place. False if another process was first.
+    pub(super) fn finish(mut self) -> Result<bool> {
+        self.complete()?;
+        let path = self.path.clone();
         let is_first = match fs::hard_link(&self.file, &path) {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
             Err(error) => return Err(trouble(&path, "cannot be created", error)),
         };
         sync_directory_of(&path)?;
-        // The reserve is filled for commands too, because a server may never use this database.
-        Reserve::beside(&path).fill();
         Ok(is_first)
     }
 
-    fn batch(&self, text: &str) -> Result<()> {
+    pub(super) fn batch(&self, text: &str) -> Result<()> {
         self.db().execute_batch(text).map_err(|error| connection::at(&self.path, error))
     }
 }
@@ -114,5 +137,5 @@ impl Drop for Draft {
 }
 
 pub(super) fn exists(file: &Path) -> Error {
-    Error::conflict(format!("{} already exists. Nothing was changed. Copy to a new path.", file.display()))
+    Error::conflict(format!("{} already exists. Nothing was changed. Choose a new path.", file.display()))
 }

@@ -2,6 +2,7 @@
 //! one machine tell each other about them.
 
 mod announce;
+mod backup;
 mod check;
 mod companions;
 mod connection;
@@ -20,7 +21,10 @@ mod mark;
 mod new_copy;
 mod open;
 mod place;
+mod reading;
+mod replaced;
 mod reserve;
+mod restore;
 mod schema;
 mod signing;
 pub(super) mod statement;
@@ -39,6 +43,7 @@ use super::writer::{Counters, WriterEngine};
 use crate::error::{Error, Kind, Result};
 use crate::index::Index;
 use crate::model::{Consent, Purpose};
+pub use backup::{BackupReport, back_up};
 pub use check::examine;
 pub use draft::Draft;
 use freshness::Freshness;
@@ -46,6 +51,7 @@ pub use import_lock::FileLock;
 pub(super) use new_copy::create_copy;
 use open::Opened;
 use reserve::Reserve;
+pub use restore::Restore;
 use watch::Watch;
 use writer::SqliteWriter;
 

@@ -140,7 +140,7 @@ pub(super) fn foreign_log(path: &Path) -> String {
     )
 }
 
-fn refusal(path: &Path, accusation: &Accusation) -> Error {
+pub(super) fn refusal(path: &Path, accusation: &Accusation) -> Error {
     Error::conflict(format!(
         "{}. Keys that were revoked since would be valid again. Restore the newest database, with its -wal if there \
          is one. To continue with this one, start once with --accept-older-database; the audit log records it.",

@@ -49,11 +49,11 @@ impl Place {
 
 fn in_its_folder(given: &Path) -> Result<PathBuf> {
     let (Some(folder), Some(name)) = (given.parent(), given.file_name()) else {
-        return Err(Error::conflict(format!("{} is not a file. Choose another --database.", given.display())));
+        return Err(Error::conflict(format!("{} is not a file. Choose another path.", given.display())));
     };
     let folder = fs::canonicalize(folder).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::conflict(format!(
-            "The folder {} does not exist. Create it, or choose another --database.",
+            "The folder {} does not exist. Create it, or choose another path.",
             folder.display()
         )),
         _ => trouble(folder, "cannot be reached", error),
@@ -132,7 +132,7 @@ fn kind_of(kind: fs::FileType) -> &'static str {
 
 fn not_ours(path: &Path, what: &str) -> Error {
     Error::conflict(format!(
-        "{} is {what}. Nothing was changed. Choose another --database, or put the right file there.",
+        "{} is {what}. Nothing was changed. Choose another path, or put the right file there.",
         path.display()
     ))
 }

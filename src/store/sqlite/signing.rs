@@ -59,7 +59,7 @@ fn read(database: &Path) -> Result<Option<Keyring>> {
 
 /// Writes the keyring durably to a separate file beside the one that it will replace.
 pub(super) fn draft(database: &Path, ring: &Keyring) -> Result<PathBuf> {
-    let draft = beside(database, &format!("-signing-new-{}", std::process::id()));
+    let draft = beside(database, &format!("-signing-unfinished-{}", std::process::id()));
     let mut file = companions::open(database, &draft)?;
     let written = file.set_len(0).and_then(|()| file.write_all(ring.text().as_bytes())).and_then(|()| file.sync_all());
     written.map_err(|error| trouble(&draft, "cannot be written", error))?;

@@ -16,6 +16,15 @@ impl Tx<'_> {
         self.row("SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1", (), |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
+    pub fn time_of_last_event(&self) -> Result<Option<Time>> {
+        let text = "SELECT at FROM events ORDER BY seq DESC LIMIT 1";
+        self.row(text, (), |row| Ok(Salvage::of(row).time("at", 0)))
+    }
+
+    pub fn chain_of_event(&self, seq: i64) -> Result<Option<Vec<u8>>> {
+        self.row("SELECT chain FROM events WHERE seq = ?1", [seq], |row| row.get(0))
+    }
+
     /// `line` is `event` with its number.
     pub fn put_event(&self, event: &NewEvent, line: &Event, chain: &[u8; 32]) -> Result<()> {
         self.execute(

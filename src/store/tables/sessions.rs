@@ -113,6 +113,10 @@ impl Tx<'_> {
         self.execute("DELETE FROM sessions WHERE digest = ?1", [digest.as_bytes()]).map(drop)
     }
 
+    pub fn delete_all_sessions(&self) -> Result<()> {
+        self.execute("DELETE FROM sessions", ()).map(drop)
+    }
+
     pub fn delete_sessions_of(&self, user: UserId) -> Result<()> {
         self.execute("DELETE FROM sessions WHERE user_id = ?1", [user.as_bytes()]).map(drop)
     }

@@ -268,7 +268,7 @@ async fn file_modes_are_restricted_and_an_open_folder_causes_a_warning() {
     let reserve = beside(&home, "-reserve");
     eventually(Duration::from_secs(20), "the reserve is there", async || reserve.exists()).await;
     server.kill();
-    let draft = beside(&home, "-signing-new-0");
+    let draft = beside(&home, "-signing-unfinished-0");
     fs::write(&draft, "").unwrap();
     let unrelated = beside(&home, "-notes");
     fs::write(&unrelated, "").unwrap();
@@ -283,7 +283,7 @@ async fn file_modes_are_restricted_and_an_open_folder_causes_a_warning() {
     assert!(!draft.exists() || mode(&draft) == 0o600);
     assert_eq!(mode(&unrelated), 0o666, "what is not ours stays as it is");
     let log = server.log();
-    for file in ["keybearer.db-reserve", "keybearer.db-signing-new-0"] {
+    for file in ["keybearer.db-reserve", "keybearer.db-signing-unfinished-0"] {
         assert!(
             log.lines().any(|line| line.contains("was readable by others") && line.contains(file)),
             "{file}: {log}"

@@ -1,6 +1,7 @@
 //! Tests that run on SQLite only. The first lines of each file say why; `.config/nextest.toml` leaves this module out
 //! of the profile `postgres`.
 
+mod backup;
 mod companions;
 mod damage;
 mod database;

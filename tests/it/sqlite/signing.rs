@@ -143,13 +143,13 @@ async fn readiness_includes_the_first_signing_keys() {
 async fn the_first_signing_keys_are_written_as_soon_as_possible() {
     let home = Home::new();
     // A directory stands where the server, in whose process the shell ends, drafts its file.
-    let script = "mkdir keybearer.db-signing-new-$$ && exec \"$0\" serve --listen 127.0.0.1:0";
+    let script = "mkdir keybearer.db-signing-unfinished-$$ && exec \"$0\" serve --listen 127.0.0.1:0";
     let server = Process::of(home.shell(script));
     let failed = "the first signing keys cannot be written";
     eventually(Duration::from_secs(60), failed, async || server.log().contains(failed)).await;
     let ready = server.anon().get("/readyz").await;
     assert_eq!((ready.status, &ready.json()["status"]), (503, &"signing_keys_missing".into()));
-    std::fs::remove_dir(home.path(&format!("keybearer.db-signing-new-{}", server.pid()))).unwrap();
+    std::fs::remove_dir(home.path(&format!("keybearer.db-signing-unfinished-{}", server.pid()))).unwrap();
     // Sooner than it would make new ones.
     eventually(Duration::from_secs(20), "it is ready", async || server.anon().get("/readyz").await.status == 200).await;
     assert_eq!(server.anon().get(JWKS).await.status, 200);

@@ -85,6 +85,19 @@ for (const form of all("form[method=post]")) {
     const enable = (enabled) => all("button", form).forEach((button) => (button.disabled = !enabled));
     enable(false);
     setTimeout(enable, 5000, true);
+    // With several nodes, an answer can take as long as a lease: say what it is waiting for.
+    const note = document.createElement("p");
+    note.setAttribute("role", "status");
+    note.className = "hint";
+    form.append(note);
+    const asking = setInterval(async () => {
+      const answer = await fetch("/nodes/waiting").catch(() => undefined);
+      if (answer?.status === 200) note.textContent = await answer.text();
+    }, 700);
+    addEventListener("pagehide", () => {
+      clearInterval(asking);
+      note.remove();
+    }, { once: true });
   });
 }
 addEventListener("pageshow", () => all("form[method=post] button").forEach((button) => (button.disabled = false)));

@@ -3,7 +3,7 @@
 use super::Auth;
 use super::caller::Asking;
 use crate::error::{Error, Result};
-use crate::model::Nodes;
+use crate::model::{Nodes, PendingChange};
 
 impl Auth {
     pub async fn nodes(&self, asking: &Asking) -> Result<Nodes> {
@@ -14,5 +14,10 @@ impl Auth {
             )
         };
         self.store.read(|tx| tx.nodes()).await?.ok_or_else(alone)
+    }
+
+    /// What the caller of the newest change on this node waits for, if that is not in force on every node yet.
+    pub fn pending_change(&self) -> Option<PendingChange> {
+        self.store.node()?.pending
     }
 }

@@ -79,6 +79,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/account/sessions/{id}/end", SignedIn, || to(account::show::end_session)),
 
     Route::page("GET", "/admin/keys", Admin, || to(keys::all::page)),
+    Route::page("GET", "/nodes/waiting", SignedIn, || to(nodes::waiting)),
     Route::page("GET", "/nodes", Admin, || to(nodes::page)),
     Route::page("GET", "/users", Admin, || to(users::list::page)),
     Route::page("POST", "/users", Admin, || to(users::new::add)),

@@ -55,7 +55,7 @@ pub use key_status::KeyStatus;
 pub use metadata::Metadata;
 pub use name::KeyName;
 pub use network::Networks;
-pub use node::{Node, NodeFigures, Nodes};
+pub use node::{Node, NodeFigures, Nodes, PendingChange};
 pub use page::{Cursor, Page};
 pub use password::Password;
 pub use plain_key::{Digest, KeyPrefix, PlainKey};

@@ -50,6 +50,17 @@ pub struct NodeFigures {
     pub evictions: u64,
     /// Whether a commit waits for a standby.
     pub has_synchronous_standby: bool,
+    /// The newest change made here that takes something away and is not in force on every node yet.
+    pub pending: Option<PendingChange>,
+}
+
+/// A committed change whose caller waits for nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingChange {
+    pub in_force: usize,
+    pub nodes: usize,
+    /// When it is in force on all of them, at the latest.
+    pub left: Duration,
 }
 
 /// All nodes of a database.

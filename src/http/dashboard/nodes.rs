@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::frame::{Admin, Nav, PageError, Shell, When, ok};
-use crate::model::{Node, Nodes};
+use super::frame::{Admin, Nav, PageError, Shell, SignedIn, When, ok};
+use crate::model::{Node, Nodes, PendingChange};
 
 #[derive(Template)]
 #[template(path = "nodes.html")]
@@ -62,4 +62,14 @@ pub async fn page(admin: Admin) -> Result<HttpResponse, PageError> {
     let has_standby = found.as_ref().is_some_and(|found| found.has_synchronous_standby);
     let items = |found: Nodes| found.nodes.into_iter().map(NodeListItem::from).collect();
     Ok(ok(&NodesPage { shell: who.shell("Nodes", Nav::Nodes)?, nodes: found.map(items), has_standby })?)
+}
+
+/// For the script: what a form whose answer takes long is waiting for, as plain text.
+pub async fn waiting(who: SignedIn) -> HttpResponse {
+    let Some(change) = who.site.auth.pending_change() else { return HttpResponse::NoContent().finish() };
+    let PendingChange { in_force, nodes, left } = change;
+    let seconds = left.as_secs() + 1;
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("In force on {in_force} of {nodes} nodes, on all within {seconds} s."))
 }

@@ -15,6 +15,7 @@ use super::nodes::{self, Incarnation, NodeRow, NodeTable};
 use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
+use crate::model::PendingChange;
 use crate::model::database::LEASES;
 use crate::store::writer::Job;
 
@@ -110,6 +111,9 @@ impl AcknowledgementsLoop {
                     tracing::debug!(%error, "the nodes' acknowledgements cannot be read");
                     self.session = None;
                     self.late.clear();
+                    if let Some(own) = &self.own {
+                        own.set_pending(None);
+                    }
                     self.reply_after_the_lease();
                     thread::sleep(AGAIN);
                 }
@@ -154,6 +158,9 @@ impl AcknowledgementsLoop {
             is_known && !is_own_behind && !others.iter().any(|row| is_behind(row))
         });
         self.waiting = waiting;
+        if let Some(own) = own {
+            own.set_pending(self.pending(&others, rows.len()));
+        }
         for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {
             change.longest = longest;
         }
@@ -162,6 +169,15 @@ impl AcknowledgementsLoop {
             tracing::debug!(%error, "rows of nodes that are late cannot be marked");
             self.session = None;
         }
+    }
+
+    /// What the caller of the newest change that takes something away waits for.
+    fn pending(&self, others: &[&NodeRow], nodes: usize) -> Option<PendingChange> {
+        let change = self.waiting.iter().rfind(|change| change.takes == change.rev)?;
+        let waited = change.since.elapsed();
+        let left = |row: &&NodeRow| (lease_of(row) * 101 / 100).checked_sub(waited).filter(|_| row.seen < change.rev);
+        let late: Vec<_> = others.iter().filter_map(left).collect();
+        Some(PendingChange { in_force: nodes.saturating_sub(late.len()), nodes, left: late.into_iter().max()? })
     }
 
     /// A row whose heartbeats have stopped for 1.01 of its lease is marked: from then on it gets no lease. It is removed

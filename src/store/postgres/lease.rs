@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::nodes::Incarnation;
 use crate::ambient::Moment;
-use crate::model::NodeFigures;
+use crate::model::{NodeFigures, PendingChange};
 
 pub(super) struct Lease {
     length: Duration,
@@ -24,6 +24,7 @@ pub(super) struct Lease {
     pub nodes: Arc<AtomicU32>,
     /// Whether a commit waits for a standby; `None` until that is known.
     has_standby: Mutex<Option<bool>>,
+    pending: Mutex<Option<PendingChange>>,
 }
 
 /// What this node has counted, for the metrics.
@@ -47,6 +48,7 @@ impl Lease {
             counts: NodeCounts::default(),
             nodes: Arc::new(AtomicU32::new(1)),
             has_standby: Mutex::default(),
+            pending: Mutex::default(),
         }
     }
 
@@ -91,6 +93,7 @@ impl Lease {
             reloads: of(&self.counts.reloads),
             evictions: of(&self.counts.evictions),
             has_synchronous_standby: self.has_standby.lock().ok().and_then(|known| *known).unwrap_or(false),
+            pending: self.pending.lock().ok().and_then(|pending| *pending),
         }
     }
 
@@ -109,6 +112,12 @@ impl Lease {
                 "PostgreSQL has no synchronous standby (synchronous_standby_names is empty): if its machine is lost, \
                  the last changes can be lost with it, and a key revoked by them is valid again"
             );
+        }
+    }
+
+    pub fn set_pending(&self, change: Option<PendingChange>) {
+        if let Ok(mut pending) = self.pending.lock() {
+            *pending = change;
         }
     }
 

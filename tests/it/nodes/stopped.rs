@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::{Cluster, PATIENCE, check, revoke};
-use crate::harness::{MEMBER, Process, eventually, raw};
+use crate::harness::{ADMIN, Client, MEMBER, Process, eventually, raw};
 
 const LEASE: Duration = Duration::from_secs(2);
 const JOINS_AGAIN: &str = "this node's heartbeats were missing for too long; it joins again";
@@ -28,6 +28,28 @@ fn ask(socket: &mut TcpStream, key: &str) {
 fn status(mut socket: TcpStream) -> u16 {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     raw::read(&mut socket).status()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dashboard_says_what_a_revocation_waits_for() {
+    let cluster = Cluster::of(2, "5s").await;
+    let (id, _) = cluster.key(0, ADMIN).await;
+    let admin = Client::signed_in(cluster.nodes[0].address, ADMIN).await;
+    let progress = async || admin.get("/nodes/waiting").await;
+    assert_eq!(progress().await.status, 204);
+    let revoke = format!("/keys/{id}/revoke");
+    stop(&cluster.nodes[1]).await;
+    let ((), revoked) = tokio::join!(
+        eventually(PATIENCE, "it says what it waits for", async || {
+            let answer = progress().await;
+            let within = |seconds| format!("In force on 1 of 2 nodes, on all within {seconds} s.");
+            answer.status == 200 && (1..=6).map(within).any(|text| text == answer.body)
+        }),
+        admin.form(&revoke, &[])
+    );
+    assert_eq!(revoked.status, 303);
+    eventually(PATIENCE, "nobody waits any more", async || progress().await.status == 204).await;
+    cluster.nodes[1].signal("CONT");
 }
 
 /// Lets the process go on. Requests that have waited for it, and those that follow, must not be answered with yes.

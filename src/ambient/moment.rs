@@ -1,6 +1,6 @@
 //! Time by which a lease runs out: a clock that also counts while the machine is suspended, beside the wall clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -18,9 +18,12 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Costs no system call on Linux.
+    /// Costs no system call on Linux. The wall clock is read as everywhere else, through libc: rustix reads it past
+    /// libc, where a preloaded library could not move it, and `tests/nodes-proof` moves it.
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads both clocks at once")]
     pub fn now() -> Self {
-        Moment { steady: nanos(clock_gettime(STEADY)), wall: nanos(clock_gettime(ClockId::Realtime)) }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment { steady: nanos(clock_gettime(STEADY)), wall: i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX) }
     }
 
     /// How long ago this was, on the steady clock.

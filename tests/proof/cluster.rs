@@ -3,23 +3,25 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::clocks::Clocks;
 use super::command::{must, run};
-use super::network::{NODES, database_address, node, node_address};
+use super::network::{METRICS_PORT, NODES, Network, database_address, node, node_address};
 use super::options::Options;
 
-const LEASE: &str = "2s";
+pub const LEASE: Duration = Duration::from_secs(2);
 /// What nodes are started with; the user of the load has no session and may try many keys.
 const SETTINGS: [&str; 8] =
-    ["--lease", LEASE, "--bad-key-limit", "0", "--connections-per-address", "0", "--workers", "2"];
+    ["--lease", "2s", "--bad-key-limit", "0", "--connections-per-address", "0", "--workers", "2"];
 
 pub struct Cluster {
     server: PathBuf,
     place: PathBuf,
-    prefix: String,
+    network: Arc<Network>,
+    pub clocks: Clocks,
     url: String,
     pub managing_key: String,
     /// `None` while a node must stay down.
@@ -31,12 +33,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn start(options: &Options) -> Self {
+    pub fn start(options: &Options, network: Arc<Network>) -> Self {
         let hosts = [0, 1].map(|number| database_address(number).to_string()).join(",");
         let mut cluster = Cluster {
             server: options.server.clone(),
             place: options.place.clone(),
-            prefix: options.prefix.clone(),
+            network,
+            clocks: Clocks::new(options),
             url: format!("postgres://keybearer@{hosts}/keybearer?target_session_attrs=read-write&sslmode=disable"),
             managing_key: String::new(),
             nodes: Default::default(),
@@ -67,10 +70,12 @@ impl Cluster {
 
     fn spawn(&self, number: usize) -> Child {
         let log = OpenOptions::new().create(true).append(true).open(self.place.join(format!("{}.log", node(number))));
-        let listen = format!("{}:8080", node_address(number));
+        let address = node_address(number);
+        let (listen, metrics) = (format!("{address}:8080"), format!("{address}:{METRICS_PORT}"));
         let mut serve = Command::new("ip");
-        serve.args(["netns", "exec", &format!("{}-{}", self.prefix, node(number))]).arg(&self.server);
-        serve.args(["serve", "--listen", &listen]).args(SETTINGS).current_dir(&self.place);
+        serve.args(self.network.on(&node(number))).arg("env").args(self.clocks.environment(number)).arg(&self.server);
+        serve.args(["serve", "--listen", &listen, "--metrics-listen", &metrics]).args(SETTINGS);
+        serve.current_dir(&self.place);
         serve.env("KEYBEARER_DATABASE", &self.url).env("KEYBEARER_SIGNING_KEYS", self.signing_keys());
         serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap()
     }
@@ -90,7 +95,7 @@ impl Cluster {
         }
     }
 
-    /// `ip netns exec` becomes the server, so the child is the server.
+    /// `ip`, the shell and `env` become the server, so the child is the server.
     pub fn signal(&self, number: usize, name: &str) {
         if let Some(child) = &*self.nodes[number].lock().unwrap() {
             let _ = run("kill", &[&format!("-{name}"), &child.id().to_string()]); // it may have ended

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, measures with the real clock and prints its findings"
 )]
 
+mod clocks;
 mod cluster;
 mod command;
 mod databases;
@@ -19,6 +20,8 @@ mod http;
 mod load;
 mod network;
 mod options;
+mod pair;
+mod patroni;
 mod report;
 
 use std::process::ExitCode;
@@ -44,20 +47,20 @@ fn main() -> ExitCode {
     println!("seed {}, at least {} revocations and {} s", options.seed, options.revocations, options.seconds);
     let network = Arc::new(Network::new(&options.prefix));
     let databases = Databases::create(&options, Arc::clone(&network));
-    let cluster = Arc::new(Cluster::start(&options));
+    let cluster = Arc::new(Cluster::start(&options, Arc::clone(&network)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let history = Arc::new(History::new());
     let api = Arc::new(Api::new(cluster.managing_key.clone(), Arc::clone(&history)));
     runtime.block_on(ending::all_serve(&api, Duration::from_secs(60)));
-    println!("three nodes serve; the load begins");
+    runtime.block_on(cluster.clocks.check(&api));
+    println!("three nodes serve, and their clocks can jump; the load begins");
 
     let faults = Faults::start(&options, network, databases, Arc::clone(&cluster), Arc::clone(&history));
     let is_done = runtime.block_on(load::run(&options, &api, &faults));
-    let databases = faults.stop();
+    faults.stop();
     println!("no more faults; checking every key again");
     let ending = runtime.block_on(ending::look(&api));
     cluster.stop();
     let is_sound = cluster.is_database_sound();
-    drop(databases);
     report::print(&options, &history, &ending, &cluster, is_done, is_sound)
 }

@@ -1,14 +1,14 @@
 //! The nodes' API, as a program with a managing key uses it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::history::{Check, History, Key};
-use super::network::{NODES, node_address};
+use super::network::{METRICS_PORT, NODES, node_address};
 
 /// Longer than any fault of a node, so that what a stopped node answers afterwards is seen too.
 const CHECK_PATIENCE: Duration = Duration::from_secs(12);
@@ -86,6 +86,23 @@ impl Api {
 
     pub async fn is_ready(&self, node: usize) -> bool {
         self.send(node, Method::GET, "/readyz", "", None, Duration::from_secs(2)).await.status == 200
+    }
+
+    /// How many seconds a node's wall clock is ahead of ours, from the `Date` of a response.
+    pub async fn ahead(&self, node: usize) -> Option<i64> {
+        let url = format!("http://{}:8080/livez", node_address(node));
+        let response = self.http.get(url).timeout(Duration::from_secs(2)).send().await.ok()?;
+        let date = response.headers().get("date")?.to_str().ok()?;
+        let seen = jiff::fmt::rfc2822::parse(date).ok()?.timestamp().as_second();
+        let own = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+        Some(seen - own as i64)
+    }
+
+    /// What is left of a node's lease, in seconds, from its metrics.
+    pub async fn lease_left(&self, node: usize) -> Option<f64> {
+        let url = format!("http://{}:{METRICS_PORT}/metrics", node_address(node));
+        let text = self.http.get(url).timeout(Duration::from_secs(2)).send().await.ok()?.text().await.ok()?;
+        text.lines().find_map(|line| line.strip_prefix("keybearer_node_lease_left_seconds "))?.parse().ok()
     }
 
     pub async fn check(&self, node: usize, key: &Arc<Key>) -> u16 {

@@ -1,11 +1,14 @@
-//! Cuts and heals. This process runs in the namespace of the bridge, where each machine's link has an end of its name.
+//! Machines, and cuts between them. This process runs in the namespace of the bridge, where the other end of each
+//! machine's link has the machine's name.
 
 use std::net::Ipv4Addr;
 
-use super::command::must;
+use super::command::{must, run};
 
 /// The machines: nodes are 0 to 2, databases 0 and 1.
 pub const NODES: usize = 3;
+/// On which a node serves `/metrics`.
+pub const METRICS_PORT: u16 = 9464;
 
 pub fn node(number: usize) -> String {
     format!("n{}", number + 1)
@@ -21,6 +24,13 @@ pub fn node_address(number: usize) -> Ipv4Addr {
 
 pub fn database_address(number: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, 11 + number as u8)
+}
+
+/// The machine of etcd, which only Patroni needs.
+pub const ETCD: &str = "etcd";
+
+pub fn etcd_address() -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, 0, 21)
 }
 
 /// What a machine hears and says is dropped silently, as by a broken switch.
@@ -42,6 +52,12 @@ impl Network {
 
     pub fn namespace(&self, machine: &str) -> String {
         format!("{}-{machine}", self.prefix)
+    }
+
+    /// The words for `ip` that run a program on a machine, with shared memory that goes away with the program.
+    pub fn on(&self, machine: &str) -> Vec<String> {
+        let private = "mount -t tmpfs tmpfs /dev/shm && exec \"$0\" \"$@\"";
+        ["netns", "exec", &self.namespace(machine), "sh", "-c", private].map(str::to_owned).to_vec()
     }
 
     /// The whole machine.
@@ -73,9 +89,17 @@ impl Network {
 
     /// `kill -9` for everything that runs on the machine.
     pub fn kill_all(&self, machine: &str) {
+        self.signal(machine, "", "KILL");
+    }
+
+    /// For every process on the machine whose command line contains the text.
+    pub fn signal(&self, machine: &str, text: &str, name: &str) {
         let pids = must("ip", &["netns", "pids", &self.namespace(machine)]);
         for pid in pids.split_whitespace() {
-            let _ = super::command::run("kill", &["-9", pid]); // it may have ended with another one
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&line).contains(text) {
+                let _ = run("kill", &[&format!("-{name}"), pid]); // it may have ended with another one
+            }
         }
     }
 }

@@ -18,6 +18,10 @@ pub struct Options {
     pub postgres: PathBuf,
     pub server: PathBuf,
     pub user: String,
+    /// The library that moves a node's wall clock.
+    pub faketime: PathBuf,
+    /// Patroni runs the databases.
+    pub with_patroni: bool,
     /// Stale accepts are what is wanted.
     pub without_waiting: bool,
 }
@@ -31,6 +35,7 @@ impl Options {
         };
         let text = |name: &str| find(name).unwrap_or_else(|| panic!("{name} is missing: use tests/nodes-proof"));
         let number = |name: &str| text(name).parse().unwrap_or_else(|_| panic!("{name} takes a number"));
+        let is_set = |name: &str| arguments.iter().any(|word| word == name);
         Options {
             revocations: number("--revocations") as usize,
             seconds: number("--seconds"),
@@ -41,7 +46,9 @@ impl Options {
             postgres: text("--postgres").into(),
             server: text("--server").into(),
             user: text("--user"),
-            without_waiting: arguments.iter().any(|word| word == "--without-waiting"),
+            faketime: text("--faketime").into(),
+            with_patroni: is_set("--patroni"),
+            without_waiting: is_set("--without-waiting"),
         }
     }
 }

@@ -47,6 +47,8 @@ impl Auth {
     /// of each table there are; each was read again and compared.
     pub async fn move_to(&self, asking: &Asking, request: MoveRequest) -> Result<Vec<CopiedRows>> {
         asking.caller.must_be_admin()?;
+        let is_importing = || Error::conflict("An import is running. Nothing was copied. Try again when it has ended.");
+        let _lock = self.store.try_lock_import()?.ok_or_else(is_importing)?;
         self.remove_pending().await?;
         let (from, to) = (request.from.to_string(), request.to.to_string());
         let is_copied = Arc::new(AtomicBool::new(false));

@@ -88,6 +88,9 @@ impl Replaced {
             let _ = fs::remove_file(beside(&self.path, suffix)); // an empty log does no harm
         }
         sync_directory_of(&self.path)?;
+        // Before anybody can open the new one.
+        drop(self.db);
+        drop(opening);
         Ok(had_one.then_some(kept))
     }
 }

@@ -24,7 +24,7 @@ pub fn run(context: &Context) -> Result<()> {
     }
     Err(Error::conflict(format!(
         "{} is damaged ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
-         anything else is named, stop the server and replace the database with a sound copy.",
+         anything else is named, stop the server and restore a backup with keybearer restore FILE.",
         context.database,
         findings.len()
     )))

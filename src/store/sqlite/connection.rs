@@ -89,7 +89,7 @@ fn wait_for_lock(looks: i32) -> bool {
 /// A startup error that names the file and says what the operator can do.
 pub(super) fn at(file: &Path, error: rusqlite::Error) -> Error {
     let path = file.display();
-    let way_out = "Stop the server, keep these files, and replace them with an undamaged copy of the database.";
+    let way_out = "Stop the server and restore a backup with keybearer restore FILE, which keeps these files.";
     let message = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => format!("{path} is not a database, or is damaged. {way_out}"),
         Some(ErrorCode::DatabaseCorrupt) => format!("{path} is damaged ({error}). {way_out}"),

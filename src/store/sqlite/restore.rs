@@ -72,7 +72,7 @@ fn must_be_sound(db: &rusqlite::Connection, is_of_this_version: bool, path: &Pat
     match findings.first() {
         None => Ok(()),
         Some(first) => Err(Error::conflict(format!(
-            "{} is damaged ({} findings, such as: {first}). Nothing was changed. keybearer check --database {0} lists them.",
+            "{} is damaged ({} findings, such as: {first}). Nothing was changed. keybearer check --database {0} lists them. Restore another backup.",
             path.display(),
             findings.len()
         ))),

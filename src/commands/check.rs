@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Context, output};
 use crate::auth::{Examination, examine};
 use crate::error::{Error, Result};
+use crate::model::DatabaseAddress;
 
 pub fn run(context: &Context) -> Result<()> {
     context.existing()?;
@@ -22,9 +23,13 @@ pub fn run(context: &Context) -> Result<()> {
         output::say(&format!("{} is sound. {more}", context.database));
         return Ok(());
     }
+    let way_out = match context.database {
+        DatabaseAddress::File(_) => "keybearer restore FILE",
+        DatabaseAddress::Server(_) => "PostgreSQL's own tools",
+    };
     Err(Error::conflict(format!(
         "{} is damaged ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
-         anything else is named, stop the server and restore a backup with keybearer restore FILE.",
+         anything else is named, stop the server and restore a backup with {way_out}.",
         context.database,
         findings.len()
     )))

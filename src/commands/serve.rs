@@ -3,8 +3,10 @@
 mod logging;
 mod settings;
 mod signals;
+mod systemd;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Context, output};
@@ -36,11 +38,14 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
         }
+        systemd::ready();
+        actix_web::rt::spawn(systemd::watch(Arc::clone(&running.pulses)));
         actix_web::rt::spawn(reload(hangups, running.site.clone()));
         let handle = running.server.handle();
         let (site, grpc) = (running.site.clone(), running.grpc);
         actix_web::rt::spawn(async move {
             let name = stops.next().await;
+            systemd::stopping();
             tracing::info!(signal = name, "stopping: no new connections; requests in flight finish");
             let second = actix_web::rt::spawn(async move {
                 stops.next().await;
@@ -110,12 +115,14 @@ fn shown(addresses: &[SocketAddr]) -> String {
 async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
     loop {
         hangups.next().await;
+        systemd::reloading();
         let site = site.clone();
         let _ = tokio::task::spawn_blocking(move || match &site.certificates {
             Some(certificates) => certificates.reload(site.auth.now()),
             None => tracing::info!("SIGHUP: nothing to read again, because --tls-cert is not set"),
         })
         .await; // the outcome is in the log
+        systemd::ready();
     }
 }
 

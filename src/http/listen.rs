@@ -20,6 +20,7 @@ use futures_util::FutureExt;
 use rustls::ServerConfig;
 
 use super::connection::{ConnReaper, Connection, Deadlines, LINGER, Seated, Socket};
+use super::pulse::Pulses;
 use super::request_id::RequestIds;
 use super::seats::Seats;
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ pub struct ServerLimits {
     pub stop_seconds: u64,
     /// Returns the start of a worker's request ids.
     pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,
+    pub pulses: Arc<Pulses>,
 }
 
 /// Starts serving; `service` is called once per worker and listener.
@@ -70,17 +72,19 @@ where
     let deadlines = limits.deadlines;
     for listener in listeners {
         let (service, stopping) = (service.clone(), stopping.clone());
-        let (seats, ids) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids));
+        let (seats, ids, pulses) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids), Arc::clone(&limits.pulses));
         let bound = match tls.clone() {
             None => builder.listen("http", listener, move || {
-                let (reaper, seats) = (ConnReaper::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
+                let (reaper, seats) =
+                    (ConnReaper::start(deadlines, RequestIds::new(ids()), pulses.join()), Arc::clone(&seats));
                 let connected = move |stream: TcpStream| {
                     ready(seat(&seats, stream).map(|seated| arrived(&reaper, seated)).map_err(DispatchError::Io))
                 };
                 fn_service(connected).and_then(http(service(), deadlines, stopping.clone()))
             }),
             Some(config) => builder.listen("https", listener, move || {
-                let (reaper, seats) = (ConnReaper::start(deadlines, RequestIds::new(ids())), Arc::clone(&seats));
+                let (reaper, seats) =
+                    (ConnReaper::start(deadlines, RequestIds::new(ids()), pulses.join()), Arc::clone(&seats));
                 let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
                 let connected = move |stream: TlsStream<Seated>| arrived(&reaper, stream);
                 let http = http(service(), deadlines, stopping.clone());

@@ -13,6 +13,7 @@ use super::edge::Edge;
 use super::gateway::grpc::GrpcListener;
 use super::listen::{self, ServerLimits};
 use super::public_url::PublicUrl;
+use super::pulse::Pulses;
 use super::seats::Seats;
 use super::tls::{self, Certificates};
 use super::{HttpSettings, Site, SiteRef, routes};
@@ -39,6 +40,8 @@ pub struct RunningServer {
     pub site: SiteRef,
     /// Watches the certificate's files, if there are any, until this is dropped.
     pub watch: Option<Background>,
+    /// Whether its workers run.
+    pub pulses: Arc<Pulses>,
 }
 
 /// A server that is bound and does not accept connections yet.
@@ -87,9 +90,16 @@ impl Bound {
         let site = web::Data::new(Site { certificates: certificates.clone(), cookies, ..Site::new(auth, settings) });
         let shared = site.clone();
         let seats = Seats::new("--listen", &site.settings, connections);
-        let connections = (connections / workers).max(1);
-        let limits =
-            ServerLimits { workers, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site) };
+        let (connections, pulses) = ((connections / workers).max(1), Pulses::new());
+        let limits = ServerLimits {
+            workers,
+            connections,
+            seats,
+            deadlines,
+            stop_seconds: STOP_SECONDS,
+            ids: ids(&site),
+            pulses: Arc::clone(&pulses),
+        };
         let watched = site.clone();
         let watch =
             certificates.as_ref().map(|certificates| certificates.watch(move || watched.auth.now())).transpose()?;
@@ -97,19 +107,20 @@ impl Bound {
         let server = listen::serve(self.main, tls, limits, move || {
             Edge::around(App::new().app_data(shared.clone()).configure(routes::configure), shared.clone())
         })?;
-        let metrics = self.metrics.map(|listeners| serve_metrics(listeners, site.clone())).transpose()?;
+        let metrics =
+            self.metrics.map(|listeners| serve_metrics(listeners, site.clone(), Arc::clone(&pulses))).transpose()?;
         let grpc = self.grpc.map(|listeners| GrpcListener::start(listeners, site.clone())).transpose()?;
         let address = addresses[0];
-        Ok(RunningServer { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch })
+        Ok(RunningServer { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch, pulses })
     }
 }
 
 /// Serves `/metrics` on separate listeners, without a key.
-fn serve_metrics(listeners: Vec<TcpListener>, site: SiteRef) -> Result<Server> {
+fn serve_metrics(listeners: Vec<TcpListener>, site: SiteRef, pulses: Arc<Pulses>) -> Result<Server> {
     let (connections, deadlines) = (64, site.settings.deadlines);
     let seats = Seats::new("--metrics-listen", &site.settings, connections);
     let limits =
-        ServerLimits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site) };
+        ServerLimits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site), pulses };
     listen::serve(listeners, None, limits, move || {
         Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })

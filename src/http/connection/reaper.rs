@@ -13,6 +13,7 @@ use super::deadlines::{DeadlineTicks, Deadlines};
 use super::reader::Reader;
 use super::socket::{self, Socket};
 use super::state::ConnState;
+use crate::http::pulse::Pulse;
 use crate::http::request_id::RequestIds;
 use crate::http::seats::Seat;
 
@@ -31,6 +32,7 @@ pub struct ConnReaper {
     lingering: RefCell<Vec<Lingering>>,
     /// Whether the task that looks for drained connections runs.
     is_draining: Cell<bool>,
+    pulse: Pulse,
 }
 
 /// A connection that is closed on our side. Without this, the system would give its peer years to read the rest.
@@ -50,12 +52,13 @@ impl Lingering {
 
 impl ConnReaper {
     /// Starts the task, which runs as long as the worker. Must be called on the worker's thread.
-    pub fn start(deadlines: Deadlines, ids: RequestIds) -> Rc<Self> {
+    pub fn start(deadlines: Deadlines, ids: RequestIds, pulse: Pulse) -> Rc<Self> {
         let reaper = Rc::new(ConnReaper {
             ids,
             open: RefCell::default(),
             lingering: RefCell::default(),
             is_draining: Cell::new(false),
+            pulse,
         });
         let (deadlines, every) = DeadlineTicks::of(deadlines);
         let ticking = Rc::clone(&reaper);
@@ -64,6 +67,7 @@ impl ConnReaper {
             times.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 times.tick().await;
+                ticking.pulse.beat();
                 ticking.tick(&deadlines);
             }
         });

@@ -2,7 +2,8 @@
 
 use crate::verify::{
     keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, product::Product,
-    rounds::Row, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING, rows::ZIPF, spread::Spread,
+    rounds::Row, rows::ON_POSTGRES, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING,
+    rows::ZIPF, spread::Spread,
 };
 
 /// One line of the table of goals.
@@ -71,12 +72,8 @@ fn starved(share: Option<Spread>) -> Option<String> {
 /// The goals about rows; a row without rounds has none.
 pub fn of_rows(rows: &[Row]) -> Vec<Goal> {
     let named = |what| rows.iter().filter(move |row: &&Row| row.what == what && !row.rounds.is_empty());
-    let ratio = |what: &str, name: &'static str, keys: u64, limit: Limit, of: fn(&Slice) -> f64| {
-        let row = named(name).find(|row| row.keys == keys).or_else(|| named(name).max_by_key(|row| row.keys))?;
-        let ratio = row.ratio(of)?;
-        let starved = || starved(row.subjects(share)).or_else(|| starved(row.references(share)));
-        let verdict = limit.judge(ratio.median, other_size(row.keys, keys).or_else(starved));
-        Some(Goal::new(what, limit.show("× bare"), format!("{}, {}", ratio.show(3), show_count(row.keys)), verdict))
+    let ratio = |what: &str, name: &str, keys: u64, limit: Limit, of: fn(&Slice) -> f64| {
+        ratio(rows, what, name, keys, limit, "× bare", of)
     };
     let (rate, p99) = (|slice: &Slice| slice.rate, |slice: &Slice| slice.p99);
     let verification = [
@@ -91,6 +88,36 @@ pub fn of_rows(rows: &[Row]) -> Vec<Goal> {
     goals.extend(named(SIGNING_IN).filter_map(signing_in).flatten());
     goals.extend(named(PEER).filter_map(peer));
     goals
+}
+
+/// The goals about checks of a node on PostgreSQL.
+pub fn of_postgres(rows: &[Row]) -> Vec<Goal> {
+    let ratio = |what: &str, limit: Limit, of: fn(&Slice) -> f64| {
+        ratio(rows, what, ON_POSTGRES, MILLION, limit, "× SQLite", of)
+    };
+    let goals = [
+        ratio("verify a live key on PostgreSQL, 1M keys, Zipf 0.99", Limit::AtLeast(0.95), |slice| slice.rate),
+        ratio("p99 under that load, 1M keys, Zipf 0.99", Limit::AtMost(1.15), |slice| slice.p99),
+    ];
+    goals.into_iter().flatten().collect()
+}
+
+/// Subject over reference in the row of that name, at the size of the goal or else the largest.
+fn ratio(
+    rows: &[Row],
+    what: &str,
+    name: &str,
+    keys: u64,
+    limit: Limit,
+    unit: &str,
+    of: fn(&Slice) -> f64,
+) -> Option<Goal> {
+    let named = || rows.iter().filter(|row| row.what == name && !row.rounds.is_empty());
+    let row = named().find(|row| row.keys == keys).or_else(|| named().max_by_key(|row| row.keys))?;
+    let ratio = row.ratio(of)?;
+    let starved = || starved(row.subjects(share)).or_else(|| starved(row.references(share)));
+    let verdict = limit.judge(ratio.median, other_size(row.keys, keys).or_else(starved));
+    Some(Goal::new(what, limit.show(unit), format!("{}, {}", ratio.show(3), show_count(row.keys)), verdict))
 }
 
 /// Each side is compared with the bare server of the same moment, so that the machine's drift cancels out.

@@ -37,7 +37,8 @@ pub fn goals(stage: &Stage, options: &Options) -> io::Result<Vec<Goal>> {
 
 /// Creations and revocations of many clients at once against those of one, which gets a transaction for each.
 fn durable_writes(product: &Product, plan: &Plan) -> Judged {
-    let writers = |clients| Writers { product, clients, pause: Duration::ZERO };
+    let (ports, admin_key) = (&[product.server.port][..], &product.admin_key[..]);
+    let writers = |clients| Writers { ports, admin_key, clients, pause: Duration::ZERO };
     let (mut many, mut one) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         many.push(writers(32).run_for(plan.measured)?);
@@ -50,9 +51,9 @@ fn durable_writes(product: &Product, plan: &Plan) -> Judged {
 }
 
 fn revoke(product: &Product, client: &mut Client, _repeat: u64) -> io::Result<Duration> {
-    let id = writes::create(product, client)?;
+    let id = writes::create(&product.admin_key, client)?;
     let start = Instant::now();
-    writes::revoke(product, client, &id)?;
+    writes::revoke(&product.admin_key, client, &id)?;
     Ok(start.elapsed())
 }
 

@@ -15,11 +15,13 @@ mod gateway;
 pub mod goals;
 pub mod keys;
 pub mod latency;
+mod launch;
 mod load;
 mod management;
 pub mod options;
 mod peers;
 mod population;
+mod postgres;
 mod product;
 mod report;
 mod rounds;
@@ -70,7 +72,12 @@ fn measure(options: &Options) -> io::Result<()> {
     let temporary = tempfile::tempdir()?;
     let directory = options.keep.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(directory)?;
-    let stage = Stage::set(options, &keybearer, &directory.canonicalize()?)?;
+    let directory = directory.canonicalize()?;
+    if options.postgres {
+        print!("{}", postgres::measure(options, &keybearer, &directory)?);
+        return Ok(());
+    }
+    let stage = Stage::set(options, &keybearer, &directory)?;
     let (mut rows, unavailable) = rows::all(&stage);
     rows.retain(|row| options.wants(row.what));
     rounds::run(&mut rows, &options.plan())?;
@@ -81,6 +88,7 @@ fn measure(options: &Options) -> io::Result<()> {
     let mut goals = goals::of_rows(&rows);
     goals.extend(goals::of_starts(&loaded));
     goals.extend(management::goals(&stage, options)?);
-    print!("{}", Report { goals, rows, unavailable, loaded, empty: stage.empty }.markdown());
+    let postgres = (Vec::new(), String::new());
+    print!("{}", Report { goals, rows, unavailable, loaded, empty: stage.empty, postgres }.markdown());
     Ok(())
 }

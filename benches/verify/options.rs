@@ -34,6 +34,9 @@ pub struct Options {
     /// Measure nginx, Flask-HTTPAuth, express + jsonwebtoken and better-auth too, and install them
     #[arg(long)]
     pub peers: bool,
+    /// Measure nodes on PostgreSQL instead; starts a primary and a synchronous standby of its own
+    #[arg(long)]
+    pub postgres: bool,
     /// Keep databases and installed peers there and use them again [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

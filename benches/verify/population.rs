@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ const PASSWORD: &str = "glacier-tuba-plinth-40-moraine";
 /// A database and how it was made.
 pub struct Population {
     pub keys: u64,
-    pub database: PathBuf,
+    /// A path, or the URL of a database on PostgreSQL.
+    pub database: String,
     /// The time that `keybearer keys import` took; for a kept database, when it was made.
     pub import: Duration,
 }
@@ -23,7 +24,7 @@ pub struct Population {
 /// Makes a database of `keys` keys in `directory`, or finds the one that an earlier run left there.
 pub fn make(keybearer: &Path, keys: u64, directory: &Path) -> io::Result<Population> {
     let name = show_count(keys);
-    let database = directory.join(format!("keys-{name}.db"));
+    let database = directory.join(format!("keys-{name}.db")).to_string_lossy().into_owned();
     // Written last: without it, the database is not complete.
     let finished = directory.join(format!("keys-{name}.imported"));
     if let Ok(milliseconds) = fs::read_to_string(&finished) {
@@ -33,31 +34,37 @@ pub fn make(keybearer: &Path, keys: u64, directory: &Path) -> io::Result<Populat
     for suffix in ["", "-wal", "-shm"] {
         let _none_yet = fs::remove_file(directory.join(format!("keys-{name}.db{suffix}")));
     }
+    let population = fill(keybearer, database, keys, directory)?;
+    fs::write(&finished, population.import.as_millis().to_string())?;
+    Ok(population)
+}
+
+/// Puts `keys` keys into an empty database.
+pub fn fill(keybearer: &Path, database: String, keys: u64, directory: &Path) -> io::Result<Population> {
     run(keybearer, &database, &["users", "add", OWNER, "--admin", "--password-stdin"], PASSWORD)?;
     let mut import = Duration::ZERO;
     if keys > 0 {
-        let list = directory.join(format!("keys-{name}.jsonl"));
+        let list = directory.join(format!("keys-{}.jsonl", show_count(keys)));
         write_import_file(keys, &list)?;
         let start = Instant::now();
         run(keybearer, &database, &["keys", "import", &list.to_string_lossy()], "")?;
         import = start.elapsed();
         fs::remove_file(&list)?;
     }
-    fs::write(&finished, import.as_millis().to_string())?;
     Ok(Population { keys, database, import })
 }
 
 /// A key of an admin that may verify and manage keys.
-pub fn create_admin_key(keybearer: &Path, database: &Path) -> io::Result<String> {
+pub fn create_admin_key(keybearer: &Path, database: &str) -> io::Result<String> {
     let owner = ["keys", "create", "--owner", OWNER, "--name", "bench-admin"];
     let scopes = ["--scope", "keybearer:verify", "--scope", "keybearer:keys", "--scope", "orders:*"];
     Ok(run(keybearer, database, &[&owner[..], &scopes[..]].concat(), "")?.trim().to_owned())
 }
 
 /// Runs a command and returns its standard output, or an error with the last line that it wrote.
-fn run(keybearer: &Path, database: &Path, arguments: &[&str], input: &str) -> io::Result<String> {
+fn run(keybearer: &Path, database: &str, arguments: &[&str], input: &str) -> io::Result<String> {
     let mut command = Command::new(keybearer);
-    command.args(arguments).arg("--database").arg(database);
+    command.args(arguments).args(["--database", database]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // A command that reads no input may have closed it already; its exit code says whether it failed.
     let _unread = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));

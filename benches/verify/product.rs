@@ -1,19 +1,13 @@
-//! The product on one database: from its start until it answers, until its index is full, and the memory that it uses.
+//! The product on one database: how soon it answers, how soon its index is full, and the memory that it uses.
 
 use crate::verify::{
-    client::Client, client::Response, keys::Series, population, population::Population, schedule::Route, server,
+    client::Client, client::Response, launch::Launch, population, population::Population, schedule::Route,
     server::Server, spread::Spread,
 };
 use std::io;
-use std::path::Path;
-use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// The starts of each product; the row has their medians.
 const STARTS: usize = 3;
-/// Reading the metrics costs the server more than a verdict, so they are read rarely while the index fills.
-const PAUSE: Duration = Duration::from_millis(20);
 
 pub struct Product {
     pub population: Population,
@@ -30,16 +24,15 @@ pub struct Product {
 }
 
 impl Product {
-    /// Fills a database and starts the product on it several times; the last one stays.
-    pub fn start(keybearer: &Path, keys: u64, directory: &Path, cores: &[usize], empty: u64) -> io::Result<Self> {
-        let population = population::make(keybearer, keys, directory)?;
-        let admin_key = population::create_admin_key(keybearer, &population.database)?;
+    /// Starts the product on `population` several times; the last one stays.
+    pub fn start(launch: &Launch, population: Population, empty: u64) -> io::Result<Self> {
+        let admin_key = population::create_admin_key(launch.keybearer, &population.database)?;
         let mut last = None;
         let (mut answering, mut full) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             // The one before ends first.
             drop(last.take());
-            let started = start(keybearer, &population, directory, cores)?;
+            let started = launch.start(&population)?;
             answering.push(started.answering.as_secs_f64());
             full.push(started.full.as_secs_f64());
             last = Some(started.server);
@@ -67,53 +60,4 @@ impl Product {
         }
         Err(io::Error::other(format!("{} answered {}, not {right}", route.path, answer.status)))
     }
-}
-
-pub struct Started {
-    pub server: Server,
-    /// Until the first right response to a live key.
-    answering: Duration,
-    /// Until `/metrics` says that every key is in the index.
-    full: Duration,
-}
-
-/// Starts the product on `population` and waits until it is ready for measurement.
-pub fn start(keybearer: &Path, population: &Population, directory: &Path, cores: &[usize]) -> io::Result<Started> {
-    let (port, metrics) = (server::free_port()?, server::free_port()?);
-    let mut command = Command::new(keybearer);
-    command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--workers", &cores.len().to_string()]);
-    command.args(["--metrics-listen", &format!("127.0.0.1:{metrics}"), "--database"]).arg(&population.database);
-    let begin = Instant::now();
-    let log = directory.join(format!("keybearer-{}.log", population.keys));
-    let mut server = Server::start(command, port, cores, &log)?;
-    let mut client = Client::new(port);
-    let key = Series::ISSUED.text(population.keys / 2);
-    // An empty database has no live key; there, a refusal is right.
-    let right = if population.keys == 0 { 401 } else { 200 };
-    let answering = server.wait("right response to GET /auth", || match client.ask(&Route::AUTH, &key) {
-        Ok(answer) if answer.status == right => Ok(Some(begin.elapsed())),
-        // A server that cannot answer yet may say so, but must not refuse a live key.
-        Ok(answer) if answer.status == 503 => Ok(None),
-        Ok(answer) => Err(io::Error::other(format!("while starting, a live key was answered {}", answer.status))),
-        Err(_not_yet) => Ok(None),
-    })?;
-    let mut client = Client::new(metrics);
-    let full = server.wait("full index on GET /metrics", || {
-        thread::sleep(PAUSE);
-        let Ok(answer) = client.send(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") else { return Ok(None) };
-        let text = String::from_utf8_lossy(&answer.body);
-        let (is_full, keys) = (gauge(&text, "index_full")? == 1, gauge(&text, "index_keys")?);
-        if is_full && keys < population.keys {
-            return Err(io::Error::other(format!("the index is full with {keys} of {} keys", population.keys)));
-        }
-        Ok(is_full.then(|| begin.elapsed()))
-    })?;
-    server.meet_family()?;
-    Ok(Started { server, answering, full })
-}
-
-fn gauge(text: &str, name: &str) -> io::Result<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("keybearer_")?.strip_prefix(name)?.strip_prefix(' '));
-    let value = line.and_then(|value| value.trim().parse().ok());
-    value.ok_or_else(|| io::Error::other(format!("GET /metrics has no keybearer_{name}")))
 }

@@ -11,6 +11,16 @@ pub struct Report<'a> {
     pub loaded: Vec<(&'a Product, u64)>,
     /// Resident bytes of a server without keys.
     pub empty: u64,
+    /// What was measured on PostgreSQL, and how it was set up.
+    pub postgres: (Vec<Figure>, String),
+}
+
+/// One line of the table about PostgreSQL.
+pub struct Figure {
+    pub what: String,
+    pub keys: u64,
+    pub setup: String,
+    pub measured: String,
 }
 
 const GOALS: &str = "## Against the goals
@@ -35,6 +45,9 @@ const STARTS: &str = "
 
 | keys | import | answers after | index full after | memory | bytes per key at rest / after load |
 |---|---|---|---|---|---|";
+const POSTGRES: &str = "
+| measurement | keys | setup | measured |
+|---|---|---|---|";
 
 impl Report<'_> {
     pub fn markdown(&self) -> String {
@@ -50,8 +63,15 @@ impl Report<'_> {
         lines.extend(failures.map(|failure| format!("\nNot measured, or not in all rounds: {failure}.")));
         lines.push(REFERENCES.to_owned());
         lines.extend(self.references());
-        lines.push(format!("{STARTS}\n| 0 | – | – | – | {:.1} MB | – |", self.empty as f64 / 1e6));
-        lines.extend(self.loaded.iter().map(start));
+        if !self.loaded.is_empty() {
+            lines.push(format!("{STARTS}\n| 0 | – | – | – | {:.1} MB | – |", self.empty as f64 / 1e6));
+            lines.extend(self.loaded.iter().map(start));
+        }
+        let (figures, description) = &self.postgres;
+        if !figures.is_empty() {
+            lines.push(format!("\n## PostgreSQL\n\n{description}\n{POSTGRES}"));
+            lines.extend(figures.iter().map(figure));
+        }
         lines.join("\n") + "\n"
     }
 
@@ -94,6 +114,10 @@ fn row(row: &Row) -> Option<String> {
 fn failure(row: &Row) -> Option<String> {
     let (reason, keys, rounds) = (row.failure.as_ref()?, show_count(row.keys), row.rounds.len());
     Some(format!("{}, {keys} keys, against {}: stopped after {rounds} rounds: {reason}", row.what, row.against))
+}
+
+fn figure(Figure { what, keys, setup, measured }: &Figure) -> String {
+    format!("| {what} | {} | {setup} | {measured} |", show_count(*keys))
 }
 
 fn start((product, after_load): &(&Product, u64)) -> String {

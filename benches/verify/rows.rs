@@ -14,6 +14,7 @@ pub const VERIFY: &str = "POST /api/v1/keys/verify";
 pub const WRITING: &str = "GET /auth while 1,000 keys/s are created and revoked";
 pub const SIGNING_IN: &str = "GET /auth while 500 people sign in at once";
 pub const GATEWAY: &str = "GET through nginx, which asks /auth/nginx first";
+pub const ON_POSTGRES: &str = "GET /auth, live keys, Zipf 0.99, on PostgreSQL";
 pub const PEER: &str = "GET /auth, Zipf 0.99, beside peers";
 
 /// Together 1,000 keys per second.
@@ -46,7 +47,8 @@ pub fn all(stage: &Stage) -> (Vec<Row<'_>>, Vec<String>) {
     let bare = Side { server: &stage.bare_verify, ..subject.clone() };
     compare(VERIFY, main, "bare, reads the body, same JSON", subject, bare);
 
-    let beside = Beside::Writers(Writers { product: main, clients: WRITERS, pause: PAUSE });
+    let ports = std::slice::from_ref(&main.server.port);
+    let beside = Beside::Writers(Writers { ports, admin_key: &main.admin_key, clients: WRITERS, pause: PAUSE });
     compare(WRITING, main, "itself, nobody writing", Side { beside, ..live(main) }, live(main));
     let beside = Beside::SignIns(SignIns { server: &small.server, clients: SIGN_INS });
     compare(SIGNING_IN, small, "itself, nobody signing in", Side { beside, ..live(small) }, live(small));
@@ -70,6 +72,17 @@ pub fn all(stage: &Stage) -> (Vec<Row<'_>>, Vec<String>) {
         }
     }
     (rows, unavailable)
+}
+
+/// Each product on PostgreSQL against the one on SQLite with as many keys.
+pub fn on_postgres(pairs: &[(Product, Product)]) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    for (on_postgres, on_sqlite) in pairs {
+        let (what, against, keys) = (ON_POSTGRES, "the same on SQLite", on_sqlite.population.keys);
+        let (subject, reference) = (live(on_postgres), live(on_sqlite));
+        rows.push(Row { what, keys, against, subject, reference, rounds: Vec::new(), failure: None });
+    }
+    rows
 }
 
 /// Requests with live keys, which the product accepts.

@@ -24,6 +24,8 @@ pub struct Server {
     pub port: u16,
     /// The number of cores that it may use.
     pub cores: usize,
+    /// Whether `rest` does nothing.
+    stays_awake: bool,
 }
 
 impl Server {
@@ -42,7 +44,7 @@ impl Server {
         let program = command.get_program().display();
         let child = started.map_err(|error| io::Error::other(format!("cannot start {program}: {error}")))?;
         let family = vec![Pid::from_child(&child)];
-        Ok(Self { child, family, log: log.to_owned(), port, cores: cores.len() })
+        Ok(Self { child, family, log: log.to_owned(), port, cores: cores.len(), stays_awake: false })
     }
 
     /// Asks again and again until there is an answer, the server ends, or patience does.
@@ -88,7 +90,15 @@ impl Server {
 
     /// Stops the processes, so that their background work does not disturb other measurements.
     pub fn rest(&self) -> io::Result<()> {
+        if self.stays_awake {
+            return Ok(());
+        }
         self.signal(Signal::STOP)
+    }
+
+    /// A node on PostgreSQL would lose its lease if it were stopped.
+    pub fn stay_awake(&mut self) {
+        self.stays_awake = true;
     }
 
     pub fn wake(&self) -> io::Result<()> {
@@ -103,6 +113,15 @@ impl Server {
         Ok(())
     }
 
+    /// Ends it without a clean exit, by a signal to its first process alone.
+    pub fn end_at_once(mut self, signal: Signal) -> io::Result<()> {
+        kill_process(Pid::from_child(&self.child), signal)?;
+        self.child.wait()?;
+        // Its number may belong to another process from now on.
+        self.family.clear();
+        Ok(())
+    }
+
     fn signal(&self, signal: Signal) -> io::Result<()> {
         for pid in &self.family {
             kill_process(*pid, signal)?;
@@ -114,6 +133,9 @@ impl Server {
 impl Drop for Server {
     /// Asks first: a database that was closed cleanly needs no recovery when it is used again.
     fn drop(&mut self) {
+        if self.family.is_empty() {
+            return;
+        }
         let _as_it_was = self.meet_family();
         let _already_gone = self.signal(Signal::TERM).and_then(|()| self.wake());
         let deadline = Instant::now() + FAREWELL;
@@ -126,6 +148,11 @@ impl Drop for Server {
         let _already_gone = self.signal(Signal::KILL);
         let _already_gone = self.child.wait();
     }
+}
+
+/// All cores, whatever this thread is pinned to; Linux leaves out those that do not exist.
+pub fn all_cores() -> Vec<usize> {
+    (0..CpuSet::MAX_CPU).collect()
 }
 
 pub fn pin_this_thread(cores: &[usize]) -> io::Result<()> {

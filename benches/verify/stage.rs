@@ -2,8 +2,8 @@
 //! nginx and the peers.
 
 use crate::verify::{
-    bare, gateway, keys::Series, keys::show_count, options::Options, peers::PEERS, peers::Peer, peers::RunningPeer,
-    population, product, product::Product, schedule::Route, server::Server,
+    bare, gateway, keys::Series, keys::show_count, launch::Launch, options::Options, peers::PEERS, peers::Peer,
+    peers::RunningPeer, population, product::Product, schedule::Route, server::Server,
 };
 use std::io;
 use std::path::Path;
@@ -27,12 +27,13 @@ pub struct Stage {
 impl Stage {
     pub fn set(options: &Options, keybearer: &Path, directory: &Path) -> io::Result<Self> {
         let cores = &options.server_cores[..];
-        let nobody = population::make(keybearer, 0, directory)?;
-        let empty = product::start(keybearer, &nobody, directory, cores)?.server.memory()?;
+        let launch = Launch::new(options, keybearer, directory);
+        let empty = memory_without_keys(&launch)?;
         let mut products = Vec::new();
         for keys in &options.keys {
             eprintln!("preparing {} keys", show_count(*keys));
-            products.push(Product::start(keybearer, *keys, directory, cores, empty)?);
+            let population = population::make(keybearer, *keys, directory)?;
+            products.push(Product::start(&launch, population, empty)?);
         }
         let mirror = |product: &Product, route: Route, key: Vec<u8>, right: u16, name: &str| {
             bare::start(&route, product.answer(&route, &key, right)?, name, directory, cores)
@@ -61,6 +62,11 @@ impl Stage {
     pub fn with(&self, keys: u64) -> &Product {
         with(&self.products, keys)
     }
+}
+
+/// Resident bytes of a server on an empty database.
+pub fn memory_without_keys(launch: &Launch) -> io::Result<u64> {
+    launch.start(&population::make(launch.keybearer, 0, launch.directory)?)?.server.memory()
 }
 
 fn with(products: &[Product], keys: u64) -> &Product {

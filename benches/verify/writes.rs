@@ -1,6 +1,6 @@
 //! Creating and revoking keys over the management API; each is durable before it is answered.
 
-use crate::verify::{client::Client, product::Product};
+use crate::verify::client::Client;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 /// Clients that each create a key, revoke it, and start again.
 #[derive(Clone, Copy)]
 pub struct Writers<'a> {
-    pub product: &'a Product,
+    /// The servers on one database, of which each client has one.
+    pub ports: &'a [u16],
+    pub admin_key: &'a str,
     pub clients: u32,
     /// The time from one start of a client to the next; zero is as fast as possible.
     pub pause: Duration,
@@ -50,15 +52,15 @@ impl Writers<'_> {
     }
 
     fn write(&self, number: u32, stop: &AtomicBool) -> io::Result<u64> {
-        let mut client = Client::new(self.product.server.port);
+        let mut client = Client::new(self.ports[number as usize % self.ports.len()]);
         let mut written = 0;
         // The clients take turns within a pause instead of all writing at once.
         let mut due = Instant::now() + self.pause * number / self.clients;
         while !stop.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             due += self.pause;
-            let id = create(self.product, &mut client)?;
-            revoke(self.product, &mut client, &id)?;
+            let id = create(self.admin_key, &mut client)?;
+            revoke(self.admin_key, &mut client, &id)?;
             written += 2;
         }
         Ok(written)
@@ -66,9 +68,9 @@ impl Writers<'_> {
 }
 
 /// Creates a key and returns its id.
-pub fn create(product: &Product, client: &mut Client) -> io::Result<String> {
+pub fn create(admin_key: &str, client: &mut Client) -> io::Result<String> {
     let body = r#"{"name":"bench-write","scopes":["orders:read"]}"#;
-    let answer = client.call("POST", "/api/v1/keys", Some(&product.admin_key), body)?;
+    let answer = client.call("POST", "/api/v1/keys", Some(admin_key), body)?;
     let record: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match record["id"].as_str() {
         Some(id) if answer.status == 201 => Ok(id.to_owned()),
@@ -76,8 +78,8 @@ pub fn create(product: &Product, client: &mut Client) -> io::Result<String> {
     }
 }
 
-pub fn revoke(product: &Product, client: &mut Client, id: &str) -> io::Result<()> {
-    let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), Some(&product.admin_key), "")?;
+pub fn revoke(admin_key: &str, client: &mut Client, id: &str) -> io::Result<()> {
+    let answer = client.call("DELETE", &format!("/api/v1/keys/{id}"), Some(admin_key), "")?;
     match answer.status {
         200 | 204 => Ok(()),
         status => Err(io::Error::other(format!("DELETE /api/v1/keys/{{id}} answered {status}"))),

@@ -22,8 +22,6 @@ pub struct Launch<'a> {
     pub workers: usize,
     /// More arguments of `keybearer serve`.
     pub arguments: Vec<String>,
-    /// Whether it runs on while others are measured.
-    pub stays_awake: bool,
 }
 
 pub struct Started {
@@ -35,11 +33,11 @@ pub struct Started {
 }
 
 impl<'a> Launch<'a> {
-    /// On the cores of the servers, with one worker per core; stopped while others are measured.
+    /// On the cores of the servers, with one worker per core.
     pub fn new(options: &'a Options, keybearer: &'a Path, directory: &'a Path) -> Self {
         let (name, cores) = ("keybearer".to_owned(), &options.server_cores[..]);
         let workers = cores.len();
-        Self { keybearer, directory, name, cores, workers, arguments: Vec::new(), stays_awake: false }
+        Self { keybearer, directory, name, cores, workers, arguments: Vec::new() }
     }
 
     /// Starts the product on `population` and waits until it is ready for measurement.
@@ -52,9 +50,6 @@ impl<'a> Launch<'a> {
         let begin = Instant::now();
         let log = self.directory.join(format!("{}-{}.log", self.name, population.keys));
         let mut server = Server::start(command, port, self.cores, &log)?;
-        if self.stays_awake {
-            server.stay_awake();
-        }
         let mut client = Client::new(port);
         let key = Series::ISSUED.text(population.keys / 2);
         // An empty database has no live key; there, a refusal is right.

@@ -9,6 +9,7 @@
 
 pub mod answer;
 mod bare;
+mod busy;
 mod client;
 pub mod draw;
 mod gateway;

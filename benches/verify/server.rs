@@ -24,8 +24,6 @@ pub struct Server {
     pub port: u16,
     /// The number of cores that it may use.
     pub cores: usize,
-    /// Whether `rest` does nothing.
-    stays_awake: bool,
 }
 
 impl Server {
@@ -44,7 +42,7 @@ impl Server {
         let program = command.get_program().display();
         let child = started.map_err(|error| io::Error::other(format!("cannot start {program}: {error}")))?;
         let family = vec![Pid::from_child(&child)];
-        Ok(Self { child, family, log: log.to_owned(), port, cores: cores.len(), stays_awake: false })
+        Ok(Self { child, family, log: log.to_owned(), port, cores: cores.len() })
     }
 
     /// Asks again and again until there is an answer, the server ends, or patience does.
@@ -90,15 +88,7 @@ impl Server {
 
     /// Stops the processes, so that their background work does not disturb other measurements.
     pub fn rest(&self) -> io::Result<()> {
-        if self.stays_awake {
-            return Ok(());
-        }
         self.signal(Signal::STOP)
-    }
-
-    /// A node on PostgreSQL would lose its lease if it were stopped.
-    pub fn stay_awake(&mut self) {
-        self.stays_awake = true;
     }
 
     pub fn wake(&self) -> io::Result<()> {

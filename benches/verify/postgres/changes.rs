@@ -1,9 +1,9 @@
 //! Creations and revocations with one node and with three: the time of each, and how many per second.
 
 use crate::verify::{
-    client::Client, goals::Goal, goals::Limit, latency::Latencies, population::Population,
-    postgres::databases::Databases, postgres::nodes::DEFAULT_LEASE, postgres::nodes::Nodes, postgres::nodes::Site,
-    postgres::nodes::setup, report::Figure, rounds::Plan, spread::Spread, writes, writes::Writers,
+    busy, client::Client, goals::Goal, goals::Limit, latency::Latencies, postgres::databases::Databases,
+    postgres::nodes::DEFAULT_LEASE, postgres::nodes::Nodes, postgres::nodes::Subject, postgres::nodes::setup,
+    report::Figure, spread::Spread, writes, writes::Writers,
 };
 use std::io;
 use std::time::{Duration, Instant};
@@ -21,15 +21,17 @@ struct Sample {
     revoke: [f64; 2],
     /// Creations and revocations per second.
     rate: f64,
+    /// The share of all cores that other programs had just before.
+    busy: f64,
 }
 
-pub fn measure(
-    site: &Site,
-    databases: &Databases,
-    population: &Population,
-    admin_key: &str,
-    plan: &Plan,
-) -> io::Result<(Vec<Figure>, Vec<Goal>)> {
+/// The goal for the p99 of a revocation with three nodes, in milliseconds.
+const REVOCATION: f64 = 5.0;
+/// Above this share, the times say little about the product.
+const BUSY: f64 = 0.1;
+
+pub fn measure(subject: &Subject, databases: &Databases) -> io::Result<(Vec<Figure>, Vec<Goal>)> {
+    let Subject { site, population, admin_key, plan } = *subject;
     let mut samples = Vec::new();
     for round in 1..=plan.rounds {
         for count in [1, 3] {
@@ -37,8 +39,9 @@ pub fn measure(
             for is_synchronous in [true, false] {
                 eprintln!("round {round} of {}: changes, {}", plan.rounds, setup(count, is_synchronous));
                 databases.set_synchronous(is_synchronous)?;
+                let busy = busy::share()?;
                 let ([create, revoke], rate) = (times(&nodes, admin_key)?, rate(&nodes, admin_key, plan.measured)?);
-                samples.push(Sample { nodes: count, is_synchronous, create, revoke, rate });
+                samples.push(Sample { nodes: count, is_synchronous, create, revoke, rate, busy });
             }
         }
     }
@@ -68,7 +71,11 @@ fn judge(samples: &[Sample], keys: u64) -> (Vec<Figure>, Vec<Goal>) {
             figures.push(Figure { what: what.into(), keys, setup, measured });
         }
         if let (3, Some(p99), Some(measured)) = (nodes, p99, revocation) {
-            let verdict = Limit::AtMost(5.0).judge(p99.median, None);
+            let busy = spread(|sample| sample.busy).map_or(0.0, |busy| busy.median);
+            // Other programs only make it slower.
+            let is_doubtful = busy > BUSY && p99.median > REVOCATION;
+            let others = || format!("other programs used {busy:.2} of the cores");
+            let verdict = Limit::AtMost(REVOCATION).judge(p99.median, is_doubtful.then(others));
             goals.push(Goal::new(
                 format!("revoke by id, {}", setup(nodes, is_synchronous)),
                 "p99 ≤ 5 ms",

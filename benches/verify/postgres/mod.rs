@@ -7,69 +7,96 @@ mod nodes;
 mod programs;
 
 use crate::verify::{
-    goals, keys::show_count, launch::Launch, options::GENERATOR_CORE, options::Options, population,
+    goals, goals::Goal, keys::show_count, launch::Launch, options::GENERATOR_CORE, options::Options, population,
     population::Population, product::Product, report::Figure, report::Report, rounds, rows, server, stage,
 };
 use databases::Databases;
-use nodes::{DEFAULT_LEASE, Site};
+use nodes::{LONGEST_LEASE, Site, Subject};
 use programs::Programs;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Measures, and returns the report. `directory` has the databases of SQLite.
+/// What was measured, and what could not be.
+#[derive(Default)]
+struct Findings {
+    figures: Vec<Figure>,
+    goals: Vec<Goal>,
+    unavailable: Vec<String>,
+}
+
+/// Measures, and returns the report. `directory` has the databases on SQLite.
 pub fn measure(options: &Options, keybearer: &Path, directory: &Path) -> io::Result<String> {
     let programs = Programs::find()?;
-    let version = programs.version()?;
+    let description =
+        format!("{} with its default settings: a primary and a standby, on loopback.", programs.version()?);
     let (logs, place) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let secret = logs.path().join("secret");
     fs::write(&secret, "only for this benchmark, 32 bytes or more")?;
     let (secret, all_cores) = (secret.display().to_string(), server::all_cores());
     let site = Site { keybearer, directory: logs.path(), secret, all_cores };
     let mut databases = Databases::start(programs, place.path())?;
-    let mut filled = Vec::new();
-    for keys in &options.keys {
-        eprintln!("importing {} keys into PostgreSQL", show_count(*keys));
-        databases.create(&name(*keys))?;
-        filled.push(population::fill(keybearer, databases.url(&name(*keys)), *keys, logs.path())?);
-        databases.tidy(&name(*keys))?;
-    }
-    let (mut figures, mut goals, mut unavailable) = (Vec::new(), Vec::new(), Vec::new());
+    let filled = fill(&site, &databases, &options.keys)?;
+    let mut found = Findings::default();
     // Before the checks, which leave a node on each database.
     if let Some(most) = filled.last() {
         // The clients share all cores with the nodes and with PostgreSQL.
         server::pin_this_thread(&site.all_cores)?;
-        let admin_key = population::create_admin_key(keybearer, &most.database)?;
-        if options.wants("changes") {
-            match changes::measure(&site, &databases, most, &admin_key, &options.plan()) {
-                Ok((measured, judged)) => {
-                    figures.extend(measured);
-                    goals.extend(judged);
-                }
-                Err(error) => unavailable.push(format!("changes on PostgreSQL: {error}")),
-            }
-        }
-        if options.wants("failover") {
-            match failover::measure(&site, &mut databases, most, &admin_key, &options.plan()) {
-                Ok(measured) => figures.extend(measured),
-                Err(error) => unavailable.push(format!("failover: {error}")),
-            }
-        }
-        databases.add_standby()?;
-        databases.tidy(&name(most.keys))?;
+        change(&mut found, options, &site, &mut databases, most)?;
         server::pin_this_thread(&[GENERATOR_CORE])?;
     }
     let pairs = if options.wants(rows::ON_POSTGRES) { pairs(options, &site, directory, filled)? } else { Vec::new() };
     for (on_postgres, on_sqlite) in &pairs {
-        figures.push(start(on_postgres, nodes::setup(1, true)));
-        figures.push(start(on_sqlite, "SQLite".into()));
+        found.figures.push(start(on_postgres, nodes::setup(1, true)));
+        found.figures.push(start(on_sqlite, "SQLite".into()));
     }
     let mut rows = rows::on_postgres(&pairs);
     rounds::run(&mut rows, &options.plan())?;
-    goals.extend(goals::of_postgres(&rows));
-    let description = format!("{version} with its default settings, a primary and a standby on loopback.");
+    found.goals.extend(goals::of_postgres(&rows));
+    let Findings { figures, goals, unavailable } = found;
     let postgres = (figures, description);
     Ok(Report { goals, rows, unavailable, loaded: Vec::new(), empty: 0, postgres }.markdown())
+}
+
+/// A database for every number of keys.
+fn fill(site: &Site, databases: &Databases, sizes: &[u64]) -> io::Result<Vec<Population>> {
+    let mut filled = Vec::new();
+    for keys in sizes.iter().copied() {
+        eprintln!("importing {} keys into PostgreSQL", show_count(keys));
+        databases.create(&name(keys))?;
+        filled.push(population::fill(site.keybearer, databases.url(&name(keys)), keys, site.directory)?);
+        databases.tidy(&name(keys))?;
+    }
+    Ok(filled)
+}
+
+/// Changes and failovers. There is a synchronous standby afterwards.
+fn change(
+    found: &mut Findings,
+    options: &Options,
+    site: &Site,
+    databases: &mut Databases,
+    population: &Population,
+) -> io::Result<()> {
+    let admin_key = population::create_admin_key(site.keybearer, &population.database)?;
+    let subject = Subject { site, population, admin_key: &admin_key, plan: &options.plan() };
+    if options.wants("changes") {
+        match changes::measure(&subject, databases) {
+            Ok((figures, goals)) => {
+                found.figures.extend(figures);
+                found.goals.extend(goals);
+            }
+            Err(error) => found.unavailable.push(format!("changes on PostgreSQL: {error}")),
+        }
+    }
+    if options.wants("failover") {
+        match failover::measure(&subject, databases) {
+            Ok(figures) => found.figures.extend(figures),
+            Err(error) => found.unavailable.push(format!("failover: {error}")),
+        }
+    }
+    databases.add_standby()?;
+    databases.tidy(&name(population.keys))
 }
 
 /// The product on PostgreSQL and on SQLite, for every number of keys.
@@ -80,14 +107,16 @@ fn pairs(
     filled: Vec<Population>,
 ) -> io::Result<Vec<(Product, Product)>> {
     let sqlite = Launch::new(options, site.keybearer, directory);
-    let node = site.node("node", sqlite.cores, sqlite.workers, DEFAULT_LEASE);
+    let node = site.node("node", sqlite.cores, sqlite.workers, LONGEST_LEASE);
     let empty = stage::memory_without_keys(&sqlite)?;
-    let pair = |on_postgres: Population| {
-        eprintln!("preparing {} keys", show_count(on_postgres.keys));
-        let on_sqlite = population::make(site.keybearer, on_postgres.keys, directory)?;
-        Ok((Product::start(&node, on_postgres, empty)?, Product::start(&sqlite, on_sqlite, empty)?))
-    };
-    filled.into_iter().map(pair).collect()
+    // First those that may be stopped for long.
+    let mut on_sqlite = Vec::new();
+    for Population { keys, .. } in &filled {
+        eprintln!("preparing {} keys", show_count(*keys));
+        on_sqlite.push(Product::start(&sqlite, population::make(site.keybearer, *keys, directory)?, empty)?);
+    }
+    let on_postgres = filled.into_iter().map(|filled| Product::start(&node, filled, empty));
+    on_postgres.zip(on_sqlite).map(|(on_postgres, on_sqlite)| Ok((on_postgres?, on_sqlite))).collect()
 }
 
 fn start(product: &Product, setup: String) -> Figure {

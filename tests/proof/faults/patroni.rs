@@ -28,7 +28,7 @@ impl Shared {
                 KillPostgres => self.network.signal(&name, "bin/postgres", "KILL"),
                 // What reaches its REST API and the database goes on.
                 CutFromEtcd => self.network.drop_packets(&name, etcd_address(), Direction::Both),
-                // Its lock in etcd is lost, and its database goes on accepting connections.
+                // Its lock in etcd is lost, and its database goes on accepting connections: there are two primaries.
                 FreezePatroni => self.network.signal(&name, "bin/patroni", "STOP"),
                 _ => self.network.cut_link(&database(standby)),
             }
@@ -41,7 +41,12 @@ impl Shared {
             }
             match kind {
                 KillPrimary => databases.start(primary),
-                FreezePatroni => self.network.signal(&name, "bin/patroni", "CONT"),
+                // A watchdog resets the machine. Patroni 3.0.2 must not go on: with etcd's version 3 API, it can write
+                // its name over the new primary's lock, and what was confirmed since is lost.
+                FreezePatroni => {
+                    self.network.kill_all(&name);
+                    databases.start(primary);
+                }
                 CutStandby => self.network.heal(&database(standby)),
                 _ => self.network.heal(&name),
             }

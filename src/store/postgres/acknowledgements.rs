@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::address::ServerAddress;
 use super::lease::Lease;
-use super::nodes::{self, Incarnation, NodeRow, NodeTable};
+use super::nodes::{self, Incarnation, NodeRow, NodeTable, Position};
 use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
@@ -32,8 +32,9 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// Callers who were told of committed changes, their own or those of others.
 pub(super) struct Waiting {
     pub jobs: Vec<Box<dyn Job>>,
-    pub rev: i64,
-    /// The newest revision up to `rev` that takes something away; nodes that lack only later ones are waited for briefly.
+    /// The change.
+    pub at: Position,
+    /// The newest revision up to it that takes something away; nodes that lack only later ones are waited for briefly.
     pub takes: i64,
     /// When this process first knew of that revision.
     pub takes_since: Moment,
@@ -144,16 +145,18 @@ impl AcknowledgementsLoop {
         // to an earlier heartbeat may be on its way.
         let others: Vec<_> =
             rows.iter().filter(|row| own.is_none_or(|own| own.incarnation() != Some(row.incarnation))).collect();
-        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|change| {
+        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition::<Vec<_>, _>(|change| {
             let waited = change.since.elapsed();
-            // A server that was replaced by another one does not know which nodes there are.
-            let is_known = table.rev >= change.rev || waited > change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
-            let is_own_behind = own.is_some_and(|own| own.applied() < change.rev && waited <= own.length() * 101 / 100);
+            // A server that was replaced by another one does not know which nodes there are. `reply_to_kept` says what
+            // becomes of the change.
+            let is_known = table.rev >= change.at.rev || waited > change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
+            let is_own_behind =
+                own.is_some_and(|own| own.applied() < change.at.rev && waited <= own.length() * 101 / 100);
             // A row that claims nothing is waited for too: a first heartbeat may be waiting for the standby, which read
             // the feed before this change and brings a lease. Its row shows that only afterwards.
-            let is_brief = change.takes < change.rev && waited >= ADDS_WAIT;
+            let is_brief = change.takes < change.at.rev && waited >= ADDS_WAIT;
             let (rev, waited) =
-                if is_brief { (change.takes, change.takes_since.elapsed()) } else { (change.rev, waited) };
+                if is_brief { (change.takes, change.takes_since.elapsed()) } else { (change.at.rev, waited) };
             let is_behind = |row: &NodeRow| row.seen < rev && waited <= lease_of(row) * 101 / 100;
             is_known && !is_own_behind && !others.iter().any(|row| is_behind(row))
         });
@@ -161,21 +164,41 @@ impl AcknowledgementsLoop {
         if let Some(own) = own {
             own.set_pending(self.pending(&others, rows.len()));
         }
-        for change in self.waiting.iter_mut().filter(|change| table.rev >= change.rev) {
+        for change in self.waiting.iter_mut().filter(|change| table.rev >= change.at.rev) {
             change.longest = longest;
         }
-        reply(done);
+        self.reply_to_kept(done);
         if let Err(error) = self.tend(rows) {
             tracing::debug!(%error, "rows of nodes that are late cannot be marked");
             self.session = None;
         }
     }
 
+    /// Replies, unless this server does not have the change: then it has lost what was committed before it replaced
+    /// another one, or this process is connected to the one that was replaced.
+    fn reply_to_kept(&mut self, done: Vec<Waiting>) {
+        for change in done {
+            let found = self.session.as_ref().map(|session| nodes::has(session, change.at));
+            match found {
+                Some(Ok(true)) => reply(vec![change]),
+                Some(Ok(false)) => {
+                    let error = Error::outcome_unknown("the database was replaced by one without this change");
+                    change.jobs.into_iter().for_each(|job| job.finish(Err(error.clone())));
+                }
+                Some(Err(_)) | None => {
+                    self.session = None;
+                    self.waiting.push(change);
+                }
+            }
+        }
+    }
+
     /// What the caller of the newest change that takes something away waits for.
     fn pending(&self, others: &[&NodeRow], nodes: usize) -> Option<PendingChange> {
-        let change = self.waiting.iter().rfind(|change| change.takes == change.rev)?;
+        let change = self.waiting.iter().rfind(|change| change.takes == change.at.rev)?;
         let waited = change.since.elapsed();
-        let left = |row: &&NodeRow| (lease_of(row) * 101 / 100).checked_sub(waited).filter(|_| row.seen < change.rev);
+        let left =
+            |row: &&NodeRow| (lease_of(row) * 101 / 100).checked_sub(waited).filter(|_| row.seen < change.at.rev);
         let late: Vec<_> = others.iter().filter_map(left).collect();
         Some(PendingChange { in_force: nodes.saturating_sub(late.len()), nodes, left: late.into_iter().max()? })
     }

@@ -2,6 +2,7 @@
 //! process can be frozen while it has the lock, by Ctrl-Z, SIGSTOP or its virtual machine. Nobody could revoke a key
 //! then, so the server ends its transaction.
 
+use super::nodes::Position;
 use super::session::PostgresSession;
 use crate::error::Result;
 use crate::store::Tx;
@@ -21,7 +22,7 @@ const TAKE_LONG: &str = "SET LOCAL idle_in_transaction_session_timeout TO 0;
 
 /// Begins a transaction and takes the clock: until the commit, no other writer on any node can begin. Returns the
 /// revision of this transaction.
-pub(super) fn take(session: &PostgresSession) -> Result<i64> {
+pub(super) fn take(session: &PostgresSession) -> Result<Position> {
     match begin(session) {
         Err(error) if error.cause.as_deref().is_some_and(|cause| cause.contains("55P03")) => {
             session.batch("ROLLBACK")?;
@@ -41,8 +42,9 @@ pub(in crate::store) fn take_long(session: &PostgresSession) -> Result<()> {
     session.batch(TAKE_LONG)
 }
 
-fn begin(session: &PostgresSession) -> Result<i64> {
+fn begin(session: &PostgresSession) -> Result<Position> {
     session.batch(BEGIN)?;
-    let text = "UPDATE clock SET rev = rev + 1, xact = pg_current_xact_id(), stamp = gen_random_uuid() RETURNING rev";
-    Tx::from(session).one(text, (), |row| row.get(0))
+    let text = "UPDATE clock SET rev = rev + 1, xact = pg_current_xact_id(), stamp = gen_random_uuid()
+         RETURNING rev, stamp";
+    Tx::from(session).one(text, (), |row| Ok(Position { rev: row.get(0)?, stamp: row.get(1)? }))
 }

@@ -28,7 +28,7 @@ pub(super) struct NodeRow {
     pub marked: bool,
 }
 
-/// The newest line of the feed that the index has, which no other history of this database has.
+/// A revision, with a mark that no other history of this database has there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Position {
     pub rev: i64,
@@ -135,6 +135,14 @@ pub(super) fn place(session: &PostgresSession, position: Position) -> Result<Fee
         };
         Ok(FeedPlace { rev, newest, continues })
     })
+}
+
+/// Whether this database has that change: not if it was replaced by one that has lost it. Lines that were removed from
+/// the feed are old.
+pub(super) fn has(session: &PostgresSession, change: Position) -> Result<bool> {
+    let text =
+        "SELECT ?1 <= pruned OR EXISTS (SELECT 1 FROM changes WHERE rev = ?1 AND stamp = CAST(?2 AS uuid)) FROM clock";
+    Tx::from(session).one(text, (change.rev, change.stamp), |row| row.get(0))
 }
 
 macro_rules! feed {

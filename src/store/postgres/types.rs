@@ -27,7 +27,7 @@ impl ToSql for Parameter<'_> {
             SqlValue::Text(bytes) if [Type::TEXT, Type::VARCHAR].contains(kind) => {
                 storable(str::from_utf8(bytes)?).to_sql(kind, out)?
             }
-            SqlValue::Blob(bytes) if *kind == Type::BYTEA => bytes.to_sql(kind, out)?,
+            SqlValue::Blob(bytes) if [Type::BYTEA, Type::UUID].contains(kind) => bytes.to_sql(kind, out)?,
             SqlValue::Real(_) | SqlValue::Text(_) | SqlValue::Blob(_) => return Err(mismatch("a text or blob", kind)),
         };
         Ok(IsNull::No)

@@ -9,13 +9,14 @@ use std::time::Instant;
 use super::acknowledgements::Waiting;
 use super::address::ServerAddress;
 use super::clock;
+use super::nodes::Position;
 use super::session::PostgresSession;
 use crate::ambient::Moment;
 use crate::error::{Error, Result};
 use crate::model::{Consent, Purpose};
 use crate::store::Tx;
 use crate::store::moved::must_not_be_moved;
-use crate::store::row::Row;
+use crate::store::row::{Read, Row};
 use crate::store::writer::{Counters, Job, WriterEngine, stopwatch};
 
 pub(super) struct PostgresWriter {
@@ -26,7 +27,7 @@ pub(super) struct PostgresWriter {
     counters: Arc<Counters>,
     session: Option<PostgresSession>,
     /// The newest known revision that takes something away, and since when it is known.
-    takes: (i64, Moment),
+    takes: (Position, Moment),
     stopwatch: Instant,
 }
 
@@ -47,9 +48,9 @@ impl From<Error> for FailedCommit {
 /// What the callers of a finished transaction were told, whether it has written anything or not.
 struct Told {
     /// The newest revision that it made or saw.
-    rev: i64,
+    at: Position,
     /// The newest revision that takes something away or changes it; 0 if there is none.
-    takes: i64,
+    takes: Position,
 }
 
 impl PostgresWriter {
@@ -66,7 +67,7 @@ impl PostgresWriter {
             acknowledgements,
             counters,
             session: None,
-            takes: (0, Moment::now()),
+            takes: (Position::default(), Moment::now()),
             stopwatch: stopwatch(),
         }
     }
@@ -74,13 +75,15 @@ impl PostgresWriter {
     /// Runs one transaction for all jobs, each in its own savepoint.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Told, FailedCommit> {
         let purpose = self.purpose;
-        let (session, rev) = self.begin()?;
+        let (session, own) = self.begin()?;
         let before = session.changed();
         if let [job] = jobs {
             // Each statement is a round trip under the clock; alone, a job needs no savepoint.
             if !job.run(&Tx::from(session)) {
                 session.batch("ROLLBACK")?;
-                return Ok(told_by_others(session)?);
+                // It may have been told of an earlier change.
+                let takes = Tx::from(session).one(&format!("SELECT {LAST_THAT_TAKES}"), (), last_that_takes)?;
+                return Ok(Told { at: takes, takes });
             }
         } else {
             let marks = std::iter::once("SAVEPOINT verb").chain(std::iter::repeat("RELEASE verb; SAVEPOINT verb"));
@@ -91,10 +94,11 @@ impl PostgresWriter {
                 }
             }
         }
-        let text = "SELECT EXISTS (SELECT 1 FROM changes WHERE rev = ?1), coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0),
-             EXISTS (SELECT 1 FROM moves)";
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (is_change, takes, is_moved) = Tx::from(session).one(text, [rev], read)?;
+        let text = format!(
+            "SELECT {LAST_THAT_TAKES}, EXISTS (SELECT 1 FROM changes WHERE rev = ?1), EXISTS (SELECT 1 FROM moves)"
+        );
+        let read = |row: &Row<'_>| Ok((last_that_takes(row)?, row.get(2)?, row.get(3)?));
+        let (takes, is_change, is_moved) = Tx::from(session).one(&text, [own.rev], read)?;
         if is_moved && purpose != Purpose::Exclusive {
             // Since it was opened, because an acceptance of that has just been written.
             must_not_be_moved(&Tx::from(session), Consent::default(), "the database")?;
@@ -105,33 +109,34 @@ impl PostgresWriter {
         } else {
             session.commit().map_err(|error| FailedCommit { error, is_unknown: true })?;
         }
-        Ok(Told { rev: if is_change { rev } else { takes }, takes })
+        Ok(Told { at: if is_change { own } else { takes }, takes })
     }
 
     /// Begins a transaction under the clock. If the kept connection turns out to be closed, nothing was written, so a new
     /// one is used.
-    fn begin(&mut self) -> Result<(&PostgresSession, i64)> {
+    fn begin(&mut self) -> Result<(&PostgresSession, Position)> {
         let kept = self.session.take().and_then(|session| {
-            let rev = clock::take(&session).ok()?;
-            Some((session, rev))
+            let own = clock::take(&session).ok()?;
+            Some((session, own))
         });
-        let (session, rev) = match kept {
+        let (session, own) = match kept {
             Some(begun) => begun,
             None => {
                 let session = PostgresSession::connect(&self.address)?;
-                let rev = clock::take(&session)?;
-                (session, rev)
+                let own = clock::take(&session)?;
+                (session, own)
             }
         };
-        Ok((self.session.insert(session), rev))
+        Ok((self.session.insert(session), own))
     }
 }
 
-/// What a job that has failed may have been told.
-fn told_by_others(session: &PostgresSession) -> Result<Told> {
-    let text = "SELECT coalesce((SELECT max(rev) FROM changes WHERE adds = 0), 0)";
-    let takes = Tx::from(session).one(text, (), |row| row.get(0))?;
-    Ok(Told { rev: takes, takes })
+/// The columns of the newest line of the feed that takes something away.
+const LAST_THAT_TAKES: &str = "(SELECT max(rev) FROM changes WHERE adds = 0),
+    (SELECT stamp FROM changes WHERE adds = 0 ORDER BY rev DESC LIMIT 1)";
+
+fn last_that_takes(row: &Row<'_>) -> Read<Position> {
+    Ok(Position { rev: row.get::<Option<i64>>(0)?.unwrap_or(0), stamp: row.get(1)? })
 }
 
 impl WriterEngine for PostgresWriter {
@@ -189,16 +194,16 @@ impl PostgresWriter {
     /// A caller who changed nothing was told what others have changed, such as that a key is gone. It relies on that as
     /// on an answer to its own change, above all when it repeats a change whose outcome was unknown: so it waits too.
     fn reply(&mut self, jobs: Vec<Box<dyn Job>>, told: &Told) {
-        if told.rev == 0 {
+        if told.at.rev == 0 {
             return finish(jobs, &Ok(()));
         }
-        // Not only a newer one: a server that was replaced may have lost some.
+        // Not only a newer one: a server that was replaced may have lost some, and then uses their numbers again.
         if told.takes != self.takes.0 {
             self.takes = (told.takes, Moment::now());
         }
         let (takes, takes_since) = self.takes;
-        let since = if told.rev == takes { takes_since } else { Moment::now() };
-        let waiting = Waiting { jobs, rev: told.rev, takes, takes_since, since, longest: None };
+        let since = if told.at == takes { takes_since } else { Moment::now() };
+        let waiting = Waiting { jobs, at: told.at, takes: takes.rev, takes_since, since, longest: None };
         let sent = match &self.acknowledgements {
             Some(queue) => queue.send(waiting).map_err(|unsent| unsent.0),
             None => Err(waiting),

@@ -1,6 +1,6 @@
 //! A database that was replaced by a backup of itself: its state counts, not what the nodes remember.
 
-use super::{Cluster, create, revoke};
+use super::{Cluster, KEYS, PATIENCE, create, revoke};
 use crate::harness::{MEMBER, eventually, id};
 
 /// What happened, so that the nodes are ahead of the backup or beside it.
@@ -71,4 +71,21 @@ async fn a_backup_that_has_gone_on_to_later_revisions_is_recognised() {
     cluster.accept(&past.back).await;
     cluster.refuse(&past.unknown).await;
     cluster.refuse(&past.kept.1).await;
+}
+
+/// A database that lost the change while its caller was waiting has another mark at its number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_was_lost_while_its_caller_waited_is_not_confirmed() {
+    let cluster = Cluster::of(2, "3s").await;
+    let (id, _) = cluster.key(0, MEMBER).await;
+    cluster.nodes[1].signal("STOP");
+    let manager = cluster.manager(0);
+    let revoked = tokio::spawn(async move { manager.call("DELETE", &format!("{KEYS}/{id}")).await });
+    let is_committed = async || cluster.home.number("SELECT count(*) FROM keys") == 1;
+    eventually(PATIENCE, "it is committed", is_committed).await;
+    cluster.home.execute("UPDATE changes SET stamp = gen_random_uuid()");
+    let answer = revoked.await.unwrap();
+    cluster.nodes[1].signal("CONT");
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.body.contains("unknown whether"), "{answer:?}");
 }

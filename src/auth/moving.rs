@@ -73,7 +73,7 @@ impl Auth {
 
 fn copy(tx: &Tx<'_>, by: &By, store: &Store, request: &MoveRequest) -> Result<Vec<CopiedRows>> {
     let (from, to) = (request.from.to_string(), request.to.to_string());
-    tx.keep_nodes_away(&from)?;
+    tx.begin_copy(&from)?;
     must_be_sound(tx, &from)?;
     let ring = ring(tx, store, &request.signing_keys)?;
     let mut destination = Destination::begin(&request.to, request.consent)?;

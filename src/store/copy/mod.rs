@@ -35,11 +35,14 @@ impl Tx<'_> {
         Ok(sum)
     }
 
-    /// Until the end of this transaction, no node can join; an error if one has.
-    pub fn keep_nodes_away(&self, name: &str) -> Result<()> {
+    /// Begins to read the whole database. Until the end of this transaction, no node can join; an error if one has.
+    pub fn begin_copy(&self, name: &str) -> Result<()> {
         match self.connection() {
-            EngineConnection::Sqlite(_) => Ok(()),
-            EngineConnection::Postgres(session) => postgres::keep_nodes_away(session, name),
+            EngineConnection::Sqlite(_) => self.keep_many_pages(true),
+            EngineConnection::Postgres(session) => {
+                postgres::take_long(session)?;
+                postgres::keep_nodes_away(session, name)
+            }
         }
     }
 
@@ -56,9 +59,8 @@ impl Tx<'_> {
     }
 }
 
-/// Copies every row. `from` is in a transaction that keeps others from writing; `tick` is called after each row.
+/// Copies every row. Both are in transactions that keep others from writing and may take long; `tick` is called after each row.
 pub fn copy_rows(from: &Tx<'_>, to: &Tx<'_>, tick: &dyn Fn()) -> Result<Vec<CopiedRows>> {
-    [from, to].into_iter().try_for_each(take_long)?;
     let copy = || COPIED.iter().map(|table| rows::copy(from, to, table, tick)).collect::<Result<Vec<TableContent>>>();
     let copied = without_triggers(to, copy)?;
     COPIED.iter().zip(&copied).map(|(table, rows)| same(to, table, rows)).collect()
@@ -69,15 +71,6 @@ fn same(to: &Tx<'_>, table: &tables::CopiedTable, rows: &TableContent) -> Result
         return Ok(CopiedRows { table: table.name, rows: rows.count });
     }
     Err(Error::unavailable(format!("the rows of {} are not the same in the copy", table.name)))
-}
-
-/// The transaction can take long, and this process can work elsewhere in the middle of it.
-fn take_long(tx: &Tx<'_>) -> Result<()> {
-    tx.keep_many_pages(true)?;
-    match tx.connection() {
-        EngineConnection::Sqlite(_) => Ok(()),
-        EngineConnection::Postgres(session) => postgres::take_long(session),
-    }
 }
 
 /// Runs `copy` in a new database, whose triggers must not add lines of the feed for keys that nobody has in memory.

@@ -240,7 +240,11 @@ impl AcknowledgementsLoop {
 
     /// While the table cannot be read, a change is in force everywhere once every lease from before it has ended.
     fn reply_after_the_lease(&mut self) {
-        let waits = |change: &Waiting| change.since.elapsed() <= change.longest.unwrap_or(*LEASES.end()) * 101 / 100;
+        let waits = |change: &Waiting| {
+            let is_brief = change.takes < change.at.rev && change.since.elapsed() >= ADDS_WAIT;
+            let since = if is_brief { change.takes_since } else { change.since };
+            since.elapsed() <= change.longest.unwrap_or(*LEASES.end()) * 101 / 100
+        };
         let (waiting, done) = std::mem::take(&mut self.waiting).into_iter().partition(waits);
         self.waiting = waiting;
         reply(done);

@@ -25,6 +25,7 @@ impl NewSchema {
         let session = connect().map_err(|error| unreachable(&address, error))?;
         in_use::wait_for_nobody(&session, &address.shown)?;
         clock::take(&session)?;
+        clock::take_long(&session)?;
         in_use::keep_nodes_away(&session, &address.shown)?;
         let text = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM events)
              OR EXISTS (SELECT 1 FROM tombstones) OR EXISTS (SELECT 1 FROM moves)";

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::draft::{self, Draft};
+use super::place::Place;
 use super::reading::{self, ReadOnly};
 use super::statement::sql;
 use super::{check, files, open};
@@ -31,7 +32,7 @@ pub struct BackupReport {
 /// Writes the database to a new file, and checks that before it gets its name. `progress` gets the pages that are done,
 /// and all of them.
 pub fn back_up(given: &Path, consent: Consent, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<BackupReport> {
-    let to = open::find(to, consent)?.path;
+    let to = Place::find(to)?.path;
     if to.symlink_metadata().is_ok() {
         return Err(draft::exists(&to));
     }

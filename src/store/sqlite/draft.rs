@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::files::{beside, sync_directory_of, trouble};
 use super::reserve::Reserve;
-use super::{companions, connection, schema, signing};
+use super::{companions, connection, schema, signing, statement};
 use crate::error::{Error, Result};
 use crate::model::signing::Keyring;
 
@@ -50,6 +50,7 @@ impl Draft {
     /// Everything up to `finish_copy` is one transaction.
     pub(super) fn begin_copy(path: &Path) -> Result<Self> {
         let draft = Draft::begin(path)?;
+        statement::keep_many_pages(draft.db(), true)?;
         draft.batch("BEGIN IMMEDIATE")?;
         Ok(draft)
     }
@@ -113,6 +114,14 @@ impl Draft {
         let is_first = match fs::hard_link(&self.file, &path) {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
+            // A backup can be on a file system without links.
+            Err(error) if [ErrorKind::PermissionDenied, ErrorKind::Unsupported].contains(&error.kind()) => {
+                let is_first = fs::symlink_metadata(&path).is_err();
+                if is_first {
+                    fs::rename(&self.file, &path).map_err(|error| trouble(&path, "cannot be created", error))?;
+                }
+                is_first
+            }
             Err(error) => return Err(trouble(&path, "cannot be created", error)),
         };
         sync_directory_of(&path)?;

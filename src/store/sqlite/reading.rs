@@ -10,7 +10,7 @@ use super::announce::Announcement;
 use super::files::{beside, trouble};
 use super::lineage::{self, Accusation};
 use super::log::Log;
-use super::place::DatabaseFile;
+use super::place::{DatabaseFile, Place};
 use super::{companions, connection, locks, open, schema};
 use crate::error::{Error, Result};
 use crate::model::Consent;
@@ -27,10 +27,18 @@ pub(super) enum ReadOnly {
     ForeignLog(String),
 }
 
-/// Calls `read` again if somebody has begun to write to a file that was assumed to be complete.
+/// The database at this path, whose file system must be suitable unless the operator accepts another one. Calls `read`
+/// again if somebody has begun to write to a file that was assumed to be complete.
 pub(super) fn read<T>(given: &Path, consent: Consent, read: impl Fn(&Path, ReadOnly) -> Result<T>) -> Result<T> {
-    let place = open::find(given, consent)?;
-    let path = &place.path;
+    read_at(&open::find(given, consent)?.path, read)
+}
+
+/// Nobody writes to a backup, so it can be on any file system.
+pub(super) fn read_backup<T>(given: &Path, read: impl Fn(&Path, ReadOnly) -> Result<T>) -> Result<T> {
+    read_at(&Place::find(given)?.path, read)
+}
+
+fn read_at<T>(path: &Path, read: impl Fn(&Path, ReadOnly) -> Result<T>) -> Result<T> {
     companions::inspect(path)?;
     let missing = || Error::conflict(format!("There is no database at {}.", path.display()));
     let file = DatabaseFile::open(path)?.ok_or_else(missing)?;

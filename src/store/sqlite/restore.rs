@@ -27,7 +27,7 @@ impl Restore {
             return Err(Error::conflict(format!("{} is the database itself. Name a backup.", from.display())));
         }
         let replaced = Replaced::hold(&place, consent)?;
-        let mut draft = reading::read(from, consent, |path, reading| match reading {
+        let mut draft = reading::read_backup(from, |path, reading| match reading {
             ReadOnly::ForeignLog(why) => Err(Error::conflict(format!("{why}."))),
             ReadOnly::Opened { accusation: Some(accusation), .. } if !consent.older_database => {
                 Err(open::refusal(path, &accusation))

@@ -389,6 +389,11 @@ async fn a_network_file_system_is_refused_unless_it_is_allowed() {
     assert_eq!(server.tries(&key).await, 200);
     assert!(server.log().contains("FUSE"), "{}", server.log());
     server.kill();
+    // A backup can be anywhere.
+    home.add_admin();
+    home.run(&["backup", "network/backup.db"]);
+    home.run(&["--database", "restored.db", "restore", "network/backup.db", "--accept-revived"]);
+    home.run(&["--database", "restored.db", "check"]);
     drop(mount);
 }
 

@@ -67,7 +67,8 @@ impl SqliteWriter {
         }
     }
 
-    /// Runs one transaction for all jobs, each in its own savepoint. Returns whether it wrote anything.
+    /// Runs one transaction for all jobs, each in its own savepoint if there are several: with a savepoint, SQLite copies
+    /// each page before it changes, and goes through all copies after each statement. Returns whether it wrote anything.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<bool, Failure> {
         self.must_be_in_place()?;
         self.begin()?;
@@ -78,17 +79,19 @@ impl SqliteWriter {
         }
         let before = self.db.total_changes();
         let revision = feed::newest_revision(&self.db)?;
-        for job in jobs.iter_mut() {
-            self.exec("SAVEPOINT verb")?;
-            let is_ok = job.run(&Tx::from(&self.db));
-            // A full disk or an I/O error may have rolled back the whole transaction.
-            if self.db.is_autocommit() {
-                return Err(Error::unavailable("SQLite rolled the transaction back").into());
+        if let [job] = jobs {
+            if !self.run(job)? {
+                self.exec("ROLLBACK")?;
+                return self.transact(&mut []);
             }
-            if !is_ok {
-                self.exec("ROLLBACK TO verb")?;
+        } else {
+            for job in jobs.iter_mut() {
+                self.exec("SAVEPOINT verb")?;
+                if !self.run(job)? {
+                    self.exec("ROLLBACK TO verb")?;
+                }
+                self.exec("RELEASE verb")?;
             }
-            self.exec("RELEASE verb")?;
         }
         let wrote = self.db.total_changes() != before;
         let delta = match &self.follower {
@@ -116,6 +119,15 @@ impl SqliteWriter {
             self.freshness.seen.store(announced, Ordering::Release);
         }
         Ok(wrote)
+    }
+
+    fn run(&self, job: &mut Box<dyn Job>) -> Result<bool> {
+        let is_ok = job.run(&Tx::from(&self.db));
+        // A full disk or an I/O error may have rolled back the whole transaction.
+        if self.db.is_autocommit() {
+            return Err(Error::unavailable("SQLite rolled the transaction back"));
+        }
+        Ok(is_ok)
     }
 
     /// Commits this transaction with its mark. Returns when it is durable and in the right file.

@@ -72,7 +72,7 @@ impl PostgresWriter {
         }
     }
 
-    /// Runs one transaction for all jobs, each in its own savepoint.
+    /// Runs one transaction for all jobs, each in its own savepoint if there are several.
     fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Told, FailedCommit> {
         let purpose = self.purpose;
         let (session, own) = self.begin()?;

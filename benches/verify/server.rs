@@ -68,6 +68,12 @@ impl Server {
         Ok(())
     }
 
+    /// It and its processes, also those that it starts later, run on these cores from now on.
+    pub fn pin_family(&mut self, cores: &[usize]) -> io::Result<()> {
+        self.meet_family()?;
+        self.family.iter().try_for_each(|pid| pin(Some(*pid), cores))
+    }
+
     /// User and system time of the whole family so far.
     pub fn cpu_time(&self) -> io::Result<Duration> {
         self.family.iter().map(|pid| cpu_time_of(*pid)).sum()
@@ -146,9 +152,13 @@ pub fn all_cores() -> Vec<usize> {
 }
 
 pub fn pin_this_thread(cores: &[usize]) -> io::Result<()> {
+    pin(None, cores)
+}
+
+fn pin(pid: Option<Pid>, cores: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     cores.iter().for_each(|core| set.set(*core));
-    sched_setaffinity(None, &set).map_err(|error| io::Error::other(format!("cannot run on cores {cores:?}: {error}")))
+    sched_setaffinity(pid, &set).map_err(|error| io::Error::other(format!("cannot run on cores {cores:?}: {error}")))
 }
 
 /// A loopback port on which nobody listens now.

@@ -9,7 +9,7 @@ use futures_executor::block_on;
 use super::counts::UsageRow;
 use super::{Usage, lock};
 use crate::error::Result;
-use crate::store::{Store, Tx, Urgency};
+use crate::store::{HourlyUse, Store, Tx, Urgency};
 
 /// Minimum time from the beginning of one pass over the counts to the next, and so the typical loss of usage counts at
 /// `kill -9` if few keys are in use. A key's row is written once per pass.
@@ -128,10 +128,6 @@ impl Sweep {
 
 /// Adds these rows. Keys that were revoked since are left out.
 fn add(tx: &Tx<'_>, rows: &[UsageRow]) -> Result<()> {
-    for row in rows {
-        if tx.note_last_use(row.key, &row.tally)? {
-            tx.add_hourly_use(row.key, row.hour, row.tally.count)?;
-        }
-    }
-    Ok(())
+    let uses = rows.iter().map(|row| HourlyUse { key: row.key, hour: row.hour, tally: &row.tally });
+    tx.add_uses(&uses.collect::<Vec<_>>())
 }

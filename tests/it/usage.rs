@@ -55,6 +55,38 @@ async fn after_a_clean_end_every_use_is_counted() {
     assert_eq!(stored_uses(&home), 150);
 }
 
+/// More than are written at once, and some that exist no longer.
+#[tokio::test]
+async fn the_uses_of_many_keys_are_counted_key_by_key() {
+    const KEYS: usize = 200;
+    let home = Home::new();
+    home.add_admin();
+    let key = |number: usize| format!("old-key-{number}");
+    let line = |number: usize| {
+        let digest = hex::encode(keybearer::testing::Digest::of(key(number).as_bytes()).as_bytes());
+        format!("{{\"sha256\":\"{digest}\",\"owner\":\"{ADMIN}\",\"name\":\"{number}\"}}\n")
+    };
+    std::fs::write(home.path("keys.jsonl"), (0..KEYS).map(line).collect::<String>()).unwrap();
+    home.run(&["keys", "import", "keys.jsonl"]);
+    let server = Process::ready(&home).await;
+    for round in 0..3 {
+        for number in 0..KEYS {
+            if number % 3 >= round {
+                assert_eq!(server.bearer(&key(number)).get("/auth").await.status, 200);
+            }
+        }
+    }
+    home.execute("DELETE FROM keys WHERE name IN ('7', '8', '99')");
+    server.signal("TERM");
+    server.stopped_log();
+    // Each key was used once, twice or three times.
+    let wrong = "SELECT count(*) FROM keys k WHERE (SELECT sum(u.count) FROM key_hourly_use u WHERE u.key_id = k.id)
+         <> CAST(k.name AS INTEGER) % 3 + 1 OR NOT EXISTS (SELECT 1 FROM key_last_use l WHERE l.key_id = k.id)";
+    assert_eq!((home.number(wrong), home.number("SELECT count(*) FROM keys")), (0, KEYS as i64 - 3));
+    let lost = "SELECT count(*) FROM key_hourly_use WHERE key_id NOT IN (SELECT id FROM keys)";
+    assert_eq!(home.number(lost), 0);
+}
+
 #[tokio::test]
 async fn a_kill_loses_at_most_the_last_second_and_counts_nothing_twice() {
     let home = Home::new();

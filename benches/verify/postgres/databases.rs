@@ -84,6 +84,11 @@ impl Databases {
         self.set_synchronous(true)
     }
 
+    /// They run on these cores from now on.
+    pub fn pin(&mut self, cores: &[usize]) -> io::Result<()> {
+        self.running.iter_mut().flatten().try_for_each(|server| server.pin_family(cores))
+    }
+
     /// The primary and all its connections are gone at once.
     pub fn lose_primary(&mut self) -> io::Result<()> {
         self.running[self.primary].take().map_or(Ok(()), |server| server.end_at_once(Signal::QUIT))

@@ -45,6 +45,8 @@ pub fn measure(options: &Options, keybearer: &Path, directory: &Path) -> io::Res
         change(&mut found, options, &site, &mut databases, most)?;
         server::pin_this_thread(&[GENERATOR_CORE])?;
     }
+    // Elsewhere it would have a machine of its own: the checks are not what it disturbs.
+    databases.pin(&[GENERATOR_CORE])?;
     let pairs = if options.wants(rows::ON_POSTGRES) { pairs(options, &site, directory, filled)? } else { Vec::new() };
     for (on_postgres, on_sqlite) in &pairs {
         found.figures.push(start(on_postgres, nodes::setup(1, true)));

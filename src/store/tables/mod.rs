@@ -30,4 +30,5 @@ pub use refresh_tokens::{RefreshTokenRow, RefreshUse};
 pub use refused_logins::RefusedLoginsOf;
 pub use sessions::{SessionRow, StoredSessionId};
 pub use token_families::FamilyRow;
+pub use usage::HourlyUse;
 pub use users::UserRow;

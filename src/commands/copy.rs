@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::{Context, block_on, output};
+use super::{Context, block_on, output, progress};
 use crate::auth::caller::Asking;
 use crate::auth::{CopyProgress, MoveRequest, SigningKeysMove};
 use crate::error::{Error, Result};
@@ -71,10 +71,7 @@ struct Bar(ProgressBar);
 
 impl CopyProgress for Bar {
     fn begin(&self, rows: u64) {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}");
-        self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.0.set_length(rows);
-        self.0.set_message("copying");
+        progress::begin_rows(&self.0, "copying", rows);
     }
 
     fn tick(&self) {

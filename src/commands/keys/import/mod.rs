@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::super::input::Source;
-use super::super::{Context, output};
+use super::super::{Context, output, progress};
 use crate::auth::caller::Asking;
 use crate::auth::keys::ImportRows;
 use crate::auth::{Auth, ImportInput, RevokedLines};
@@ -25,7 +23,7 @@ const READ_AHEAD: usize = 20_000;
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: RevokedLines) -> Result<()> {
     let mut source = Source::open(path, auth.database_path())?;
     let count = check(&mut source)?;
-    let bar = bar("importing", count);
+    let bar = progress::rows("importing", count);
     let ticking = bar.clone();
     let input = ImportInput {
         count,
@@ -46,7 +44,7 @@ fn check(source: &mut Source) -> Result<u64> {
     let name = source.name().to_owned();
     let here =
         |error: Error| Error { message: format!("{name}: {} Nothing was imported.", error.message).into(), ..error };
-    let bar = bar("checking", 0);
+    let bar = progress::lines("checking");
     let (mut count, mut errors) = (0_u64, 0);
     for row in Rows::begin(source.first_time()).map_err(here)? {
         match row {
@@ -98,12 +96,4 @@ fn read_ahead(source: Source) -> Result<ImportRows> {
     };
     thread::Builder::new().name("reader".into()).spawn(read).map_err(Error::unavailable)?;
     Ok(Box::new(rows.into_iter()))
-}
-
-/// A progress bar, which is shown only on a terminal.
-fn bar(what: &'static str, length: u64) -> ProgressBar {
-    let bar = if length == 0 { ProgressBar::new_spinner() } else { ProgressBar::new(length) };
-    let style = if length == 0 { "{msg} {human_pos} lines" } else { "{msg} {wide_bar} {human_pos}/{human_len} {eta}" };
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.with_message(what)
 }

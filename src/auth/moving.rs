@@ -2,8 +2,8 @@
 //! is marked as moved, so that two databases never answer for the same keys.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use super::by::By;
 use super::caller::Asking;
@@ -13,6 +13,8 @@ use crate::model::signing::Keyring;
 use crate::model::{Action, Consent, DatabaseAddress};
 use crate::signing::Secret;
 use crate::store::{CopiedRows, Destination, Store, Tx, copy_rows};
+
+const UNSOUND: &str = "Nothing was copied. keybearer check lists them.";
 
 /// What to do with the server's own signing keys.
 pub enum SigningKeysMove {
@@ -52,9 +54,8 @@ impl Auth {
         self.remove_pending().await?;
         let (from, to) = (request.from.to_string(), request.to.to_string());
         let is_copied = Arc::new(AtomicBool::new(false));
-        let (store, done, request) = (Arc::clone(&self.store), Arc::clone(&is_copied), Mutex::new(request));
+        let (store, done) = (Arc::clone(&self.store), Arc::clone(&is_copied));
         let act = move |tx: &Tx<'_>, by: &By| {
-            let request = request.lock().map_err(|_| Error::internal("a copy panicked"))?;
             let rows = copy(tx, by, &store, &request)?;
             done.store(true, Ordering::Relaxed);
             tx.put_move(by.at, &request.to.to_string())?;
@@ -74,7 +75,7 @@ impl Auth {
 fn copy(tx: &Tx<'_>, by: &By, store: &Store, request: &MoveRequest) -> Result<Vec<CopiedRows>> {
     let (from, to) = (request.from.to_string(), request.to.to_string());
     tx.begin_copy(&from)?;
-    must_be_sound(tx, &from)?;
+    tx.examine()?.must_be_sound(&from, UNSOUND)?;
     let ring = ring(tx, store, &request.signing_keys)?;
     let mut destination = Destination::begin(&request.to, request.consent)?;
     request.progress.begin(tx.rows_to_copy()?);
@@ -84,20 +85,9 @@ fn copy(tx: &Tx<'_>, by: &By, store: &Store, request: &MoveRequest) -> Result<Ve
     if let Some(ring) = ring {
         keep(&mut destination, store, &request.signing_keys, &ring)?;
     }
-    must_be_sound(&destination.tx(), &to)?;
+    destination.tx().examine()?.must_be_sound(&to, UNSOUND)?;
     destination.finish()?;
     Ok(rows)
-}
-
-fn must_be_sound(tx: &Tx<'_>, name: &str) -> Result<()> {
-    let findings = tx.examine()?.findings;
-    match findings.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::conflict(format!(
-            "{name} is damaged ({} findings, such as: {first}). Nothing was copied. keybearer check lists them.",
-            findings.len()
-        ))),
-    }
 }
 
 /// The signing keys to copy; `None` if there are none.

@@ -4,7 +4,7 @@ use super::Tx;
 use super::columns::Salvage;
 use super::tables::keys::{KEY, record};
 use super::tables::users::{USER, user};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{ChainReport, FamilyId};
 
 /// Maximum number of damaged records that are listed; further ones are only counted.
@@ -17,6 +17,24 @@ pub struct Examination {
     /// The number of revoked keys that are recorded. `None` for a database of an earlier version, whose records are not
     /// read.
     pub revoked_keys: Option<u64>,
+}
+
+impl Examination {
+    /// An error that names the first finding and ends with what the caller has done instead.
+    pub fn must_be_sound(&self, name: &str, instead: &str) -> Result<()> {
+        let Some(first) = self.findings.first() else { return Ok(()) };
+        let count = self.findings.len();
+        Err(Error::conflict(format!("{name} is damaged ({count} findings, such as: {first}). {instead}")))
+    }
+}
+
+impl Tx<'_> {
+    /// What is wrong with the records and the audit log, in this transaction.
+    pub fn examine(&self) -> Result<Examination> {
+        let mut found = Examination::default();
+        records(self, true, &mut found)?;
+        Ok(found)
+    }
 }
 
 /// Adds what is wrong with the records, if they are of this version, and with the audit log.

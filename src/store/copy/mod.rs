@@ -4,7 +4,6 @@ mod destination;
 mod rows;
 mod tables;
 
-use super::examination::{self, Examination};
 use super::tables::pending_imports::Id;
 use super::tx::EngineConnection;
 use super::{Tx, postgres};
@@ -49,13 +48,6 @@ impl Tx<'_> {
     /// The random id of the database; its copies have the same id.
     pub fn installation(&self) -> Result<[u8; 16]> {
         self.one("SELECT id FROM installation", (), |row| row.get(0))
-    }
-
-    /// What is wrong with the records and the audit log, in this transaction.
-    pub fn examine(&self) -> Result<Examination> {
-        let mut found = Examination::default();
-        examination::records(self, true, &mut found)?;
-        Ok(found)
     }
 }
 

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use super::draft::Draft;
 use super::reading::{self, ReadOnly};
 use super::replaced::Replaced;
@@ -67,14 +69,8 @@ impl Restore {
     }
 }
 
-fn must_be_sound(db: &rusqlite::Connection, is_of_this_version: bool, path: &Path) -> Result<()> {
-    let findings = check::content(db, is_of_this_version)?.findings;
-    match findings.first() {
-        None => Ok(()),
-        Some(first) => Err(Error::conflict(format!(
-            "{} is damaged ({} findings, such as: {first}). Nothing was changed. keybearer check --database {0} lists them. Restore another backup.",
-            path.display(),
-            findings.len()
-        ))),
-    }
+fn must_be_sound(db: &Connection, is_of_this_version: bool, path: &Path) -> Result<()> {
+    let path = path.display().to_string();
+    let lists = format!("Nothing was changed. keybearer check --database {path} lists them. Restore another backup.");
+    check::content(db, is_of_this_version)?.must_be_sound(&path, &lists)
 }

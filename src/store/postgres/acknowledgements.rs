@@ -134,7 +134,7 @@ impl AcknowledgementsLoop {
 
     fn judge(&mut self, table: &NodeTable) {
         let rows = &table.rows;
-        let longest = rows.iter().map(lease_of).max();
+        let longest = rows.iter().map(NodeRow::lease).max();
         let own = self.own.as_deref();
         if let Some(own) = own {
             let live = rows.iter().filter(|row| !row.marked).count();
@@ -157,7 +157,7 @@ impl AcknowledgementsLoop {
             let is_brief = change.takes < change.at.rev && waited >= ADDS_WAIT;
             let (rev, waited) =
                 if is_brief { (change.takes, change.takes_since.elapsed()) } else { (change.at.rev, waited) };
-            let is_behind = |row: &NodeRow| row.seen < rev && waited <= lease_of(row) * 101 / 100;
+            let is_behind = |row: &NodeRow| row.seen < rev && waited <= row.lease() * 101 / 100;
             is_known && !is_own_behind && !others.iter().any(|row| is_behind(row))
         });
         self.waiting = waiting;
@@ -197,8 +197,7 @@ impl AcknowledgementsLoop {
     fn pending(&self, others: &[&NodeRow], nodes: usize) -> Option<PendingChange> {
         let change = self.waiting.iter().rfind(|change| change.takes == change.at.rev)?;
         let waited = change.since.elapsed();
-        let left =
-            |row: &&NodeRow| (lease_of(row) * 101 / 100).checked_sub(waited).filter(|_| row.seen < change.at.rev);
+        let left = |row: &&NodeRow| (row.lease() * 101 / 100).checked_sub(waited).filter(|_| row.seen < change.at.rev);
         let late: Vec<_> = others.iter().filter_map(left).collect();
         Some(PendingChange { in_force: nodes.saturating_sub(late.len()), nodes, left: late.into_iter().max()? })
     }
@@ -214,7 +213,7 @@ impl AcknowledgementsLoop {
         }
         self.late.retain(|incarnation, _| rows.iter().any(|row| row.incarnation == *incarnation));
         for row in rows {
-            let lease = lease_of(row);
+            let lease = row.lease();
             let observed = self.late.entry(row.incarnation).or_insert(Late {
                 beats: row.beats,
                 since: Moment::now(),
@@ -249,10 +248,6 @@ impl AcknowledgementsLoop {
         self.waiting = waiting;
         reply(done);
     }
-}
-
-fn lease_of(row: &NodeRow) -> Duration {
-    Duration::from_millis(row.lease.unsigned_abs())
 }
 
 fn reply(done: Vec<Waiting>) {

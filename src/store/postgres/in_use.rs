@@ -27,7 +27,7 @@ pub(super) fn wait_for_nobody(session: &PostgresSession, database: &str) -> Resu
             return Ok(());
         }
         for row in &rows {
-            let lease = Duration::from_millis(row.lease.unsigned_abs());
+            let lease = row.lease();
             if !row.marked && began.elapsed() > lease * 101 / 100 {
                 nodes::mark(session, row)?;
             } else if row.marked

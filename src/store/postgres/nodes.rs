@@ -28,6 +28,12 @@ pub(super) struct NodeRow {
     pub marked: bool,
 }
 
+impl NodeRow {
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease.unsigned_abs())
+    }
+}
+
 /// A revision, with a mark that no other history of this database has there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Position {

@@ -19,6 +19,8 @@ pub struct Restoring {
     backup: String,
     /// The time of the backup's newest event.
     as_of: Option<Time>,
+    /// Why nobody knows which keys were revoked since the backup, if that is so.
+    unknown: Option<String>,
 }
 
 /// A key of the backup, which may have been revoked since.
@@ -51,7 +53,8 @@ impl Restoring {
     ) -> Result<Self> {
         let restore = begin_restore(backup, consent, database, progress)?;
         let as_of = restore.tx().time_of_last_event()?;
-        Ok(Restoring { restore, backup: backup.display().to_string(), as_of })
+        let unknown = unknown(&restore)?;
+        Ok(Restoring { restore, backup: backup.display().to_string(), as_of, unknown })
     }
 
     pub fn as_of(&self) -> Option<Time> {
@@ -59,20 +62,8 @@ impl Restoring {
     }
 
     /// Why nobody knows which keys were revoked since the backup, if that is so.
-    pub fn unknown(&self) -> Result<Option<String>> {
-        let replaced = match self.restore.replaced() {
-            Err(why) => return Ok(Some(why.to_owned())),
-            Ok(replaced) => replaced,
-        };
-        let new = self.restore.tx();
-        if replaced.installation()? != new.installation()? {
-            return Ok(Some("the database here is another one".to_owned()));
-        }
-        let continues = match new.last_event()? {
-            Some((seq, chain)) => replaced.chain_of_event(seq)? == Some(chain),
-            None => true,
-        };
-        Ok((!continues).then(|| "the database here does not continue the backup".to_owned()))
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
     }
 
     /// The oldest keys of the backup, and how many more there are than are listed.
@@ -99,7 +90,7 @@ impl Restoring {
         let (stay_revoked, lost_events) = {
             let tx = self.restore.tx();
             let counts = match self.restore.replaced() {
-                Ok(replaced) if self.unknown()?.is_none() => {
+                Ok(replaced) if self.unknown.is_none() => {
                     let lost = replaced.last_event()?.unwrap_or_default().0 - tx.last_event()?.unwrap_or_default().0;
                     (keep_revoked(&replaced, &tx)?, lost.unsigned_abs())
                 }
@@ -123,10 +114,26 @@ impl Restoring {
     }
 }
 
+fn unknown(restore: &Restore) -> Result<Option<String>> {
+    let replaced = match restore.replaced() {
+        Err(why) => return Ok(Some(why.to_owned())),
+        Ok(replaced) => replaced,
+    };
+    let new = restore.tx();
+    if replaced.installation()? != new.installation()? {
+        return Ok(Some("the database here is another one".to_owned()));
+    }
+    let continues = match new.last_event()? {
+        Some((seq, chain)) => replaced.chain_of_event(seq)? == Some(chain),
+        None => true,
+    };
+    Ok((!continues).then(|| "the database here does not continue the backup".to_owned()))
+}
+
 fn keep_revoked(replaced: &Tx<'_>, new: &Tx<'_>) -> Result<u64> {
     let mut stay = 0;
     replaced.each_tombstone(|digest, revoked_at| {
-        stay += u64::from(new.delete_key_with_bytes(digest)?);
+        stay += u64::from(new.delete_key_with_digest(digest)?);
         new.put_tombstone(digest, revoked_at)
     })?;
     Ok(stay)

@@ -14,13 +14,13 @@ pub fn run(context: &Context, file: &Path, accept_revived: bool) -> Result<()> {
     let begun = Restoring::begin(file, context.consent, &context.database, &|done, all| progress::set(&bar, done, all));
     bar.finish_and_clear();
     let restoring = begun?;
-    let unknown = restoring.unknown()?;
-    if let Some(why) = &unknown
+    if let Some(why) = restoring.unknown()
         && !accept_revived
     {
         return refuse(context, &restoring, why);
     }
     let as_of = restoring.as_of().map_or_else(String::new, |at| format!(" as of {at}"));
+    let is_unknown = restoring.unknown().is_some();
     let restored = restoring.finish(&SystemClock::new())?;
     let database = &context.database;
     output::say(&format!(
@@ -28,9 +28,9 @@ pub fn run(context: &Context, file: &Path, accept_revived: bool) -> Result<()> {
          disabled keys, deactivated users and passwords; repeat those that matter.",
         file.display()
     ));
-    match &unknown {
-        None => output::say(&format!("Keys revoked since then, which stay revoked: {}.", restored.stay_revoked)),
-        Some(_) => output::say("Keys that were revoked since then are live again. Revoke them now."),
+    match is_unknown {
+        false => output::say(&format!("Keys revoked since then, which stay revoked: {}.", restored.stay_revoked)),
+        true => output::say("Keys that were revoked since then are live again. Revoke them now."),
     }
     let kept = restored.kept.as_ref().map(|kept| kept.display().to_string());
     if let Some(kept) = &kept {

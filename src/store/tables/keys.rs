@@ -212,19 +212,15 @@ impl Tx<'_> {
         self.one("SELECT count(*) FROM keys WHERE is_token = 0", (), |row| row.get::<i64>(0)).map(i64::unsigned_abs)
     }
 
-    /// Whether there was one.
-    pub fn delete_key_with_bytes(&self, digest: &[u8; 32]) -> Result<bool> {
-        self.execute("DELETE FROM keys WHERE digest = ?1", [digest]).map(|rows| rows > 0)
-    }
-
     /// Also ends the sign-ins of programs.
     pub fn delete_all_tokens(&self) -> Result<()> {
         self.execute("DELETE FROM keys WHERE is_token = 1", ())?;
         self.execute("DELETE FROM token_families", ()).map(drop)
     }
 
-    pub fn delete_key_with_digest(&self, digest: &Digest) -> Result<()> {
-        self.execute("DELETE FROM keys WHERE digest = ?1", [digest.as_bytes()]).map(drop)
+    /// Whether there was one.
+    pub fn delete_key_with_digest(&self, digest: &Digest) -> Result<bool> {
+        self.execute("DELETE FROM keys WHERE digest = ?1", [digest.as_bytes()]).map(|rows| rows > 0)
     }
 
     pub fn delete_key_with_stored_digest(&self, digest: &StoredDigest) -> Result<()> {

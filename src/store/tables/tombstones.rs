@@ -18,20 +18,20 @@ impl Tx<'_> {
     }
 
     /// Every digest on record, with the time of its revocation.
-    pub fn each_tombstone(&self, mut each: impl FnMut(&[u8; 32], Time) -> Result<()>) -> Result<()> {
+    pub fn each_tombstone(&self, mut each: impl FnMut(&Digest, Time) -> Result<()>) -> Result<()> {
         let mut failed = Ok(());
         self.each("SELECT digest, revoked_at FROM tombstones", (), |row| {
             // An unreadable time is still a revocation.
-            failed = each(&row.get(0)?, Salvage::of(row).time("revoked_at", 1));
+            failed = each(&Digest::from_bytes(row.get(0)?), Salvage::of(row).time("revoked_at", 1));
             Ok(failed.is_ok())
         })?;
         failed
     }
 
-    pub fn put_tombstone(&self, digest: &[u8; 32], revoked_at: Time) -> Result<()> {
+    pub fn put_tombstone(&self, digest: &Digest, revoked_at: Time) -> Result<()> {
         let text = "INSERT INTO tombstones (digest, revoked_at) VALUES (?1, ?2)
              ON CONFLICT (digest) DO UPDATE SET revoked_at = excluded.revoked_at";
-        self.execute(text, (digest, revoked_at.millis())).map(drop)
+        self.execute(text, (digest.as_bytes(), revoked_at.millis())).map(drop)
     }
 
     pub fn delete_tombstone(&self, digest: &Digest) -> Result<()> {

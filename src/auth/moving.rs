@@ -54,8 +54,10 @@ impl Auth {
         self.remove_pending().await?;
         let (from, to) = (request.from.to_string(), request.to.to_string());
         let is_copied = Arc::new(AtomicBool::new(false));
-        let (store, done) = (Arc::clone(&self.store), Arc::clone(&is_copied));
+        // The writer drops this after its reply; it must not be the one that closes the store.
+        let (store, done) = (Arc::downgrade(&self.store), Arc::clone(&is_copied));
         let act = move |tx: &Tx<'_>, by: &By| {
+            let store = store.upgrade().ok_or_else(|| Error::internal("the store was closed during a copy"))?;
             let rows = copy(tx, by, &store, &request)?;
             done.store(true, Ordering::Relaxed);
             tx.put_move(by.at, &request.to.to_string())?;

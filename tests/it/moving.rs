@@ -93,6 +93,7 @@ fn a_damaged_database_and_an_existing_destination_are_refused() {
         assert_eq!(std::fs::read(home.path(name)).unwrap(), b"mine");
         std::fs::remove_file(home.path(name)).unwrap();
     }
+    assert!(!home.path("keybearer.db-wal").exists(), "the database was closed");
     home.execute("UPDATE events SET object = 'someone else'");
     assert!(said(&copy(&home)).contains("is damaged"));
     let left: Vec<_> = std::fs::read_dir(home.path("")).unwrap().map(|file| file.unwrap().file_name()).collect();

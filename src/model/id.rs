@@ -76,7 +76,7 @@ macro_rules! id {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-                s.collect_str(self)
+                s.serialize_str(self.0.hyphenated().encode_lower(&mut [0; 36]))
             }
         }
     };

@@ -110,15 +110,42 @@ fn rfc_3339(text: &str) -> Option<i64> {
     has_shape.then_some(seconds - offset)
 }
 
+/// `2026-11-23T07:48:00Z`, without an allocation: a check over the API returns three times.
+struct Rfc3339([u8; 20]);
+
+impl Rfc3339 {
+    fn of(time: Time) -> Self {
+        let (civil, mut text) = (time.civil(), *b"0000-00-00T00:00:00Z");
+        let year = civil.year().unsigned_abs();
+        for (at, two_digits) in [
+            (0, (year / 100) as u8),
+            (2, (year % 100) as u8),
+            (5, civil.month().unsigned_abs()),
+            (8, civil.day().unsigned_abs()),
+            (11, civil.hour().unsigned_abs()),
+            (14, civil.minute().unsigned_abs()),
+            (17, civil.second().unsigned_abs()),
+        ] {
+            text[at] += two_digits / 10;
+            text[at + 1] += two_digits % 10;
+        }
+        Rfc3339(text)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits are ASCII")
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.civil().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        f.write_str(Rfc3339::of(*self).as_str())
     }
 }
 
 impl serde::Serialize for Time {
     fn serialize<S: serde::Serializer>(&self, s: S) -> std::result::Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(Rfc3339::of(*self).as_str())
     }
 }
 

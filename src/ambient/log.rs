@@ -13,6 +13,10 @@ use crate::error::{Error, Result};
 
 /// Maximum bytes in the queue; the thread can hold as many again while it writes them.
 const MAX_BYTES: usize = 1 << 20;
+/// How long lines are gathered before they are written together. Without it, each request would wake this thread.
+const GATHER: Duration = Duration::from_millis(5);
+/// This many bytes are written at once.
+const ENOUGH_BYTES: usize = 64 << 10;
 /// The wait before the next try if stderr is non-blocking and full.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -144,6 +148,11 @@ impl LogQueue {
             waiting.is_idle = true;
             self.written.notify_all();
             waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.bytes.len() < ENOUGH_BYTES {
+            drop(waiting);
+            thread::sleep(GATHER);
+            waiting = self.lock();
         }
         std::mem::swap(&mut waiting.bytes, bytes);
         self.dropped.load(Ordering::Relaxed)

@@ -9,7 +9,7 @@ use actix_http::{HttpMessage, Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -19,7 +19,9 @@ use super::connection::state::ConnState;
 use super::cors::Cors;
 use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
-use super::{SiteRef, bounds, client, dashboard, gateway, security_headers};
+use super::request_log::{RequestLog, RequestSummary};
+use super::route::Routed;
+use super::{Route, SiteRef, bounds, dashboard, gateway, security_headers};
 
 pub struct Edge<A> {
     app: A,
@@ -76,7 +78,8 @@ where
             let app = app.await?;
             // Without randomness at startup, ids of different workers can collide.
             let worker = site.auth.entropy().bytes().unwrap_or_default();
-            Ok(EdgeService { app: Rc::new(app), site, serves, ids: RequestIds::new(worker) })
+            let log = Rc::new(RequestLog::new(site.settings.log_checks));
+            Ok(EdgeService { app: Rc::new(app), site, serves, ids: RequestIds::new(worker), log })
         })
     }
 }
@@ -86,6 +89,7 @@ pub struct EdgeService<S> {
     site: SiteRef,
     serves: Serves,
     ids: RequestIds,
+    log: Rc<RequestLog>,
 }
 
 impl<S, B> Service<Request> for EdgeService<S>
@@ -108,8 +112,8 @@ where
                 if self.ids.is_sample() { timed(&self.site, request, id) } else { guarded(&self.site, request, id) };
             return answering.after(body);
         }
-        let (app, site, serves) = (Rc::clone(&self.app), self.site.clone(), self.serves);
-        gateway::Answering::later(Box::pin(dispatch(app, site, serves, request, id))).after(body)
+        let (app, site, serves, log) = (Rc::clone(&self.app), self.site.clone(), self.serves, Rc::clone(&self.log));
+        gateway::Answering::later(Box::pin(dispatch(app, site, serves, log, request, id))).after(body)
     }
 }
 
@@ -136,6 +140,7 @@ async fn dispatch<S, B>(
     app: Rc<S>,
     site: SiteRef,
     serves: Serves,
+    log: Rc<RequestLog>,
     request: Request,
     id: RequestId,
 ) -> Result<Response<BoxBody>, ActixError>
@@ -145,7 +150,8 @@ where
 {
     let _answering = ConnState::answering(&request);
     let started = Instant::now();
-    let seen = RequestSummary::of(&request, &site, serves);
+    let is_for_programs = serves == Serves::Metrics || is_for_programs(request.path());
+    let seen = RequestSummary::of(&request, &site, is_for_programs);
     let cors = match serves {
         Serves::All => Cors::of(&request, &site.settings.cors_origins),
         Serves::Metrics => Cors::Off,
@@ -166,50 +172,11 @@ where
     let mut response: Response<BoxBody> = response.into();
     security_headers::stamp(response.headers_mut(), &id, site.settings.hsts());
     cors.stamp(response.headers_mut());
-    tracing::info!(
-        request_id = id.as_str(),
-        method = seen.method.as_ref().map_or("(none)", Method::as_str),
-        route = route.as_deref().unwrap_or("(none)"),
-        status = response.status().as_u16(),
-        address = seen.address,
-        ms = started.elapsed().as_secs_f64() * 1000.0,
-        "request"
-    );
+    log.write(&id, &seen, route, response.status(), started.elapsed());
     Ok(response)
 }
 
-/// What the log and an error page need to know about a request that has been consumed by then. It has no path, only
-/// whether the path is for programs, and only methods of RFC 9110: anything else comes from the client and may contain
-/// a key.
-struct RequestSummary {
-    method: Option<Method>,
-    is_for_programs: bool,
-    address: String,
-}
-
-const STANDARD: [Method; 9] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::DELETE,
-    Method::CONNECT,
-    Method::OPTIONS,
-    Method::TRACE,
-    Method::PATCH,
-];
-
-impl RequestSummary {
-    fn of(request: &Request, site: &SiteRef, serves: Serves) -> Self {
-        RequestSummary {
-            method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
-            is_for_programs: serves == Serves::Metrics || is_for_programs(request.path()),
-            address: client::address(&site.settings, request.headers(), request.peer_addr()).to_string(),
-        }
-    }
-}
-
-async fn route<S, B>(app: Rc<S>, request: Request) -> (Result<HttpResponse<BoxBody>, Problem>, Option<String>)
+async fn route<S, B>(app: Rc<S>, request: Request) -> (Result<HttpResponse<BoxBody>, Problem>, Option<&'static Route>)
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
@@ -217,7 +184,7 @@ where
     // A panic in a handler becomes a 500; actix itself would close the connection.
     match AssertUnwindSafe(async move { app.call(request).await }).catch_unwind().await {
         Ok(Ok(response)) => {
-            let route = response.request().match_pattern();
+            let route = response.request().extensions().get::<Routed>().map(|routed| routed.0);
             (Ok(response.map_into_boxed_body().into()), route)
         }
         Ok(Err(error)) => match error.as_error::<Problem>() {

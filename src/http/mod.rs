@@ -26,6 +26,7 @@ mod problem;
 mod public_url;
 mod pulse;
 mod request_id;
+mod request_log;
 mod route;
 mod routes;
 mod schema;

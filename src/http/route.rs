@@ -2,6 +2,7 @@
 
 use actix_web::guard::{self, Guard};
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::access::Access;
 use super::problem::Problem;
@@ -16,7 +17,13 @@ pub struct Route {
     handler: fn() -> actix_web::Route,
     /// The description in the OpenAPI document; `None` for routes that only browsers call.
     describe: Option<fn() -> Operation>,
+    /// Whether it checks a key, which a busy API does so often that the log has a sample of it.
+    pub is_check: bool,
 }
+
+/// The route of a request, among the request's data.
+#[derive(Clone, Copy)]
+pub struct Routed(pub &'static Route);
 
 impl Route {
     /// A route for browsers.
@@ -26,7 +33,7 @@ impl Route {
         access: Access,
         handler: fn() -> actix_web::Route,
     ) -> Self {
-        Route { method, path, access, handler, describe: None }
+        Route { method, path, access, handler, describe: None, is_check: false }
     }
 
     /// A route for programs.
@@ -37,35 +44,46 @@ impl Route {
         handler: fn() -> actix_web::Route,
         describe: fn() -> Operation,
     ) -> Self {
-        Route { method, path, access, handler, describe: Some(describe) }
+        Route { method, path, access, handler, describe: Some(describe), is_check: false }
+    }
+
+    /// A route that checks a key.
+    pub const fn check(self) -> Self {
+        Route { is_check: true, ..self }
     }
 
     pub fn operation(&self) -> Option<Operation> {
         self.describe.map(|describe| describe().on(self.method, self.path, self.access))
     }
 
-    fn guarded(&self) -> actix_web::Route {
-        let method = self.method;
+    fn guarded(&'static self) -> actix_web::Route {
         (self.handler)().guard(guard::fn_guard(move |request| {
             let own = request.head().method.as_str();
-            own == method || (method == "GET" && guard::Head().check(request))
+            let is_own = own == self.method || (self.method == "GET" && guard::Head().check(request));
+            if is_own {
+                request.req_data_mut().insert(Routed(self));
+            }
+            is_own
         }))
     }
 }
 
 /// Adds the routes to the app. A path refuses other methods with 405 and the list of its methods.
 pub fn add(app: &mut ServiceConfig, routes: &'static [Route]) {
-    let mut paths: Vec<&str> = Vec::new();
+    let mut first_of_paths: Vec<&'static Route> = Vec::new();
     for route in routes {
-        if !paths.contains(&route.path) {
-            paths.push(route.path);
+        if first_of_paths.iter().all(|first| first.path != route.path) {
+            first_of_paths.push(route);
         }
     }
-    for path in paths {
-        let own = || routes.iter().filter(move |route| route.path == path);
+    for first in first_of_paths {
+        let own = || routes.iter().filter(move |route| route.path == first.path);
         let allow = own().map(|route| route.method).collect::<Vec<_>>().join(", ");
-        let refuse = move || std::future::ready(Err::<String, _>(Problem::method_not_allowed(&allow)));
-        let resource = own().fold(web::resource(path), |resource, route| resource.route(route.guarded()));
+        let refuse = move |request: HttpRequest| {
+            request.extensions_mut().insert(Routed(first));
+            std::future::ready(Err::<String, _>(Problem::method_not_allowed(&allow)))
+        };
+        let resource = own().fold(web::resource(first.path), |resource, route| resource.route(route.guarded()));
         app.service(resource.default_service(web::route().to(refuse)));
     }
 }

@@ -23,9 +23,9 @@ const VERIFY: super::access::Access = Scope(ScopeName::VERIFY);
 /// Routes for programs, then for browsers. If two paths match a request, the first one is used.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route::api("GET", "/api/v1/keys/current", Key, || to(api::keys::current::show), api::keys::current::show_operation),
+    Route::api("GET", "/api/v1/keys/current", Key, || to(api::keys::current::show), api::keys::current::show_operation).check(),
     Route::api("DELETE", "/api/v1/keys/current", Key, || to(api::keys::current::revoke), api::keys::current::revoke_operation),
-    Route::api("POST", "/api/v1/keys/verify", VERIFY, || to(api::keys::verify::verify), api::keys::verify::operation),
+    Route::api("POST", "/api/v1/keys/verify", VERIFY, || to(api::keys::verify::verify), api::keys::verify::operation).check(),
     Route::api("GET", "/api/v1/keys", KEYS, || to(api::keys::list::list), api::keys::list::operation),
     Route::api("POST", "/api/v1/keys", KEYS, || to(api::keys::create::create), api::keys::create::operation),
     Route::api("GET", "/api/v1/keys/{id}", KEYS, || to(api::keys::show::show), api::keys::show::operation),
@@ -43,7 +43,7 @@ pub const ROUTES: &[Route] = &[
     Route::api("POST", "/api/v1/tokens", Password, || to(api::tokens::issue), api::tokens::issue_operation),
     Route::api("DELETE", "/api/v1/tokens", Key, || to(api::tokens::revoke), api::tokens::revoke_operation),
 
-    Route::api("POST", "/oauth/introspect", ClientOrKey, || to(oauth::introspect::introspect), oauth::introspect::operation),
+    Route::api("POST", "/oauth/introspect", ClientOrKey, || to(oauth::introspect::introspect), oauth::introspect::operation).check(),
     Route::api("POST", "/oauth/revoke", ClientOrKey, || to(oauth::revoke::revoke), oauth::revoke::operation),
     Route::api("POST", "/oauth/token", Client, || to(oauth::token::token), oauth::token::operation),
     Route::api("GET", "/.well-known/oauth-authorization-server", Public, || to(oauth::metadata::server), oauth::metadata::server_operation),

@@ -13,6 +13,9 @@ pub use super::listen_address::ListenAddress;
 pub use super::public_url::PublicUrl;
 use crate::model::{Networks, Policies};
 
+/// Default of [`HttpSettings::log_checks`].
+const LOG_CHECKS: u32 = 100;
+
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub listen: ListenAddress,
@@ -31,6 +34,8 @@ pub struct HttpSettings {
     pub metrics_listen: Option<ListenAddress>,
     /// The address at which Envoy's authorization is served over gRPC.
     pub grpc_listen: Option<ListenAddress>,
+    /// One in so many successful checks over the API is logged; 0 means none.
+    pub log_checks: u32,
     /// Value of `Strict-Transport-Security`, which is sent if the public URL is https.
     pub hsts: Hsts,
     /// Origins whose pages may read the responses of `/api`.
@@ -60,6 +65,7 @@ impl HttpSettings {
             connections_per_address: 1000,
             metrics_listen: None,
             grpc_listen: None,
+            log_checks: LOG_CHECKS,
             hsts: Hsts::default(),
             cors_origins: Vec::new(),
             policies: Policies::default(),

@@ -57,6 +57,32 @@ async fn send_everywhere(address: SocketAddr, key: &str) {
 }
 
 #[tokio::test]
+async fn successful_checks_are_logged_as_a_sample_and_refused_ones_all() {
+    let home = Home::new();
+    home.add_admin();
+    let (_, key) = home.create_key(ADMIN, "one");
+    for (setting, sampled) in [("10", 3), ("1", 25), ("0", 0)] {
+        let words = ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--log-checks", setting];
+        let server = Process::of(home.command(&words));
+        server.becomes_ready().await;
+        for _ in 0..25 {
+            assert_eq!(server.bearer(&key).get("/api/v1/keys/current").await.status, 200);
+        }
+        for _ in 0..5 {
+            assert_eq!(server.bearer("kb_x").get("/api/v1/keys/current").await.status, 401);
+        }
+        server.signal("TERM");
+        let log = server.stopped_log();
+        let of_checks = log.lines().filter(|line| line.contains("/api/v1/keys/current"));
+        let (refused, good): (Vec<_>, Vec<_>) = of_checks.partition(|line| line.contains("401"));
+        assert_eq!((good.len(), refused.len()), (sampled, 5), "{setting}: {log}");
+        let says_one_in = |line: &&str| line.contains("one_in");
+        assert_eq!(good.iter().all(says_one_in), setting != "1", "{log}");
+        assert!(!refused.iter().any(says_one_in), "{log}");
+    }
+}
+
+#[tokio::test]
 async fn no_level_and_no_directive_of_rust_log_prints_a_credential() {
     let home = Home::new();
     home.add_admin();

@@ -48,6 +48,9 @@ pub struct ServerSection {
     /// Origin allowed to read API responses (CORS): scheme, host and port; exact match, repeatable
     #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
     cors_origin: Option<Given>,
+    /// Log one in N successful checks over the API (verify, current, introspect); 1 logs each, 0 none [default: 100]
+    #[arg(long, env = "KEYBEARER_LOG_CHECKS", value_name = "N")]
+    log_checks: Option<Given>,
     /// Value of Strict-Transport-Security, sent if the public URL is https; use off to send none [default:
     /// max-age=63072000]
     #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
@@ -76,6 +79,7 @@ impl ServerSection {
         set(&mut http.metrics_listen, &self.metrics_listen, listener)?;
         set(&mut http.grpc_listen, &self.grpc_listen, listener)?;
         set(&mut http.cors_origins, &self.cors_origin, |given| given.parse_entries(CorsOrigin::parse))?;
+        set(&mut http.log_checks, &self.log_checks, |given| given.number(0..=1_000_000))?;
         set(&mut http.hsts, &self.hsts, |given| given.parse(Hsts::parse))?;
         Ok(http)
     }

@@ -2,8 +2,8 @@
 
 use crate::verify::{
     keys::show_count, load::Slice, peers::BETTER_AUTH, peers::EXPRESS_ES256, peers::EXPRESS_RS256, product::Product,
-    rounds::Row, rows::ON_POSTGRES, rows::PEER, rows::SIGNING_IN, rows::UNIFORM, rows::UNKNOWN, rows::WRITING,
-    rows::ZIPF, spread::Spread,
+    rounds::Row, rows::CURRENT, rows::INTROSPECT, rows::ON_POSTGRES, rows::PEER, rows::SIGNING_IN, rows::UNIFORM,
+    rows::UNKNOWN, rows::VERIFY, rows::WRITING, rows::ZIPF, spread::Spread,
 };
 
 /// One line of the table of goals.
@@ -82,6 +82,9 @@ pub fn of_rows(rows: &[Row]) -> Vec<Goal> {
         growth(&named(UNIFORM).collect::<Vec<_>>()),
         ratio("flood of unknown keys, 10M keys", UNKNOWN, 10 * MILLION, Limit::AtLeast(0.95), rate),
         ratio("p99 under that load, 1M keys, Zipf 0.99", ZIPF, MILLION, Limit::AtMost(1.15), p99),
+        ratio(CURRENT, CURRENT, MILLION, Limit::AtLeast(0.7), rate),
+        ratio(VERIFY, VERIFY, MILLION, Limit::AtLeast(0.7), rate),
+        ratio(INTROSPECT, INTROSPECT, MILLION, Limit::AtLeast(0.7), rate),
     ];
     let mut goals: Vec<_> = verification.into_iter().flatten().collect();
     goals.extend(named(WRITING).filter_map(writing));

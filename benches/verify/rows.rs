@@ -11,6 +11,7 @@ pub const UNIFORM: &str = "GET /auth, live keys, uniform";
 pub const UNKNOWN: &str = "GET /auth, unknown keys";
 pub const CURRENT: &str = "GET /api/v1/keys/current";
 pub const VERIFY: &str = "POST /api/v1/keys/verify";
+pub const INTROSPECT: &str = "POST /oauth/introspect";
 pub const WRITING: &str = "GET /auth while 1,000 keys/s are created and revoked";
 pub const SIGNING_IN: &str = "GET /auth while 500 people sign in at once";
 pub const GATEWAY: &str = "GET through nginx, which asks /auth/nginx first";
@@ -46,6 +47,9 @@ pub fn all(stage: &Stage) -> (Vec<Row<'_>>, Vec<String>) {
     let subject = Side::new(&main.server, Route::verify(&main.admin_key), zipf(main), 200);
     let bare = Side { server: &stage.bare_verify, ..subject.clone() };
     compare(VERIFY, main, "bare, reads the body, same JSON", subject, bare);
+    let subject = Side::new(&main.server, Route::introspect(&main.admin_key), zipf(main), 200);
+    let bare = Side { server: &stage.bare_introspect, ..subject.clone() };
+    compare(INTROSPECT, main, "bare, reads the body, same JSON", subject, bare);
 
     let ports = std::slice::from_ref(&main.server.port);
     let beside = Beside::Writers(Writers { ports, admin_key: &main.admin_key, clients: WRITERS, pause: PAUSE });

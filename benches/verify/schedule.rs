@@ -10,6 +10,8 @@ pub struct Route {
     pub path: &'static str,
     /// The bearer of a `POST` that has the key in its body. Without one it is a `GET` with the key as bearer.
     pub verifier: Option<String>,
+    /// What stands around the key in that body, and its media type.
+    body: (&'static str, &'static str, &'static str),
 }
 
 /// Where the keys of the requests come from.
@@ -30,11 +32,17 @@ impl Route {
     pub const CURRENT: Self = Self::get("/api/v1/keys/current");
 
     pub const fn get(path: &'static str) -> Self {
-        Self { path, verifier: None }
+        Self { path, verifier: None, body: ("", "", "") }
     }
 
     pub fn verify(verifier: &str) -> Self {
-        Self { path: "/api/v1/keys/verify", verifier: Some(verifier.to_owned()) }
+        let body = (r#"{"key":""#, r#""}"#, "application/json");
+        Self { path: "/api/v1/keys/verify", verifier: Some(verifier.to_owned()), body }
+    }
+
+    pub fn introspect(verifier: &str) -> Self {
+        let body = ("token=", "", "application/x-www-form-urlencoded");
+        Self { path: "/oauth/introspect", verifier: Some(verifier.to_owned()), body }
     }
 
     /// Appends the bytes of one request for `key`.
@@ -46,9 +54,9 @@ impl Route {
         match &self.verifier {
             None => [key, b"\r\n\r\n"].map(|part| out.extend_from_slice(part)),
             Some(verifier) => {
-                let body = [&b"{\"key\":\""[..], key, b"\"}"].concat();
-                let head =
-                    format!("{verifier}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+                let (before, after, kind) = self.body;
+                let body = [before.as_bytes(), key, after.as_bytes()].concat();
+                let head = format!("{verifier}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
                 [head.as_bytes(), &body].map(|part| out.extend_from_slice(part))
             }
         };

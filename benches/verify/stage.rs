@@ -19,6 +19,7 @@ pub struct Stage {
     pub bare_refusal: Server,
     pub bare_current: Server,
     pub bare_verify: Server,
+    pub bare_introspect: Server,
     /// In front of the product with 1M keys.
     pub nginx: io::Result<Server>,
     pub peers: Vec<(Peer, io::Result<RunningPeer>)>,
@@ -40,7 +41,6 @@ impl Stage {
         };
         let (main, most) = (with(&products, 1_000_000), with(&products, 10_000_000));
         let live = || Series::ISSUED.text(main.population.keys / 3);
-        let verify = Route::verify(&main.admin_key);
         let peer = |peer: Peer| {
             eprintln!("installing {}", peer.name);
             let running = peer.run(directory, cores);
@@ -51,7 +51,8 @@ impl Stage {
             bare: mirror(main, Route::AUTH, live(), 200, "auth")?,
             bare_refusal: mirror(most, Route::AUTH, Series::UNKNOWN.text(0), 401, "refusal")?,
             bare_current: mirror(main, Route::CURRENT, live(), 200, "current")?,
-            bare_verify: mirror(main, verify, live(), 200, "verify")?,
+            bare_verify: mirror(main, Route::verify(&main.admin_key), live(), 200, "verify")?,
+            bare_introspect: mirror(main, Route::introspect(&main.admin_key), live(), 200, "introspect")?,
             nginx: gateway::start(main.server.port, directory, cores),
             peers: PEERS.into_iter().filter(|_| options.peers).map(peer).collect(),
             products,

@@ -1,7 +1,7 @@
 //! Who makes a request, and so what they may reach and grant. The rules about a caller's own objects and those of
 //! others are here.
 
-use super::{Auth, Identity};
+use super::{Auth, Identity, Presented};
 use crate::error::{Error, Result};
 use crate::index::Lookup;
 use crate::model::verdict::Demand;
@@ -147,6 +147,22 @@ impl Auth {
             bounds: status.bounds,
             prefix: self.bounding_prefix(status.prefix),
         }))
+    }
+
+    /// The same check, for a caller that changes nothing.
+    pub async fn still_holds(
+        &self,
+        key: KeyId,
+        presented: Option<Presented<'_>>,
+        demand: &Demand<'_>,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let now = self.now();
+        let judge = |text| self.store.look(&Digest::of(text), |key| key.facts().judge(now, demand));
+        match presented.map(judge) {
+            Some(Lookup::Found(judged)) => Ok(judged),
+            Some(Lookup::Absent) => Ok(Err(Refusal::NotFound)),
+            Some(Lookup::Unsure | Lookup::Broken) | None => Ok(self.manager(key, None, demand).await?.map(drop)),
+        }
     }
 
     /// `None` if the index cannot decide, or if the key has no hint for the log.

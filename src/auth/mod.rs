@@ -16,6 +16,7 @@ pub mod login;
 mod moving;
 mod nodes;
 pub mod passwords;
+mod records;
 mod restoring;
 pub mod sessions;
 mod settings;
@@ -47,6 +48,7 @@ pub use jwt::{KeyClient, Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use moving::{CopyProgress, MoveRequest, SigningKeysMove};
+pub use records::{RecordCacheState, VerifiedKey};
 pub use restoring::{Restoring, RevivedKey};
 pub use settings::{AuthSettings, BAD_KEY_LIMIT};
 pub use step_up::SensitiveAct;
@@ -63,6 +65,7 @@ pub struct Auth {
     limits: Arc<limits::Limits>,
     bad_keys: bad_keys::BadKeyLimiter,
     tally: verdict_counts::VerdictCounts,
+    records: records::Records,
     usage: Usage,
     signing: Arc<Signing>,
     token_lifetime: Duration,
@@ -92,6 +95,7 @@ impl Auth {
             store: Arc::new(store),
             bad_keys: bad_keys::BadKeyLimiter::new(BAD_KEY_LIMIT),
             tally: verdict_counts::VerdictCounts::default(),
+            records: records::Records::new(0),
             usage: Usage::default(),
             signing: Arc::default(),
             token_lifetime: TOKEN_LIFETIME,
@@ -109,6 +113,7 @@ impl Auth {
     pub fn with(self, settings: &AuthSettings) -> Self {
         Auth {
             bad_keys: bad_keys::BadKeyLimiter::new(settings.bad_key_limit),
+            records: records::Records::new(settings.record_cache),
             token_lifetime: settings.token_lifetime,
             refresh_reuse: settings.refresh_reuse,
             ..self

@@ -8,6 +8,8 @@ use crate::signing::SigningSettings;
 
 /// Default maximum of distinct bad keys per minute and address.
 pub const BAD_KEY_LIMIT: u32 = 1000;
+/// Default size of the record cache: more than 100,000 records.
+const RECORD_CACHE: u64 = 32 << 20;
 /// Default retention of hourly counts.
 const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
@@ -17,6 +19,8 @@ pub struct AuthSettings {
     pub prefixes: Vec<KeyPrefix>,
     /// Maximum distinct bad keys per minute and address; 0 means no limit.
     pub bad_key_limit: u32,
+    /// Maximum bytes of records in memory, for programs that verify keys over the API; 0 keeps none.
+    pub record_cache: u64,
     /// How long hourly usage counts are kept.
     pub usage_retention: Duration,
     /// Lifetime of the tokens of `POST /api/v1/tokens`.
@@ -31,6 +35,7 @@ impl Default for AuthSettings {
         AuthSettings {
             prefixes: Vec::new(),
             bad_key_limit: BAD_KEY_LIMIT,
+            record_cache: RECORD_CACHE,
             usage_retention: USAGE_RETENTION,
             token_lifetime: TOKEN_LIFETIME,
             refresh_reuse: REFRESH_REUSE,

@@ -26,6 +26,8 @@ pub type Verdict<T> = std::result::Result<Accepted<T>, Refused>;
 #[derive(Debug)]
 pub struct Accepted<T> {
     pub view: T,
+    /// When it was accepted.
+    pub at: Time,
     /// The remaining allowance of a key with a rate limit.
     pub allowance: Option<Allowance>,
 }
@@ -167,7 +169,7 @@ impl Auth {
     ) -> Result<Verdict<T>> {
         let now = self.clock.now();
         let view =
-            KeyView { number: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
+            KeyView { entry: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
         if key.grant.is_unreadable {
             // The readable fields may still refuse it; nothing can accept it.
             let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
@@ -195,7 +197,7 @@ impl Auth {
             held_back: None,
         })?;
         self.usage.record(judged.id, judged.number, now, demand.address, demand.user_agent);
-        Ok(Accepted { view: judged.view, allowance })
+        Ok(Accepted { view: judged.view, at: now, allowance })
     }
 
     fn refuse(&self, refusal: Refusal, digest: impl FnOnce() -> Digest, demand: &Demand<'_>) -> Refused {
@@ -249,7 +251,7 @@ fn judge<T>(
     key.facts().judge(now, demand)?;
     Ok(Judged {
         id: key.id,
-        number: key.number,
+        number: key.entry.map(|entry| entry.number),
         limit: key.grant.rate_limit,
         bucket: key.grant.limit_bucket.unwrap_or(key.id),
         view: view_of(key),

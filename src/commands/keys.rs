@@ -205,7 +205,7 @@ async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<Str
         }
     }
     if context.json {
-        return output::json(&records.into_iter().map(KeyJson::from).collect::<Vec<_>>());
+        return output::json(&records.iter().map(KeyJson::from).collect::<Vec<_>>());
     }
     let now = auth.now();
     let row = |record: &KeyRecord| {
@@ -242,7 +242,7 @@ fn state_with_damage(record: &KeyRecord, now: Time) -> String {
 
 fn show(context: &Context, record: KeyRecord) -> Result<()> {
     if context.json {
-        return output::json(&KeyJson::from(record));
+        return output::json(&KeyJson::from(&record));
     }
     let or = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
     let damage = record.unreadable.join(", ");

@@ -10,7 +10,7 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Site, SiteRef, client};
-use crate::auth::{Allowance, Identity};
+use crate::auth::{Allowance, Identity, VerifiedKey};
 use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, KeyRecord, Origin};
@@ -20,7 +20,6 @@ pub struct Bearer {
     pub identity: Identity,
     pub address: ClientAddress,
     pub request_id: RequestId,
-    pub allowance: Option<Allowance>,
 }
 
 impl Bearer {
@@ -57,10 +56,33 @@ impl FromRequest for Bearer {
             let user_agent = client::user_agent(request.headers());
             let demand = Demand { scopes: &[], address: Some(address), user_agent };
             match site.auth.identify(presented, &demand).await? {
-                Ok(good) => {
-                    let allowance = good.allowance;
-                    Ok(Bearer { identity: good.view, address, request_id: request_id(&request), allowance })
-                }
+                Ok(good) => Ok(Bearer { identity: good.view, address, request_id: request_id(&request) }),
+                Err(bad) => Err(Problem::of(&bad, &[], presented)),
+            }
+        })
+    }
+}
+
+/// A live key's record. In a handler's signature it proves what [`Bearer`] proves.
+pub struct BearerRecord {
+    pub key: VerifiedKey,
+    pub allowance: Option<Allowance>,
+}
+
+impl FromRequest for BearerRecord {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let site = site(&request)?;
+            let presented = credential(request.headers()).key()?;
+            let address = client::address(&site.settings, request.headers(), request.peer_addr());
+            let user_agent = client::user_agent(request.headers());
+            let demand = Demand { scopes: &[], address: Some(address), user_agent };
+            match site.auth.verify_with_record(presented, &demand).await? {
+                Ok(good) => Ok(BearerRecord { key: good.view, allowance: good.allowance }),
                 Err(bad) => Err(Problem::of(&bad, &[], presented)),
             }
         })

@@ -22,6 +22,15 @@ const VERSION_SHIFT: u32 = 40;
 type Entry = [AtomicU64; WORDS];
 const WORDS: usize = 8;
 
+/// One state of one entry. Any change of the key gives its entry another version, and so does its removal. The versions
+/// repeat after eight million changes of one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryVersion {
+    /// Stable while the key exists.
+    pub number: u32,
+    version: u32,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Content {
     pub id: KeyId,
@@ -66,7 +75,12 @@ impl Entries {
 
     /// Runs `read` between two reads of the version. If the version did not change, the owner and grant that `read`
     /// followed belonged to this entry the whole time.
-    pub fn read<T>(&self, number: u32, digest: &Digest, read: impl FnOnce(Content) -> T) -> EntryReading<T> {
+    pub fn read<T>(
+        &self,
+        number: u32,
+        digest: &Digest,
+        read: impl FnOnce(Content, EntryVersion) -> T,
+    ) -> EntryReading<T> {
         let words = self.entry(number);
         let before = words[7].load(Ordering::Acquire);
         let found: [u64; 4] = std::array::from_fn(|i| words[i].load(Ordering::Relaxed));
@@ -74,7 +88,9 @@ impl Entries {
             ([words[4].load(Ordering::Relaxed), words[5].load(Ordering::Relaxed)], words[6].load(Ordering::Relaxed));
         let same = found == digest_words(digest);
         let is_moving = (before >> VERSION_SHIFT) & 1 == 1;
-        let result = (same && !is_moving).then(|| read(content(id, shared, before)));
+        let result = (same && !is_moving).then(|| {
+            read(content(id, shared, before), EntryVersion { number, version: (before >> VERSION_SHIFT) as u32 })
+        });
         fence(Ordering::Acquire);
         let after = words[7].load(Ordering::Relaxed);
         match result {

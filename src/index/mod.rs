@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::model::{Bounds, Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
+pub use entry::EntryVersion;
 use entry::{Entries, EntryReading};
 use interned::Interned;
 use memory::Blocks;
@@ -61,11 +62,11 @@ pub struct IndexedKey {
 
 /// A key as a reader sees it during one look-up.
 pub struct KeyView<'a> {
-    /// Entry number, stable while the key exists; `None` for a key that comes from the store.
-    pub number: Option<u32>,
+    /// `None` for a key that comes from the store.
+    pub entry: Option<EntryVersion>,
     pub id: KeyId,
-    pub owner: &'a IndexedOwner,
-    pub grant: &'a Grant,
+    pub owner: &'a Arc<IndexedOwner>,
+    pub grant: &'a Arc<Grant>,
     pub expires_at: Option<Time>,
 }
 
@@ -172,12 +173,11 @@ impl Index {
         let place = SlotPlace::of(digest);
         let table = self.shards[place.shard].table();
         for number in table.candidates(place) {
-            let reading = self.entries.read(number, digest, |content| {
+            let reading = self.entries.read(number, digest, |content, entry| {
                 let owner = self.owners.get(content.owner)?;
                 let grant = self.grants.get(content.grant)?;
                 let (owner, grant) = (owner.as_ref()?, grant.as_ref().filter(|grant| !grant.is_unreadable)?);
-                let view =
-                    KeyView { number: Some(number), id: content.id, owner, grant, expires_at: content.expires_at };
+                let view = KeyView { entry: Some(entry), id: content.id, owner, grant, expires_at: content.expires_at };
                 Some(look(&view))
             });
             match reading {

@@ -49,7 +49,7 @@ fn key(number: u8, owner: IndexedOwner, grant_number: u8, imported: bool) -> Ind
 type Sighting = (KeyId, IndexedOwner, Grant, Option<Time>);
 
 fn look(index: &Index, digest: &Digest) -> Lookup<Sighting> {
-    index.look(digest, |key| (key.id, key.owner.clone(), key.grant.clone(), key.expires_at))
+    index.look(digest, |key| (key.id, IndexedOwner::clone(key.owner), Grant::clone(key.grant), key.expires_at))
 }
 
 #[derive(Debug, Clone)]

@@ -43,6 +43,10 @@ impl Metadata {
         self.0.get()
     }
 
+    pub fn raw(&self) -> &RawValue {
+        &self.0
+    }
+
     pub fn into_raw(self) -> Box<RawValue> {
         self.0
     }

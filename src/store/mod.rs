@@ -304,14 +304,24 @@ impl Store {
     ) -> Result<T> {
         self.must_be_reachable()?;
         let engine = Arc::clone(&self.engine);
-        let read = move |reader: &mut AnyReader| {
-            let found = reader.run(query)?;
-            // This is checked after the read. With SQLite: if another process has committed to other files, those are
-            // at this path by now. With PostgreSQL: a server that was replaced by another one must not answer after
-            // the lease.
-            engine.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
-        };
-        self.readers.run(read).await
+        self.readers.run(move |reader| read_and_check(reader, &engine, query)).await
+    }
+
+    /// One read for several callers, without waiting for it. On a reader's thread, `take` returns what they ask, `query`
+    /// answers, and `reply` gets both.
+    pub fn read_together<B, T>(
+        &self,
+        take: impl FnOnce() -> B + Send + 'static,
+        query: impl FnOnce(&Tx<'_>, &B) -> Result<T> + Send + 'static,
+        reply: impl FnOnce(B, Result<T>) + Send + 'static,
+    ) -> Result<()> {
+        self.must_be_reachable()?;
+        let engine = Arc::clone(&self.engine);
+        self.readers.submit(Box::new(move |reader| {
+            let asked = take();
+            let found = read_and_check(reader, &engine, |tx| query(tx, &asked));
+            reply(asked, found);
+        }))
     }
 
     /// Runs one transaction on the writer thread, and returns when it is durable and in the index. `act` can run twice.
@@ -331,6 +341,13 @@ impl Store {
             Engine::Sqlite(_) => Ok(()),
         }
     }
+}
+
+/// Checks after the read whether it proves anything. With SQLite: if another process has committed to other files, those
+/// are at this path by now. With PostgreSQL: a server that was replaced by another one must not answer after the lease.
+fn read_and_check<T>(reader: &mut AnyReader, engine: &Engine, query: impl FnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+    let found = reader.run(query)?;
+    engine.trouble().map_or(Ok(found), |why| Err(Error::unavailable(why)))
 }
 
 impl Drop for Store {

@@ -94,7 +94,7 @@ async fn the_loaded_index_matches_the_database() {
 }
 
 #[tokio::test]
-async fn every_change_that_can_alter_a_verdict_is_in_the_feed() {
+async fn every_change_of_a_key_or_its_owner_is_in_the_feed() {
     let server = Server::start();
     server.key(&[]).await;
     let newest = || server.home.number("SELECT max(rev) FROM changes");
@@ -106,6 +106,11 @@ async fn every_change_that_can_alter_a_verdict_is_in_the_feed() {
         "UPDATE keys SET scopes = 'a'",
         "UPDATE keys SET allowed_ips = '10.0.0.0/8'",
         "UPDATE keys SET rate_limit = '1/1/1'",
+        "UPDATE keys SET name = 'a'",
+        "UPDATE keys SET description = 'a'",
+        "UPDATE keys SET metadata = '{\"a\":1}'",
+        "UPDATE keys SET hint = 'a'",
+        "UPDATE keys SET created_at = 1000",
         &digest,
         "UPDATE users SET active = 0",
         "UPDATE users SET role = 'admin'",
@@ -139,6 +144,24 @@ async fn a_change_in_the_databases_own_shell_takes_effect_within_a_second() {
     ] {
         assert!(server.home.execute(change) > 0);
         becomes(path, status, change).await;
+    }
+}
+
+#[tokio::test]
+async fn a_record_changed_in_the_databases_own_shell_is_returned_within_a_second() {
+    let server = Server::start();
+    let (_, key) = server.key(&["orders:read"]).await;
+    let current = async || server.bearer(&key).get("/api/v1/keys/current").await.json();
+    for (change, field, value) in [
+        ("UPDATE keys SET name = 'other'", "/name", "other"),
+        ("UPDATE keys SET description = 'billing'", "/description", "billing"),
+        ("UPDATE keys SET metadata = '{\"team\":\"a\"}'", "/metadata/team", "a"),
+        ("UPDATE users SET email = 'new@example.com'", "/owner/email", "new@example.com"),
+    ] {
+        current().await;
+        assert!(server.home.execute(change) > 0);
+        let is_there = async || current().await.pointer(field).is_some_and(|seen| seen == value);
+        eventually(SOON, change, is_there).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use keybearer::testing::{Expiry, Networks, Role};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, MEMBER, Server, bytes, eventually};
+use crate::harness::{ADMIN, Client, Home, MEMBER, Server, bytes, eventually};
 
 const VERIFY: &str = "/api/v1/keys/verify";
 
@@ -122,4 +122,73 @@ async fn an_imported_key_with_any_text_is_verified_by_its_digest() {
         .await;
     assert_eq!(server.bearer("legacy-key-0042").get("/auth").await.header("x-auth-key-id"), id);
     assert_eq!(server.tries("legacy-key-0043").await, 401);
+}
+
+/// How many records were read from the database because they were not in memory.
+async fn reads(verifier: &Client) -> u64 {
+    let text = verifier.get("/metrics").await.body;
+    let line = text.lines().find_map(|line| line.strip_prefix("keybearer_record_cache_reads_total "));
+    line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_record_is_read_once_and_then_answered_from_memory() {
+    let server = Server::start();
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let (_, key) = server.key(&["orders:read"]).await;
+    let first = verifier.json(VERIFY, json!({ "key": key }).to_string()).await.json();
+    assert_eq!(reads(&verifier).await, 1);
+    for _ in 0..20 {
+        let again = verifier.json(VERIFY, json!({ "key": key }).to_string()).await.json();
+        assert_eq!(again, first);
+        assert_eq!(server.bearer(&key).get("/api/v1/keys/current").await.json(), first["key"]);
+    }
+    assert_eq!(reads(&verifier).await, 1);
+    server.clock.advance(Duration::from_secs(3600));
+    let later = server.bearer(&key).get("/api/v1/keys/current").await.json();
+    assert_eq!(later["last_used_at"], "2026-11-23T09:00:00Z", "{later}");
+    assert_eq!(reads(&verifier).await, 1);
+}
+
+#[tokio::test]
+async fn a_record_in_memory_follows_every_change() {
+    let server = Server::start();
+    server.admin().await;
+    let manager = server.bearer(&server.key_of(ADMIN, &["keybearer:keys", "keybearer:verify", "*"], |_| {}).await.1);
+    let (id, key) = server.key(&["orders:read"]).await;
+    let path = format!("/api/v1/keys/{id}");
+    let current = async || server.bearer(&key).get("/api/v1/keys/current").await.json();
+    current().await;
+    for (field, value) in [
+        ("name", json!("renamed")),
+        ("description", json!("described")),
+        ("metadata", json!({ "team": "orders" })),
+        ("scopes", json!(["orders:write"])),
+        ("expires_at", json!("2027-01-01T00:00:00Z")),
+        ("allowed_ips", json!(["127.0.0.0/8"])),
+        ("rate_limit", json!({ "requests": 1000, "window": 60 })),
+        ("description", json!(null)),
+    ] {
+        let change = json!({ field: value }).to_string();
+        let request = manager.request("PATCH", &path).header("content-type", "application/json").body(change);
+        assert_eq!(manager.send(request).await.status, 200, "{field}");
+        let seen = current().await;
+        let mut stored = manager.get(&path).await.json();
+        assert_eq!(seen[field], stored[field], "{field}");
+        stored["last_used_at"] = seen["last_used_at"].clone();
+        assert_eq!(seen, stored, "{field}");
+        let asked = json!({ "key": key, "ip": "127.0.0.1" }).to_string();
+        assert_eq!(manager.json(VERIFY, asked).await.json()["key"], seen, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_record_cache_each_record_is_read() {
+    let server = Server::set(&Home::new(), |settings| settings.auth.record_cache = 0);
+    let verifier = server.bearer(&server.key(&["keybearer:verify"]).await.1);
+    let (_, key) = server.key(&[]).await;
+    for _ in 0..3 {
+        assert_eq!(verdict(&verifier, json!({ "key": key })).await, "valid");
+    }
+    assert_eq!(reads(&verifier).await, 3);
 }

@@ -10,11 +10,6 @@ impl Auth {
         self.key_within(id, caller.reach()).await
     }
 
-    /// The record of a key that has just been verified.
-    pub async fn verified_record(&self, id: KeyId) -> Result<KeyRecord> {
-        self.key_within(id, Reach::Anyone).await
-    }
-
     async fn key_within(&self, id: KeyId, reach: Reach) -> Result<KeyRecord> {
         Ok(self.with_last_use(self.store.read(move |tx| find(tx, id, reach)).await?))
     }

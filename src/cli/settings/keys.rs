@@ -18,6 +18,10 @@ pub struct KeysSection {
     /// exempt [default: 1000]
     #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
     bad_key_limit: Option<Given>,
+    /// Memory for the records of keys that programs verify over the API, in MiB; without it, each such answer reads the
+    /// database; 0 turns it off [default: 32]
+    #[arg(long, env = "KEYBEARER_RECORD_CACHE", value_name = "MIB")]
+    record_cache: Option<Given>,
     /// How long hourly usage counts are kept [default: 90d]
     #[arg(long, env = "KEYBEARER_USAGE_RETENTION", value_name = "SPAN")]
     usage_retention: Option<Given>,
@@ -34,6 +38,7 @@ impl KeysSection {
     pub fn apply(&self, auth: &mut AuthSettings) -> Result<()> {
         auth.prefixes = self.prefixes()?;
         set(&mut auth.bad_key_limit, &self.bad_key_limit, |given| given.number(0..=u32::MAX))?;
+        set(&mut auth.record_cache, &self.record_cache, |given| Ok(given.number(0..=1 << 20)? << 20))?;
         set(&mut auth.usage_retention, &self.usage_retention, |given| {
             given.span(|_| true, "write a time span, such as 90d.")
         })

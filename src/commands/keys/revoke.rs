@@ -16,15 +16,15 @@ const IN_PLACE_OF_A_KEY: &str = "[key]";
 /// The outcome for one id, or for one key that was found.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Outcome {
+enum Outcome<'a> {
     Revoked {
         outcome: &'static str,
         #[serde(flatten)]
-        key: Box<KeyJson>,
+        key: Box<KeyJson<'a>>,
     },
     NotFound {
         outcome: &'static str,
-        id: String,
+        id: &'a str,
     },
 }
 
@@ -73,7 +73,7 @@ pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String]) ->
         return revoked.iter().try_for_each(|record| output::print(&format!("{}  {}", record.id, record.hint)));
     }
     let revoked =
-        revoked.into_iter().map(|record| Outcome::Revoked { outcome: "revoked", key: Box::new(KeyJson::from(record)) });
-    let missing = missing.iter().map(|id| Outcome::NotFound { outcome: "not_found", id: id.clone() });
+        revoked.iter().map(|record| Outcome::Revoked { outcome: "revoked", key: Box::new(KeyJson::from(record)) });
+    let missing = missing.iter().map(|id| Outcome::NotFound { outcome: "not_found", id });
     output::json(&revoked.chain(missing).collect::<Vec<_>>())
 }

@@ -59,5 +59,5 @@ fn deliver(context: &Context, key: &PlainKey, record: KeyRecord) -> io::Result<(
     if !context.json {
         return output::deliver(key.expose());
     }
-    output::deliver(&output::pretty(&MadeKeyJson::new(record, key)).map_err(io::Error::other)?)
+    output::deliver(&output::pretty(&MadeKeyJson::new(&record, key)).map_err(io::Error::other)?)
 }

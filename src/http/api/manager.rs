@@ -48,23 +48,42 @@ pub type Verifier = Manager<Verify>;
 pub struct Manager<N> {
     pub site: SiteRef,
     bearer: Bearer,
-    proof: Option<PresentedKey>,
+    request: HttpRequest,
     need: PhantomData<N>,
 }
 
 impl<N: Need> Manager<N> {
     /// The caller as stored at this moment. Must be called after the whole request has arrived.
     pub async fn asking(&self) -> Result<Asking, Problem> {
-        let demand = Demand { scopes: &[N::SCOPE], address: Some(self.bearer.address), user_agent: b"" };
-        let manager = self.site.auth.manager(self.bearer.id(), self.proof.as_ref(), &demand).await?;
+        let proof = self.presented().map(PresentedKey::of);
+        let manager = self.site.auth.manager(self.bearer.id(), proof.as_ref(), &self.demand()).await?;
         let caller = manager.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))?;
         let origin =
             Origin { actor: caller.actor(), authority: caller.authority(Some(N::SCOPE)), ..self.bearer.origin() };
         Ok(Asking { caller, origin })
     }
 
+    /// Whether the key still has its scope, for a route that changes nothing. Must be called after the whole request has
+    /// arrived.
+    pub async fn must_still_hold(&self) -> Result<(), Problem> {
+        let judged = self.site.auth.still_holds(self.bearer.id(), self.presented(), &self.demand()).await?;
+        judged.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))
+    }
+
     pub fn id(&self) -> KeyId {
         self.bearer.id()
+    }
+
+    /// `Bearer` has refused any other credential.
+    fn presented(&self) -> Option<&[u8]> {
+        match credential(self.request.headers()) {
+            Credential::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn demand(&self) -> Demand<'static> {
+        Demand { scopes: &[N::SCOPE], address: Some(self.bearer.address), user_agent: b"" }
     }
 }
 
@@ -78,11 +97,7 @@ impl<N: Need + 'static> FromRequest for Manager<N> {
         Box::pin(async move {
             let bearer = bearer.await?;
             bearer.needs(&[N::SCOPE])?;
-            let proof = match credential(request.headers()) {
-                Credential::Key(key) => Some(PresentedKey::of(key)),
-                _ => None, // `Bearer` has refused any other credential
-            };
-            Ok(Manager { site: site?, bearer, proof, need: PhantomData })
+            Ok(Manager { site: site?, bearer, request, need: PhantomData })
         })
     }
 }

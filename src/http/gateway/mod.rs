@@ -163,7 +163,7 @@ async fn judge(
 
 fn signed(site: &SiteRef, verdict: Verdict<SignedIdentityInput>) -> Outcome<Verdict<Allowed>> {
     Ok(match verdict {
-        Ok(Accepted { view, allowance }) => Ok(Accepted { view: view.signed(site)?, allowance }),
+        Ok(Accepted { view, at, allowance }) => Ok(Accepted { view: view.signed(site)?, at, allowance }),
         Err(bad) => Err(bad),
     })
 }

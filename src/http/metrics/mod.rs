@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::schema::{Operation, field};
 use crate::ambient::histogram::Snapshot;
 use crate::ambient::log;
+use crate::auth::RecordCacheState;
 use crate::error::Error;
 use crate::model::{NodeFigures, Scope, Time};
 use format::Format;
@@ -66,6 +67,7 @@ struct Figures {
     commits: Snapshot,
     batches: Snapshot,
     index: Vec<(&'static str, &'static str, u64)>,
+    records: RecordCacheState,
     log_lines_dropped: u64,
     /// When the certificate expires, in seconds since 1970, if the server uses TLS.
     certificate_expires: Option<i64>,
@@ -78,6 +80,7 @@ struct Figures {
 impl Figures {
     async fn take(site: &SiteRef) -> Result<Self, Problem> {
         let (database, usage) = (site.auth.database_state().await, site.auth.usage_state());
+        let records = site.auth.record_cache_state();
         Ok(Figures {
             verdicts: site.auth.verdicts(),
             latency: site
@@ -94,12 +97,15 @@ impl Figures {
                 ("index_full", "1 when every key is in the index", u64::from(database.index_is_full)),
                 ("writes_failing", "1 while writes fail", u64::from(database.writes_are_failing)),
                 ("usage_pending_rows", "Keys and hours with uses that are not in the database yet", usage.pending_rows),
+                ("record_cache_records", "Records of keys in memory", records.records),
+                ("record_cache_bytes", "Estimated size of the records of keys in memory", records.bytes),
                 ("usage_lost", "Uses that were not counted because too many were waiting in memory", usage.lost),
             ]
             .into_iter()
             .chain(database.sessions.map(|sessions| ("sessions", "Dashboard sessions", sessions)))
             .chain(database.wal_bytes.map(|bytes| ("wal_bytes", "Size of the write-ahead log", bytes)))
             .collect(),
+            records,
             log_lines_dropped: log::dropped(),
             certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
             node: database.node,
@@ -123,6 +129,10 @@ impl Collector for Figures {
             let mut gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             gauge.encode_gauge(&i64::try_from(*value).unwrap_or(i64::MAX))?;
         }
+        let help = "Records of keys that were read from the database for an API check, because they were not in memory";
+        encoder
+            .encode_descriptor("record_cache_reads", help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&self.records.reads, None)?;
         if let Some(node) = &self.node {
             encode_node(&mut encoder, node)?;
         }

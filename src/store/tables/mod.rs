@@ -13,6 +13,7 @@ mod nodes;
 pub(super) mod pending_imports;
 mod refresh_tokens;
 mod refused_logins;
+mod rest_of_record;
 mod sessions;
 mod setup_links;
 mod signing_ring;

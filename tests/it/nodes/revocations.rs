@@ -121,3 +121,17 @@ async fn a_row_deleted_or_changed_with_psql_is_in_force_on_all_nodes_within_a_mo
         }
     }
 }
+
+#[tokio::test]
+async fn a_record_in_one_nodes_memory_follows_a_change_made_on_another() {
+    let cluster = Cluster::of(2, "10s").await;
+    let (id, key) = cluster.key(0, MEMBER).await;
+    let path = format!("{KEYS}/{id}");
+    let current = async |node: usize| cluster.nodes[node].bearer(&key).get("/api/v1/keys/current").await.json();
+    for round in 0..20 {
+        let name = format!("name {round}");
+        current(1).await;
+        patch(&cluster.manager(0), &path, json!({ "name": name })).await;
+        assert_eq!(current(1).await["name"], name.as_str());
+    }
+}

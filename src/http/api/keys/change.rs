@@ -31,5 +31,5 @@ pub async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (auth, asking) = (&manager.site.auth, manager.asking().await?);
     let change = body.0.change(auth.now())?;
-    Ok(respond_with(auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?))
+    Ok(respond_with(&auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?))
 }

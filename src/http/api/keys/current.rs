@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use super::json::KeyJson;
 use crate::error::{Error, Kind};
 use crate::http::SiteRef;
-use crate::http::bearer::{Bearer, Holder};
+use crate::http::bearer::{BearerRecord, Holder};
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::schema::Operation;
 use crate::model::Refusal;
@@ -21,17 +21,12 @@ pub fn show_operation() -> Operation {
 }
 
 /// Returns the calling key's record.
-pub async fn show(site: SiteRef, bearer: Bearer) -> Result<HttpResponse, Problem> {
-    match site.auth.verified_record(bearer.id()).await {
-        Ok(record) => {
-            let mut response = HttpResponse::Ok();
-            for header in bearer.allowance.iter().flat_map(rate_limit_headers) {
-                response.insert_header(header);
-            }
-            Ok(response.json(KeyJson::from(record)))
-        }
-        Err(error) => Err(gone_or(error)),
+pub async fn show(bearer: BearerRecord) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    for header in bearer.allowance.iter().flat_map(rate_limit_headers) {
+        response.insert_header(header);
     }
+    response.json(KeyJson::from(&bearer.key))
 }
 
 pub fn revoke_operation() -> Operation {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::new_expiry::{NewExpiry, expires_at};
 use super::rate_limit::{RateLimitBody, RateLimitSchema};
-use crate::auth::{KeyRequest, LeftOpen};
+use crate::auth::{KeyRequest, LeftOpen, VerifiedKey};
 use crate::error::{Error, Result};
 use crate::http::api::idempotency::RepeatableBody;
 use crate::http::json_value::{Fields, List, given};
@@ -14,7 +14,7 @@ use crate::http::schema::field;
 use crate::model::expiry::DEFAULT_LIFETIME;
 use crate::model::key_settings::Description;
 use crate::model::{
-    Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Owner, RateLimit,
+    Email, Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, RateLimit,
     ScopeSet, Submission, Time, UserId,
 };
 
@@ -140,23 +140,23 @@ impl KeyChangeBody {
 /// A key's record, without the key itself.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
-pub struct KeyJson {
+pub struct KeyJson<'a> {
     #[schema(value_type = field::Id)]
     id: KeyId,
-    name: String,
+    name: &'a str,
     /// What the key is for; `null` means nobody wrote anything.
     #[schema(value_type = Option<String>, required = true)]
-    description: Option<String>,
+    description: Option<&'a str>,
     /// The prefix of the key; `null` for an imported key.
     #[schema(value_type = Option<String>, required = true)]
-    prefix: Option<String>,
+    prefix: Option<&'a str>,
     /// Parts of the key, enough to recognise it but not to use it.
-    hint: String,
+    hint: &'a str,
     #[schema(value_type = OwnerSchema)]
-    owner: Owner,
+    owner: OwnerJson<'a>,
     /// What the key can do.
     #[schema(value_type = Vec<String>)]
-    scopes: ScopeSet,
+    scopes: &'a ScopeSet,
     enabled: bool,
     #[schema(value_type = field::Moment)]
     created_at: Time,
@@ -168,47 +168,76 @@ pub struct KeyJson {
     last_used_at: Option<Time>,
     /// The addresses that can use the key; empty means any address.
     #[schema(value_type = Vec<String>)]
-    allowed_ips: Networks,
+    allowed_ips: &'a Networks,
     #[schema(value_type = Option<RateLimitSchema>, required = true)]
     rate_limit: Option<RateLimit>,
     /// The metadata as sent, including how its numbers are written.
     #[schema(value_type = Object)]
-    metadata: Metadata,
+    metadata: &'a RawValue,
     /// Only in a damaged record: the fields whose stored values cannot be read. They are empty here.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Option<Vec<String>>, required = false)]
-    unreadable: Vec<&'static str>,
+    unreadable: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+struct OwnerJson<'a> {
+    id: UserId,
+    email: &'a Email,
 }
 
 /// The owner of the key.
 #[derive(ToSchema)]
 #[schema(as = Owner)]
-#[expect(dead_code, reason = "the schema of the model's Owner, which must not depend on OpenAPI")]
+#[expect(dead_code, reason = "the schema of `OwnerJson`, which borrows")]
 struct OwnerSchema {
     #[schema(value_type = field::Id)]
     id: String,
     email: String,
 }
 
-impl From<KeyRecord> for KeyJson {
-    fn from(record: KeyRecord) -> Self {
-        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = record.settings;
+impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
+    fn from(record: &'a KeyRecord) -> Self {
+        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = &record.settings;
         KeyJson {
             id: record.id,
-            name: name.to_string(),
-            description: description.filled().map(str::to_owned),
-            prefix: record.prefix,
-            hint: record.hint,
-            owner: record.owner,
+            name: name.as_str(),
+            description: description.filled(),
+            prefix: record.prefix.as_deref(),
+            hint: &record.hint,
+            owner: OwnerJson { id: record.owner.id, email: &record.owner.email },
             scopes,
             enabled: record.enabled,
             created_at: record.created_at,
-            expires_at,
-            last_used_at: record.last_use.map(|last| last.at),
+            expires_at: *expires_at,
+            last_used_at: record.last_use.as_ref().map(|last| last.at),
             allowed_ips,
-            rate_limit,
-            metadata,
-            unreadable: record.unreadable,
+            rate_limit: *rate_limit,
+            metadata: metadata.raw(),
+            unreadable: &record.unreadable,
+        }
+    }
+}
+
+impl<'a> From<&'a VerifiedKey> for KeyJson<'a> {
+    fn from(key: &'a VerifiedKey) -> Self {
+        let (owner, grant, rest) = (&key.owner, &key.grant, &key.rest);
+        KeyJson {
+            id: key.id,
+            name: rest.name(),
+            description: rest.description(),
+            prefix: rest.prefix(),
+            hint: rest.hint(),
+            owner: OwnerJson { id: owner.id, email: &owner.email },
+            scopes: &grant.scopes,
+            enabled: grant.enabled,
+            created_at: rest.created_at,
+            expires_at: key.expires_at,
+            last_used_at: Some(key.last_used_at),
+            allowed_ips: &grant.allowed_ips,
+            rate_limit: grant.rate_limit,
+            metadata: serde_json::from_str(rest.metadata()).expect("metadata that was read is JSON"),
+            unreadable: &rest.unreadable,
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::http::schema::{Operation, field};
 use crate::model::{Cursor, KeyFilter};
 
 #[derive(Serialize, ToSchema)]
-pub struct KeyPage {
-    keys: Vec<KeyJson>,
+pub struct KeyPage<'a> {
+    keys: Vec<KeyJson<'a>>,
     /// The cursor of the next page; `null` on the last page.
     #[schema(value_type = Option<String>, required = true)]
     next_cursor: Option<String>,
@@ -48,6 +48,6 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
         limit: query.limit()?,
     };
     let page = auth.keys(&asking.caller, list).await?;
-    let keys = page.rows.into_iter().map(KeyJson::from).collect();
+    let keys = page.rows.iter().map(KeyJson::from).collect();
     Ok(HttpResponse::Ok().json(KeyPage { keys, next_cursor: page.next.map(|cursor| cursor.text()) }))
 }

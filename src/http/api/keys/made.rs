@@ -19,15 +19,15 @@ use crate::model::{KeyRecord, PlainKey};
 /// A new key: its record and, only in this response, the key itself.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeKey)]
-pub struct MadeKeyJson {
+pub struct MadeKeyJson<'a> {
     #[serde(flatten)]
-    record: KeyJson,
-    key: String,
+    record: KeyJson<'a>,
+    key: &'a str,
 }
 
-impl MadeKeyJson {
-    pub fn new(record: KeyRecord, key: &PlainKey) -> Self {
-        MadeKeyJson { record: KeyJson::from(record), key: key.expose().to_owned() }
+impl<'a> MadeKeyJson<'a> {
+    pub fn new(record: &'a KeyRecord, key: &'a PlainKey) -> Self {
+        MadeKeyJson { record: KeyJson::from(record), key: key.expose() }
     }
 }
 
@@ -48,11 +48,11 @@ pub async fn respond(site: &SiteRef, asking: &Asking, made: Made) -> Result<Http
         Made::Now { key, record } => {
             let location = (header::LOCATION, format!("/api/v1/keys/{}", record.id));
             let tag = etag(record.version());
-            let body = MadeKeyJson::new(*record, &key);
+            let body = MadeKeyJson::new(&record, &key);
             Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(body))
         }
         Made::Before(id) => match site.auth.key(&asking.caller, id).await {
-            Ok(record) => Ok(respond_with(record)),
+            Ok(record) => Ok(respond_with(&record)),
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Error::conflict("The key that this request created was revoked. Use a new Idempotency-Key.").into())
             }

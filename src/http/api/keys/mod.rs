@@ -25,6 +25,6 @@ use crate::model::KeyRecord;
 const LEADS: [&str; 4] = ["getKey", "changeKey", "rotateKey", "revokeKey"];
 
 /// 200 with the record and its `ETag`.
-fn respond_with(record: KeyRecord) -> HttpResponse {
+fn respond_with(record: &KeyRecord) -> HttpResponse {
     HttpResponse::Ok().insert_header(etag(record.version())).json(KeyJson::from(record))
 }

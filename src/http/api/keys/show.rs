@@ -20,5 +20,5 @@ pub fn operation() -> Operation {
 
 pub async fn show(manager: KeysManager, id: Path<String>) -> Result<HttpResponse, Problem> {
     let asking = manager.asking().await?;
-    Ok(respond_with(manager.site.auth.key(&asking.caller, KeyId::parse(&id)?).await?))
+    Ok(respond_with(&manager.site.auth.key(&asking.caller, KeyId::parse(&id)?).await?))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::KeyJson;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::api::manager::Verifier;
 use crate::http::body::{Json, SecretText};
 use crate::http::json_value::List;
@@ -34,7 +34,7 @@ pub struct VerifyBody {
 /// Whether a key is valid, and if not, why.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Verdict)]
-pub struct VerdictJson {
+pub struct VerdictJson<'a> {
     valid: bool,
     /// `valid`, or why the key is refused.
     #[schema(value_type = VerdictCode)]
@@ -42,7 +42,7 @@ pub struct VerdictJson {
     /// The record of a valid key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = KeyJson, required = false)]
-    key: Option<KeyJson>,
+    key: Option<KeyJson<'a>>,
 }
 
 /// `valid`, or why a key is refused.
@@ -68,7 +68,7 @@ pub fn operation() -> Operation {
 
 /// Verifies any key. The response is always 200; only this caller learns why a key is refused.
 pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
-    verifier.asking().await?;
+    verifier.must_still_hold().await?;
     let (site, Json(asked)) = (verifier.site, body);
     let List(scopes) = asked.scopes.unwrap_or_default();
     let scopes = scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
@@ -79,17 +79,9 @@ pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpRe
         Some(Err(_)) => return Err(Error::invalid("ip", "Write an address as 203.0.113.7 or 2001:db8::1.").into()),
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
-    let verdict = site.auth.verify(asked.key.expose().as_bytes(), &demand, |key| key.id).await?;
-    let refusal = match verdict {
-        Ok(good) => match site.auth.verified_record(good.view).await {
-            Ok(record) => {
-                let good = VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(record)) };
-                return Ok(HttpResponse::Ok().json(good));
-            }
-            Err(error) if error.kind == Kind::NotFound => Refusal::NotFound,
-            Err(error) => return Err(error.into()),
-        },
-        Err(bad) => bad.refusal,
-    };
-    Ok(HttpResponse::Ok().json(VerdictJson { valid: false, code: refusal.code(), key: None }))
+    let verdict = site.auth.verify_with_record(asked.key.expose().as_bytes(), &demand).await?;
+    Ok(HttpResponse::Ok().json(match &verdict {
+        Ok(good) => VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(&good.view)) },
+        Err(bad) => VerdictJson { valid: false, code: bad.refusal.code(), key: None },
+    }))
 }

@@ -1,0 +1,30 @@
+//! `keys`: what a record has beside what is in the index, for checks over the API.
+
+use crate::error::Result;
+use crate::model::{KeyId, Metadata, RestOfRecord};
+use crate::store::Tx;
+use crate::store::columns::{Salvage, lifetime};
+
+/// One row of one table: it is read while a check waits.
+const REST: &str = "SELECT name, description, prefix, hint, metadata, created_at, lifetime FROM keys WHERE id = ?1";
+
+impl Tx<'_> {
+    /// The rest of the record of each of these keys that exists, read at one moment.
+    pub fn rests_of_records(&self, ids: &[KeyId]) -> Result<Vec<Option<RestOfRecord>>> {
+        self.at_one_moment(|| ids.iter().map(|id| self.rest_of_record(*id)).collect())
+    }
+
+    fn rest_of_record(&self, id: KeyId) -> Result<Option<RestOfRecord>> {
+        self.row(REST, [id.as_bytes()], |row| {
+            let mut salvage = Salvage::of(row);
+            let [name, description] = [salvage.text("name", 0)?, salvage.text("description", 1)?];
+            let (prefix, hint) = (salvage.text_or_null("prefix", 2)?, salvage.text("hint", 3)?);
+            let metadata = Metadata::stored(&salvage.text("metadata", 4)?);
+            let metadata = salvage.or("metadata", metadata, Metadata::default());
+            let created_at = salvage.time("created_at", 5);
+            salvage.or("lifetime", lifetime(row, 6).ok(), None);
+            let texts = [&*name, &*description, prefix.as_deref().unwrap_or_default(), &*hint, metadata.text()];
+            Ok(RestOfRecord::new(texts, created_at, salvage.unreadable))
+        })
+    }
+}

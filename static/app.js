@@ -1,6 +1,8 @@
 // Comfort on top of pages that work without it: copying, confirming, relative times.
 // Trusted Types are on: elements are built, text is set, no HTML is parsed.
 
+// The page can be below a path of its host; this script is at /assets/… of the server's own paths.
+const url = (path) => new URL(`..${path}`, import.meta.url);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // Copy buttons; where the clipboard is closed to us, the text is left selected.
@@ -34,9 +36,9 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", async ({ persisted }) => {
   if (!persisted || !document.querySelector(".me")) return;
   document.documentElement.hidden = true;
-  const answer = await fetch("/account", { method: "HEAD", redirect: "manual" }).catch(() => undefined);
+  const answer = await fetch(url("/account"), { method: "HEAD", redirect: "manual" }).catch(() => undefined);
   if (answer?.ok) document.documentElement.hidden = false;
-  else location.replace("/login");
+  else location.replace(url("/login"));
 });
 
 // Confirmations: a disclosure without script, a modal dialog with it.
@@ -91,7 +93,7 @@ for (const form of all("form[method=post]")) {
     note.className = "hint";
     form.append(note);
     const asking = setInterval(async () => {
-      const answer = await fetch("/nodes/waiting").catch(() => undefined);
+      const answer = await fetch(url("/nodes/waiting")).catch(() => undefined);
       if (answer?.status === 200) note.textContent = await answer.text();
     }, 700);
     addEventListener("pagehide", () => {

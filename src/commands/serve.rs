@@ -13,8 +13,8 @@ use super::{Context, output};
 use crate::ambient::log;
 use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
-use crate::http::Site;
 use crate::http::server::{self, Bound, RunningServer};
+use crate::http::{ROUTES, Site};
 use crate::model::{Purpose, SessionToken};
 pub use settings::ServeSettings;
 use signals::{Hangups, StopSignals};
@@ -93,6 +93,7 @@ fn greet(running: &RunningServer, setup: Option<&SessionToken>) {
         tracing::info!(listen = shown(grpc.addresses()), "gRPC ext_authz is up");
     }
     warn_about_plain_http(running);
+    explain_base_path(running);
     if let Some(token) = setup {
         let link = format!("{public_url}/setup?token={}", token.expose());
         let hint = if running.is_url_a_guess {
@@ -123,6 +124,18 @@ async fn reload(mut hangups: Hangups, site: actix_web::web::Data<Site>) {
         })
         .await; // the outcome is in the log
         systemd::ready();
+    }
+}
+
+/// A base path is removed from every request that begins with it. If it is also the start of one of our own paths
+/// (`/keys`), a proxy must not remove it before.
+fn explain_base_path(running: &RunningServer) {
+    let base = running.site.settings.public_url.base();
+    if let Some(base) = base.filter(|base| ROUTES.iter().any(|route| base.within(route.path).is_some())) {
+        tracing::info!(
+            path = base.as_str(),
+            "the path of the public URL is also one of this server's own paths: let the proxy pass it on, not remove it"
+        );
     }
 }
 

@@ -30,7 +30,7 @@ impl CorsOrigin {
             )
         };
         let parsed = PublicUrl::parse(text).map_err(|_| wrong())?;
-        if parsed.as_str() != text || text.contains('*') {
+        if parsed.as_str() != text || parsed.base().is_some() || text.contains('*') {
             return Err(wrong());
         }
         HeaderValue::from_str(text).map(CorsOrigin).map_err(|_| wrong())

@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request its id, serves gateways without routing, turns panics and errors into
-//! responses, sets the headers that every response has, and logs once.
+//! The outermost layer: gives each request its id, removes the base path, serves gateways without routing, turns panics
+//! and errors into responses, sets the headers that every response has, and logs once.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use actix_web::{Error as ActixError, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
+use super::base_path::BasePath;
 use super::connection::body::Incoming;
 use super::connection::state::ConnState;
 use super::cors::Cors;
@@ -78,8 +79,9 @@ where
             let app = app.await?;
             // Without randomness at startup, ids of different workers can collide.
             let worker = site.auth.entropy().bytes().unwrap_or_default();
+            let base = site.settings.public_url.base().filter(|_| serves == Serves::All).cloned();
             let log = Rc::new(RequestLog::new(site.settings.log_checks));
-            Ok(EdgeService { app: Rc::new(app), site, serves, ids: RequestIds::new(worker), log })
+            Ok(EdgeService { app: Rc::new(app), site, serves, base, ids: RequestIds::new(worker), log })
         })
     }
 }
@@ -88,6 +90,8 @@ pub struct EdgeService<S> {
     app: Rc<S>,
     site: SiteRef,
     serves: Serves,
+    /// The path of the public URL, if it has one.
+    base: Option<BasePath>,
     ids: RequestIds,
     log: Rc<RequestLog>,
 }
@@ -107,6 +111,9 @@ where
     fn call(&self, mut request: Request) -> Self::Future {
         let id = self.ids.next();
         let body = Incoming::of(&mut request);
+        if let Some(base) = &self.base {
+            base.enter(&mut request);
+        }
         if gateway::is_for_gateways(request.path()) && self.serves == Serves::All {
             let answering =
                 if self.ids.is_sample() { timed(&self.site, request, id) } else { guarded(&self.site, request, id) };
@@ -172,6 +179,9 @@ where
     let mut response: Response<BoxBody> = response.into();
     security_headers::stamp(response.headers_mut(), &id, site.settings.hsts());
     cors.stamp(response.headers_mut());
+    if let Some(base) = site.settings.public_url.base() {
+        base.leave(response.headers_mut());
+    }
     log.write(&id, &seen, route, response.status(), started.elapsed());
     Ok(response)
 }

@@ -19,6 +19,7 @@ use actix_web::rt::net::TcpStream;
 use futures_util::FutureExt;
 use rustls::ServerConfig;
 
+use super::base_path::BasePath;
 use super::connection::{ConnReaper, Connection, Deadlines, LINGER, Seated, Socket};
 use super::pulse::Pulses;
 use super::request_id::RequestIds;
@@ -41,6 +42,8 @@ pub struct ServerLimits {
     pub stop_seconds: u64,
     /// Returns the start of a worker's request ids.
     pub ids: Arc<dyn Fn() -> [u8; 8] + Send + Sync>,
+    /// The path of the public URL, if it has one.
+    pub base: Option<BasePath>,
     pub pulses: Arc<Pulses>,
 }
 
@@ -73,18 +76,19 @@ where
     for listener in listeners {
         let (service, stopping) = (service.clone(), stopping.clone());
         let (seats, ids, pulses) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids), Arc::clone(&limits.pulses));
+        let base = limits.base.clone();
         let bound = match tls.clone() {
             None => builder.listen("http", listener, move || {
-                let (reaper, seats) =
-                    (ConnReaper::start(deadlines, RequestIds::new(ids()), pulses.join()), Arc::clone(&seats));
+                let reaper = ConnReaper::start(deadlines, RequestIds::new(ids()), base.clone(), pulses.join());
+                let seats = Arc::clone(&seats);
                 let connected = move |stream: TcpStream| {
                     ready(seat(&seats, stream).map(|seated| arrived(&reaper, seated)).map_err(DispatchError::Io))
                 };
                 fn_service(connected).and_then(http(service(), deadlines, stopping.clone()))
             }),
             Some(config) => builder.listen("https", listener, move || {
-                let (reaper, seats) =
-                    (ConnReaper::start(deadlines, RequestIds::new(ids()), pulses.join()), Arc::clone(&seats));
+                let reaper = ConnReaper::start(deadlines, RequestIds::new(ids()), base.clone(), pulses.join());
+                let seats = Arc::clone(&seats);
                 let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
                 let connected = move |stream: TlsStream<Seated>| arrived(&reaper, stream);
                 let http = http(service(), deadlines, stopping.clone());

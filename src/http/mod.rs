@@ -3,6 +3,7 @@
 
 mod access;
 mod api;
+mod base_path;
 mod basic;
 mod bearer;
 mod body;

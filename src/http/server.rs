@@ -98,6 +98,7 @@ impl Bound {
             deadlines,
             stop_seconds: STOP_SECONDS,
             ids: ids(&site),
+            base: site.settings.public_url.base().cloned(),
             pulses: Arc::clone(&pulses),
         };
         let watched = site.clone();
@@ -119,8 +120,16 @@ impl Bound {
 fn serve_metrics(listeners: Vec<TcpListener>, site: SiteRef, pulses: Arc<Pulses>) -> Result<Server> {
     let (connections, deadlines) = (64, site.settings.deadlines);
     let seats = Seats::new("--metrics-listen", &site.settings, connections);
-    let limits =
-        ServerLimits { workers: 1, connections, seats, deadlines, stop_seconds: STOP_SECONDS, ids: ids(&site), pulses };
+    let limits = ServerLimits {
+        workers: 1,
+        connections,
+        seats,
+        deadlines,
+        stop_seconds: STOP_SECONDS,
+        ids: ids(&site),
+        base: None,
+        pulses,
+    };
     listen::serve(listeners, None, limits, move || {
         Edge::around_metrics(App::new().app_data(site.clone()).configure(routes::configure_metrics), site.clone())
     })

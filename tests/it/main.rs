@@ -13,6 +13,7 @@ mod addresses;
 mod architecture;
 mod authority;
 mod bad_input;
+mod base_path;
 mod bearer;
 mod bounds;
 mod cli;

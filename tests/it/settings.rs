@@ -75,7 +75,7 @@ fn an_error_names_the_setting_as_the_operator_wrote_it() {
         ("listen", "nonsense"),
         ("listen", "8080"),
         ("public-url", "ftp://x"),
-        ("public-url", "https://x/keys"),
+        ("public-url", "https://x/?keys"),
         ("key-prefix", "kb,UPPER"),
         ("trusted-proxy", "10.0.0.0/8,somebody"),
         ("workers", "0"),

@@ -23,7 +23,8 @@ pub struct ServerSection {
     /// With PostgreSQL: how long this node answers from memory without a heartbeat, 1s to 60s [default: 5s]
     #[arg(long, env = "KEYBEARER_LEASE", value_name = "SPAN")]
     lease: Option<Given>,
-    /// Public base URL, used in links: scheme, host, port [default: http:// or https:// and the listen address]
+    /// Public base URL, used in links: scheme, host, port and path [default: http:// or https:// and the listen
+    /// address]
     #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Given>,
     /// Trust X-Forwarded-For from these proxies (repeatable)

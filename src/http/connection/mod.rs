@@ -85,7 +85,7 @@ impl<T: Socket> AsyncRead for Connection<T> {
         } else if buffer.filled().len() > before {
             let bytes = &buffer.filled()[before..];
             if this.state.is_idle() {
-                this.refused.begin(bytes);
+                this.refused.begin(bytes, this.reaper.base.as_ref());
             }
             this.state.has_read(bytes);
         }

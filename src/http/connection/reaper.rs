@@ -13,6 +13,7 @@ use super::deadlines::{DeadlineTicks, Deadlines};
 use super::reader::Reader;
 use super::socket::{self, Socket};
 use super::state::ConnState;
+use crate::http::base_path::BasePath;
 use crate::http::pulse::Pulse;
 use crate::http::request_id::RequestIds;
 use crate::http::seats::Seat;
@@ -28,6 +29,8 @@ const DRAIN: Duration = Duration::from_millis(20);
 pub struct ConnReaper {
     /// Ids for the responses that are made in `refused`.
     pub ids: RequestIds,
+    /// The path that `refused` removes from requests, if there is one.
+    pub base: Option<BasePath>,
     open: RefCell<Vec<Weak<ConnState>>>,
     lingering: RefCell<Vec<Lingering>>,
     /// Whether the task that looks for drained connections runs.
@@ -52,9 +55,10 @@ impl Lingering {
 
 impl ConnReaper {
     /// Starts the task, which runs as long as the worker. Must be called on the worker's thread.
-    pub fn start(deadlines: Deadlines, ids: RequestIds, pulse: Pulse) -> Rc<Self> {
+    pub fn start(deadlines: Deadlines, ids: RequestIds, base: Option<BasePath>, pulse: Pulse) -> Rc<Self> {
         let reaper = Rc::new(ConnReaper {
             ids,
+            base,
             open: RefCell::default(),
             lingering: RefCell::default(),
             is_draining: Cell::new(false),

@@ -4,6 +4,7 @@
 
 use actix_web::http::StatusCode;
 
+use crate::http::base_path::BasePath;
 use crate::http::bounds;
 use crate::http::gateway;
 use crate::http::problem::Problem;
@@ -23,14 +24,16 @@ pub struct RefusedRequest {
 }
 
 impl RefusedRequest {
-    /// Records the start of a request.
-    pub fn begin(&mut self, bytes: &[u8]) {
-        match bytes.first_chunk() {
-            Some(start) => self.start = *start,
-            None => {
-                self.start = [0; START];
-                self.start[..bytes.len()].copy_from_slice(bytes);
-            }
+    /// Records the start of a request, without the base path.
+    pub fn begin(&mut self, bytes: &[u8], base: Option<&BasePath>) {
+        if let (Some(start), None) = (bytes.first_chunk(), base) {
+            self.start = *start;
+            return;
+        }
+        let [method, target] = base.map_or([bytes, &[]], |base| base.enter_start(bytes));
+        self.start = [0; START];
+        for (to, byte) in self.start.iter_mut().zip(method.iter().chain(target)) {
+            *to = *byte;
         }
     }
 
@@ -101,8 +104,14 @@ mod tests {
         let ids = RequestIds::new([7; 8]);
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: D\r\n\r\n";
         let mut refused = RefusedRequest::default();
-        for begun in [&b"GET /auth/nginx?policy=a HTTP/1.1\r\n"[..], b"GET /auth/nginx HTTP/1.1\r\n"] {
-            refused.begin(begun);
+        let base = BasePath::parse("/tools/keys-and-more").unwrap();
+        for (begun, base) in [
+            (&b"GET /auth/nginx?policy=a HTTP/1.1\r\n"[..], None),
+            (b"GET /auth/nginx HTTP/1.1\r\n", None),
+            (b"GET /auth/nginx HTTP/1.1\r\n", Some(&base)),
+            (b"GET /tools/keys-and-more/auth/nginx HTTP/1.1\r\n", Some(&base)),
+        ] {
+            refused.begin(begun, base);
             let instead = refused.instead_of(bare, &ids).unwrap().to_vec();
             let text = String::from_utf8(instead.clone()).unwrap();
             assert!(text.starts_with("HTTP/1.1 403 Forbidden\r\n") && text.contains("\r\ndate: D\r\n"), "{text}");
@@ -112,7 +121,7 @@ mod tests {
             assert_eq!(refused.instead_of(bare, &ids).unwrap(), &instead[10..]);
             assert!(refused.has_written(instead.len() - 10));
         }
-        refused.begin(b"GET");
+        refused.begin(b"GET", None);
         assert!(refused.instead_of(bare, &ids).unwrap().starts_with(b"HTTP/1.1 431 "));
         let mut fresh = RefusedRequest::default();
         for other in [

@@ -55,7 +55,7 @@ pub fn error_page(site: &SiteRef, problem: &Problem, id: &RequestId) -> HttpResp
     };
     let is_specific = matches!(status, 403 | 409 | 413 | 415 | 422 | 429) || problem.code == "form_expired";
     let page = ErrorPage {
-        shell: Shell::anonymous(title, &site.assets, String::new()),
+        shell: Shell::anonymous(title, site, String::new()),
         status,
         title: title.to_owned(),
         next_step: if is_specific { problem.detail.to_string() } else { general.to_owned() },

@@ -107,7 +107,12 @@ pub async fn sign_out(form: SignedForm) -> Result<HttpResponse, PageError> {
     who.site.auth.sign_out(&who.asking(), &who.session).await?;
     let mut response = SIGNED_OUT.at("/login");
     add_cookie(&mut response, &CookieKind::Session.remove(&who.site))?;
-    let clear = HeaderValue::from_static("\"cache\", \"storage\"");
+    let clear = match who.site.settings.public_url.base() {
+        None => "\"cache\", \"storage\"",
+        // The storage belongs to the whole origin, so also to the services beside this one.
+        Some(_) => "\"cache\"",
+    };
+    let clear = HeaderValue::from_static(clear);
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), clear);
     Ok(response)
 }

@@ -1,6 +1,7 @@
 //! Imports run in one direction and never in a cycle, and dangerous code is in one place.
 
 mod imports;
+mod links;
 
 use std::fs;
 use std::path::{Path, PathBuf};

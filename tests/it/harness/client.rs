@@ -23,6 +23,11 @@ impl Client {
         Client { http, address, base: format!("http://{address}"), key: None, cookies: Mutex::default() }
     }
 
+    /// This client, whose paths are all below `base`.
+    pub fn below(self, base: &str) -> Self {
+        Client { base: format!("{}{base}", self.base), ..self }
+    }
+
     /// The server that it talks to.
     pub fn address(&self) -> SocketAddr {
         self.address

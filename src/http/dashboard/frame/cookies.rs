@@ -1,6 +1,6 @@
-//! The dashboard's three cookies. Scripts cannot read them; under https each is `Secure` and bound to this host by
-//! its `__Host-` prefix. Browsers share cookies between the ports of a host (RFC 6265 §8.5), so the names distinguish
-//! this server from others on the same host.
+//! The dashboard's three cookies. Scripts cannot read them; under https each is `Secure` and, unless the public URL has
+//! a path, bound to this host by its `__Host-` prefix. Browsers share cookies between the ports of a host (RFC 6265
+//! §8.5), so the names distinguish this server from others on the same host.
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -9,6 +9,7 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::error::Error;
 use crate::http::Site;
+use crate::http::base_path::BasePath;
 use crate::http::problem::Problem;
 use crate::http::settings::PublicUrl;
 use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME};
@@ -26,7 +27,12 @@ impl CookieNames {
     pub fn new(public_url: &PublicUrl, installation: &[u8; 16]) -> Self {
         let digest = Digest::of(&[b"cookies\0", public_url.as_str().as_bytes(), b"\0", installation].concat());
         let server = BASE32_NOPAD.encode(&digest.as_bytes()[..5]).to_ascii_lowercase();
-        let prefix = if public_url.is_https() { "__Host-" } else { "" };
+        let prefix = match (public_url.is_https(), public_url.base()) {
+            (true, None) => "__Host-",
+            // `__Host-` would require `Path=/`, which would send the cookies to all other services of the host.
+            (true, Some(_)) => "__Secure-",
+            (false, _) => "",
+        };
         let name = |what: &str| format!("{prefix}{server}_kb_{what}");
         CookieNames { session: name("session"), device: name("device"), form: name("form") }
     }
@@ -79,11 +85,12 @@ impl CookieKind {
 
     fn empty(self, site: &Site) -> Cookie<'static> {
         let same_site = if self == CookieKind::Session { SameSite::Lax } else { SameSite::Strict };
+        let url = &site.settings.public_url;
         Cookie::build(self.name(site).to_owned(), "")
             .http_only(true)
             .same_site(same_site)
-            .secure(site.settings.public_url.is_https())
-            .path("/")
+            .secure(url.is_https())
+            .path(url.base().map_or("/", BasePath::as_str).to_owned())
             .finish()
     }
 }

@@ -70,7 +70,7 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
         return Err(wrong_address(settings));
     }
     let is_ours = is_plain
-        || origin.eq_ignore_ascii_case(settings.public_url.as_str().as_bytes())
+        || origin.eq_ignore_ascii_case(settings.public_url.origin().as_bytes())
         || origin.strip_prefix(b"https://").is_some_and(|authority| authority == host);
     if is_ours { Ok(()) } else { foreign() }
 }
@@ -79,7 +79,7 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
 /// browser does not keep `Secure` cookies.
 pub fn no_cookie(settings: &HttpSettings, request: &HttpRequest) -> Problem {
     let is_at_public_url = (request.headers().get(header::ORIGIN))
-        .is_some_and(|origin| origin.as_bytes().eq_ignore_ascii_case(settings.public_url.as_str().as_bytes()));
+        .is_some_and(|origin| origin.as_bytes().eq_ignore_ascii_case(settings.public_url.origin().as_bytes()));
     if settings.public_url.is_https() && !is_at_public_url { wrong_address(settings) } else { forged() }
 }
 

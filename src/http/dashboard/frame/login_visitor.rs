@@ -43,7 +43,7 @@ impl LoginVisitor {
 
     pub fn shell(&self, title: &str) -> Result<Shell, Error> {
         let csrf_token = CsrfSecret::of(&self.form_cookie).token(self.site.auth.entropy().bytes()?);
-        Ok(Shell::anonymous(title, &self.site.assets, csrf_token))
+        Ok(Shell::anonymous(title, &self.site, csrf_token))
     }
 
     /// This page's https URL, if the server is reached by https; shown to people who came over plain HTTP.

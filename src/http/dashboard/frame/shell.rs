@@ -3,12 +3,15 @@
 use super::Nav;
 use super::nav::NavLink;
 use super::notice::Notice;
+use crate::http::Site;
 use crate::http::dashboard::assets::Assets;
 
 /// What `templates/frame/base.html` needs from every page.
 pub struct Shell {
     /// The page's name; the browser shows `title · Keybearer`.
     pub title: String,
+    /// The path of the public URL, or nothing. Every link and form of a template puts it before its path.
+    pub base: String,
     pub assets: Assets,
     pub csrf_token: String,
     /// `None` before login; the navigation is then left out.
@@ -27,8 +30,16 @@ pub struct Me {
 
 impl Shell {
     /// The frame of a page for someone who is not signed in.
-    pub fn anonymous(title: &str, assets: &Assets, csrf_token: String) -> Self {
-        Shell { title: title.to_owned(), assets: assets.clone(), csrf_token, me: None, here: Nav::None, notice: None }
+    pub fn anonymous(title: &str, site: &Site, csrf_token: String) -> Self {
+        Shell {
+            title: title.to_owned(),
+            base: site.settings.public_url.path().to_owned(),
+            assets: site.assets.clone(),
+            csrf_token,
+            me: None,
+            here: Nav::None,
+            notice: None,
+        }
     }
 
     pub fn links(&self) -> Vec<NavLink> {

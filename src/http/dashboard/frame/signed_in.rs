@@ -82,17 +82,15 @@ impl SignedIn {
     }
 
     pub fn shell(&self, title: &str, here: Nav) -> Result<Shell, Error> {
+        let csrf_token = self.csrf.token(self.site.auth.entropy().bytes()?);
         Ok(Shell {
-            title: title.to_owned(),
-            assets: self.site.assets.clone(),
-            csrf_token: self.csrf.token(self.site.auth.entropy().bytes()?),
             me: Some(Me {
                 email: self.user().email.to_string(),
                 is_admin: self.user().is_admin(),
                 has_nodes: self.site.auth.is_one_of_several_nodes(),
             }),
             here,
-            notice: None,
+            ..Shell::anonymous(title, &self.site, csrf_token)
         })
     }
 

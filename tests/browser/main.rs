@@ -9,6 +9,7 @@
 
 mod accessibility;
 mod account;
+mod base_path;
 mod browser;
 mod comparison;
 mod driver;

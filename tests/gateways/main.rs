@@ -7,6 +7,7 @@
 )]
 
 mod apache;
+mod base_path;
 mod client;
 mod clients;
 mod frameworks;

@@ -133,9 +133,11 @@ fn growth(rows: &[&Row]) -> Option<Goal> {
     Some(Goal::new("cost per request from 1k to 10M keys, uniform", "grows < 15 %", measured, verdict))
 }
 
-/// Verification while keys are created and revoked, against the same without.
+/// Verification while keys are created and revoked, against the same without. With one core, the writer and the two
+/// thousand requests per second that it serves take turns with the checks.
 fn writing(row: &Row) -> Option<Goal> {
-    let (limit, ratio) = (Limit::AtMost(1.5), row.ratio(|slice| slice.p99)?);
+    let most = if row.subject.server.cores == 1 { 2.5 } else { 1.5 };
+    let (limit, ratio) = (Limit::AtMost(most), row.ratio(|slice| slice.p99)?);
     let pace = Spread::of(row.rounds.iter().map(|round| round.beside.rate / 2.0))?;
     // Slow writers make the goal easier. The writers keep the server from saturation; only the idle side must reach it.
     let slow = (limit.is_met(ratio.median) && pace.least < 900.0).then(|| "fewer than 900 keys/s were created".into());

@@ -13,6 +13,20 @@ pub fn give_way() {
     let _ = rustix::process::nice(10);
 }
 
+/// When this thread is woken, it waits for a running thread to finish its turn, instead of taking its place; it still
+/// gets its share of a busy core (SCHED_BATCH, sched(7)). For threads that requests wait for: on a busy core they find
+/// more work at once, and each check does not meet them. If the system refuses, nothing changes.
+pub fn wait_for_turn() {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a struct of one number, for which zero is valid; the call reads it, and changes this thread only.
+        unsafe {
+            let parameters = libc::sched_param { sched_priority: 0 };
+            libc::sched_setscheduler(0, libc::SCHED_BATCH, &parameters);
+        }
+    }
+}
+
 /// A running thread, which stops on request or when this is dropped.
 pub struct Background {
     order: SyncSender<()>,

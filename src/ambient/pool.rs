@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
+use super::background::wait_for_turn;
 use crate::error::{Error, Result};
 
 type PoolJob<S> = Box<dyn FnOnce(&mut S) + Send>;
@@ -94,6 +95,7 @@ impl<S> JobQueue<S> {
     }
 
     fn work(&self, mut state: S) {
+        wait_for_turn();
         while let Some(job) = self.next() {
             // The panic hook has logged it; the dropped reply informs the caller.
             let _ = catch_unwind(AssertUnwindSafe(|| job(&mut state)));

@@ -19,7 +19,7 @@ pub struct KeysSection {
     #[arg(long, env = "KEYBEARER_BAD_KEY_LIMIT", value_name = "N")]
     bad_key_limit: Option<Given>,
     /// Memory for the records of keys that programs verify over the API, in MiB; without it, each such answer reads the
-    /// database; 0 turns it off [default: 32]
+    /// database; 0 turns it off [default: 16]
     #[arg(long, env = "KEYBEARER_RECORD_CACHE", value_name = "MIB")]
     record_cache: Option<Given>,
     /// How long hourly usage counts are kept [default: 90d]

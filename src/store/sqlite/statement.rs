@@ -62,8 +62,24 @@ fn prepared<'a>(
 }
 
 pub(in crate::store) fn at_one_moment<T>(db: &Connection, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let _moment = db.unchecked_transaction().map_err(sql)?;
+    run(db, "BEGIN").map_err(sql)?;
+    let _end = EndOfRead(db);
     read()
+}
+
+/// Ends a read transaction, also after a panic. Unlike rusqlite's own, it does not parse its statement each time.
+struct EndOfRead<'a>(&'a Connection);
+
+impl Drop for EndOfRead<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = run(self.0, "ROLLBACK") {
+            tracing::warn!(%error, "a read transaction could not be ended");
+        }
+    }
+}
+
+fn run(db: &Connection, text: &str) -> rusqlite::Result<usize> {
+    db.prepare_cached(text)?.execute(())
 }
 
 pub(in crate::store) fn keep_many_pages(db: &Connection, many: bool) -> Result<()> {

@@ -196,7 +196,7 @@ async fn an_unread_log_blocks_nothing_and_later_reports_what_is_missing() {
     assert_eq!(client.get("/auth").await.status, 200);
     let dropped = async || {
         let metrics = client.get("/metrics").await.body;
-        let count = metrics.split("keybearer_log_lines_dropped_total ").nth(1).unwrap();
+        let count = metrics.split("\nkeybearer_log_lines_dropped_total ").nth(1).unwrap();
         count.lines().next().unwrap().parse::<u64>().unwrap()
     };
     assert!(dropped().await > 0);

@@ -12,9 +12,8 @@ async fn metrics_require_the_verify_scope() {
     assert_eq!(server.anon().get("/metrics").await.problem(), (401, "missing_key".to_owned()));
     assert_eq!(server.bearer(&plain).get("/metrics").await.problem(), (403, "insufficient_scope".to_owned()));
     let answer = server.bearer(&verifier).get("/metrics").await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
-    assert!(answer.body.ends_with("# EOF\n"));
+    assert_eq!((answer.status, answer.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(answer.header("vary"), "Accept");
 }
 
 #[tokio::test]
@@ -78,7 +77,10 @@ async fn metrics_are_returned_in_the_requested_format() {
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
         ),
         ("application/openmetrics-text;version=0.0.1", "application/openmetrics-text; version=0.0.1; charset=utf-8"),
-        ("*/*", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ("application/openmetrics-text, */*;q=0.9", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("application/json", "text/plain; version=0.0.4; charset=utf-8"),
     ] {
         let answer = ask(accept).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{accept}");

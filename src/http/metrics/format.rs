@@ -23,14 +23,11 @@ impl Format {
         Format::Text { version: "1.0.0" },
     ];
 
-    /// The format to send; OpenMetrics if the request has no `Accept`. If none is acceptable, the format that all tools
-    /// read is used: the figures help more than a 406.
+    /// The format to send. OpenMetrics is only for those who name it; without an `Accept`, for `*/*`, and if no format
+    /// is acceptable, the format that all tools read is used: the figures help more than a 406.
     pub fn wanted(headers: &HeaderMap) -> Self {
-        let lines = || headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
-        if lines().all(|line| line.trim().is_empty()) {
-            return Self::ALL[0];
-        }
-        let ranges: Vec<Range<'_>> = lines().flat_map(|line| line.split(',')).map(Range::parse).collect();
+        let lines = headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+        let ranges: Vec<Range<'_>> = lines.flat_map(|line| line.split(',')).map(Range::parse).collect();
         let mut best = (0, Format::Text { version: "0.0.4" });
         for format in Self::ALL {
             let most_specific = ranges.iter().filter_map(|range| Some((range.fit(format)?, range.quality))).max();
@@ -85,7 +82,7 @@ impl<'a> Range<'a> {
         match self.version {
             Some(own) if self.kind.eq_ignore_ascii_case(kind) => (own == version).then_some(3),
             None if self.kind.eq_ignore_ascii_case(kind) => Some(2),
-            _ if self.kind == "*/*" => Some(0),
+            _ if self.kind == "*/*" => matches!(format, Format::Text { .. }).then_some(0),
             _ => {
                 let family = kind.split('/').next().unwrap_or_default();
                 let own = self.kind.strip_suffix("/*")?;
@@ -125,9 +122,11 @@ mod tests {
             text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
         let text_first = "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.2";
         for (accept, format) in [
-            ("", "a 1.0.0"),
-            ("*/*", "a 1.0.0"),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "a 1.0.0"),
+            ("", "t 0.0.4"),
+            ("*/*", "t 0.0.4"),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "t 0.0.4"),
+            ("application/openmetrics-text, */*", "a 1.0.0"),
+            ("application/openmetrics-text;q=0.5, */*", "t 0.0.4"),
             ("text/plain;version=0.0.4", "t 0.0.4"),
             ("text/plain; version=\"0.0.4\"; charset=utf-8", "t 0.0.4"),
             ("TEXT/Plain ; VERSION=0.0.4", "t 0.0.4"),
@@ -142,7 +141,7 @@ mod tests {
             ("text/plain;q=0.5, application/openmetrics-text;q=0.4", "t 0.0.4"),
             ("text/plain, application/openmetrics-text", "a 1.0.0"),
             ("application/openmetrics-text;q=0, */*", "t 0.0.4"),
-            ("text/plain;q=0.1, */*;q=0.9", "a 1.0.0"),
+            ("text/plain;q=0.1, */*;q=0.9", "t 0.0.4"),
             ("application/json", "t 0.0.4"),
             ("application/openmetrics-text;version=2.0.0", "t 0.0.4"),
             ("application/vnd.google.protobuf;encoding=delimited,text/plain;q=0.1", "t 0.0.4"),
@@ -150,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(wanted(&[accept]), format, "{accept}");
         }
-        assert_eq!(wanted(&[]), "a 1.0.0");
+        assert_eq!(wanted(&[]), "t 0.0.4");
         assert_eq!(wanted(&["text/plain;q=0.2", "application/openmetrics-text;q=0.1"]), "t 0.0.4");
     }
 

@@ -52,16 +52,16 @@ impl BadKeyLimiter {
         }
     }
 
-    /// Records a bad key; returns how long to wait if there were too many. The loopback address is never throttled: it
-    /// is the operator, or a gateway for all clients. An unknown address can be throttled.
+    /// Records a bad key; returns how long to wait if there were too many. This machine (loopback or a Unix
+    /// socket) is never throttled: it is the operator, or a gateway for all clients. An unknown address can be
+    /// throttled.
     pub fn note(
         &self,
         address: Option<ClientAddress>,
         digest: impl FnOnce() -> Digest,
         now: impl FnOnce() -> Duration,
     ) -> Option<Duration> {
-        let is_loopback = |address: &ClientAddress| address.known().is_some_and(|address| address.is_loopback());
-        let from = address.filter(|address| self.limit > 0 && !is_loopback(address))?.neighbourhood();
+        let from = address.filter(|address| self.limit > 0 && !address.is_local())?.neighbourhood();
         let now = now();
         let window = now.as_secs() / WINDOW.as_secs();
         // If the map is full or its lock is poisoned, nobody is throttled.

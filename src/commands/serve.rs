@@ -3,9 +3,9 @@
 mod logging;
 mod settings;
 mod signals;
+mod sockets;
 mod systemd;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use super::{Context, output};
 use crate::ambient::log;
 use crate::auth::Auth;
 use crate::error::{Error, Kind, Result};
-use crate::http::server::{self, Bound, RunningServer};
-use crate::http::{ROUTES, Site};
+use crate::http::server::{self, Bound, RunningServer, UrlBasis};
+use crate::http::{BoundAddress, PassedSockets, ROUTES, Site};
 use crate::model::{Purpose, SessionToken};
 pub use settings::ServeSettings;
 use signals::{Hangups, StopSignals};
@@ -23,7 +23,10 @@ use signals::{Hangups, StopSignals};
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
+    // First: from here on, this process opens files.
+    let passed = sockets::passed();
     logging::start()?;
+    let passed = passed?;
     actix_web::rt::System::new().block_on(async move {
         signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;
@@ -33,7 +36,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
         let auth = context.auth(Purpose::Serve, settings.auth.prefixes.clone())?;
         // Before anything listens: a server that answers must not end because this fails.
         let setup = auth.open_setup().await?;
-        let running = start(auth, settings)?;
+        let running = start_on(auth, settings, passed)?;
         greet(&running, setup.as_ref());
         if let Some(metrics) = running.metrics {
             actix_web::rt::spawn(metrics);
@@ -58,17 +61,23 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
         let ended = running.server.await;
         // However the server ended, this writes what is still queued.
         running.site.auth.close();
+        // Only now: until the database is closed, a new server could not start anyway.
+        drop(running.files);
         tracing::info!("stopped");
         ended.map_err(|error| Error::new(Kind::Unavailable, format!("The server stopped: {error}")))
     })
 }
 
-/// Starts `auth` and `http`, each with its settings; the listening sockets are open when this returns.
 pub fn start(auth: Auth, settings: ServeSettings) -> Result<RunningServer> {
+    start_on(auth, settings, PassedSockets::default())
+}
+
+/// Starts `auth` and `http`, each with its settings; the listening sockets are open when this returns.
+fn start_on(auth: Auth, settings: ServeSettings, passed: PassedSockets) -> Result<RunningServer> {
     let ServeSettings { auth: chosen, http } = settings;
     let auth = auth.with(&chosen);
     auth.start_collecting(chosen.usage_retention)?;
-    let bound = Bound::bind(http, auth.now())?;
+    let bound = Bound::bind(http, passed, auth.now())?;
     // Tokens name the public URL as their issuer, and it may be known only now.
     auth.start_signing(chosen.signing, bound.public_url())?;
     bound.serve(auth)
@@ -94,13 +103,19 @@ fn greet(running: &RunningServer, setup: Option<&SessionToken>) {
     }
     warn_about_plain_http(running);
     explain_base_path(running);
+    warn_about_unix_sockets(running);
     if let Some(token) = setup {
         let link = format!("{public_url}/setup?token={}", token.expose());
-        let hint = if running.is_url_a_guess {
-            "\n\nThe link works on this machine. On another one, replace its host with the name or address of this \
-             machine, and set --public-url to the URL that people open."
-        } else {
-            ""
+        let hint = match running.url_basis {
+            UrlBasis::Settings | UrlBasis::OneAddress => "",
+            UrlBasis::EveryAddress => {
+                "\n\nThe link works on this machine. On another one, replace its host with the name or address of this \
+                 machine, and set --public-url to the URL that people open."
+            }
+            UrlBasis::Nothing => {
+                "\n\nThe server listens on Unix sockets only, so it does not know its URL. Replace http://localhost with \
+                 the URL of the proxy in front of it, and set --public-url to that URL."
+            }
         };
         output::say(&format!(
             "\nThere is no user yet. Create the first admin here (the link works once):\n\n  {link}{hint}\n"
@@ -108,7 +123,7 @@ fn greet(running: &RunningServer, setup: Option<&SessionToken>) {
     }
 }
 
-fn shown(addresses: &[SocketAddr]) -> String {
+fn shown(addresses: &[BoundAddress]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -141,7 +156,7 @@ fn explain_base_path(running: &RunningServer) {
 
 fn warn_about_plain_http(running: &RunningServer) {
     let settings = &running.site.settings;
-    let is_reachable = |addresses: &[SocketAddr]| addresses.iter().any(|address| !address.ip().is_loopback());
+    let is_reachable = |addresses: &[BoundAddress]| addresses.iter().any(BoundAddress::is_beyond_loopback);
     if settings.tls.is_none() && is_reachable(&running.addresses) && settings.trusted_proxies.is_empty() {
         tracing::warn!(
             listen = shown(&running.addresses),
@@ -154,6 +169,32 @@ fn warn_about_plain_http(running: &RunningServer) {
             listen = shown(grpc.addresses()),
             "--grpc-listen is plain HTTP/2 on an address that others can reach, and it trusts the client address that \
              each request names. Let only Envoy reach it"
+        );
+    }
+}
+
+fn warn_about_unix_sockets(running: &RunningServer) {
+    let settings = &running.site.settings;
+    let is_unix = |address: &BoundAddress| address.tcp().is_none();
+    if running.addresses.iter().any(is_unix) && !settings.trusts_unix_sockets {
+        tracing::warn!(
+            "a Unix socket has no client addresses: keys that are bound to addresses are refused there, and all its \
+             clients share their limits. If only a proxy that sets X-Forwarded-For can connect, use --trusted-proxy unix"
+        );
+    }
+    if running.url_basis == UrlBasis::Nothing {
+        tracing::warn!(
+            url = settings.public_url.as_str(),
+            "--public-url is not set, and a Unix socket does not tell it; links, cookies and issuers are wrong until it is"
+        );
+    }
+    if settings.tls.is_some() && running.addresses.iter().all(is_unix) {
+        tracing::warn!("--tls-cert has no effect: the server listens on Unix sockets only, which use plain HTTP");
+    }
+    for address in settings.open_sockets() {
+        tracing::warn!(
+            listen = %address,
+            "the mode of this socket lets every user of this machine connect, as far as its directory does"
         );
     }
 }

@@ -69,7 +69,7 @@ fn visitor(request: &HttpRequest) -> Result<Visitor, Problem> {
         basic: basic.map(|text| decode(text).ok_or_else(Problem::unreadable_basic)).transpose()?,
         user_agent: String::from_utf8_lossy(client::user_agent(headers)).chars().take(200).collect(),
         brings_key,
-        address: client::address(&site.settings, headers, request.peer_addr()),
+        address: client::address(&site.settings, request),
         request_id: request_id(request),
     })
 }

@@ -52,7 +52,7 @@ impl FromRequest for Bearer {
         Box::pin(async move {
             let site = site(&request)?;
             let presented = credential(request.headers()).key()?;
-            let address = client::address(&site.settings, request.headers(), request.peer_addr());
+            let address = client::address(&site.settings, &request);
             let user_agent = client::user_agent(request.headers());
             let demand = Demand { scopes: &[], address: Some(address), user_agent };
             match site.auth.identify(presented, &demand).await? {
@@ -78,7 +78,7 @@ impl FromRequest for BearerRecord {
         Box::pin(async move {
             let site = site(&request)?;
             let presented = credential(request.headers()).key()?;
-            let address = client::address(&site.settings, request.headers(), request.peer_addr());
+            let address = client::address(&site.settings, &request);
             let user_agent = client::user_agent(request.headers());
             let demand = Demand { scopes: &[], address: Some(address), user_agent };
             match site.auth.verify_with_record(presented, &demand).await? {
@@ -128,7 +128,7 @@ impl FromRequest for Holder {
                 Err(problem) => return Err(problem),
             };
             let Credential::Key(key) = credential(request.headers()) else { return Err(unjudged) };
-            let address = client::address(&site(&request)?.settings, request.headers(), request.peer_addr());
+            let address = client::address(&site(&request)?.settings, &request);
             let origin = Origin::anonymous(address, request_id(&request).as_str().to_owned());
             Ok(Holder::OfDamaged(Box::new(Held { digest: Digest::of(key), origin, unjudged })))
         })

@@ -1,18 +1,62 @@
 //! The client's address: that of the peer or, if the peer is a trusted proxy, the one in `X-Forwarded-For`, read from
 //! the right past trusted proxies. No other header and no other spelling counts.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use actix_http::Request;
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::HttpSettings;
+use super::connection::ConnState;
 use crate::model::ClientAddress;
 
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// A request, at the edge or behind it.
+pub trait FromPeer {
+    fn headers(&self) -> &HeaderMap;
+    fn peer(&self) -> ClientAddress;
+}
+
+impl FromPeer for Request {
+    fn headers(&self) -> &HeaderMap {
+        &self.head().headers
+    }
+
+    fn peer(&self) -> ClientAddress {
+        peer(self.peer_addr(), || self.conn_data())
+    }
+}
+
+impl FromPeer for HttpRequest {
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
+    fn peer(&self) -> ClientAddress {
+        peer(self.peer_addr(), || self.conn_data())
+    }
+}
+
+/// A peer without an address is at a Unix socket only if the connection says so: the address of a TCP connection that
+/// has already been reset is missing too.
+fn peer<'a>(address: Option<SocketAddr>, connection: impl FnOnce() -> Option<&'a Rc<ConnState>>) -> ClientAddress {
+    match address {
+        None if connection().is_some_and(|state| state.is_unix()) => ClientAddress::Unix,
+        address => address.into(),
+    }
+}
+
+pub fn address(settings: &HttpSettings, request: &impl FromPeer) -> ClientAddress {
+    of_peer(settings, request.headers(), request.peer())
+}
+
 /// The first address from the right that is not a trusted proxy's; unknown if that entry cannot be read. Without the
 /// header, a trusted proxy is itself the client: it sends a health check, or is used by the operator. A proxy that
 /// forwards requests of clients must set the header on each.
-pub fn address(settings: &HttpSettings, headers: &HeaderMap, peer: impl Into<ClientAddress>) -> ClientAddress {
-    let peer = peer.into();
+pub fn of_peer(settings: &HttpSettings, headers: &HeaderMap, peer: ClientAddress) -> ClientAddress {
     if !is_trusted(settings, peer) {
         return peer;
     }
@@ -34,8 +78,13 @@ fn nearest(settings: &HttpSettings, line: &[u8], earlier: Option<ClientAddress>)
     earlier.unwrap_or(leftmost)
 }
 
+/// No text in a header is read as a Unix socket, so only the peer itself can be one.
 fn is_trusted(settings: &HttpSettings, address: ClientAddress) -> bool {
-    address.known().is_some_and(|address| settings.is_trusted_proxy(address))
+    match address {
+        ClientAddress::Known(address) => settings.is_trusted_proxy(address),
+        ClientAddress::Unix => settings.trusts_unix_sockets,
+        ClientAddress::Unknown => false,
+    }
 }
 
 /// The user agent as sent, max 200 bytes.
@@ -62,7 +111,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
         }
-        address(&settings, &headers, ClientAddress::read(peer.as_bytes())).to_string()
+        of_peer(&settings, &headers, ClientAddress::read(peer.as_bytes())).to_string()
     }
 
     fn forwarded(lines: &[&[u8]]) -> String {
@@ -101,6 +150,24 @@ mod tests {
             assert_eq!(forwarded(&[line, b"1.1.1.1"]), "1.1.1.1", "{line:?}");
         }
         assert_eq!(forwarded(&[b"junk, \xff, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn only_the_connection_makes_a_peer_one_at_a_unix_socket() {
+        assert_eq!(peer(None, || None), ClientAddress::Unknown);
+        let tcp = Rc::new(ConnState::default());
+        assert_eq!(peer(None, || Some(&tcp)), ClientAddress::Unknown);
+        let public_url = PublicUrl::parse("http://127.0.0.1").unwrap();
+        let settings = HttpSettings { trusts_unix_sockets: true, ..HttpSettings::new(([127, 0, 0, 1], 0), public_url) };
+        let mut headers = HeaderMap::new();
+        assert_eq!(of_peer(&settings, &headers, ClientAddress::Unix), ClientAddress::Unix);
+        headers.append(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.7, unix"));
+        assert_eq!(of_peer(&settings, &headers, ClientAddress::Unix), ClientAddress::Unknown);
+        headers.append(X_FORWARDED_FOR, HeaderValue::from_static("203.0.113.8"));
+        assert_eq!(of_peer(&settings, &headers, ClientAddress::Unix).to_string(), "203.0.113.8");
+        assert_eq!(of_peer(&settings, &headers, ClientAddress::Unknown), ClientAddress::Unknown);
+        let untrusting = HttpSettings { trusts_unix_sockets: false, ..settings };
+        assert_eq!(of_peer(&untrusting, &headers, ClientAddress::Unix), ClientAddress::Unix);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 
 use std::future::{Future, ready};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,12 +15,14 @@ use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::Error as ActixError;
 use actix_web::body::BoxBody;
 use actix_web::dev::{AppConfig, Server};
-use actix_web::rt::net::TcpStream;
+use actix_web::rt::net::{TcpStream, UnixStream};
 use futures_util::FutureExt;
 use rustls::ServerConfig;
 
 use super::base_path::BasePath;
 use super::connection::{ConnReaper, Connection, Deadlines, LINGER, Seated, Socket};
+use super::listener::Listener;
+use super::peer_stream::PeerStream;
 use super::pulse::Pulses;
 use super::request_id::RequestIds;
 use super::seats::Seats;
@@ -47,9 +49,10 @@ pub struct ServerLimits {
     pub pulses: Arc<Pulses>,
 }
 
-/// Starts serving; `service` is called once per worker and listener.
+/// Starts serving; `service` is called once per worker and listener. TLS is for TCP: only root
+/// can read along at a Unix socket.
 pub fn serve<F, S>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     tls: Option<ServerConfig>,
     limits: ServerLimits,
     service: F,
@@ -77,18 +80,20 @@ where
         let (service, stopping) = (service.clone(), stopping.clone());
         let (seats, ids, pulses) = (Arc::clone(&limits.seats), Arc::clone(&limits.ids), Arc::clone(&limits.pulses));
         let base = limits.base.clone();
-        let bound = match tls.clone() {
-            None => builder.listen("http", listener, move || {
-                let reaper = ConnReaper::start(deadlines, RequestIds::new(ids()), base.clone(), pulses.join());
-                let seats = Arc::clone(&seats);
-                let connected = move |stream: TcpStream| {
-                    ready(seat(&seats, stream).map(|seated| arrived(&reaper, seated)).map_err(DispatchError::Io))
-                };
+        let reaper = move || ConnReaper::start(deadlines, RequestIds::new(ids()), base.clone(), pulses.join());
+        let bound = match (listener, tls.clone()) {
+            (Listener::Unix(listener), _) => builder.listen_uds("unix", listener, move || {
+                let (reaper, seats) = (reaper(), Arc::clone(&seats));
+                let connected = move |stream: UnixStream| ready(plain(&reaper, &seats, stream));
                 fn_service(connected).and_then(http(service(), deadlines, stopping.clone()))
             }),
-            Some(config) => builder.listen("https", listener, move || {
-                let reaper = ConnReaper::start(deadlines, RequestIds::new(ids()), base.clone(), pulses.join());
-                let seats = Arc::clone(&seats);
+            (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
+                let (reaper, seats) = (reaper(), Arc::clone(&seats));
+                let connected = move |stream: TcpStream| ready(plain(&reaper, &seats, stream));
+                fn_service(connected).and_then(http(service(), deadlines, stopping.clone()))
+            }),
+            (Listener::Tcp(listener), Some(config)) => builder.listen("https", listener, move || {
+                let (reaper, seats) = (reaper(), Arc::clone(&seats));
                 let seated = move |stream: TcpStream| ready(seat(&seats, stream).map_err(TlsError::Tls));
                 let connected = move |stream: TlsStream<Seated>| arrived(&reaper, stream);
                 let http = http(service(), deadlines, stopping.clone());
@@ -112,14 +117,23 @@ fn started(mut server: Server) -> Result<Server> {
 }
 
 /// Closes the connection at once if its address has reached its maximum; a response would cost more than it is worth.
-fn seat(seats: &Arc<Seats>, stream: TcpStream) -> io::Result<Seated> {
-    let seat = seats.take(stream.peer_addr().ok().into());
+fn seat(seats: &Arc<Seats>, stream: impl Into<PeerStream>) -> io::Result<Seated> {
+    let stream = stream.into();
+    let seat = seats.take(stream.peer());
     let seat = seat.ok_or_else(|| io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections"))?;
     Ok(Seated::new(stream, seat))
 }
 
+fn plain(
+    reaper: &Rc<ConnReaper>,
+    seats: &Arc<Seats>,
+    stream: impl Into<PeerStream>,
+) -> Result<Arrived<Seated>, DispatchError> {
+    seat(seats, stream).map(|seated| arrived(reaper, seated)).map_err(DispatchError::Io)
+}
+
 fn arrived<T: Socket>(reaper: &Rc<ConnReaper>, stream: T) -> Arrived<T> {
-    let peer = stream.seated().peer_addr().ok();
+    let peer = stream.seated().stream().peer_addr();
     (Connection::over(stream, reaper), Protocol::Http1, peer)
 }
 

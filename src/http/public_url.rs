@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use actix_web::http::uri::Authority;
 
 use super::base_path::BasePath;
-use super::listen_address::ListenAddress;
 use super::problem::is_for_programs;
+use super::tcp_address::TcpAddress;
 use crate::error::{Error, Result};
 
 /// `https://keys.example.com` or `https://example.com/keys`: an origin as browsers write it (RFC 6454 §6.2), so without
@@ -48,8 +48,13 @@ impl PublicUrl {
     }
 
     /// The URL of a listen address, for a browser on the same machine.
-    pub fn local(listen: &ListenAddress, port: u16, has_tls: bool) -> Self {
-        PublicUrl::of(if has_tls { "https" } else { "http" }, &listen.url_host(), Some(port), None)
+    pub fn local(listen: &TcpAddress, has_tls: bool) -> Self {
+        PublicUrl::of(if has_tls { "https" } else { "http" }, &listen.url_host(), Some(listen.port()), None)
+    }
+
+    /// For a server that can be reached through Unix sockets only.
+    pub fn placeholder() -> Self {
+        PublicUrl::of("http", "localhost", None, None)
     }
 
     fn of(scheme: &str, host: &str, port: Option<u16>, base: Option<BasePath>) -> Self {
@@ -171,8 +176,8 @@ mod tests {
             ("localhost:8080", false, "http://localhost:8080"),
             ("[2001:db8::7]:8080", true, "https://[2001:db8::7]:8080"),
         ] {
-            let listen = ListenAddress::parse(listen).unwrap();
-            assert_eq!(PublicUrl::local(&listen, listen.port(), has_tls).as_str(), url);
+            let listen = TcpAddress::parse(listen).unwrap();
+            assert_eq!(PublicUrl::local(&listen, has_tls).as_str(), url);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use actix_http::{HttpMessage, Request};
+use actix_http::Request;
 use actix_web::http::{Method, StatusCode};
 
 use super::request_id::RequestId;
@@ -37,7 +37,7 @@ impl RequestSummary {
         RequestSummary {
             method: Some(request.method()).filter(|method| STANDARD.contains(method)).cloned(),
             is_for_programs,
-            address: client::address(&site.settings, request.headers(), request.peer_addr()),
+            address: client::address(&site.settings, request),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Seats {
     most: usize,
     /// Exempt, because they connect for many clients.
     trusted_proxies: Networks,
+    /// Whether the peers at Unix sockets are such proxies too.
+    trusts_unix_sockets: bool,
     taken: Mutex<HashMap<Neighbourhood, usize>>,
     refused: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl Seats {
             listener,
             most,
             trusted_proxies: settings.trusted_proxies.clone(),
+            trusts_unix_sockets: settings.trusts_unix_sockets,
             taken: Mutex::default(),
             refused: AtomicU64::new(0),
         })
@@ -44,7 +47,12 @@ impl Seats {
 
     /// `None` if the address has reached its maximum.
     pub fn take(self: &Arc<Self>, peer: ClientAddress) -> Option<Seat> {
-        if self.most == 0 || peer.known().is_some_and(|address| self.trusted_proxies.contains(address)) {
+        let is_proxy = match peer {
+            ClientAddress::Known(address) => self.trusted_proxies.contains(address),
+            ClientAddress::Unix => self.trusts_unix_sockets,
+            ClientAddress::Unknown => false,
+        };
+        if self.most == 0 || is_proxy {
             return Some(Seat(None));
         }
         let from = peer.neighbourhood();

@@ -1,7 +1,6 @@
 //! The running server: binds, serves, and stops without cutting off a response. A test starts it on port 0.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,9 +11,13 @@ use super::dashboard::CookieNames;
 use super::edge::Edge;
 use super::gateway::grpc::GrpcListener;
 use super::listen::{self, ServerLimits};
+use super::listen_address::ListenAddress;
+use super::listener::{BoundAddress, Listener, PassedSockets};
 use super::public_url::PublicUrl;
 use super::pulse::Pulses;
 use super::seats::Seats;
+use super::socket_file::SocketFile;
+use super::tcp_address::TcpAddress;
 use super::tls::{self, Certificates};
 use super::{HttpSettings, Site, SiteRef, routes};
 use crate::ambient::Background;
@@ -31,50 +34,88 @@ pub struct RunningServer {
     pub metrics: Option<Server>,
     /// The gRPC listener, if there is one; it ends when this is dropped.
     pub grpc: Option<GrpcListener>,
-    /// The first of `addresses`.
-    pub address: SocketAddr,
-    /// The main listener's addresses: several if its name resolves to several.
-    pub addresses: Vec<SocketAddr>,
-    /// Whether the public URL is a guess: none was given, and the server listens on every address.
-    pub is_url_a_guess: bool,
+    /// The first of `addresses` that is not a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// The main listeners' addresses.
+    pub addresses: Vec<BoundAddress>,
+    pub url_basis: UrlBasis,
     pub site: SiteRef,
+    /// The files of Unix sockets, which are removed when this is dropped.
+    pub files: Vec<SocketFile>,
     /// Watches the certificate's files, if there are any, until this is dropped.
     pub watch: Option<Background>,
     /// Whether its workers run.
     pub pulses: Arc<Pulses>,
 }
 
+/// Where the public URL comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlBasis {
+    Settings,
+    OneAddress,
+    /// The server listens on every address of the machine, and people may know it by another one.
+    EveryAddress,
+    /// The server listens on Unix sockets only, so the URL is a placeholder.
+    Nothing,
+}
+
 /// A server that is bound and does not accept connections yet.
 pub struct Bound {
     settings: HttpSettings,
     certificates: Option<Arc<Certificates>>,
-    main: Vec<TcpListener>,
-    metrics: Option<Vec<TcpListener>>,
-    grpc: Option<Vec<TcpListener>>,
-    addresses: Vec<SocketAddr>,
+    main: Vec<Listener>,
+    /// May be empty, like the next one.
+    metrics: Vec<Listener>,
+    grpc: Vec<Listener>,
+    files: Vec<SocketFile>,
+    addresses: Vec<BoundAddress>,
     /// The public URL as it was set, before a free port was chosen.
     configured_url: PublicUrl,
-    is_url_a_guess: bool,
+    url_basis: UrlBasis,
 }
 
 impl Bound {
-    /// Reads the certificate and opens the listening sockets.
-    pub fn bind(mut settings: HttpSettings, now: Time) -> Result<Self> {
+    /// Reads the certificate and opens the listening sockets, except those that were passed.
+    pub fn bind(mut settings: HttpSettings, passed: PassedSockets, now: Time) -> Result<Self> {
         let certificates = settings.tls.as_ref().map(|files| Certificates::read(files, now)).transpose()?;
-        let main = settings.listen.bind("--listen")?;
-        let metrics = settings.metrics_listen.as_ref().map(|at| at.bind("--metrics-listen")).transpose()?;
-        let grpc = settings.grpc_listen.as_ref().map(|at| at.bind("--grpc-listen")).transpose()?;
-        let addresses = main.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
-        let addresses = addresses.map_err(Error::unavailable)?;
         let has_tls = certificates.is_some();
-        let configured_url = settings.public_url.clone();
-        let is_given = configured_url != PublicUrl::local(&settings.listen, settings.listen.port(), has_tls);
+        let is_given = settings.public_url != HttpSettings::default_url(&settings.listen, has_tls);
+        let mut configured_url = settings.public_url.clone();
+        let mut files = Vec::new();
+        let mut open = |passed: Vec<Listener>, addresses: &[ListenAddress], flag: &str| {
+            if !passed.is_empty() {
+                tracing::info!(sockets = passed.len(), "systemd has passed sockets, which are used instead of {flag}");
+                return Ok(passed);
+            }
+            let (listeners, created) = ListenAddress::bind_all(addresses, flag)?;
+            files.extend(created);
+            Ok::<_, Error>(listeners)
+        };
+        let is_passed = !passed.main.is_empty();
+        let main = open(passed.main, &settings.listen, "--listen")?;
+        let metrics = open(passed.metrics, settings.metrics_listen.as_slice(), "--metrics-listen")?;
+        let grpc = open(passed.grpc, settings.grpc_listen.as_slice(), "--grpc-listen")?;
+        let addresses = BoundAddress::of_all(&main)?;
+        let bound = addresses.iter().find_map(BoundAddress::tcp);
+        let tcp = match settings.listen.iter().find_map(ListenAddress::tcp) {
+            Some(listen) if !is_passed => bound.map(|bound| listen.with_port(bound.port())),
+            _ => bound.map(TcpAddress::from),
+        };
         if !is_given {
-            // Port 0 is known only now.
-            settings.public_url = PublicUrl::local(&settings.listen, addresses[0].port(), has_tls);
+            // Port 0, and the address of a socket that was passed, are known only now.
+            let tcp = tcp.clone().map(ListenAddress::Tcp);
+            settings.public_url = HttpSettings::default_url(tcp.as_slice(), has_tls);
+            if is_passed {
+                configured_url = settings.public_url.clone();
+            }
         }
-        let is_url_a_guess = !is_given && settings.listen.is_every();
-        Ok(Bound { settings, certificates, main, metrics, grpc, addresses, configured_url, is_url_a_guess })
+        let url_basis = match tcp {
+            _ if is_given => UrlBasis::Settings,
+            None => UrlBasis::Nothing,
+            Some(tcp) if tcp.is_every() => UrlBasis::EveryAddress,
+            Some(_) => UrlBasis::OneAddress,
+        };
+        Ok(Bound { settings, certificates, main, metrics, grpc, files, addresses, configured_url, url_basis })
     }
 
     pub fn public_url(&self) -> &str {
@@ -83,7 +124,7 @@ impl Bound {
 
     /// Accepts connections from now on.
     pub fn serve(self, auth: Auth) -> Result<RunningServer> {
-        let Bound { settings, certificates, addresses, is_url_a_guess, .. } = self;
+        let Bound { settings, certificates, addresses, url_basis, files, .. } = self;
         let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
         // The names depend on the URL in the settings, so that a session outlives a restart on another free port.
         let cookies = CookieNames::new(&self.configured_url, auth.installation());
@@ -108,16 +149,18 @@ impl Bound {
         let server = listen::serve(self.main, tls, limits, move || {
             Edge::around(App::new().app_data(shared.clone()).configure(routes::configure), shared.clone())
         })?;
+        let metrics = Some(self.metrics).filter(|listeners| !listeners.is_empty());
         let metrics =
-            self.metrics.map(|listeners| serve_metrics(listeners, site.clone(), Arc::clone(&pulses))).transpose()?;
-        let grpc = self.grpc.map(|listeners| GrpcListener::start(listeners, site.clone())).transpose()?;
-        let address = addresses[0];
-        Ok(RunningServer { server, metrics, grpc, address, addresses, is_url_a_guess, site, watch, pulses })
+            metrics.map(|listeners| serve_metrics(listeners, site.clone(), Arc::clone(&pulses))).transpose()?;
+        let grpc = Some(self.grpc).filter(|listeners| !listeners.is_empty());
+        let grpc = grpc.map(|listeners| GrpcListener::start(listeners, site.clone())).transpose()?;
+        let address = addresses.iter().find_map(BoundAddress::tcp);
+        Ok(RunningServer { server, metrics, grpc, address, addresses, url_basis, site, files, watch, pulses })
     }
 }
 
 /// Serves `/metrics` on separate listeners, without a key.
-fn serve_metrics(listeners: Vec<TcpListener>, site: SiteRef, pulses: Arc<Pulses>) -> Result<Server> {
+fn serve_metrics(listeners: Vec<Listener>, site: SiteRef, pulses: Arc<Pulses>) -> Result<Server> {
     let (connections, deadlines) = (64, site.settings.deadlines);
     let seats = Seats::new("--metrics-listen", &site.settings, connections);
     let limits = ServerLimits {

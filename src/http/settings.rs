@@ -11,6 +11,8 @@ use super::cors::CorsOrigin;
 use super::hsts::Hsts;
 pub use super::listen_address::ListenAddress;
 pub use super::public_url::PublicUrl;
+use super::tcp_address::TcpAddress;
+use super::unix_address::UnixAddress;
 use crate::model::{Networks, Policies};
 
 /// Default of [`HttpSettings::log_checks`].
@@ -18,12 +20,15 @@ const LOG_CHECKS: u32 = 100;
 
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    pub listen: ListenAddress,
+    /// At least one.
+    pub listen: Vec<ListenAddress>,
     /// The only source of links, issuers and cookie attributes. If the operator gives none, it is derived from the
-    /// listen address.
+    /// first listen address that has a host.
     pub public_url: PublicUrl,
     /// Peers whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Networks,
+    /// Whether the peers at Unix sockets are trusted proxies too.
+    pub trusts_unix_sockets: bool,
     pub workers: usize,
     pub tls: Option<TlsFiles>,
     /// Maximum open connections; more wait to be accepted.
@@ -56,9 +61,10 @@ impl HttpSettings {
     /// The defaults for an address.
     pub fn new(listen: impl Into<ListenAddress>, public_url: PublicUrl) -> Self {
         HttpSettings {
-            listen: listen.into(),
+            listen: vec![listen.into()],
             public_url,
             trusted_proxies: Networks::default(),
+            trusts_unix_sockets: false,
             workers: std::thread::available_parallelism().map_or(1, NonZero::get),
             tls: None,
             connections: 10_000,
@@ -71,6 +77,21 @@ impl HttpSettings {
             policies: Policies::default(),
             deadlines: Deadlines::default(),
         }
+    }
+
+    /// The public URL if none is given: that of the first address with a host. The socket's file does not say how people
+    /// reach the server, so without such an address it is a placeholder.
+    pub fn default_url(listen: &[ListenAddress], has_tls: bool) -> PublicUrl {
+        let tcp = listen.iter().find_map(ListenAddress::tcp);
+        tcp.map_or_else(PublicUrl::placeholder, |tcp: &TcpAddress| PublicUrl::local(tcp, has_tls))
+    }
+
+    /// The Unix sockets to which every user of the machine can connect.
+    pub fn open_sockets(&self) -> impl Iterator<Item = &UnixAddress> {
+        self.listen.iter().chain(&self.metrics_listen).chain(&self.grpc_listen).filter_map(|address| match address {
+            ListenAddress::Unix(address) if address.is_open_to_all() => Some(address),
+            _ => None,
+        })
     }
 
     /// The value of `Strict-Transport-Security`, if the header is sent.

@@ -5,28 +5,43 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// An IP address (never an IPv4-mapped IPv6 one), or unknown. An unknown address is in no range and is written as
-/// `unknown`; all unknown addresses share one bucket.
+const UNIX: &str = "unix";
+const UNKNOWN: &str = "unknown";
+
+/// An IP address (never an IPv4-mapped IPv6 one), a program on this machine at a Unix socket, which has no address, or
+/// unknown. The latter two are in no range and are written as `unix` and `unknown`; all clients of each share one
+/// bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientAddress {
     Known(IpAddr),
+    Unix,
     Unknown,
 }
 
 impl ClientAddress {
     /// Parses one address as proxies write it: `203.0.113.7`, `203.0.113.7:8080`, `2001:db8::7`, `[2001:db8::7]`,
     /// `[2001:db8::7]:443`, each with spaces or tabs around it, or in double quotes. A zone (RFC 4007 §11) is
-    /// meaningful only on one machine and is dropped. Anything else, including an empty text, is unknown.
+    /// meaningful only on one machine and is dropped. Anything else, including an empty text and `unix`, is unknown.
     pub fn read(text: &[u8]) -> Self {
         let text = std::str::from_utf8(text).ok().map(|text| text.trim_matches([' ', '\t']));
         text.and_then(unquoted).and_then(address).map_or(ClientAddress::Unknown, ClientAddress::from)
     }
 
+    /// Parses an address that was stored as it is displayed.
+    pub fn stored(text: &str) -> Self {
+        if text == UNIX { ClientAddress::Unix } else { ClientAddress::read(text.as_bytes()) }
+    }
+
     pub fn known(self) -> Option<IpAddr> {
         match self {
             ClientAddress::Known(address) => Some(address),
-            ClientAddress::Unknown => None,
+            ClientAddress::Unix | ClientAddress::Unknown => None,
         }
+    }
+
+    /// Whether the client runs on this machine.
+    pub fn is_local(self) -> bool {
+        self == ClientAddress::Unix || self.known().is_some_and(|address| address.is_loopback())
     }
 
     pub fn neighbourhood(self) -> Neighbourhood {
@@ -51,7 +66,8 @@ impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClientAddress::Known(address) => address.fmt(f),
-            ClientAddress::Unknown => f.write_str("unknown"),
+            ClientAddress::Unix => f.write_str(UNIX),
+            ClientAddress::Unknown => f.write_str(UNKNOWN),
         }
     }
 }
@@ -91,11 +107,12 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// The addresses that one client can obtain cheaply: an IPv4 address or an IPv6 /64. All unknown addresses count as
-/// one.
+/// The addresses that one client can obtain cheaply: an IPv4 address or an IPv6 /64. All Unix sockets count as one, and
+/// all unknown addresses do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Neighbourhood {
     Known(IpNet),
+    Unix,
     Unknown,
 }
 
@@ -107,6 +124,7 @@ impl Neighbourhood {
                 let upper = Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX));
                 Neighbourhood::Known(IpNet::V6(Ipv6Net::new_assert(upper, 64)))
             }
+            ClientAddress::Unix => Neighbourhood::Unix,
             ClientAddress::Unknown => Neighbourhood::Unknown,
         }
     }
@@ -116,7 +134,8 @@ impl fmt::Display for Neighbourhood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Neighbourhood::Known(net) => net.fmt(f),
-            Neighbourhood::Unknown => f.write_str("unknown"),
+            Neighbourhood::Unix => f.write_str(UNIX),
+            Neighbourhood::Unknown => f.write_str(UNKNOWN),
         }
     }
 }
@@ -156,6 +175,8 @@ mod tests {
             "",
             " ",
             "unknown",
+            "unix",
+            "unix:",
             "_hidden",
             "localhost",
             "for=203.0.113.7",
@@ -191,6 +212,7 @@ mod tests {
         fn an_address_is_read_as_it_is_written(address: IpAddr, port: u16) {
             let known = ClientAddress::from(address);
             let socket = SocketAddr::new(address, port);
+            prop_assert_eq!(ClientAddress::stored(&known.to_string()), known);
             for text in [address.to_string(), socket.to_string(), format!("\"{socket}\""), known.to_string()] {
                 prop_assert_eq!(ClientAddress::read(text.as_bytes()), known);
             }
@@ -209,5 +231,13 @@ mod tests {
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
         assert_eq!(of("unknown"), Neighbourhood::Unknown);
+        assert_ne!(ClientAddress::Unix.neighbourhood(), Neighbourhood::Unknown);
+    }
+
+    #[test]
+    fn only_a_stored_address_can_be_that_of_a_unix_socket() {
+        assert_eq!(ClientAddress::stored(&ClientAddress::Unix.to_string()), ClientAddress::Unix);
+        assert_eq!(ClientAddress::stored(&ClientAddress::Unknown.to_string()), ClientAddress::Unknown);
+        assert_eq!(read("unix"), "unknown");
     }
 }

@@ -72,7 +72,7 @@ fn place(address: Option<ClientAddress>, user_agent: &[u8]) -> usize {
     let low = match address {
         Some(ClientAddress::Known(IpAddr::V4(v4))) => v4.octets()[3],
         Some(ClientAddress::Known(IpAddr::V6(v6))) => v6.octets()[15],
-        Some(ClientAddress::Unknown) | None => 0,
+        Some(ClientAddress::Unix | ClientAddress::Unknown) | None => 0,
     };
     (usize::from(low) * 7 + user_agent.len()) % RECENT
 }

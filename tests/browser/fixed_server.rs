@@ -7,8 +7,8 @@ use std::thread::{self, JoinHandle};
 
 use actix_web::dev::ServerHandle;
 use keybearer::testing::{
-    Auth, AuthSettings, Consent, DatabaseAddress, HttpSettings, KeyPrefix, ListenAddress, ManualClock, PublicUrl,
-    Purpose, SeededEntropy, ServeSettings, Time, start_server,
+    Auth, AuthSettings, Consent, DatabaseAddress, HttpSettings, KeyPrefix, ListenAddress, ManualClock, Purpose,
+    SeededEntropy, ServeSettings, Time, start_server,
 };
 use tempfile::TempDir;
 
@@ -37,13 +37,13 @@ impl FixedServer {
 
     fn serve(auth: Auth, directory: TempDir) -> Self {
         let listen = ListenAddress::from(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let public_url = PublicUrl::local(&listen, listen.port(), false);
+        let public_url = HttpSettings::default_url(std::slice::from_ref(&listen), false);
         let http = HttpSettings { workers: 1, ..HttpSettings::new(listen, public_url) };
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = start_server(auth, ServeSettings { auth: AuthSettings::default(), http }).unwrap();
-                sender.send((running.address, running.server.handle())).unwrap();
+                sender.send((running.address.unwrap(), running.server.handle())).unwrap();
                 running.server.await.unwrap();
                 running.site.auth.close();
             });

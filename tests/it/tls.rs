@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Client, Home, Process, eventually};
+use crate::harness::{Client, Home, Process, eventually, raw};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -180,4 +180,25 @@ async fn a_bad_certificate_is_refused_and_logged_on_each_sighup() {
     std::fs::remove_file(home.path("a/cert.pem")).unwrap();
     missing.await;
     assert!(presents(&home, &server, "a"));
+}
+
+/// A proxy on the same machine would only have to trust one more certificate.
+#[test]
+fn a_unix_socket_uses_plain_http_beside_a_tls_listener() {
+    let home = Home::new();
+    make_pair(&home, "keys");
+    let socket = home.path("http.sock");
+    let unix = format!("unix:{}", socket.display());
+    let server = serve(&home, "keys", &["--listen", &unix]);
+    assert!(presents(&home, &server, "keys"));
+    assert_eq!(raw::through(&socket, "GET /livez", &[]).status(), 200);
+    server.signal("TERM");
+    let log = server.stopped_log();
+    assert!(!log.contains("--tls-cert has no effect") && log.contains("\"url\":\"https://127.0.0.1:"), "{log}");
+    let words = ["serve", "--listen", &unix, "--tls-cert", "keys/cert.pem", "--tls-key", "keys/key.pem"];
+    let server = Process::of(home.command(&words));
+    assert_eq!(raw::through(&socket, "GET /livez", &[]).status(), 200);
+    server.signal("TERM");
+    let log = server.stopped_log();
+    assert!(log.contains("--tls-cert has no effect") && log.contains("\"url\":\"http://localhost\""), "{log}");
 }

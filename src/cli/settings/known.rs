@@ -1,11 +1,17 @@
 //! The list of settings, from clap's definition of the flags: the arguments that also have an environment variable.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 /// The settings of every command and those of `serve`.
 pub fn known(command: &Command) -> Vec<&Arg> {
     let serve = command.find_subcommand("serve").into_iter().flat_map(Command::get_arguments);
     command.get_arguments().chain(serve).filter(|arg| arg.get_env().is_some()).collect()
+}
+
+/// Whether the setting is a list that counts as not set if it has no entry. Not `--listen`: the server would then listen
+/// somewhere that the operator has not named.
+pub fn may_be_empty(setting: &Arg) -> bool {
+    matches!(setting.get_action(), ArgAction::Append) && name(setting) != "listen"
 }
 
 /// The setting's name in the settings file: `public-url`.

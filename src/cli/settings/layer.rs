@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::{Arg, ArgAction, ArgMatches};
+use clap::{Arg, ArgMatches};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -29,10 +29,9 @@ impl Layer {
         layer
     }
 
-    /// A list without any entry counts as not set.
+    /// Most lists without any entry count as not set.
     pub fn insert(&mut self, setting: &Arg, given: Given) {
-        let is_list = matches!(setting.get_action(), ArgAction::Append);
-        if !(is_list && given.entries().is_ok_and(|entries| entries.is_empty())) {
+        if !(known::may_be_empty(setting) && given.entries().is_ok_and(|entries| entries.is_empty())) {
             self.0.insert(known::name(setting).to_owned(), given);
         }
     }

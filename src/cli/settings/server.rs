@@ -14,11 +14,15 @@ use crate::http::settings::{ListenAddress, PublicUrl, TlsFiles};
 use crate::model::Networks;
 use crate::model::database::{LEASE, LEASES};
 
+/// The trusted proxy that stands for all peers at Unix sockets.
+const UNIX: &str = "unix";
+
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ServerSection {
-    /// Address to listen on: ADDR:PORT, localhost:PORT, or :PORT for every address [default: 127.0.0.1:8080]
-    #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDR:PORT")]
+    /// Address to listen on: ADDR:PORT, localhost:PORT, :PORT for every address, or unix:/PATH[?mode=660] (repeatable)
+    /// [default: 127.0.0.1:8080]
+    #[arg(long, env = "KEYBEARER_LISTEN", value_name = "ADDRESS", action = ArgAction::Append)]
     listen: Option<Given>,
     /// With PostgreSQL: how long this node answers from memory without a heartbeat, 1s to 60s [default: 5s]
     #[arg(long, env = "KEYBEARER_LEASE", value_name = "SPAN")]
@@ -27,8 +31,8 @@ pub struct ServerSection {
     /// address]
     #[arg(long, env = "KEYBEARER_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Given>,
-    /// Trust X-Forwarded-For from these proxies (repeatable)
-    #[arg(long, env = "KEYBEARER_TRUSTED_PROXY", value_name = "CIDR", action = ArgAction::Append)]
+    /// Trust X-Forwarded-For from these proxies: an address range, or unix for all peers at Unix sockets (repeatable)
+    #[arg(long, env = "KEYBEARER_TRUSTED_PROXY", value_name = "CIDR|unix", action = ArgAction::Append)]
     trusted_proxy: Option<Given>,
     /// Worker threads [default: one per core]
     #[arg(long, env = "KEYBEARER_WORKERS", value_name = "N")]
@@ -41,10 +45,10 @@ pub struct ServerSection {
     #[arg(long, env = "KEYBEARER_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     connections_per_address: Option<Given>,
     /// Serve /metrics, without a key, on this separate address
-    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "KEYBEARER_METRICS_LISTEN", value_name = "ADDRESS")]
     metrics_listen: Option<Given>,
     /// Serve Envoy's ext_authz over gRPC on this separate address; only Envoy should be able to reach it
-    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "KEYBEARER_GRPC_LISTEN", value_name = "ADDRESS")]
     grpc_listen: Option<Given>,
     /// Origin allowed to read API responses (CORS): scheme, host and port; exact match, repeatable
     #[arg(long, env = "KEYBEARER_CORS_ORIGIN", value_name = "ORIGIN", action = ArgAction::Append)]
@@ -67,12 +71,15 @@ impl ServerSection {
     }
 
     pub fn http(&self, tls: Option<TlsFiles>) -> Result<HttpSettings> {
-        let mut listen = ListenAddress::usual();
-        set(&mut listen, &self.listen, |given| given.parse(ListenAddress::parse))?;
-        let mut public_url = PublicUrl::local(&listen, listen.port(), tls.is_some());
+        let mut listen = vec![ListenAddress::usual()];
+        set(&mut listen, &self.listen, listeners)?;
+        let mut public_url = HttpSettings::default_url(&listen, tls.is_some());
         set(&mut public_url, &self.public_url, |given| given.parse(PublicUrl::parse))?;
-        let mut http = HttpSettings { tls, ..HttpSettings::new(listen, public_url) };
+        let mut http = HttpSettings { listen, tls, ..HttpSettings::new(ListenAddress::usual(), public_url) };
         set(&mut http.trusted_proxies, &self.trusted_proxy, networks)?;
+        set(&mut http.trusts_unix_sockets, &self.trusted_proxy, |given| {
+            Ok(given.entries()?.iter().map(Given::text).collect::<Result<Vec<_>>>()?.contains(&UNIX))
+        })?;
         set(&mut http.workers, &self.workers, |given| given.number(1..=1024))?;
         set(&mut http.connections, &self.connections, |given| given.number(1..=1_000_000))?;
         set(&mut http.connections_per_address, &self.connections_per_address, |given| given.number(0..=1_000_000))?;
@@ -86,10 +93,20 @@ impl ServerSection {
     }
 }
 
-/// Parses each range by itself first, so that a message names the one that is wrong.
+fn listeners(given: &Given) -> Result<Vec<ListenAddress>> {
+    let addresses = given.parse_entries(ListenAddress::parse)?;
+    if addresses.is_empty() {
+        return Err(given.wrong("it is blank. Name an address, or leave the setting out."));
+    }
+    ListenAddress::fit_together(&addresses).map_err(|error| given.wrong(error.message))?;
+    Ok(addresses)
+}
+
+/// The ranges among the trusted proxies. Parses each by itself first, so that a message names the one that is wrong.
 fn networks(given: &Given) -> Result<Networks> {
-    given.parse_entries(|text| Networks::parse([text]))?;
+    given.parse_entries(|text| if text == UNIX { Ok(Networks::default()) } else { Networks::parse([text]) })?;
     let texts = given.entries()?;
-    let texts = texts.iter().map(Given::text).collect::<Result<Vec<_>>>()?;
+    let texts = texts.iter().map(Given::text).filter(|text| !matches!(text, Ok(text) if *text == UNIX));
+    let texts = texts.collect::<Result<Vec<_>>>()?;
     Networks::parse(texts).map_err(|error: Error| given.wrong(error.message))
 }

@@ -12,7 +12,6 @@ mod socket;
 pub mod state;
 
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -37,7 +36,7 @@ pub(super) struct Connection<T: Socket> {
 impl<T: Socket> Connection<T> {
     /// `reaper` must be the one of the worker's thread.
     pub fn over(stream: T, reaper: &Rc<ConnReaper>) -> Self {
-        let state = ConnState::of(stream.seated().as_fd());
+        let state = ConnState::of(stream.seated());
         reaper.add(&state);
         Connection { stream, state, reaper: Rc::clone(reaper), refused: RefusedRequest::default() }
     }

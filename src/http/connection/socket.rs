@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,29 +9,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::rt::net::{ActixStream, Ready, TcpStream};
+use actix_web::rt::net::{ActixStream, Ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::http::peer_stream::PeerStream;
 use crate::http::seats::Seat;
 
-/// A stream over a TCP connection.
+/// A stream over a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     fn seated(&self) -> &Seated;
 }
 
-/// A TCP connection with its seat. The seat may outlive the connection, while the peer reads the rest.
+/// A connection with its seat. The seat may outlive the connection, while the peer reads the rest.
 pub struct Seated {
-    stream: TcpStream,
+    stream: PeerStream,
     seat: Arc<Seat>,
 }
 
 impl Seated {
-    pub fn new(stream: TcpStream, seat: Seat) -> Self {
+    pub fn new(stream: PeerStream, seat: Seat) -> Self {
         Seated { stream, seat: Arc::new(seat) }
     }
 
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+    pub fn stream(&self) -> &PeerStream {
+        &self.stream
     }
 
     pub fn seat(&self) -> Arc<Seat> {
@@ -78,12 +78,13 @@ impl Handle {
     }
 }
 
-/// Bytes in the socket that the peer has not acknowledged; 0 on systems that do not report it.
+/// Bytes in the socket that the peer has not acknowledged (TCP) or read (Unix, where this is the memory that they use, so
+/// slightly more); 0 on systems that do not report it.
 pub fn queued(socket: BorrowedFd<'_>) -> u64 {
     #[cfg(target_os = "linux")]
     {
         use rustix::ioctl::{Getter, Opcode, ioctl};
-        // SIOCOUTQ of tcp(7).
+        // SIOCOUTQ of tcp(7) and unix(7).
         const TIOCOUTQ: Opcode = 0x5411;
         // SAFETY: for this opcode the kernel writes a C int, and nothing else.
         let queued = unsafe { ioctl(socket, Getter::<TIOCOUTQ, i32>::new()) };
@@ -101,7 +102,8 @@ pub fn is_reset(socket: BorrowedFd<'_>) -> bool {
     matches!(rustix::net::sockopt::socket_error(socket), Ok(Err(_)) | Err(_))
 }
 
-/// Makes closing the socket discard what waits in it and reset the connection.
+/// Makes closing the socket discard what waits in it and reset the connection. A peer at a Unix socket can still read it:
+/// there, the kernel has handed it over already.
 pub fn reset_when_closed(socket: BorrowedFd<'_>) {
     // If that fails, the system closes it in its own time.
     let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));

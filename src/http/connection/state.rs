@@ -1,7 +1,7 @@
 //! What one connection is waiting for, recorded by its requests and checked at each tick.
 
 use std::cell::{Cell, RefCell};
-use std::os::fd::BorrowedFd;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
@@ -9,7 +9,7 @@ use actix_http::Request;
 
 use super::deadlines::DeadlineTicks;
 use super::reader::Reader;
-use super::socket::{self, Handle};
+use super::socket::{self, Handle, Seated};
 
 /// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,14 +55,21 @@ pub struct ConnState {
     may_be_queued: Cell<bool>,
     reader: Cell<Option<Reader>>,
     socket: Handle,
+    /// Whether the peer is at a Unix socket, and so has no address.
+    is_unix: bool,
     ended: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl ConnState {
     /// The state of a new connection. [`ConnState::close`] must be called before the socket is closed.
-    pub fn of(socket: BorrowedFd<'_>) -> Rc<Self> {
-        Rc::new(ConnState { socket: Handle::of(socket), ..ConnState::default() })
+    pub fn of(seated: &Seated) -> Rc<Self> {
+        let (socket, is_unix) = (Handle::of(seated.as_fd()), seated.stream().is_unix());
+        Rc::new(ConnState { socket, is_unix, ..ConnState::default() })
+    }
+
+    pub fn is_unix(&self) -> bool {
+        self.is_unix
     }
 
     /// Returns whether the peer may not have read all that was written yet.

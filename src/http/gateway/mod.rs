@@ -117,7 +117,7 @@ pub fn answer(site: &SiteRef, request: Request, id: RequestId) -> Answering {
         Err(problem) => return now(begun, problem),
     };
     let (needs, signature) = (question.needs(), question.signature());
-    let address = Some(client::address(&site.settings, request.headers(), request.peer_addr()));
+    let address = Some(client::address(&site.settings, &request));
     let user_agent = client::user_agent(request.headers());
     let demand = Demand { scopes: &needs, address, user_agent };
     if let Some(verdict) = sought.and_then(|sought| judge_in_memory(site, &sought, &demand, signature)) {

@@ -115,7 +115,7 @@ impl Unjudged {
     async fn read<D: Endpoint>(request: &HttpRequest, payload: &mut Payload) -> Result<Self, Problem> {
         let site = site(request)?;
         let form = Form::read(request, payload).await?;
-        let address = client::address(&site.settings, request.headers(), request.peer_addr());
+        let address = client::address(&site.settings, request);
         let proof = ClientCredential::of(request, &form, D::TAKES_BEARER)?;
         let request_id = request_id(request).as_str().to_owned();
         Ok(Unjudged { site, form, proof, address, request_id })

@@ -135,7 +135,7 @@ fn session(row: &Row<'_>) -> Read<Session> {
         created_at: salvage.time("created_at", 1),
         // A session with unreadable times has expired.
         last_seen_at: time(row, 2).unwrap_or(Time::from_millis(i64::MIN)),
-        address: salvage.text_or_null("address", 3)?.map(|text| ClientAddress::read(text.as_bytes())),
+        address: salvage.text_or_null("address", 3)?.map(|text| ClientAddress::stored(&text)),
         user_agent: salvage.text("user_agent", 4)?,
         user: user(row, 5)?,
     })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Client, Home, eventually};
 
 pub struct Process {
+    /// 0.0.0.0:0 if it listens on Unix sockets only.
     pub address: SocketAddr,
     child: Child,
     log: Arc<Mutex<String>>,
@@ -23,7 +24,14 @@ impl Process {
     }
 
     pub fn of(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self::inheriting(command)
+    }
+
+    /// Like `of`, with the standard input and output that the command has.
+    pub fn inheriting(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        drop(command); // it may hold sockets that are the child's now
         let log = Arc::new(Mutex::new(String::new()));
         let (sender, receiver) = mpsc::channel();
         let (stderr, copy) = (child.stderr.take().unwrap(), Arc::clone(&log));
@@ -104,12 +112,13 @@ impl Drop for Process {
     }
 }
 
-/// Copies the log and sends the address, from the line that says that the server is up.
+/// Copies the log and sends the first TCP address, from the line that says that the server is up.
 fn follow(stderr: ChildStderr, log: &Mutex<String>, sender: &mpsc::Sender<SocketAddr>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains("keybearer is up") {
-            let address = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split([',', '"']).next()).unwrap();
-            let _ = sender.send(address.parse().unwrap()); // nobody waits any more
+            let addresses = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let address = addresses.split(", ").find_map(|address| address.parse().ok());
+            let _ = sender.send(address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))); // nobody waits any more
         }
         let mut log = log.lock().unwrap();
         log.push_str(&line);

@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 pub struct Raw {
@@ -29,7 +31,15 @@ pub fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> Raw {
     read(&mut socket)
 }
 
-pub fn read(socket: &mut TcpStream) -> Raw {
+/// Sends one request through a Unix socket and reads all of the response, after which the server closes the connection.
+pub fn through(socket: &Path, line: &str, headers: &[&str]) -> Raw {
+    let mut socket = UnixStream::connect(socket).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.write_all(request(line, &[headers, &["Connection: close"]].concat(), "").as_bytes()).unwrap();
+    read(&mut socket)
+}
+
+pub fn read(socket: &mut impl Read) -> Raw {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     let closed = loop {
         match socket.read(&mut chunk) {

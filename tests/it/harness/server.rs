@@ -56,8 +56,8 @@ impl Server {
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let running = start_server(auth, settings).unwrap();
-                let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0]);
-                sender.send((running.address, grpc, running.site, running.server.handle())).unwrap();
+                let grpc = running.grpc.as_ref().map(|grpc| grpc.addresses()[0].tcp().unwrap());
+                sender.send((running.address.unwrap(), grpc, running.site, running.server.handle())).unwrap();
                 running.server.await.unwrap();
             });
         });

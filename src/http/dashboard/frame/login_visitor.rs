@@ -32,7 +32,7 @@ impl LoginVisitor {
         let settings = &site.settings;
         Ok(LoginVisitor {
             form_cookie,
-            address: client::address(settings, request.headers(), request.peer_addr()),
+            address: client::address(settings, request),
             request_id: request_id(request),
             user_agent: user_agent(request),
             device: CookieKind::Device.read(&site, request),

@@ -38,7 +38,7 @@ impl SignedIn {
         Ok(SignedIn {
             csrf: CsrfSecret::of(&token),
             device: CookieKind::Device.read(&site, request),
-            address: client::address(&site.settings, request.headers(), request.peer_addr()),
+            address: client::address(&site.settings, request),
             request_id: request_id(request),
             session,
             site,

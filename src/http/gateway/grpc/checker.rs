@@ -64,7 +64,7 @@ impl Checker {
             credential => credential.key()?,
         };
         let needs = question.needs();
-        let address = Some(client::address(settings, &input.headers, input.source));
+        let address = Some(client::of_peer(settings, &input.headers, input.source));
         let user_agent = client::user_agent(&input.headers);
         let demand = Demand { scopes: &needs, address, user_agent };
         match judge(&self.site, presented, &demand, question.signature()).await? {

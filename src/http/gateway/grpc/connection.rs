@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use futures_util::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
 use crate::http::HttpSettings;
+use crate::http::listener::Listener;
+use crate::http::peer_stream::PeerStream;
 use crate::http::seats::{Seat, Seats};
 
 /// Maximum open connections; a gateway needs a few. More wait to be accepted.
@@ -25,9 +27,43 @@ const PREFACE: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
 /// Wait after a failure to accept, for example because there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// A listener of the runtime.
+pub enum AsyncListener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl AsyncListener {
+    /// Must be called inside the runtime.
+    pub fn new(listener: Listener) -> io::Result<Self> {
+        match listener {
+            Listener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(AsyncListener::Tcp)
+            }
+            Listener::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                UnixListener::from_std(listener).map(AsyncListener::Unix)
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<PeerStream> {
+        match self {
+            AsyncListener::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Without it a verdict may wait for an acknowledgement; if it fails, verdicts are only slower.
+                let _ = stream.set_nodelay(true);
+                Ok(stream.into())
+            }
+            AsyncListener::Unix(listener) => listener.accept().await.map(|(stream, _)| stream.into()),
+        }
+    }
+}
+
 /// The connections to all listeners.
 pub fn connections(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<AsyncListener>,
     settings: &HttpSettings,
 ) -> impl Stream<Item = io::Result<GrpcConnection>> + use<> {
     let all = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -38,7 +74,7 @@ pub fn connections(
 }
 
 fn connections_to(
-    listener: TcpListener,
+    listener: AsyncListener,
     greeting: Duration,
     all: Arc<Semaphore>,
     seats: Arc<Seats>,
@@ -52,14 +88,12 @@ fn connections_to(
 }
 
 /// The next connection from an address that has not reached its maximum; others are closed.
-async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat) {
+async fn accept(listener: &AsyncListener, seats: &Arc<Seats>) -> (PeerStream, Seat) {
     let mut is_logged = false;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => {
-                let Some(seat) = seats.take(peer.ip().into()) else { continue };
-                // Without it a verdict may wait for an acknowledgement; if it fails, verdicts are only slower.
-                let _ = stream.set_nodelay(true);
+            Ok(stream) => {
+                let Some(seat) = seats.take(stream.peer()) else { continue };
                 return (stream, seat);
             }
             Err(error) => {
@@ -74,7 +108,7 @@ async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> (TcpStream, Seat)
 }
 
 pub struct GrpcConnection {
-    stream: TcpStream,
+    stream: PeerStream,
     /// `None` once the whole preface has arrived.
     greeting: Option<Greeting>,
     _one_of_all: OwnedSemaphorePermit,

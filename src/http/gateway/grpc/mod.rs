@@ -10,7 +10,6 @@ mod readiness;
 mod service;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +19,8 @@ use tonic::transport::Server;
 
 use crate::error::{Error, Result};
 use crate::http::SiteRef;
-use connection::connections;
+use crate::http::listener::{BoundAddress, Listener};
+use connection::{AsyncListener, connections};
 use service::Services;
 
 /// The deadline of a whole call, including the arrival of its message.
@@ -33,17 +33,15 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
 /// The running listener, which stops when this is dropped.
 pub struct GrpcListener {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<BoundAddress>,
     stop: watch::Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl GrpcListener {
     /// Starts serving on listeners that are already bound.
-    pub fn start(listeners: Vec<TcpListener>, site: SiteRef) -> Result<Self> {
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>();
-        let addresses = addresses.map_err(Error::unavailable)?;
-        listeners.iter().try_for_each(|listener| listener.set_nonblocking(true)).map_err(Error::unavailable)?;
+    pub fn start(listeners: Vec<Listener>, site: SiteRef) -> Result<Self> {
+        let addresses = BoundAddress::of_all(&listeners)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::unavailable)?;
         let (stop, stopping) = watch::channel(());
         let (sender, ended) = oneshot::channel();
@@ -57,7 +55,7 @@ impl GrpcListener {
         Ok(GrpcListener { addresses, stop, ended })
     }
 
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[BoundAddress] {
         &self.addresses
     }
 
@@ -68,10 +66,10 @@ impl GrpcListener {
     }
 }
 
-fn run(runtime: &Runtime, listeners: Vec<TcpListener>, site: SiteRef, stopping: watch::Receiver<()>) {
+fn run(runtime: &Runtime, listeners: Vec<Listener>, site: SiteRef, stopping: watch::Receiver<()>) {
     let (order, drained) = (stopping.clone(), stopping.clone());
     let ended = runtime.block_on(async move {
-        let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>();
+        let listeners = listeners.into_iter().map(AsyncListener::new).collect::<io::Result<_>>();
         let incoming = connections(listeners.map_err(|error| error.to_string())?, &site.settings);
         let serving = server().serve_with_incoming_shutdown(Services::new(site), incoming, stop(stopping));
         tokio::select! {

@@ -11,15 +11,17 @@ use std::process::Command;
 pub const OPEN: &str = "/open/";
 pub const GUARDED: &str = "/guarded/";
 
-/// Starts nginx, which has one worker, on the first of `cores`; for each request to [`GUARDED`] it asks `product`.
-pub fn start(product: u16, directory: &Path, cores: &[usize]) -> io::Result<Server> {
+/// Starts nginx, which has one worker, on the first of `cores`; for each request to [`GUARDED`] it asks the
+/// product, at the Unix socket `product`.
+pub fn start(product: &Path, directory: &Path, cores: &[usize]) -> io::Result<Server> {
     let place = directory.join("gateway");
     fs::create_dir_all(&place)?;
     let (port, upstream) = (server::free_port()?, server::free_port()?);
     let file = place.join("nginx.conf");
-    let ports = [("@PORT@", port), ("@UPSTREAM@", upstream), ("@PRODUCT@", product)];
+    let (port_text, upstream, product) = (port.to_string(), upstream.to_string(), product.display().to_string());
+    let places = [("@PORT@", port_text), ("@UPSTREAM@", upstream), ("@PRODUCT@", product)];
     let configuration = include_str!("../peers/auth_request.conf").to_owned();
-    fs::write(&file, ports.iter().fold(configuration, |text, (name, port)| text.replace(name, &port.to_string())))?;
+    fs::write(&file, places.iter().fold(configuration, |text, (name, place)| text.replace(name, place)))?;
     let nginx = ["/usr/sbin/nginx", "/usr/bin/nginx"].into_iter().find(|path| Path::new(path).exists());
     let nginx = nginx.ok_or_else(|| io::Error::other("nginx is not installed"))?;
     let mut command = Command::new(nginx);

@@ -4,7 +4,7 @@ use crate::verify::{
     client::Client, keys::Series, options::Options, population::Population, schedule::Route, server, server::Server,
 };
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ impl<'a> Launch<'a> {
     pub fn start(&self, population: &Population) -> io::Result<Started> {
         let (port, metrics) = (server::free_port()?, server::free_port()?);
         let mut command = Command::new(self.keybearer);
-        command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--workers", &self.workers.to_string()]);
+        let listen = format!("127.0.0.1:{port},unix:{}", socket(self.directory, port).display());
+        command.args(["serve", "--listen", &listen, "--trusted-proxy", "unix", "--workers", &self.workers.to_string()]);
         command.args(["--metrics-listen", &format!("127.0.0.1:{metrics}"), "--database", &population.database]);
         command.args(&self.arguments);
         let begin = Instant::now();
@@ -75,6 +76,11 @@ impl<'a> Launch<'a> {
         server.meet_family()?;
         Ok(Started { server, answering, full })
     }
+}
+
+/// The Unix socket of the product that listens on `port`; a gateway uses it.
+pub fn socket(directory: &Path, port: u16) -> PathBuf {
+    directory.join(format!("{port}.sock"))
 }
 
 fn gauge(text: &str, name: &str) -> io::Result<u64> {

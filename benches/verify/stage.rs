@@ -2,8 +2,8 @@
 //! nginx and the peers.
 
 use crate::verify::{
-    bare, gateway, keys::Series, keys::show_count, launch::Launch, options::Options, peers::PEERS, peers::Peer,
-    peers::RunningPeer, population, product::Product, schedule::Route, server::Server,
+    bare, gateway, keys::Series, keys::show_count, launch::Launch, launch::socket, options::Options, peers::PEERS,
+    peers::Peer, peers::RunningPeer, population, product::Product, schedule::Route, server::Server,
 };
 use std::io;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Stage {
             bare_current: mirror(main, Route::CURRENT, live(), 200, "current")?,
             bare_verify: mirror(main, Route::verify(&main.admin_key), live(), 200, "verify")?,
             bare_introspect: mirror(main, Route::introspect(&main.admin_key), live(), 200, "introspect")?,
-            nginx: gateway::start(main.server.port, directory, cores),
+            nginx: gateway::start(&socket(directory, main.server.port), directory, cores),
             peers: PEERS.into_iter().filter(|_| options.peers).map(peer).collect(),
             products,
         })

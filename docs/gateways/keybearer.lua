@@ -1,5 +1,6 @@
 -- Asks Keybearer about a request, for haproxy.cfg. Needs HAProxy 2.6 or later, and nothing else.
-local server = "http://127.0.0.1:8080"
+-- On another machine: its address and port, such as ipv4@192.0.2.7:8080.
+local server = "unix@/run/keybearer/http.sock"
 
 -- The client's headers that Keybearer needs; no others are sent.
 local asked = { "authorization", "x-api-key", "user-agent", "origin", "access-control-request-method" }
@@ -29,7 +30,9 @@ core.register_action("keybearer", { "http-req" }, function(txn)
 		end
 	end
 	local answer = core.httpclient():get({
-		url = server .. "/auth?policy=" .. txn:get_var("txn.policy"),
+		-- The host is not looked up.
+		url = "http://127.0.0.1/auth?policy=" .. txn:get_var("txn.policy"),
+		dst = server,
 		headers = headers,
 		timeout = 2000,
 	})

@@ -11,7 +11,7 @@ use super::upstream::Upstream;
 
 /// How to start a gateway with its documented files.
 pub struct Gateway {
-    /// Files of `docs/gateways`, copied unchanged except for three ports.
+    /// Files of `docs/gateways`, copied unchanged except for the ports and the socket.
     pub files: &'static [&'static str],
     /// Additional files of the test, for what a packaged installation has around the documented ones.
     pub around: &'static [(&'static str, &'static str)],
@@ -31,6 +31,9 @@ pub struct Gateway {
     /// Files with documented ports that are derived from other documented text.
     pub made: &'static [Made],
 }
+
+/// Keybearer's socket in the documented files.
+const SOCKET: &str = "/run/keybearer/http.sock";
 
 /// A file's name, and the function that creates its text.
 pub type Made = (&'static str, fn() -> String);
@@ -56,19 +59,22 @@ impl Stage {
     pub fn prepared(gateway: &Gateway, prepare: impl FnOnce(&Home)) -> Self {
         let (home, upstream, address, grpc) = (Home::new(), Upstream::start(), free_address(), free_address());
         prepare(&home);
-        let serve: Vec<String> = gateway.serve.iter().map(|word| word.replace("{grpc}", &grpc.to_string())).collect();
+        let place = home.path().display().to_string();
+        let with_place = |word: &&str| word.replace("{grpc}", &grpc.to_string()).replace("{home}", &place);
+        let serve: Vec<String> = gateway.serve.iter().map(with_place).collect();
         let serve: Vec<&str> = serve.iter().map(String::as_str).collect();
         let (keybearer, asked) = Process::keybearer(&home, &serve);
         let ports = [("8000", address), ("8080", asked), ("8081", grpc), ("9000", upstream.address)];
+        let with_places = |text: &str| with_ports(text, &ports).replace(SOCKET, home.socket().to_str().unwrap());
+        for (word, _) in gateway.instead {
+            assert!(gateway.files.iter().any(|name| documented(name).contains(word)), "no file says {word}");
+        }
         for name in gateway.files {
-            let text = gateway.instead.iter().fold(documented(name), |text, (word, other)| {
-                assert!(text.contains(word), "{name} does not say {word}");
-                text.replace(word, other)
-            });
-            home.write(name, &with_ports(&text, &ports));
+            let text = gateway.instead.iter().fold(documented(name), |text, (word, other)| text.replace(word, other));
+            home.write(name, &with_places(&text));
         }
         for (name, text) in gateway.made {
-            home.write(name, &with_ports(&text(), &ports));
+            home.write(name, &with_places(&text()));
         }
         for (name, text) in gateway.around {
             home.write(name, text);

@@ -35,6 +35,11 @@ impl Home {
         self.0.path()
     }
 
+    /// Where this test has the documented socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path().join("http.sock")
+    }
+
     /// `keybearer …` in this directory, without the test's own environment.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keybearer"));

@@ -29,12 +29,13 @@ impl Process {
         process
     }
 
-    /// `keybearer serve` with the documented policies and additional arguments; `{machine}` is this machine's
-    /// own address.
+    /// `keybearer serve` with the documented policies and additional arguments, at an address and at the socket of its
+    /// home; `{machine}` is this machine's own address.
     pub fn keybearer(home: &Home, more: &[&str]) -> (Self, SocketAddr) {
         home.write("keybearer.toml", &documented("keybearer.toml"));
         let address = free_address();
-        let mut command = home.command(&["serve", "--listen", &address.to_string(), "--workers", "2"]);
+        let listen = format!("{address},unix:{}", home.socket().display());
+        let mut command = home.command(&["serve", "--listen", &listen, "--workers", "2"]);
         command.args(more.iter().map(|word| word.replace("{machine}", &machine().to_string())));
         (Self::start(command, home, address), address)
     }

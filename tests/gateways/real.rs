@@ -19,7 +19,7 @@ pub const NGINX: Gateway = Gateway {
     )],
     program: "nginx",
     arguments: &["-p", ".", "-c", "around.conf"],
-    serve: &[],
+    serve: &["--trusted-proxy", "unix"],
     instead: &[],
     made: &[],
     down: 500,
@@ -33,7 +33,7 @@ pub const CADDY: Gateway = Gateway {
     around: &[],
     program: "caddy",
     arguments: &["run", "--adapter", "caddyfile", "--config", "Caddyfile"],
-    serve: &[],
+    serve: &["--trusted-proxy", "unix"],
     instead: &[],
     made: &[],
     down: 502,
@@ -47,7 +47,7 @@ pub const HAPROXY: Gateway = Gateway {
     around: &[],
     program: "haproxy",
     arguments: &["-db", "-f", "haproxy.cfg"],
-    serve: &[],
+    serve: &["--trusted-proxy", "unix"],
     instead: &[],
     made: &[],
     down: 503,
@@ -131,6 +131,43 @@ fn envoy_over_grpc_keeps_every_promise_with_joined_headers() {
         instead: &[("encode_raw_headers: true", "encode_raw_headers: false")],
         ..ENVOY_GRPC
     });
+}
+
+/// As the page says for an Envoy on the same machine. Envoy runs in its home.
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn envoy_over_grpc_also_asks_a_unix_socket() {
+    let mut stage = Stage::start(&Gateway {
+        instead: &[("socket_address: { address: 127.0.0.1, port_value: 8081 }", "pipe: { path: grpc.sock }")],
+        serve: &["--grpc-listen", "unix:{home}/grpc.sock"],
+        ..ENVOY_GRPC
+    });
+    let here = stage.home.key(&["--scope", "orders:read", "--allow-ip", "127.0.0.1"]);
+    let received = stage.passed("/orders/1", &[&here.bearer()]);
+    assert_eq!(client::fields(&received, "X-Auth-Key-Id"), [&*here.id], "{received}");
+    let elsewhere = stage.home.key(&["--scope", "orders:read", "--allow-ip", "203.0.113.7"]);
+    stage.refused("/orders/1", &[&elsewhere.bearer(), "X-Forwarded-For: 203.0.113.7"], 403);
+    stage.stop_keybearer();
+    stage.refused("/orders/1", &[&here.bearer()], 503);
+}
+
+/// As the files say for a Keybearer on another machine.
+#[test]
+#[ignore = "needs the real gateways: tests/run runs it"]
+fn gateways_also_ask_an_address_and_a_port() {
+    let nginx = Gateway { instead: &[("unix:/run/keybearer/http.sock", "127.0.0.1:8080")], ..NGINX };
+    let caddy = Gateway { instead: &[("unix//run/keybearer/http.sock", "127.0.0.1:8080")], ..CADDY };
+    let haproxy = Gateway { instead: &[("unix@/run/keybearer/http.sock", "ipv4@127.0.0.1:8080")], ..HAPROXY };
+    for gateway in [nginx, caddy, haproxy] {
+        let stage = Stage::start(&Gateway { serve: &["--trusted-proxy", "127.0.0.1"], ..gateway });
+        std::fs::remove_file(stage.home.socket()).unwrap();
+        let here = stage.home.key(&["--scope", "orders:read", "--allow-ip", "127.0.0.1"]);
+        let received = stage.passed("/orders/1", &[&here.bearer(), "X-Forwarded-For: 203.0.113.7"]);
+        assert_eq!(client::fields(&received, "X-Auth-Key-Id"), [&*here.id], "{received}");
+        let elsewhere = stage.home.key(&["--scope", "orders:read", "--allow-ip", "203.0.113.7"]);
+        stage.refused("/orders/1", &[&elsewhere.bearer(), "X-Forwarded-For: 203.0.113.7"], 403);
+        stage.refused("/orders/1", &[], 401);
+    }
 }
 
 /// The short configuration of the project's README, in its own server; its API listens on 3000.

@@ -227,6 +227,27 @@ async fn listen_addresses_may_be_a_host_name_or_only_a_port() {
     }
 }
 
+#[tokio::test]
+async fn every_listen_address_is_served() {
+    let home = Home::new();
+    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let third = if has(v6) { "[::1]:0" } else { "127.0.0.2:0" };
+    let server =
+        Process::of(home.command(&["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--listen", third]));
+    crate::harness::eventually(std::time::Duration::from_secs(20), "it is up", async || {
+        server.log().contains("keybearer is up")
+    })
+    .await;
+    let log = server.log();
+    let listen = log.split("\"listen\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let addresses: Vec<SocketAddr> = listen.split(", ").map(|address| address.parse().unwrap()).collect();
+    assert_eq!(addresses.len(), 3, "{listen}");
+    for address in addresses {
+        assert_eq!(Client::anon(address).get("/livez").await.status, 200, "{address}");
+    }
+    assert!(log.contains(&format!("\"url\":\"http://{}\"", server.address)), "{log}");
+}
+
 #[cfg(feature = "grpc")]
 #[tokio::test]
 async fn the_grpc_listener_accepts_a_host_name() {

@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::harness::{ADMIN, Home, Process, eventually, raw};
+use keybearer::testing::{Deadlines, ListenAddress};
+
+use crate::harness::{ADMIN, Home, Process, Server, eventually, raw};
 
 const CURRENT: &str = "GET /api/v1/keys/current";
 
@@ -408,4 +410,49 @@ fn grpc_is_served_at_a_unix_socket() {
     server.signal("TERM");
     assert!(server.end().success());
     assert!(!grpc.exists());
+}
+
+/// The kernel counts what waits at a Unix socket in another way than at a TCP socket.
+#[tokio::test]
+async fn a_client_at_a_unix_socket_that_stops_reading_is_cut_off_and_a_slow_one_is_not() {
+    let (home, short, long) = (Home::new(), Duration::from_millis(1500), Duration::from_secs(120));
+    let server = Server::on(&home, |settings| {
+        settings.deadlines = Deadlines { idle: long, head: long, unread: short };
+        settings.listen.push(ListenAddress::parse(&unix(&home, "http.sock")).unwrap());
+    });
+    let (_, key) = server.key(&[]).await;
+    let large = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\nX-Api-Key: {key}\r\n\r\n");
+    let connect = || {
+        let socket = UnixStream::connect(home.path("http.sock")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+    };
+    let (mut slow, count) = (connect(), 100);
+    let (mut asking, request) = (slow.try_clone().unwrap(), large.clone());
+    // From a thread: the server takes no more than it can answer.
+    let asked = std::thread::spawn(move || {
+        (0..count).for_each(|_| asking.write_all(request.as_bytes()).unwrap());
+        asking.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    });
+    let (mut answers, mut piece) = (Vec::new(), vec![0; 1 << 20]);
+    loop {
+        std::thread::sleep(short / 30);
+        match slow.read(&mut piece).unwrap() {
+            0 => break,
+            read => answers.extend_from_slice(&piece[..read]),
+        }
+    }
+    asked.join().unwrap();
+    assert_eq!(String::from_utf8(answers).unwrap().matches("HTTP/1.1 200 OK").count(), count + 1);
+
+    let mut deaf = connect();
+    let error =
+        (0..100_000).find_map(|_| deaf.write_all(large.as_bytes()).err()).expect("nobody takes that many requests");
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+    // What was in the socket can still be read, and then it ends.
+    let mut rest = Vec::new();
+    let end = deaf.read_to_end(&mut rest);
+    assert!(end.is_ok() || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    assert!(is_alive(&home.path("http.sock")));
 }

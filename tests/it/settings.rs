@@ -78,6 +78,8 @@ fn an_error_names_the_setting_as_the_operator_wrote_it() {
         ("public-url", "https://x/?keys"),
         ("key-prefix", "kb,UPPER"),
         ("trusted-proxy", "10.0.0.0/8,somebody"),
+        ("trusted-proxy", "unix:/run/kb.sock"),
+        ("metrics-listen", "unix:metrics.sock"),
         ("workers", "0"),
         ("workers", "many"),
         ("connections", "1000001"),

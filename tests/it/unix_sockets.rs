@@ -6,9 +6,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keybearer::testing::{Deadlines, ListenAddress};
 
@@ -147,6 +148,30 @@ fn a_socket_on_which_another_program_listens_is_left_alone() {
     let said = refused(&other, &["--listen", &unix(&home, "datagrams.sock")], 1);
     assert!(said.contains("another program already listens there"), "{said}");
     drop(datagrams);
+}
+
+/// Each finds the socket of a server that is gone, or one on which another is just about to listen.
+#[test]
+fn one_of_several_servers_that_start_at_once_gets_the_socket() {
+    let homes: Vec<_> = (0..5).map(|_| Home::new()).collect();
+    homes.iter().for_each(Home::add_admin);
+    let (socket, listen) = (homes[0].path("http.sock"), unix(&homes[0], "http.sock"));
+    drop(UnixListener::bind(&socket).unwrap());
+    let start = |home: &Home| {
+        let mut command = home.command(&["serve", "--listen", &listen]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut servers: Vec<_> = homes.iter().map(start).collect();
+    let patience = Instant::now() + Duration::from_secs(60);
+    while servers.len() > 1 {
+        assert!(Instant::now() < patience, "{} servers run", servers.len());
+        servers.retain_mut(|server| server.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(is_alive(&socket));
+    assert_eq!(servers.len(), 1);
+    servers[0].kill().unwrap();
+    servers[0].wait().unwrap();
 }
 
 #[test]

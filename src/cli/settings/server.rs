@@ -104,7 +104,13 @@ fn listeners(given: &Given) -> Result<Vec<ListenAddress>> {
 
 /// The ranges among the trusted proxies. Parses each by itself first, so that a message names the one that is wrong.
 fn networks(given: &Given) -> Result<Networks> {
-    given.parse_entries(|text| if text == UNIX { Ok(Networks::default()) } else { Networks::parse([text]) })?;
+    given.parse_entries(|text| match text {
+        UNIX => Ok(Networks::default()),
+        _ if text.starts_with(UNIX) => {
+            Err(Error::invalid("usage", "unix stands for every Unix socket; write it without a path."))
+        }
+        _ => Networks::parse([text]),
+    })?;
     let texts = given.entries()?;
     let texts = texts.iter().map(Given::text).filter(|text| !matches!(text, Ok(text) if *text == UNIX));
     let texts = texts.collect::<Result<Vec<_>>>()?;

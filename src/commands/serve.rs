@@ -68,6 +68,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     })
 }
 
+/// Starts a server to which systemd has passed no sockets.
 pub fn start(auth: Auth, settings: ServeSettings) -> Result<RunningServer> {
     start_on(auth, settings, PassedSockets::default())
 }

@@ -79,7 +79,6 @@ impl Bound {
     pub fn bind(mut settings: HttpSettings, passed: PassedSockets, now: Time) -> Result<Self> {
         let certificates = settings.tls.as_ref().map(|files| Certificates::read(files, now)).transpose()?;
         let has_tls = certificates.is_some();
-        let is_given = settings.public_url != HttpSettings::default_url(&settings.listen, has_tls);
         let mut configured_url = settings.public_url.clone();
         let mut files = Vec::new();
         let mut open = |passed: Vec<Listener>, addresses: &[ListenAddress], flag: &str| {
@@ -101,7 +100,7 @@ impl Bound {
             Some(listen) if !is_passed => bound.map(|bound| listen.with_port(bound.port())),
             _ => bound.map(TcpAddress::from),
         };
-        if !is_given {
+        if settings.is_url_derived {
             // Port 0, and the address of a socket that was passed, are known only now.
             let tcp = tcp.clone().map(ListenAddress::Tcp);
             settings.public_url = HttpSettings::default_url(tcp.as_slice(), has_tls);
@@ -110,7 +109,7 @@ impl Bound {
             }
         }
         let url_basis = match tcp {
-            _ if is_given => UrlBasis::Settings,
+            _ if !settings.is_url_derived => UrlBasis::Settings,
             None => UrlBasis::Nothing,
             Some(tcp) if tcp.is_every() => UrlBasis::EveryAddress,
             Some(_) => UrlBasis::OneAddress,

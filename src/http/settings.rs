@@ -25,6 +25,8 @@ pub struct HttpSettings {
     /// The only source of links, issuers and cookie attributes. If the operator gives none, it is derived from the
     /// first listen address that has a host.
     pub public_url: PublicUrl,
+    /// Whether `public_url` is derived. The server derives it again when it knows the port.
+    pub is_url_derived: bool,
     /// Peers whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Networks,
     /// Whether the peers at Unix sockets are trusted proxies too.
@@ -63,6 +65,7 @@ impl HttpSettings {
         HttpSettings {
             listen: vec![listen.into()],
             public_url,
+            is_url_derived: false,
             trusted_proxies: Networks::default(),
             trusts_unix_sockets: false,
             workers: std::thread::available_parallelism().map_or(1, NonZero::get),

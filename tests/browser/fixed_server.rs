@@ -38,7 +38,7 @@ impl FixedServer {
     fn serve(auth: Auth, directory: TempDir) -> Self {
         let listen = ListenAddress::from(SocketAddr::from(([127, 0, 0, 1], 0)));
         let public_url = HttpSettings::default_url(std::slice::from_ref(&listen), false);
-        let http = HttpSettings { workers: 1, ..HttpSettings::new(listen, public_url) };
+        let http = HttpSettings { workers: 1, is_url_derived: true, ..HttpSettings::new(listen, public_url) };
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

@@ -389,11 +389,12 @@ async fn a_server_on_unix_sockets_only_says_that_it_does_not_know_its_url() {
     let metadata = raw::through(&home.path("http.sock"), "GET /.well-known/oauth-authorization-server", &[]).text;
     assert!(metadata.contains("\"issuer\":\"http://localhost\""), "{metadata}");
     drop(server);
-    let server = serve(&home, &["--listen", &listen, "--public-url", "https://keys.example.com"]);
-    eventually(Duration::from_secs(20), "there is a link", async || server.log().contains("/setup?token=")).await;
-    assert!(server.log().contains("https://keys.example.com/setup?token="), "{}", server.log());
-    assert!(!server.log().contains("--public-url"), "{}", server.log());
-    drop(server);
+    for url in ["https://keys.example.com", "http://localhost"] {
+        let server = serve(&home, &["--listen", &listen, "--public-url", url]);
+        eventually(Duration::from_secs(20), "there is a link", async || server.log().contains("/setup?token=")).await;
+        assert!(server.log().contains(&format!("{url}/setup?token=")), "{}", server.log());
+        assert!(!server.log().contains("--public-url"), "{}", server.log());
+    }
     // The first address with a host makes the URL.
     let server = serve(&home, &["--listen", &listen, "--listen", "127.0.0.1:0"]);
     eventually(Duration::from_secs(20), "there is a link", async || server.log().contains("/setup?token=")).await;

@@ -75,7 +75,9 @@ impl ServerSection {
         set(&mut listen, &self.listen, listeners)?;
         let mut public_url = HttpSettings::default_url(&listen, tls.is_some());
         set(&mut public_url, &self.public_url, |given| given.parse(PublicUrl::parse))?;
-        let mut http = HttpSettings { listen, tls, ..HttpSettings::new(ListenAddress::usual(), public_url) };
+        let is_url_derived = self.public_url.is_none();
+        let http = HttpSettings::new(ListenAddress::usual(), public_url);
+        let mut http = HttpSettings { listen, is_url_derived, tls, ..http };
         set(&mut http.trusted_proxies, &self.trusted_proxy, networks)?;
         set(&mut http.trusts_unix_sockets, &self.trusted_proxy, |given| {
             Ok(given.entries()?.iter().map(Given::text).collect::<Result<Vec<_>>>()?.contains(&UNIX))

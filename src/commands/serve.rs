@@ -27,6 +27,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     let passed = sockets::passed();
     logging::start()?;
     let passed = passed?;
+    sockets::report_those_of_others();
     actix_web::rt::System::new().block_on(async move {
         signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;

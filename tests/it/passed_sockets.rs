@@ -115,5 +115,6 @@ async fn sockets_for_another_process_are_ignored() {
     let variables = "LISTEN_FDS=1 LISTEN_PID=1";
     let server = Process::inheriting(serve_on(&home, one, nothing(), variables, "--listen 127.0.0.1:0"));
     assert_ne!(server.address, address);
+    assert!(server.log().contains("If systemd starts the server through a shell, use exec"), "{}", server.log());
     assert_eq!(server.anon().get("/livez").await.status, 200);
 }

@@ -28,6 +28,19 @@ pub fn passed() -> Result<PassedSockets> {
     Ok(passed)
 }
 
+/// Logs that there are sockets for another process, whose environment this one has inherited.
+pub fn report_those_of_others() {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (Some(pid), Some(_)) = (variable("LISTEN_PID"), variable("LISTEN_FDS")) else { return };
+    if pid.parse() != Ok(std::process::id()) {
+        tracing::warn!(
+            pid,
+            "LISTEN_FDS passes sockets to another process, not to this one, so --listen is used. If systemd starts the \
+             server through a shell, use exec there"
+        );
+    }
+}
+
 fn owned(number: RawFd) -> OwnedFd {
     // SAFETY: it was open before `main` (it was just marked close-on-exec), nothing in this process uses it yet, and each
     // number is taken once.

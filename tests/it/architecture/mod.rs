@@ -188,6 +188,7 @@ fn dangerous_or_replaceable_code_is_in_one_place() {
                 "http/connection/socket.rs",
                 "auth/passwords/memory.rs",
                 "ambient/streams.rs",
+                "ambient/background.rs",
                 "commands/serve/sockets.rs",
             ],
         ),

@@ -84,7 +84,7 @@ impl Error {
         let seconds = wait.as_secs().max(1);
         Error {
             retry_after: Some(Duration::from_secs(seconds)),
-            ..Error::new(Kind::Throttled, format!("Too many failed attempts. Try again in {seconds} seconds."))
+            ..Error::new(Kind::Throttled, format!("Too many failed attempts. Try again in {seconds} s."))
         }
     }
 

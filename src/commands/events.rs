@@ -38,7 +38,8 @@ pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
                     Ok(())
                 }
                 ChainReport::Broken { seq } => Err(Error::conflict(format!(
-                    "The audit log was tampered with: line {seq} does not follow from the line before it."
+                    "The audit log was tampered with: line {seq} does not follow from the line before it. Keep a copy \
+                     of the database, and compare it with a backup."
                 ))),
             },
         }

@@ -61,8 +61,8 @@ fn refuse(context: &Context, restoring: &Restoring, why: &str) -> Result<()> {
     }
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Err(Error::conflict(format!(
-        "Nobody here knows which keys were revoked since the backup: {why}. These {} keys{more} would be live, even if they \
-         were revoked since. Nothing was changed. To restore it anyway, add --accept-revived and then revoke them.",
+        "Nobody here knows which keys were revoked since the backup: {why}. Keys that would be live, even if they were \
+         revoked since: {}{more}. Nothing was changed. To restore it anyway, add --accept-revived and then revoke them.",
         keys.len()
     )))
 }

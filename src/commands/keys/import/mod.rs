@@ -43,7 +43,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, r
 fn check(source: &mut Source) -> Result<u64> {
     let name = source.name().to_owned();
     let here =
-        |error: Error| Error { message: format!("{name}: {} Nothing was imported.", error.message).into(), ..error };
+        |error: Error| Error { message: format!("{name}: {}\nNothing was imported.", error.message).into(), ..error };
     let bar = progress::lines("checking");
     let (mut count, mut errors) = (0_u64, 0);
     for row in Rows::begin(source.first_time()).map_err(here)? {

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keybearer::testing::Digest;
 
-use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually};
+use crate::harness::{ADMIN, Client, Home, MEMBER, Process, eventually, rounds};
 
 /// More rows than are written in one step.
 const MANY: usize = 30_000;
@@ -99,6 +99,31 @@ async fn a_killed_import_leaves_no_valid_key_and_is_cleaned_up() {
     assert_eq!(rows(&home), (1 + MANY as i64, 0));
     let tombstones = home.number("SELECT count(*) FROM tombstones");
     assert_eq!(tombstones, 0, "what was never a key was never revoked");
+}
+
+/// At moments spread over the time that an import takes, `KILLS` of them.
+#[test]
+fn an_import_that_is_killed_at_any_moment_is_complete_or_leaves_no_key() {
+    const KEYS: usize = 6000;
+    let home = home_with_users();
+    let keys = |round: usize| (round * KEYS..(round + 1) * KEYS).map(|number| line(number, ADMIN));
+    let file = write(&home, keys(0));
+    let began = Instant::now();
+    home.run(&["keys", "import", &file]);
+    let whole = began.elapsed();
+    let mut complete = 1;
+    let kills = rounds("KILLS", 6);
+    for round in 1..=kills {
+        let file = write(&home, keys(round));
+        let mut import = start(&home, &file);
+        std::thread::sleep(whole * round as u32 / kills as u32);
+        let _ = import.kill(); // it may have ended
+        import.wait().unwrap();
+        let exported = home.run(&["keys", "export"]).lines().count();
+        assert!(exported == complete * KEYS || exported == (complete + 1) * KEYS, "round {round}: {exported}");
+        complete = exported / KEYS;
+        home.run(&["check"]);
+    }
 }
 
 #[tokio::test]

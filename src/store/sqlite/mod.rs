@@ -8,6 +8,7 @@ mod companions;
 mod connection;
 mod create;
 pub(super) mod damaged_row;
+mod data_sync;
 mod draft;
 mod feed;
 mod files;

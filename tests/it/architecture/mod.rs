@@ -184,6 +184,7 @@ fn dangerous_or_replaceable_code_is_in_one_place() {
             "unsafe ",
             &[
                 "store/sqlite/announce.rs",
+                "store/sqlite/data_sync.rs",
                 "index/memory.rs",
                 "http/connection/socket.rs",
                 "auth/passwords/memory.rs",

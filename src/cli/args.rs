@@ -94,6 +94,13 @@ pub enum Command {
     /// Check the database: structure, references, audit log, unreadable records
     #[command(after_help = "Example:\n  keybearer check --database /var/lib/keybearer/keybearer.db")]
     Check,
+    /// Ask a server whether it is ready; exits with 0 if it is and 1 if not
+    #[command(after_help = "Example:\n  keybearer healthcheck --url http://127.0.0.1:8080/readyz")]
+    Healthcheck {
+        /// What to ask, over plain HTTP
+        #[arg(long, default_value = "http://127.0.0.1:8080/readyz")]
+        url: String,
+    },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  keybearer completions bash > /etc/bash_completion.d/keybearer")]
     Completions {
@@ -102,5 +109,9 @@ pub enum Command {
     },
     /// Print the manual page
     #[command(after_help = "Example:\n  keybearer man | man -l -")]
-    Man,
+    Man {
+        /// Write a page for each command into this directory instead
+        #[arg(long)]
+        directory: Option<PathBuf>,
+    },
 }

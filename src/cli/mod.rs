@@ -81,12 +81,15 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Backup { file } => commands::backup::run(&context, &file),
         Command::Restore { file, accept_revived } => commands::restore::run(&context, &file, accept_revived),
         Command::Check => commands::check::run(&context),
+        Command::Healthcheck { url } => commands::healthcheck::run(&url),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut self::command(), "keybearer", &mut text);
             output::write(&text)
         }
-        Command::Man => {
+        Command::Man { directory: Some(directory) } => clap_mangen::generate_to(self::command(), &directory)
+            .map_err(|error| Error::conflict(format!("{} cannot be written to: {error}", directory.display()))),
+        Command::Man { directory: None } => {
             let mut text = Vec::new();
             clap_mangen::Man::new(self::command()).render(&mut text).map_err(Error::internal)?;
             output::write(&text)

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod check;
 pub mod copy;
 pub mod events;
+pub mod healthcheck;
 pub mod input;
 pub mod keys;
 pub mod nodes;

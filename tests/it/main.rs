@@ -32,6 +32,7 @@ mod gateway;
 mod grpc;
 mod guessing;
 mod headers;
+mod healthcheck;
 mod identity;
 mod import;
 mod index;

@@ -268,7 +268,10 @@ async fn link(words: &[&str]) -> (Home, Process, String, String) {
     let home = Home::new();
     let server = Process::of(home.command(&[&["serve"], words].concat()));
     crate::harness::eventually(std::time::Duration::from_secs(20), "there is a link", async || {
-        server.log().contains("/setup?token=") && server.log().ends_with("\n\n")
+        // Log lines, which are JSON, can come at any time.
+        let log = server.log();
+        let printed: String = log.split_inclusive('\n').filter(|line| !line.starts_with('{')).collect();
+        printed.contains("/setup?token=") && printed.ends_with("\n\n")
     })
     .await;
     let log = server.log();

@@ -69,7 +69,7 @@ impl Engine {
 /// Whether there is a database.
 pub fn exists(database: &DatabaseAddress) -> Result<bool> {
     match database {
-        DatabaseAddress::File(path) => Ok(path.exists()),
+        DatabaseAddress::File(path) => sqlite::exists(path),
         DatabaseAddress::Server(address) => postgres::exists(address),
     }
 }

@@ -10,7 +10,7 @@ use rustix::fs::{OFlags, Uid, fchown};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-use super::files::trouble;
+use super::files::{refused, trouble};
 use crate::error::{Error, Result};
 
 /// The suffixes that follow the database's name.
@@ -98,7 +98,7 @@ pub(super) fn remove_abandoned(database: &Path) -> Result<()> {
 
 fn existing(database: &Path, is_sought: impl Fn(&[u8]) -> bool) -> Result<Vec<PathBuf>> {
     let (folder, name) = (folder_of(database), database.file_name().unwrap_or_default().as_encoded_bytes());
-    let unreadable = |error: io::Error| trouble(folder, "cannot be read", error);
+    let unreadable = |error: io::Error| refused(folder, "cannot be read", &error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?.file_name();
@@ -121,7 +121,7 @@ fn cannot_open(path: &Path, error: io::Error) -> Error {
     // The system's error does not say that it refused to follow a link.
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_symlink() => strange(path, "a symbolic link"),
-        _ => trouble(path, "cannot be opened", error),
+        _ => refused(path, "cannot be opened", &error),
     }
 }
 

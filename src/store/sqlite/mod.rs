@@ -47,6 +47,7 @@ use crate::model::{Consent, Purpose};
 pub use backup::{BackupReport, back_up};
 pub use check::examine;
 pub use draft::Draft;
+pub(super) use files::exists;
 use freshness::Freshness;
 pub use import_lock::FileLock;
 pub(super) use new_copy::create_copy;

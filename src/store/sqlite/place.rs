@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::files::trouble;
+use super::files::{refused, trouble};
 use super::mark::{IN_USE, IN_USE_AT, Mark};
 use crate::error::{Error, Result};
 
@@ -33,10 +33,10 @@ impl Place {
                     "{} is a symbolic link to a file that does not exist. Restore that file, or remove the link.",
                     given.display()
                 )),
-                _ => trouble(&given, "cannot be reached", error),
+                _ => refused(&given, "cannot be reached", &error),
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => in_its_folder(&given),
-            Err(error) => Err(trouble(&given, "cannot be reached", error)),
+            Err(error) => Err(refused(&given, "cannot be reached", &error)),
         }?;
         Ok(Place { given, path })
     }
@@ -56,7 +56,7 @@ fn in_its_folder(given: &Path) -> Result<PathBuf> {
             "The folder {} does not exist. Create it, or choose another path.",
             folder.display()
         )),
-        _ => trouble(folder, "cannot be reached", error),
+        _ => refused(folder, "cannot be reached", &error),
     })?;
     Ok(folder.join(name))
 }
@@ -80,7 +80,7 @@ impl DatabaseFile {
         let kind = match fs::symlink_metadata(path) {
             Ok(metadata) => metadata.file_type(),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(trouble(path, "cannot be reached", error)),
+            Err(error) => return Err(refused(path, "cannot be reached", &error)),
         };
         if !kind.is_file() {
             return Err(not_ours(path, kind_of(kind)));
@@ -89,7 +89,7 @@ impl DatabaseFile {
         let open = |write| OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
         // A file that cannot be written can still be inspected.
         let opened = open(true).or_else(|_| open(false));
-        let file = DatabaseFile(ManuallyDrop::new(opened.map_err(|error| trouble(path, "cannot be opened", error))?));
+        let file = DatabaseFile(ManuallyDrop::new(opened.map_err(|error| refused(path, "cannot be opened", &error))?));
         match file.header() {
             Ok(Some(_)) => Ok(Some(file)),
             Ok(None) => Err(not_ours(path, "not a keybearer database, or its beginning is damaged")),

@@ -226,22 +226,54 @@ async fn a_companion_of_another_user_is_refused() {
     assert_eq!(fs::metadata(&rev).unwrap().uid(), 12345);
 }
 
+/// Runs a command; root without the right to read and write all files.
+fn as_ordinary_user(home: &Home, words: &[&str]) -> Output {
+    let mut command = home.command(words);
+    if !rustix::process::getuid().is_root() {
+        return command.output().unwrap();
+    }
+    let mut bound = Command::new("setpriv");
+    bound.arg("--bounding-set=-dac_override,-dac_read_search").arg(command.get_program()).args(command.get_args());
+    let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    bound.envs(set).current_dir(command.get_current_dir().unwrap()).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_use_the_database_is_told_who_may() {
+    let (home, id, _) = made().await;
+    fs::create_dir(home.path("private")).unwrap();
+    fs::copy(home.database(), home.path("private/keybearer.db")).unwrap();
+    let file = |mode| fs::set_permissions(home.database(), fs::Permissions::from_mode(mode)).unwrap();
+    let folder = |mode| fs::set_permissions(home.path("private"), fs::Permissions::from_mode(mode)).unwrap();
+    let revision = |mode| fs::set_permissions(beside(&home, "-rev"), fs::Permissions::from_mode(mode)).unwrap();
+    let other = ["--database", "private/keybearer.db"];
+    let must_be_told = |words: &[&str]| {
+        let output = as_ordinary_user(&home, words);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        assert!(text.contains("Permission denied") && text.contains("sudo -u"), "{words:?}: {text}");
+    };
+    file(0o000);
+    for words in [&SERVE[..], &["users", "list"], &["keys", "revoke", &id], &["check"]] {
+        must_be_told(words);
+    }
+    file(0o600);
+    revision(0o000);
+    must_be_told(&["users", "list"]);
+    revision(0o600);
+    folder(0o000);
+    for words in [&SERVE[..], &["users", "list"], &["check"], &["backup", "backup.db"]] {
+        must_be_told(&[&other[..], words].concat());
+    }
+    folder(0o700);
+}
+
 #[tokio::test]
 async fn a_read_only_database_is_refused_at_startup() {
     let (home, id, _) = made().await;
     fs::set_permissions(home.database(), fs::Permissions::from_mode(0o400)).unwrap();
     for words in [&SERVE[..], &["keys", "revoke", &id]] {
-        // Root without the right to write to all files.
-        let command = home.command(words);
-        let output = if rustix::process::getuid().is_root() {
-            let mut bound = Command::new("setpriv");
-            bound.arg("--bounding-set=-dac_override").arg(command.get_program()).args(command.get_args());
-            let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
-            bound.envs(set).current_dir(command.get_current_dir().unwrap()).output().unwrap()
-        } else {
-            let mut command = command;
-            command.output().unwrap()
-        };
+        let output = as_ordinary_user(&home, words);
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
         assert!(text.contains("cannot be written") && text.contains("Check the owner and mode"), "{words:?}: {text}");

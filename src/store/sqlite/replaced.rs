@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::announce::Announcement;
 use super::files::{beside, sync_directory_of, trouble};
@@ -14,9 +14,8 @@ use super::locks::{Opening, ServerLock};
 use super::place::{DatabaseFile, Place};
 use super::{companions, connection, filesystem, lineage, schema};
 use crate::error::{Error, Result};
-use crate::model::{Consent, Time};
+use crate::model::Time;
 use crate::store::Tx;
-use crate::store::moved::must_not_be_moved;
 
 pub(super) struct Replaced {
     path: PathBuf,
@@ -31,7 +30,7 @@ pub(super) struct Replaced {
 
 impl Replaced {
     /// Refuses a file that is not ours, and a database that a server is using.
-    pub fn hold(place: &Place, consent: Consent) -> Result<Self> {
+    pub fn hold(place: &Place) -> Result<Self> {
         let path = place.path.clone();
         companions::inspect(&path)?;
         let file = DatabaseFile::open(&path)?.map(Arc::new);
@@ -39,10 +38,9 @@ impl Replaced {
         let announcement = if is_known { Some(Arc::new(Announcement::open(&path)?)) } else { None };
         let is_shared = filesystem::shared(place.folder())?.is_some();
         let (lock, db) = match (&file, &announcement) {
-            (Some(file), Some(announcement)) => (
-                Some(ServerLock::take(&path, announcement, (!is_shared).then_some(file))?),
-                open(&path, announcement, consent).map_err(|error| error.message.into_owned()),
-            ),
+            (Some(file), Some(announcement)) => {
+                (Some(ServerLock::take(&path, announcement, (!is_shared).then_some(file))?), open(&path, announcement)?)
+            }
             _ => (None, Err(format!("there is no database at {}", path.display()))),
         };
         Ok(Replaced { folder: place.folder().to_owned(), path, db, announcement, _lock: lock })
@@ -102,26 +100,56 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Opens it with an empty log and takes the write lock. An error if it is damaged or not the newest one.
-fn open(path: &Path, announcement: &Announcement, consent: Consent) -> Result<Connection> {
-    let at = |error| connection::at(path, error);
-    let db = connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+/// Opens it with an empty log and takes the write lock; or says why it does not know what was revoked: it is damaged, of
+/// another version or not the newest one.
+fn open(path: &Path, announcement: &Announcement) -> Result<std::result::Result<Connection, String>> {
+    // Only a lock passes by itself.
+    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) => Err(connection::at(path, error)),
+        _ => Ok(Err(unreadable(path))),
+    };
+    let db = match connection::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        Ok(db) => db,
+        Err(_) => return Ok(Err(unreadable(path))),
+    };
     // Whatever happens to this connection, the files stay as they are.
     connection::keep_log(&db);
-    if !schema::judge(&db, path)? {
-        return Err(Error::conflict(format!("{} is of an earlier version", path.display())));
+    match ignorance(&db, path, announcement) {
+        Ok(None) => {}
+        Ok(Some(why)) => return Ok(Err(why)),
+        Err(_) => return Ok(Err(unreadable(path))),
     }
-    if let Some(accusation) = lineage::accuse(announcement.history(), &db, false)? {
-        return Err(Error::conflict(accusation.text(&path.display().to_string())));
-    }
-    must_not_be_moved(&Tx::from(&db), Consent { older_database: false, ..consent }, &path.display().to_string())?;
     for _ in 0..5 {
-        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(at)?;
-        db.execute_batch("BEGIN IMMEDIATE").map_err(at)?;
-        if fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len()) == 0 {
-            return Ok(db);
+        let emptied = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = emptied.and_then(|()| db.execute_batch("BEGIN IMMEDIATE")) {
+            return failed(error);
         }
-        db.execute_batch("ROLLBACK").map_err(at)?; // somebody has written in between
+        if fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len()) == 0 {
+            return Ok(Ok(db));
+        }
+        // Somebody has written in between.
+        if let Err(error) = db.execute_batch("ROLLBACK") {
+            return failed(error);
+        }
     }
     Err(Error::conflict(format!("{} is being written to. Nothing was changed. Try again.", path.display())))
+}
+
+/// Why it does not know what was revoked, if it can be read.
+fn ignorance(db: &Connection, path: &Path, announcement: &Announcement) -> Result<Option<String>> {
+    let (name, known) = (path.display(), schema::known());
+    let found = schema::newest(db).map_err(|error| connection::at(path, error))?;
+    if found != known {
+        let than = if found > known { "a newer" } else { "an earlier" };
+        return Ok(Some(format!("{name} was written by {than} version of keybearer")));
+    }
+    if let Some(accusation) = lineage::accuse(announcement.history(), db, false)? {
+        return Ok(Some(accusation.text(&name.to_string())));
+    }
+    let moved = Tx::from(db).last_move()?;
+    Ok(moved.map(|found| format!("{name} was moved to {} at {}", found.destination, found.at)))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("{} cannot be read (keybearer check says why)", path.display())
 }

@@ -28,7 +28,7 @@ impl Restore {
         if fs::canonicalize(from).is_ok_and(|from| from == place.path) {
             return Err(Error::conflict(format!("{} is the database itself. Name a backup.", from.display())));
         }
-        let replaced = Replaced::hold(&place, consent)?;
+        let replaced = Replaced::hold(&place)?;
         let mut draft = reading::read_backup(from, |path, reading| match reading {
             ReadOnly::ForeignLog(why) => Err(Error::conflict(format!("{why}."))),
             ReadOnly::Opened { accusation: Some(accusation), .. } if !consent.older_database => {

@@ -14,19 +14,26 @@ mod embedded {
 
 /// Refuses a schema that this version does not know, before anything is written. Returns false for an older schema.
 pub(super) fn judge(db: &Connection, path: &Path) -> Result<bool> {
-    let found: u32 = db
-        .query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
-        .map_err(|error| at(path, error))?;
-    let known =
-        embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0);
-    if found > known as u32 {
+    let (found, known) = (newest(db).map_err(|error| at(path, error))?, known());
+    if found > known {
         return Err(Error::conflict(format!(
             "{} was written by a newer keybearer (schema {found}; this version knows {known}). Nothing was changed. \
              Install that version or a later one.",
             path.display()
         )));
     }
-    Ok(found == known as u32)
+    Ok(found == known)
+}
+
+/// The database's schema.
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<u32> {
+    db.query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
+}
+
+/// The newest schema that this version knows.
+pub(super) fn known() -> u32 {
+    let newest = embedded::migrations::runner().get_migrations().iter().map(|migration| migration.version()).max();
+    newest.unwrap_or(0) as u32
 }
 
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<()> {

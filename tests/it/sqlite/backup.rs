@@ -151,6 +151,9 @@ async fn without_a_database_that_knows_better_the_operator_must_accept_what_come
     let restore = |database: &str| -> PathBuf {
         let listed = refused(&home, &["--database", database, "restore", BACKUP], "--accept-revived");
         assert!(listed.contains(&id), "{listed}");
+        let last = listed.lines().last().unwrap();
+        assert_eq!(last.matches("Nothing was changed.").count(), 1, "{last}");
+        assert!(!last.contains("..") && !last.contains("Install") && !last.contains("Stop the server"), "{last}");
         home.run(&["--database", database, "restore", BACKUP, "--accept-revived"]);
         home.path(database)
     };
@@ -163,6 +166,11 @@ async fn without_a_database_that_knows_better_the_operator_must_accept_what_come
         .write_stdin(PASSWORD)
         .assert()
         .success();
+    restore("other.db");
+    // Nor does one that this version cannot read.
+    let newer = rusqlite::Connection::open(home.path("other.db")).unwrap();
+    newer.execute("UPDATE refinery_schema_history SET version = version + 1000", []).unwrap();
+    drop(newer);
     restore("other.db");
     // Nor does an older one, nor one that is damaged.
     fs::copy(home.path(BACKUP), home.path("older.db")).unwrap();

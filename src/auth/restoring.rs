@@ -61,9 +61,12 @@ impl Restoring {
         self.as_of
     }
 
-    /// Why nobody knows which keys were revoked since the backup, if that is so.
-    pub fn unknown(&self) -> Option<&str> {
-        self.unknown.as_deref()
+    /// Why nobody knows which keys were revoked since the backup, if that is so and the backup has keys.
+    pub fn unknown(&self) -> Result<Option<&str>> {
+        match &self.unknown {
+            Some(why) if self.restore.tx().count_lasting_keys()? > 0 => Ok(Some(why)),
+            _ => Ok(None),
+        }
     }
 
     /// The oldest keys of the backup, and how many more there are than are listed.

@@ -14,13 +14,14 @@ pub fn run(context: &Context, file: &Path, accept_revived: bool) -> Result<()> {
     let begun = Restoring::begin(file, context.consent, &context.database, &|done, all| progress::set(&bar, done, all));
     bar.finish_and_clear();
     let restoring = begun?;
-    if let Some(why) = restoring.unknown()
+    let unknown = restoring.unknown()?;
+    if let Some(why) = unknown
         && !accept_revived
     {
         return refuse(context, &restoring, why);
     }
+    let is_unknown = unknown.is_some();
     let as_of = restoring.as_of().map_or_else(String::new, |at| format!(" as of {at}"));
-    let is_unknown = restoring.unknown().is_some();
     let restored = restoring.finish(&SystemClock::new())?;
     let database = &context.database;
     output::say(&format!(

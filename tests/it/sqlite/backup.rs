@@ -189,6 +189,23 @@ async fn without_a_database_that_knows_better_the_operator_must_accept_what_come
 }
 
 #[test]
+fn a_backup_without_keys_is_restored_without_a_question() {
+    let home = Home::new();
+    home.add_admin();
+    home.run(&["backup", BACKUP]);
+    home.keybearer(&["--database", "other.db", "users", "add", ADMIN, "--admin", "--password-stdin"])
+        .write_stdin(PASSWORD)
+        .assert()
+        .success();
+    for database in ["new.db", "other.db"] {
+        let output = home.keybearer(&["--database", database, "restore", BACKUP]).output().unwrap();
+        let text = said(&output);
+        assert!(output.status.success() && !text.contains("live again"), "{database}: {text}");
+        home.run(&["--database", database, "check"]);
+    }
+}
+
+#[test]
 fn a_restore_refuses_what_is_no_sound_backup() {
     let home = Home::new();
     home.add_admin();

@@ -39,6 +39,7 @@ impl DatabaseAddress {
                 return Ok(DatabaseAddress::Server(PostgresDatabase { url, lease: LEASE }));
             }
             Some(("postgres" | "postgresql", _)) => return Err(wrong()),
+            Some((scheme, rest)) if rest.starts_with("//") && is_scheme(scheme) => return Err(wrong()),
             _ => text,
         };
         if path.is_empty() { Err(wrong()) } else { Ok(DatabaseAddress::File(path.into())) }
@@ -51,6 +52,12 @@ impl DatabaseAddress {
         }
         self
     }
+}
+
+/// RFC 3986, section 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-'))
 }
 
 fn wrong() -> Error {
@@ -121,12 +128,17 @@ mod tests {
     #[test]
     fn an_address_is_a_path_or_a_url_that_never_shows_its_password() {
         let file = |path: &str| DatabaseAddress::File(path.into());
-        for (text, address) in
-            [("keys.db", file("keys.db")), ("sqlite:/var/k.db", file("/var/k.db")), ("a:b", file("a:b"))]
-        {
+        for (text, address) in [
+            ("keys.db", file("keys.db")),
+            ("sqlite:/var/k.db", file("/var/k.db")),
+            ("a:b", file("a:b")),
+            ("./a://b", file("./a://b")),
+        ] {
             assert_eq!(DatabaseAddress::parse(text).unwrap(), address, "{text}");
         }
-        for text in ["", "sqlite:", "postgres:keys", "postgresql:"] {
+        for text in
+            ["", "sqlite:", "postgres:keys", "postgresql:", "mysql://u", "file:///k.db", "Postgres://db.test/keys"]
+        {
             assert!(DatabaseAddress::parse(text).is_err(), "{text}");
         }
         for url in ["postgres://kb:se@cret@db.test:5432/keys?password=secret#secret", "postgres://db.test:5432/keys"] {

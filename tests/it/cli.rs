@@ -63,6 +63,9 @@ fn exit_code_1_means_refused_2_means_wrong_usage_and_both_give_the_reason() {
         (&["serve", "--tls-cert", "a.pem", "--tls-key", "b.pem"], 1, "--tls-cert"),
         (&["--config", "missing.toml", "users", "list"], 2, "missing.toml"),
         (&["--database", "postgres:x", "users", "list"], 2, "postgres://USER@HOST/NAME"),
+        (&["--database", "mysql://u", "users", "list"], 2, "sqlite:PATH or postgres://USER@HOST/NAME"),
+        (&["--database", "file:///keys.db", "serve"], 2, "sqlite:PATH or postgres://USER@HOST/NAME"),
+        (&["copy", "--from", "mysql://u", "--to", "new.db"], 2, "sqlite:PATH or postgres://USER@HOST/NAME"),
     ] {
         let done = home.keybearer(words).assert().failure().code(code);
         let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();

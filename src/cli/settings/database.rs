@@ -33,7 +33,9 @@ impl DatabaseSection {
         let Some(given) = &self.database else { return Ok(DatabaseAddress::File(DATABASE.into())) };
         // The error does not repeat a text that may contain a password.
         let wrong = |error: Error| match given.text() {
-            Ok(text) if text.contains('@') => Error::invalid("usage", format!("{}: {}", given.name(), error.message)),
+            Ok(text) if text.contains(['@', '?']) => {
+                Error::invalid("usage", format!("{}: {}", given.name(), error.message))
+            }
             _ => given.wrong(error.message),
         };
         DatabaseAddress::parse(given.text()?).map_err(wrong)

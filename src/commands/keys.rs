@@ -15,12 +15,12 @@ use clap::Subcommand;
 use super::{Context, block_on, input, output};
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, KeyRequest, LeftOpen, RevokedLines, Rotation};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::http::KeyJson;
 use crate::model::key_settings::Description;
 use crate::model::{
     Basis, Expiry, Handover, KeyChange, KeyFilter, KeyName, KeyPrefix, KeyRecord, KeySettings, KeyState, Metadata,
-    Networks, Overlap, Purpose, RateLimit, ScopeSet, Time,
+    Networks, Overlap, Purpose, RateLimit, ScopeSet, Time, UserId,
 };
 
 #[derive(Debug, Subcommand)]
@@ -152,7 +152,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                     },
                     left_open: LeftOpen::default(),
                     submission: None,
-                    owner: auth.user_by_email(&asking, &owner).await?.id,
+                    owner: owner_called(&auth, &asking, &owner).await?,
                 };
                 shown::create(context, &auth, &asking, request).await
             }
@@ -190,9 +190,19 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
     })
 }
 
+async fn owner_called(auth: &Auth, asking: &Asking, email: &str) -> Result<UserId> {
+    let found = auth.user_by_email(asking, email).await;
+    found.map(|user| user.id).map_err(|error| match error.kind {
+        Kind::NotFound => Error::conflict(format!(
+            "There is no user {email}. keybearer users list shows all users; keybearer users add {email} adds this one."
+        )),
+        _ => error,
+    })
+}
+
 async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {
     let owner = match owner {
-        Some(email) => Some(auth.user_by_email(asking, &email).await?.id),
+        Some(email) => Some(owner_called(auth, asking, &email).await?),
         None => None,
     };
     let (mut records, mut after) = (Vec::new(), None);

@@ -33,7 +33,12 @@ fn exit_code_1_means_refused_2_means_wrong_usage_and_both_give_the_reason() {
     home.add_admin();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (words, code, says) in [
-        (&["keys", "create", "--owner", "nobody@example.com", "--name", "n"][..], 1, "no such user"),
+        (
+            &["keys", "create", "--owner", "nobody@example.com", "--name", "n"][..],
+            1,
+            "keybearer users add nobody@example.com",
+        ),
+        (&["keys", "list", "--owner", "nobody@example.com"], 1, "nobody@example.com"),
         (&["keys", "create", "--owner", ADMIN, "--name", ""], 1, "name"),
         (&["keys", "create", "--owner", ADMIN, "--name", "n", "--expires", "yesterday"], 1, "expiry"),
         (&["keys", "create", "--owner", ADMIN, "--name", "n", "--expires", "2020-01-01T00:00:00Z"], 1, "future"),

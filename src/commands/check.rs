@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Context, output};
 use crate::auth::{Examination, examine};
 use crate::error::{Error, Result};
-use crate::model::DatabaseAddress;
+use crate::model::{DatabaseAddress, counted};
 
 pub fn run(context: &Context) -> Result<()> {
     context.existing()?;
@@ -17,7 +17,7 @@ pub fn run(context: &Context) -> Result<()> {
     }
     if findings.is_empty() {
         let more = match revoked_keys {
-            Some(revoked) => format!("{revoked} revoked keys are on record."),
+            Some(revoked) => format!("Revoked keys on record: {revoked}."),
             None => "It is of an older version, so its records were not read one by one.".to_owned(),
         };
         output::say(&format!("{} is sound. {more}", context.database));
@@ -28,9 +28,9 @@ pub fn run(context: &Context) -> Result<()> {
         DatabaseAddress::Server(_) => "PostgreSQL's own tools",
     };
     Err(Error::conflict(format!(
-        "{} is damaged ({} findings). Keep these files. Revoke or change the keys and users that are named; if \
+        "{} is damaged ({}). Keep these files. Revoke or change the keys and users that are named; if \
          anything else is named, stop the server and restore a backup with {way_out}.",
         context.database,
-        findings.len()
+        counted(findings.len() as u64, "finding")
     )))
 }

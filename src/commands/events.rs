@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{Context, block_on, output};
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
-use crate::model::{ChainReport, Event, EventFilter, Purpose};
+use crate::model::{ChainReport, Event, EventFilter, Purpose, counted};
 
 #[derive(Debug, Subcommand)]
 pub enum EventsCommand {
@@ -34,7 +34,7 @@ pub fn run(context: &Context, command: EventsCommand) -> Result<()> {
             }
             EventsCommand::Verify => match auth.verify_events(&asking).await? {
                 ChainReport::Whole { lines } => {
-                    output::say(&format!("The audit log is complete and unchanged: {lines} lines."));
+                    output::say(&format!("The audit log is complete and unchanged: {}.", counted(lines, "line")));
                     Ok(())
                 }
                 ChainReport::Broken { seq } => Err(Error::conflict(format!(

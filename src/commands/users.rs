@@ -7,7 +7,7 @@ use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
 use crate::http::UserJson;
-use crate::model::{Basis, Purpose, Role, User, UserChange, UserId};
+use crate::model::{Basis, Purpose, Role, User, UserChange, UserId, counted};
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
@@ -94,19 +94,21 @@ pub fn run(context: &Context, command: UsersCommand) -> Result<()> {
             UsersCommand::Deactivate { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 auth.change_user(&asking, user.id, set_active(false), None, Basis::Anything).await?;
-                output::say(&format!("Deactivated {}; {} keys are now refused.", user.email, user.keys));
+                let keys = counted(user.keys, "key");
+                let is = if user.keys == 1 { "is" } else { "are" };
+                output::say(&format!("Deactivated {}, so {keys} {is} now refused.", user.email));
                 Ok(())
             }
             UsersCommand::Activate { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 auth.change_user(&asking, user.id, set_active(true), None, Basis::Anything).await?;
-                output::say(&format!("Activated {}, and {} keys.", user.email, user.keys));
+                output::say(&format!("Activated {}, and {}.", user.email, counted(user.keys, "key")));
                 Ok(())
             }
             UsersCommand::Remove { email } => {
                 let user = find(&auth, &asking, &email).await?;
                 let keys = auth.remove_user(&asking, user.id, Basis::Anything).await?;
-                output::say(&format!("Removed {}; {keys} keys were revoked.", user.email));
+                output::say(&format!("Removed {}, and revoked {}.", user.email, counted(keys, "key")));
                 Ok(())
             }
         }

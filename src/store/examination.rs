@@ -5,7 +5,7 @@ use super::columns::Salvage;
 use super::tables::keys::{KEY, record};
 use super::tables::users::{USER, user};
 use crate::error::{Error, Result};
-use crate::model::{ChainReport, FamilyId};
+use crate::model::{ChainReport, FamilyId, counted};
 
 /// Maximum number of damaged records that are listed; further ones are only counted.
 const MAX_LISTED: usize = 100;
@@ -23,8 +23,8 @@ impl Examination {
     /// An error that names the first finding and ends with what the caller has done instead.
     pub fn must_be_sound(&self, name: &str, instead: &str) -> Result<()> {
         let Some(first) = self.findings.first() else { return Ok(()) };
-        let count = self.findings.len();
-        Err(Error::conflict(format!("{name} is damaged ({count} findings, such as: {first}). {instead}")))
+        let findings = counted(self.findings.len() as u64, "finding");
+        Err(Error::conflict(format!("{name} is damaged ({findings}, such as: {first}). {instead}")))
     }
 }
 
@@ -63,7 +63,7 @@ fn damaged_users(tx: &Tx<'_>) -> Result<Vec<String>> {
         }
         Ok(true)
     })?;
-    Ok(damaged.findings("users"))
+    Ok(damaged.findings("user"))
 }
 
 fn damaged_keys(tx: &Tx<'_>) -> Result<Vec<String>> {
@@ -81,7 +81,7 @@ fn damaged_keys(tx: &Tx<'_>) -> Result<Vec<String>> {
         }
         Ok(true)
     })?;
-    Ok(damaged.findings("keys"))
+    Ok(damaged.findings("key"))
 }
 
 /// Damaged sign-ins of programs, which no list shows.
@@ -98,7 +98,7 @@ fn damaged_families(tx: &Tx<'_>) -> Result<Vec<String>> {
         }
         Ok(true)
     })?;
-    Ok(damaged.findings("sign-ins of programs"))
+    Ok(damaged.findings("program sign-in"))
 }
 
 #[derive(Default)]
@@ -116,9 +116,9 @@ impl Damaged {
         }
     }
 
-    fn findings(mut self, what: &str) -> Vec<String> {
+    fn findings(mut self, noun: &str) -> Vec<String> {
         if self.more > 0 {
-            self.named.push(format!("and {} more {what}", self.more));
+            self.named.push(format!("and {}", counted(self.more, &format!("more {noun}"))));
         }
         self.named
     }

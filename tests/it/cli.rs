@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{ADMIN, Engine, Home, PASSWORD, Process, Server, eventually};
+use crate::harness::{ADMIN, Engine, Home, MEMBER, PASSWORD, Process, Server, eventually};
 use sha2::{Digest, Sha256};
 
 #[test]
@@ -425,6 +425,33 @@ fn completions_a_manual_and_help_are_printed() {
     ] {
         assert!(home.run(words).contains("keybearer"), "{words:?}");
     }
+}
+
+#[test]
+fn messages_about_one_thing_use_the_singular() {
+    let home = Home::new();
+    home.add_admin();
+    home.add_member();
+    let line = format!("{{\"sha256\":\"{}\",\"owner\":\"{MEMBER}\",\"name\":\"n\"}}", "0".repeat(64));
+    std::fs::write(home.path("one.jsonl"), line).unwrap();
+    let said = |words: &[&str]| {
+        let output = home.keybearer(words).output().unwrap();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat()
+    };
+    for (words, says) in [
+        (&["keys", "import", "one.jsonl"][..], "Imported 1 key."),
+        (&["events", "list"], "1 key "),
+        (&["keys", "export", "exported.jsonl"], "Exported 1 key to exported.jsonl."),
+        (&["users", "deactivate", MEMBER], "so 1 key is"),
+        (&["users", "activate", MEMBER], "and 1 key."),
+        (&["users", "remove", MEMBER], "and revoked 1 key."),
+    ] {
+        let text = said(words);
+        assert!(text.contains(says), "{words:?}: {text}");
+    }
+    home.execute("UPDATE events SET object = 'someone else' WHERE seq = 2");
+    let text = said(&["check"]);
+    assert!(text.contains("is damaged (1 finding)"), "{text}");
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ fn an_export_follows_links() {
 fn a_file_may_have_a_name_of_the_maximum_length() {
     let home = home_with_a_key();
     let name = "k".repeat(255);
-    assert_eq!(export(&home, &name), (Some(0), format!("Exported 1 keys to {name}.\n")));
+    assert_eq!(export(&home, &name), (Some(0), format!("Exported 1 key to {name}.\n")));
     assert_eq!(fs::read_to_string(home.path(&name)).unwrap().trim_end(), home.run(&["keys", "export"]));
 }
 

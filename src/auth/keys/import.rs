@@ -14,7 +14,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, audit};
 use crate::error::{Error, Result};
-use crate::model::{Action, Email, ImportedKey, KeyId, Reach, Time, UserId};
+use crate::model::{Action, Email, ImportedKey, KeyId, Reach, Time, UserId, counted};
 use crate::store::{ImportLock, KeyRow, PendingImport, Store, Tx};
 
 /// A transaction stops after this time or this many rows, or as soon as another process waits for the write lock, but
@@ -358,6 +358,6 @@ fn complete(tx: &Tx<'_>, by: &By, pending: &PendingImport, number: u64, revived:
         tx.delete_tombstone(&record.digest)?;
         log(tx, by, Action::KeyRevived, &record)?;
     }
-    audit::append(tx, by, Action::KeysImported, None, format!("{number} keys"))?;
+    audit::append(tx, by, Action::KeysImported, None, counted(number, "key"))?;
     Ok(number)
 }

@@ -4,7 +4,7 @@
 use crate::auth::audit;
 use crate::auth::by::By;
 use crate::error::Result;
-use crate::model::{Action, ClientAddress, Email, Time};
+use crate::model::{Action, ClientAddress, Email, Time, counted};
 use crate::store::{RefusedLoginsOf, Tx};
 
 /// Maximum events per hour, account and address; all accounts that do not exist count as one.
@@ -65,7 +65,8 @@ pub(in crate::auth) fn report_past_hours(tx: &Tx<'_>, now: Time) -> Result<()> {
             address => address.trim_end_matches("/32"),
         };
         let (more, since) = (past.more, Time::from_millis(past.hour).for_people());
-        let label = format!("{more} more failed sign-ins to {at} from {from} in the hour from {since}");
+        let more = counted(more.unsigned_abs(), "more failed sign-in");
+        let label = format!("{more} to {at} from {from} in the hour from {since}");
         audit::append(tx, &By::server(now), Action::LogInFailed, None, label)?;
     }
     tx.delete_refused_logins_of_other_hours(present)

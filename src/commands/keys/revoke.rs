@@ -8,7 +8,7 @@ use crate::auth::caller::Asking;
 use crate::auth::{Auth, WhichKeys};
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
-use crate::model::{Basis, KeyId, KeyRecord};
+use crate::model::{Basis, KeyId, KeyRecord, counted};
 
 /// Printed instead of a key that was given where an id belongs.
 const IN_PLACE_OF_A_KEY: &str = "[key]";
@@ -67,7 +67,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
 /// Prints the keys that were revoked. The `missing` ids are only in JSON, which has an entry for each id.
 pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String]) -> Result<()> {
     if !revoked.is_empty() {
-        output::say(&format!("Revoked {} {}.", revoked.len(), if revoked.len() == 1 { "key" } else { "keys" }));
+        output::say(&format!("Revoked {}.", counted(revoked.len() as u64, "key")));
     }
     if !context.json {
         return revoked.iter().try_for_each(|record| output::print(&format!("{}  {}", record.id, record.hint)));

@@ -12,7 +12,7 @@ use super::transfer::{TransferEntry, json};
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::{Error, Result};
-use crate::model::KeyId;
+use crate::model::{KeyId, counted};
 use target::{Target, trouble};
 
 const PAGE: usize = 1000;
@@ -51,7 +51,7 @@ pub async fn run(auth: &Auth, asking: &Asking, path: Option<&Path>) -> Result<()
     }
     let name = target.name().to_owned();
     target.finish()?;
-    output::say(&format!("Exported {} keys to {name}.", exported.count));
+    output::say(&format!("Exported {} to {name}.", counted(exported.count, "key")));
     exported.must_be_whole()
 }
 
@@ -70,9 +70,9 @@ impl Exported {
         }
         let ids: Vec<String> = self.left_out.iter().take(20).map(ToString::to_string).collect();
         Err(Error::conflict(format!(
-            "{} keys are not in the export, because their records are damaged: {}. Revoke or change them; keybearer \
-             check names the fields.",
-            self.left_out.len(),
+            "The export lacks {} with a damaged record: {}. Revoke or change what is named; keybearer check names the \
+             fields.",
+            counted(self.left_out.len() as u64, "key"),
             ids.join(", ")
         )))
     }

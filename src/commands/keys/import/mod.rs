@@ -13,6 +13,7 @@ use crate::auth::caller::Asking;
 use crate::auth::keys::ImportRows;
 use crate::auth::{Auth, ImportInput, RevokedLines};
 use crate::error::{Error, Kind, Result};
+use crate::model::counted;
 use rows::Rows;
 
 /// How many wrong lines are reported before checking stops.
@@ -35,7 +36,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, r
     let imported = auth.import_keys(asking, input).await;
     bar.finish_and_clear();
     let imported = imported?;
-    output::say(&format!("Imported {imported} keys."));
+    output::say(&format!("Imported {}.", counted(imported, "key")));
     if context.json { output::json(&serde_json::json!({ "imported": imported })) } else { Ok(()) }
 }
 
@@ -70,7 +71,7 @@ fn check(source: &mut Source) -> Result<u64> {
         return Err(Error::conflict(format!("{name} has at least {errors} wrong lines. Nothing was imported.")));
     }
     if errors > 0 {
-        let lines = if errors == 1 { "1 wrong line".to_owned() } else { format!("{errors} wrong lines") };
+        let lines = counted(errors, "wrong line");
         return Err(Error::conflict(format!("{name} has {lines}. Nothing was imported.")));
     }
     if count == 0 {

@@ -1,6 +1,7 @@
 //! `keybearer serve`
 
 mod logging;
+mod open_files;
 mod settings;
 mod signals;
 mod sockets;
@@ -28,6 +29,7 @@ pub fn run(context: &Context, settings: ServeSettings) -> Result<()> {
     logging::start()?;
     let passed = passed?;
     sockets::report_those_of_others();
+    open_files::raise_limit(settings.http.connections);
     actix_web::rt::System::new().block_on(async move {
         signals::ignore_the_rest()?;
         keep_memory_to_ourselves()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keybearer::testing::{HttpSettings, Networks};
 
-use crate::harness::{Server, eventually, raw};
+use crate::harness::{Home, Process, Server, eventually, raw};
 
 const ASK: &[u8] = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
 /// What an HTTP/2 client sends first: the preface and empty SETTINGS (RFC 9113 §3.4).
@@ -16,6 +16,30 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 fn three_for_each(settings: &mut HttpSettings) {
     settings.connections_per_address = 3;
     settings.trusted_proxies = Networks::parse(["127.0.0.9"]).unwrap();
+}
+
+/// Serves with these limits of open files (soft, hard) and the default number of connections; returns its log and the
+/// limits that it has then.
+#[cfg(target_os = "linux")]
+fn limits_of_open_files(soft: u32, hard: u32) -> (String, String) {
+    let home = Home::new();
+    let line = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve --listen 127.0.0.1:0");
+    let server = Process::of(home.shell(&line));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let limits = limits.lines().find(|line| line.starts_with("Max open files")).unwrap().to_owned();
+    (server.log(), limits)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_for_the_connections_or_the_log_says_that_it_is_too_low() {
+    let numbers = |limits: &str| limits.split_whitespace().skip(3).take(2).map(str::to_owned).collect::<Vec<_>>();
+    let (log, limits) = limits_of_open_files(512, 12_000);
+    assert_eq!(numbers(&limits), ["12000", "12000"]);
+    assert!(!log.contains("LimitNOFILE"), "{log}");
+    let (log, limits) = limits_of_open_files(512, 1024);
+    assert_eq!(numbers(&limits), ["1024", "1024"]);
+    assert!(log.contains("LimitNOFILE") && log.contains("1024") && log.contains("10256"), "{log}");
 }
 
 /// The connection, if the server accepts it.

@@ -49,6 +49,8 @@ pub(in crate::store) struct SqliteWriter {
     stopwatch: Instant,
     /// When to try again to mark the file as in use, on the stopwatch, if that failed.
     mark_again: Option<Duration>,
+    /// Whether the files are moved, deleted or replaced.
+    is_away: bool,
     /// Whether the first write must forget the previous database.
     is_replacing: bool,
     reserve: Reserve,
@@ -155,6 +157,7 @@ impl SqliteWriter {
             consent,
             stopwatch: stopwatch(),
             mark_again: None,
+            is_away: false,
             is_replacing: accepted.is_some(),
             reserve,
             lock,
@@ -197,9 +200,14 @@ impl SqliteWriter {
         }
     }
 
-    fn note_success(&self) {
-        if self.counters.failing.swap(false, Ordering::Relaxed) {
-            tracing::warn!("writes succeed again");
+    fn note_success(&mut self) {
+        let was_away = std::mem::take(&mut self.is_away);
+        match self.counters.failing.swap(false, Ordering::Relaxed) {
+            true if was_away => {
+                tracing::warn!("the database is in its place again: keys are checked, and changes are saved");
+            }
+            true => tracing::warn!("writes succeed again"),
+            false => {}
         }
     }
 
@@ -211,6 +219,7 @@ impl SqliteWriter {
         if self.set_broken(true) {
             tracing::error!(database = %self.path.display(), "{why}. No key is checked until then");
         }
+        self.is_away = true;
         self.counters.failing.store(true, Ordering::Relaxed);
     }
 

@@ -59,6 +59,19 @@ async fn a_database_that_is_replaced_is_noticed() {
 }
 
 #[tokio::test]
+async fn the_log_tells_a_database_that_is_back_from_writes_that_succeed_again() {
+    let home = Home::new();
+    let server = Process::ready(&home).await;
+    fs::rename(home.database(), home.path("elsewhere")).unwrap();
+    let is_away = async || server.log().contains("was moved, deleted or replaced: put it back");
+    eventually(Duration::from_secs(10), "it is noticed", is_away).await;
+    fs::rename(home.path("elsewhere"), home.database()).unwrap();
+    let is_back = async || server.log().contains("the database is in its place again");
+    eventually(Duration::from_secs(10), "the log says that it is back", is_back).await;
+    assert!(!server.log().contains("writes succeed again"), "{}", server.log());
+}
+
+#[tokio::test]
 async fn a_missing_database_whose_log_exists_is_not_created_again() {
     let home = Home::new();
     home.add_admin();

@@ -74,7 +74,7 @@ async fn successful_checks_are_logged_as_a_sample_and_refused_ones_all() {
         server.signal("TERM");
         let log = server.stopped_log();
         let of_checks = log.lines().filter(|line| line.contains("/api/v1/keys/current"));
-        let (refused, good): (Vec<_>, Vec<_>) = of_checks.partition(|line| line.contains("401"));
+        let (refused, good): (Vec<_>, Vec<_>) = of_checks.partition(|line| line.contains("\"status\":401"));
         assert_eq!((good.len(), refused.len()), (sampled, 5), "{setting}: {log}");
         let says_one_in = |line: &&str| line.contains("one_in");
         assert_eq!(good.iter().all(says_one_in), setting != "1", "{log}");

@@ -50,17 +50,27 @@ impl FromRequest for Bearer {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let site = site(&request)?;
-            let presented = credential(request.headers()).key()?;
-            let address = client::address(&site.settings, &request);
-            let user_agent = client::user_agent(request.headers());
-            let demand = Demand { scopes: &[], address: Some(address), user_agent };
+            let (site, presented, address) = presented(&request)?;
+            let demand = demand(&request, address);
             match site.auth.identify(presented, &demand).await? {
                 Ok(good) => Ok(Bearer { identity: good.view, address, request_id: request_id(&request) }),
                 Err(bad) => Err(Problem::of(&bad, &[], presented)),
             }
         })
     }
+}
+
+/// The key that a request presents, and the client's address.
+fn presented(request: &HttpRequest) -> Result<(SiteRef, &[u8], ClientAddress), Problem> {
+    let site = site(request)?;
+    let presented = credential(request.headers()).key()?;
+    let address = client::address(&site.settings, request);
+    Ok((site, presented, address))
+}
+
+/// Any live key will do.
+fn demand(request: &HttpRequest, address: ClientAddress) -> Demand<'_> {
+    Demand { scopes: &[], address: Some(address), user_agent: client::user_agent(request.headers()) }
 }
 
 /// A live key's record. In a handler's signature it proves what [`Bearer`] proves.
@@ -76,11 +86,8 @@ impl FromRequest for BearerRecord {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let site = site(&request)?;
-            let presented = credential(request.headers()).key()?;
-            let address = client::address(&site.settings, &request);
-            let user_agent = client::user_agent(request.headers());
-            let demand = Demand { scopes: &[], address: Some(address), user_agent };
+            let (site, presented, address) = presented(&request)?;
+            let demand = demand(&request, address);
             match site.auth.verify_with_record(presented, &demand).await? {
                 Ok(good) => Ok(BearerRecord { key: good.view, allowance: good.allowance }),
                 Err(bad) => Err(Problem::of(&bad, &[], presented)),

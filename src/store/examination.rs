@@ -43,6 +43,13 @@ pub(super) fn records(tx: &Tx<'_>, are_of_this_version: bool, found: &mut Examin
         found.findings.extend(damaged_users(tx)?);
         found.findings.extend(damaged_keys(tx)?);
         found.findings.extend(damaged_families(tx)?);
+        let unnamed = tx.count_unnamed()?;
+        if unnamed > 0 {
+            let keys = counted(unnamed, "key");
+            found
+                .findings
+                .push(format!("search: {keys} cannot be found by name or hint; the verdicts are not affected"));
+        }
         found.revoked_keys = Some(tx.count_tombstones()?);
     }
     if let ChainReport::Broken { seq } = tx.verify_events()? {

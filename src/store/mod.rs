@@ -32,8 +32,8 @@ pub use examination::Examination;
 use reader::AnyReader;
 pub use sqlite::{BackupReport, Restore};
 pub use tables::{
-    Failures, FamilyRow, HourlyUse, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse, RefusedLoginsOf,
-    SessionRow, StoredSessionId, UserRow,
+    Failures, FamilyRow, FoundBy, HourlyUse, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse,
+    RefusedLoginsOf, SessionRow, StoredSessionId, UserRow,
 };
 pub use tx::Tx;
 use writer::{Counters, Writer};

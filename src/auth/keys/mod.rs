@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::{Action, KeyId, KeyPrefix, KeyRecord, PlainKey, Reach, UserId};
 use crate::store::Tx;
 
-pub use import::{ImportInput, ImportRows, RevokedLines};
+pub use import::{BATCH_ROWS, ImportInput, ImportRows, RevokedLines};
 pub use request::{KeyRequest, LeftOpen};
 pub use revoke::WhichKeys;
 pub use rotate::Rotation;

@@ -37,7 +37,7 @@ impl Tx<'_> {
     /// Begins to read the whole database. Until the end of this transaction, no node can join; an error if one has.
     pub fn begin_copy(&self, name: &str) -> Result<()> {
         match self.connection() {
-            EngineConnection::Sqlite(_) => self.keep_many_pages(true),
+            EngineConnection::Sqlite(_) => self.work_in_bulk(true),
             EngineConnection::Postgres(session) => {
                 postgres::take_long(session)?;
                 postgres::keep_nodes_away(session, name)
@@ -84,5 +84,6 @@ fn without_triggers<T>(to: &Tx<'_>, copy: impl FnOnce() -> Result<T>) -> Result<
     to.execute("INSERT INTO pending_imports (first_id, last_id, lost) VALUES (?1, ?2, 0)", (first, last))?;
     let copied = copy()?;
     to.execute("DELETE FROM pending_imports", ())?;
+    to.fill_names()?;
     Ok(copied)
 }

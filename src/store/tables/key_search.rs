@@ -88,12 +88,11 @@ struct Walk {
 }
 
 const COUNT_NAMED: [&str; 2] = [
-    "SELECT count(*) FROM (SELECT 1 FROM keys WHERE name COLLATE NOCASE >= ?1 AND name COLLATE NOCASE < ?2 LIMIT ?3)",
+    "SELECT count(*) FROM (SELECT 1 FROM key_names WHERE name >= ?1 AND name < ?2 LIMIT ?3)",
     "SELECT count(*) FROM (SELECT 1 FROM keys WHERE lower(name) >= lower(?1) AND lower(name) < lower(?2) LIMIT ?3) AS few",
 ];
 const NEWEST_NAMED: [&str; 2] = [
-    "SELECT id FROM keys INDEXED BY keys_by_name WHERE name COLLATE NOCASE >= ?1 AND name COLLATE NOCASE < ?2 \
-    AND id < ?3 ORDER BY id DESC LIMIT ?4",
+    "SELECT id FROM key_names WHERE name >= ?1 AND name < ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4",
     "SELECT id FROM keys WHERE lower(name) >= lower(?1) AND lower(name) < lower(?2) \
     AND id < ?3 ORDER BY id DESC LIMIT ?4",
 ];
@@ -104,12 +103,21 @@ const OWNED: &str = concat!(
     is_key!(),
     " ORDER BY k.id DESC LIMIT ?4"
 );
-const HINTED: &str = concat!(
-    "SELECT k.id FROM keys k WHERE k.hint = ?1 AND k.id < ?2 AND k.is_token <> 1 AND (k.owner_id = ?3 OR ?3 IS NULL) \
-     AND (k.enabled = ?4 OR ?4 IS NULL) AND ",
-    is_key!(),
-    " ORDER BY k.id DESC LIMIT ?5"
-);
+/// On SQLite a cross join, which is not reordered.
+const HINTED: [&str; 2] = [
+    concat!(
+        "SELECT k.id FROM key_hints h CROSS JOIN keys k ON k.id = h.id WHERE h.hint = ?1 AND h.id < ?2 \
+         AND k.is_token <> 1 AND (k.owner_id = ?3 OR ?3 IS NULL) AND (k.enabled = ?4 OR ?4 IS NULL) AND ",
+        is_key!(),
+        " ORDER BY h.id DESC LIMIT ?5"
+    ),
+    concat!(
+        "SELECT k.id FROM keys k WHERE k.hint = ?1 AND k.id < ?2 AND k.is_token <> 1 \
+         AND (k.owner_id = ?3 OR ?3 IS NULL) AND (k.enabled = ?4 OR ?4 IS NULL) AND ",
+        is_key!(),
+        " ORDER BY k.id DESC LIMIT ?5"
+    ),
+];
 
 fn list(tx: &Tx<'_>, filter: &Wanted) -> Result<Vec<KeyRecord>> {
     let text = format!(
@@ -244,7 +252,12 @@ fn of_people(tx: &Tx<'_>, filter: &Wanted, email: &Prefix, below: Id, bounds: &S
 }
 
 fn hinted(tx: &Tx<'_>, filter: &Wanted, hint: &str, below: Id) -> Result<Vec<Id>> {
-    ids(tx, HINTED, [&hint, &below, &filter.reach.owner(), &filter.enabled, &(wanted(filter) as i64)])
+    let [sqlite, postgres] = HINTED;
+    ids(
+        tx,
+        tx.dialect(sqlite, postgres),
+        [&hint, &below, &filter.reach.owner(), &filter.enabled, &(wanted(filter) as i64)],
+    )
 }
 
 /// The record, if it is within reach and matches the filters.

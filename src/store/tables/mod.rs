@@ -3,6 +3,7 @@
 
 mod devices;
 mod events;
+mod key_names;
 pub(super) mod key_search;
 mod key_status;
 pub(super) mod keys;
@@ -24,6 +25,7 @@ mod usage;
 pub(super) mod users;
 
 pub use devices::KnownBy;
+pub use key_names::FoundBy;
 pub use keys::KeyRow;
 pub use login_throttle::Failures;
 pub use pending_imports::PendingImport;

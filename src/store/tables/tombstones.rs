@@ -10,6 +10,10 @@ impl Tx<'_> {
         self.one("SELECT count(*) FROM tombstones", (), |row| row.get::<i64>(0)).map(i64::unsigned_abs)
     }
 
+    pub fn has_tombstones(&self) -> Result<bool> {
+        self.one("SELECT EXISTS (SELECT 1 FROM tombstones)", (), |row| row.get(0))
+    }
+
     /// When the key with this digest was revoked; `None` if it was not.
     pub fn revoked_at(&self, digest: &Digest) -> Result<Option<Time>> {
         let text = "SELECT revoked_at FROM tombstones WHERE digest = ?1";

@@ -10,7 +10,7 @@ use std::thread;
 use super::super::input::Source;
 use super::super::{Context, output, progress};
 use crate::auth::caller::Asking;
-use crate::auth::keys::ImportRows;
+use crate::auth::keys::{BATCH_ROWS, ImportRows};
 use crate::auth::{Auth, ImportInput, RevokedLines};
 use crate::error::{Error, Kind, Result};
 use crate::model::counted;
@@ -18,8 +18,6 @@ use rows::Rows;
 
 /// How many wrong lines are reported before checking stops.
 const MAX_ERRORS: u64 = 20;
-/// How many rows are read ahead of the writer.
-const READ_AHEAD: usize = 20_000;
 
 pub async fn run(context: &Context, auth: &Auth, asking: &Asking, path: &Path, revoked: RevokedLines) -> Result<()> {
     let mut source = Source::open(path, auth.database_path())?;
@@ -80,9 +78,9 @@ fn check(source: &mut Source) -> Result<u64> {
     Ok(count)
 }
 
-/// Reads rows on a separate thread, while earlier ones are written.
+/// Reads the next batch on a separate thread while one is written.
 fn read_ahead(source: Source) -> Result<ImportRows> {
-    let (put, rows) = sync_channel(READ_AHEAD);
+    let (put, rows) = sync_channel(BATCH_ROWS);
     let read = move || {
         let again = source.again().and_then(Rows::begin);
         match again {

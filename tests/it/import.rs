@@ -97,6 +97,7 @@ async fn a_killed_import_leaves_no_valid_key_and_is_cleaned_up() {
     }
     home.run(&["keys", "import", &file]);
     assert_eq!(rows(&home), (1 + MANY as i64, 0));
+    home.run(&["check"]);
     let tombstones = home.number("SELECT count(*) FROM tombstones");
     assert_eq!(tombstones, 0, "what was never a key was never revoked");
 }

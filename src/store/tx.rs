@@ -113,9 +113,9 @@ impl<'a> Tx<'a> {
 
     /// Whether to cache up to 256 MiB of the database's pages while writing, instead of the usual 8 MiB. PostgreSQL's
     /// cache is its own.
-    pub fn work_in_bulk(&self, many: bool) -> Result<()> {
+    pub fn keep_many_pages(&self, many: bool) -> Result<()> {
         match self.connection {
-            EngineConnection::Sqlite(db) => statement::work_in_bulk(db, many),
+            EngineConnection::Sqlite(db) => statement::keep_many_pages(db, many),
             EngineConnection::Postgres(_) => Ok(()),
         }
     }

@@ -37,7 +37,7 @@ impl Tx<'_> {
     /// Begins to read the whole database. Until the end of this transaction, no node can join; an error if one has.
     pub fn begin_copy(&self, name: &str) -> Result<()> {
         match self.connection() {
-            EngineConnection::Sqlite(_) => self.work_in_bulk(true),
+            EngineConnection::Sqlite(_) => self.keep_many_pages(true),
             EngineConnection::Postgres(session) => {
                 postgres::take_long(session)?;
                 postgres::keep_nodes_away(session, name)

@@ -50,7 +50,7 @@ impl Draft {
     /// Everything up to `finish_copy` is one transaction.
     pub(super) fn begin_copy(path: &Path) -> Result<Self> {
         let draft = Draft::begin(path)?;
-        statement::work_in_bulk(draft.db(), true)?;
+        statement::keep_many_pages(draft.db(), true)?;
         draft.batch("BEGIN IMMEDIATE")?;
         Ok(draft)
     }

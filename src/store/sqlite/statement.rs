@@ -82,10 +82,6 @@ fn run(db: &Connection, text: &str) -> rusqlite::Result<usize> {
     db.prepare_cached(text)?.execute(())
 }
 
-/// Whether to cache 256 MiB of pages instead of 8, and to checkpoint per 128 MiB instead of 16.
-pub(in crate::store) fn work_in_bulk(db: &Connection, bulk: bool) -> Result<()> {
-    let (cache, checkpoint) = if bulk { ("-262144", "32000") } else { ("-8192", "4000") };
-    db.pragma_update(None, "cache_size", cache).map_err(sql)?;
-    // This pragma answers.
-    db.pragma_update_and_check(None, "wal_autocheckpoint", checkpoint, |_| Ok(())).map_err(sql)
+pub(in crate::store) fn keep_many_pages(db: &Connection, many: bool) -> Result<()> {
+    db.pragma_update(None, "cache_size", if many { "-262144" } else { "-8192" }).map_err(sql)
 }

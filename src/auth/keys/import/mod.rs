@@ -67,7 +67,7 @@ impl Auth {
         let by = self.by(&asking.origin);
         let now = by.at;
         let begin = move |tx: &Tx<'_>| {
-            tx.work_in_bulk(count >= MANY)?;
+            tx.keep_many_pages(count >= MANY)?;
             Ok((tx.begin_import(now)?, tx.texts_apart()))
         };
         let (pending, apart) = self.store.write(Urgency::Ordinary, begin).await?;

@@ -4,6 +4,8 @@ mod export;
 mod id;
 mod import;
 mod leaked;
+mod list;
+mod owner;
 mod revoke;
 mod shown;
 mod transfer;
@@ -14,14 +16,15 @@ use clap::Subcommand;
 
 use super::{Context, block_on, input, output};
 use crate::auth::caller::Asking;
-use crate::auth::{Auth, KeyRequest, LeftOpen, RevokedLines, Rotation};
-use crate::error::{Error, Kind, Result};
+use crate::auth::{KeyRequest, LeftOpen, RevokedLines, Rotation};
+use crate::error::Result;
 use crate::http::KeyJson;
 use crate::model::key_settings::Description;
 use crate::model::{
-    Basis, Expiry, Handover, KeyChange, KeyFilter, KeyName, KeyPrefix, KeyRecord, KeySettings, KeyState, Metadata,
-    Networks, Overlap, Purpose, RateLimit, ScopeSet, Time, UserId,
+    Basis, Expiry, Handover, KeyChange, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Overlap,
+    Purpose, RateLimit, ScopeSet,
 };
+use owner::owner_called;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -78,6 +81,15 @@ pub enum KeysCommand {
         ids: Vec<String>,
         /// Read any text (a log, a diff) and revoke every key found in it
         #[arg(long, conflicts_with = "ids")]
+        stdin: bool,
+    },
+    /// Show which keys of this server are in text on stdin; changes nothing
+    #[command(
+        after_help = "Finds what keys revoke --stdin would revoke: keys created here anywhere in the text, by shape and checksum, and imported keys as words of 4 to 1,024 bytes.\n\nExample:\n  git log -p | keybearer keys find --stdin"
+    )]
+    Find {
+        /// Read any text (a log, a diff)
+        #[arg(long, required = true)]
         stdin: bool,
     },
     /// Replace a key with a new one that has the same settings; prints only the new key, and only this time
@@ -156,12 +168,13 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 };
                 shown::create(context, &auth, &asking, request).await
             }
-            KeysCommand::List { owner } => list(context, &auth, &asking, owner).await,
+            KeysCommand::List { owner } => list::run(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => {
                 show(context, auth.key(&asking.caller, id::parse(&auth, &asking, &id).await?).await?)
             }
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
-            KeysCommand::Revoke { stdin: true, .. } => leaked::run(context, input::stdin()?, &auth, &asking).await,
+            KeysCommand::Revoke { stdin: true, .. } => leaked::revoke(context, input::stdin()?, &auth, &asking).await,
+            KeysCommand::Find { .. } => leaked::find(context, input::stdin()?, &auth, &asking).await,
             KeysCommand::Rotate { id, overlap, expires } => {
                 let (key, overlap) = (id::parse(&auth, &asking, &id).await?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
@@ -188,66 +201,6 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             }
         }
     })
-}
-
-async fn owner_called(auth: &Auth, asking: &Asking, email: &str) -> Result<UserId> {
-    let found = auth.user_by_email(asking, email).await;
-    found.map(|user| user.id).map_err(|error| match error.kind {
-        Kind::NotFound => Error::conflict(format!(
-            "There is no user {email}. keybearer users list shows all users; keybearer users add {email} adds this one."
-        )),
-        _ => error,
-    })
-}
-
-async fn list(context: &Context, auth: &Auth, asking: &Asking, owner: Option<String>) -> Result<()> {
-    let owner = match owner {
-        Some(email) => Some(owner_called(auth, asking, &email).await?),
-        None => None,
-    };
-    let (mut records, mut after) = (Vec::new(), None);
-    loop {
-        let page = auth.keys(&asking.caller, KeyFilter { owner, after, ..KeyFilter::default() }).await?;
-        records.extend(page.rows);
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    if context.json {
-        return output::json(&records.iter().map(KeyJson::from).collect::<Vec<_>>());
-    }
-    let now = auth.now();
-    let row = |record: &KeyRecord| {
-        let expires = record.settings.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());
-        vec![
-            record.id.to_string(),
-            record.settings.name.to_string(),
-            record.hint.clone(),
-            record.owner.email.to_string(),
-            record.settings.scopes.joined(),
-            expires,
-            state_with_damage(record, now),
-        ]
-    };
-    output::table(&["ID", "NAME", "HINT", "OWNER", "SCOPES", "EXPIRES", "STATE"], records.iter().map(row))
-}
-
-fn state(record: &KeyRecord, now: Time) -> &'static str {
-    match record.state(now) {
-        KeyState::OwnerDeactivated => "owner deactivated",
-        KeyState::Disabled => "disabled",
-        KeyState::Expired => "expired",
-        KeyState::Damaged => "damaged",
-        KeyState::Active => "active",
-    }
-}
-
-fn state_with_damage(record: &KeyRecord, now: Time) -> String {
-    match record.unreadable.join(", ") {
-        fields if fields.is_empty() => state(record, now).to_owned(),
-        fields => format!("{}, unreadable: {fields}", state(record, now)),
-    }
 }
 
 fn show(context: &Context, record: KeyRecord) -> Result<()> {

@@ -55,6 +55,7 @@ fn exit_code_1_means_refused_2_means_wrong_usage_and_both_give_the_reason() {
         (&["keys", "create", "--name", "n"], 2, "--owner"),
         (&["keys", "revoke"], 2, ""),
         (&["keys", "revoke", unknown, "--stdin"], 2, ""),
+        (&["keys", "find"], 2, ""),
         (&["frobnicate"], 2, "frobnicate"),
         (&["serve", "--listen", "nonsense"], 2, "--listen"),
         (&["serve", "--public-url", "ftp://x"], 2, "--public-url"),
@@ -118,6 +119,18 @@ async fn leaked_keys_are_revoked_wherever_they_appear_in_a_text() {
         text.extend(format!("x_{key}_y").bytes());
     }
     text.extend(leaked[0].bytes());
+    let find = ["keys", "find", "--stdin"];
+    let found = server.home.keybearer(&[&find[..], &["--json"]].concat()).write_stdin(text.clone()).assert().success();
+    let found: Vec<serde_json::Value> = serde_json::from_slice(&found.get_output().stdout).unwrap();
+    assert_eq!(found.len(), leaked.len());
+    let table = server.home.keybearer(&find).write_stdin(text.clone()).assert().success();
+    let table = String::from_utf8_lossy(&table.get_output().stdout).into_owned();
+    assert!(
+        found.iter().all(|key| table.contains(key["id"].as_str().unwrap()) && key["owner"]["email"] == MEMBER),
+        "{table}"
+    );
+    assert!(leaked.iter().all(|key| !table.contains(key)));
+    assert_eq!(server.tries(&leaked[0]).await, 200, "finding changes nothing");
     let done = server.home.keybearer(&["keys", "revoke", "--stdin"]).write_stdin(text).assert().success();
     assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("Revoked 12 keys."));
     assert!(leaked.iter().all(|key| !String::from_utf8_lossy(&done.get_output().stdout).contains(key)));
@@ -139,11 +152,15 @@ fn the_message_for_a_text_without_live_keys_says_what_was_searched_for() {
         (gone[..51].to_owned(), "No key was found"),
         (String::new(), "There is no text on stdin"),
     ] {
-        let done = home.keybearer(&["keys", "revoke", "--stdin", "--json"]).write_stdin(text).assert().success();
+        let done =
+            home.keybearer(&["keys", "revoke", "--stdin", "--json"]).write_stdin(text.clone()).assert().success();
         let said = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
         assert!(said.contains(says) && said.contains("Nothing was revoked."), "{said}");
         assert!(says.contains("stdin") || said.contains("UTF-16") && said.contains("imported keys"), "{said}");
         assert_eq!(String::from_utf8_lossy(&done.get_output().stdout).trim(), "[]");
+        let found = home.keybearer(&["keys", "find", "--stdin"]).write_stdin(text).assert().success();
+        assert_eq!(String::from_utf8_lossy(&found.get_output().stderr), said.replace(" Nothing was revoked.", ""));
+        assert!(found.get_output().stdout.is_empty());
     }
 }
 

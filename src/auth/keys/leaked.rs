@@ -1,25 +1,27 @@
 //! Finds which of many digests belong to something that can be revoked; used for texts in which keys may have leaked.
 
+use std::collections::HashMap;
+
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
-use crate::model::Digest;
+use crate::model::{Digest, KeyRecord};
 use crate::store::Tx;
 
 impl Auth {
-    /// The digests that belong to a key or a refresh token.
-    pub async fn known_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<Vec<Digest>> {
+    /// The keys with these digests, and the tokens whose refresh tokens have them.
+    pub async fn keys_with_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<HashMap<Digest, KeyRecord>> {
         asking.caller.must_be_admin()?;
-        let known = move |tx: &Tx<'_>| {
-            let mut known = Vec::new();
+        let read = move |tx: &Tx<'_>| {
+            let mut known = HashMap::new();
             for digest in digests {
-                if tx.is_known(&digest)? {
-                    known.push(digest);
+                if let Some(record) = with_digest(tx, &digest)? {
+                    known.insert(digest, record);
                 }
             }
             Ok(known)
         };
-        self.store.read(known).await
+        self.store.read(read).await
     }
 
     /// The first eight bytes of each imported key's digest, sorted: a word whose digest begins with none of these is
@@ -30,4 +32,10 @@ impl Auth {
         heads.sort_unstable();
         Ok(heads)
     }
+}
+
+/// The key with this digest, or the token whose refresh token has it.
+pub(super) fn with_digest(tx: &Tx<'_>, digest: &Digest) -> Result<Option<KeyRecord>> {
+    let key = tx.key_with_digest(digest)?;
+    if key.is_some() { Ok(key) } else { tx.token_of_refresh_token(digest) }
 }

@@ -1,5 +1,6 @@
 //! Revokes keys permanently. A revocation is in force before the answer is sent, even if the disk is full.
 
+use super::leaked::with_digest;
 use super::{find, log};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
@@ -58,9 +59,7 @@ fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Ba
         }
         WhichKeys::Digests(digests) => {
             for digest in digests {
-                let key = tx.key_with_digest(digest)?;
-                let found = if key.is_some() { key } else { tx.token_of_refresh_token(digest)? };
-                found.map_or(Ok(()), &mut take)?;
+                with_digest(tx, digest)?.map_or(Ok(()), &mut take)?;
             }
         }
     }

@@ -21,7 +21,7 @@ pub async fn parse(auth: &Auth, asking: &Asking, text: &str) -> Result<KeyId> {
 /// Whether the text contains a key created here, live or not, or is an imported key.
 pub async fn is_key(auth: &Auth, asking: &Asking, text: &str) -> bool {
     let is_imported = async || {
-        let known = auth.known_digests(asking, vec![Digest::of(text.trim().as_bytes())]).await;
+        let known = auth.keys_with_digests(asking, vec![Digest::of(text.trim().as_bytes())]).await;
         known.is_ok_and(|known| !known.is_empty())
     };
     has_key(text) || is_imported().await

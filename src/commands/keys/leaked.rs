@@ -1,11 +1,12 @@
-//! `keybearer keys revoke --stdin`: revokes every key of this server that a text contains, disabled and expired ones
-//! included.
+//! `keybearer keys find --stdin` and `keys revoke --stdin`: show or revoke every key of this server that a text
+//! contains, disabled and expired ones included.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 
 use super::super::{Context, output};
+use super::list;
 use super::revoke::report;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, WhichKeys};
@@ -21,11 +22,12 @@ const REMEMBERED: usize = 1 << 20;
 /// How many words are looked up one by one before the digests of all imported keys are loaded instead.
 const MAX_SINGLE_LOOKUPS: u64 = 50_000;
 
-pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
-    let mut leaks = Leaks::new(auth, asking);
+/// Revokes every key that the text contains.
+pub async fn revoke(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
+    let mut leaks = Leaks::new(auth, asking, Task::Revoke);
     let read = leaks.read(text).await;
-    let (count, explanation) = (leaks.revoked.len(), leaks.explanation());
-    report(context, leaks.revoked, &[])?;
+    let (count, explanation) = (leaks.found.len(), leaks.explanation());
+    report(context, leaks.found, &[])?;
     if count == 0 && read.is_ok() {
         output::say(&explanation);
     }
@@ -33,10 +35,31 @@ pub async fn run(context: &Context, text: impl Read, auth: &Auth, asking: &Askin
     read
 }
 
+/// Shows every key that the text contains.
+pub async fn find(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
+    let mut leaks = Leaks::new(auth, asking, Task::Find);
+    let read = leaks.read(text).await;
+    if context.json || !leaks.found.is_empty() {
+        list::print(context, &leaks.found, auth.now())?;
+    }
+    if leaks.found.is_empty() && read.is_ok() {
+        output::say(&leaks.explanation());
+    }
+    read
+}
+
+/// What happens to the keys in the text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Find,
+    Revoke,
+}
+
 struct Leaks<'a> {
     auth: &'a Auth,
     asking: &'a Asking,
-    revoked: Vec<KeyRecord>,
+    task: Task,
+    found: Vec<KeyRecord>,
     /// Digests of texts with the shape of a key.
     seen: HashSet<Digest>,
     /// How many digests were added to `seen`, which is cleared when it is full.
@@ -75,9 +98,9 @@ impl LeakedWords {
 }
 
 impl<'a> Leaks<'a> {
-    fn new(auth: &'a Auth, asking: &'a Asking) -> Self {
+    fn new(auth: &'a Auth, asking: &'a Asking, task: Task) -> Self {
         let words = LeakedWords { hasher: RandomState::new(), met: vec![0; REMEMBERED], looked_up: 0, imported: None };
-        Leaks { auth, asking, revoked: Vec::new(), seen: HashSet::new(), shaped: 0, words, has_text: false }
+        Leaks { auth, asking, task, found: Vec::new(), seen: HashSet::new(), shaped: 0, words, has_text: false }
     }
 
     async fn read(&mut self, mut text: impl Read) -> Result<()> {
@@ -95,10 +118,10 @@ impl<'a> Leaks<'a> {
             let mut note = |candidate: Candidate<'_>| candidates.extend(self.digest_of(candidate));
             if read == 0 {
                 search.end(&mut note);
-                return self.revoke(candidates).await;
+                return self.look_up(candidates).await;
             }
             search.read(&chunk[..read], &mut note);
-            self.revoke(candidates).await?;
+            self.look_up(candidates).await?;
             if self.words.imported.is_none() && self.words.looked_up > MAX_SINGLE_LOOKUPS {
                 let imported = self.auth.imported_heads(self.asking).await?;
                 if imported.is_empty() {
@@ -125,22 +148,29 @@ impl<'a> Leaks<'a> {
         }
     }
 
-    async fn revoke(&mut self, candidates: Vec<Digest>) -> Result<()> {
+    async fn look_up(&mut self, candidates: Vec<Digest>) -> Result<()> {
         for batch in candidates.chunks(BATCH) {
-            let live = self.auth.known_digests(self.asking, batch.to_vec()).await?;
-            if !live.is_empty() {
-                self.revoked.extend(
-                    self.auth.revoke_keys(self.asking, WhichKeys::Digests(live), Basis::Anything).await?.records,
-                );
-            }
+            let found = self.auth.keys_with_digests(self.asking, batch.to_vec()).await?;
+            self.found.extend(match self.task {
+                Task::Find => found.into_values().collect(),
+                Task::Revoke if found.is_empty() => Vec::new(),
+                Task::Revoke => {
+                    let which = WhichKeys::Digests(found.into_keys().collect());
+                    self.auth.revoke_keys(self.asking, which, Basis::Anything).await?.records
+                }
+            });
         }
+        // A token and its refresh token are one, and so is a key that was forgotten and looked up again.
+        self.found.sort_by_key(|record| record.id);
+        self.found.dedup_by_key(|record| record.id);
         Ok(())
     }
 
-    /// Why nothing was revoked.
+    /// Why nothing was found.
     fn explanation(&self) -> String {
+        let undone = if self.task == Task::Revoke { " Nothing was revoked." } else { "" };
         if !self.has_text {
-            return "There is no text on stdin. Nothing was revoked.".to_owned();
+            return format!("There is no text on stdin.{undone}");
         }
         let found = match self.shaped {
             0 => "No key was found in the text.".to_owned(),
@@ -156,7 +186,7 @@ impl<'a> Leaks<'a> {
             }
         };
         format!(
-            "{found} Nothing was revoked. Searched for: keys with a prefix, `_` and 49 characters with a correct checksum, \
+            "{found}{undone} Searched for: keys with a prefix, `_` and 49 characters with a correct checksum, \
              anywhere in the text; imported keys as words of {MIN_WORD_BYTES} to {MAX_WORD_BYTES} bytes. The text is read as \
              UTF-8 and UTF-16, percent-encoded, as JSON strings and as base64; compressed files are not searched."
         )

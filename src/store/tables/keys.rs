@@ -136,12 +136,6 @@ impl Tx<'_> {
         Ok(scopes)
     }
 
-    /// Whether a key or a refresh token has this digest.
-    pub fn is_known(&self, digest: &Digest) -> Result<bool> {
-        let text = "SELECT EXISTS (SELECT 1 FROM keys WHERE digest = ?1) OR EXISTS (SELECT 1 FROM refresh_tokens WHERE digest = ?1)";
-        self.one(text, [digest.as_bytes()], |row| row.get(0))
-    }
-
     /// Whether a row of `keys`, complete or not, has this digest.
     pub fn has_key_row(&self, digest: &Digest) -> Result<bool> {
         let text = "SELECT EXISTS (SELECT 1 FROM keys WHERE digest = ?1)";

@@ -8,7 +8,7 @@ use crate::signing::SigningSettings;
 
 /// Default maximum of distinct bad keys per minute and address.
 pub const BAD_KEY_LIMIT: u32 = 1000;
-/// Default size of the record cache: about 60,000 records.
+/// Default size of the record cache: about 145,000 records.
 const RECORD_CACHE: u64 = 16 << 20;
 /// Default retention of hourly counts.
 const USAGE_RETENTION: Duration = Duration::from_secs(90 * 86_400);

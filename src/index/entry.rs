@@ -24,7 +24,7 @@ const WORDS: usize = 8;
 
 /// One state of one entry. Any change of the key gives its entry another version, and so does its removal. The versions
 /// repeat after eight million changes of one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntryVersion {
     /// Stable while the key exists.
     pub number: u32,

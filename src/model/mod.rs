@@ -65,7 +65,7 @@ pub use plain_key::{Digest, KeyPrefix, PlainKey};
 pub use policy::{Policies, Policy};
 pub use rate_limit::RateLimit;
 pub use reach::Reach;
-pub use rest_of_record::RestOfRecord;
+pub use rest_of_record::{RestFields, RestOfRecord};
 pub use rotation::{Handover, Overlap};
 pub use scope::{Scope, ScopeSet};
 pub use session::{Session, SessionToken};

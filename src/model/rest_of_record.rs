@@ -2,60 +2,56 @@
 
 use super::Time;
 
-/// Its texts are one string, because many of these are kept in memory.
-#[derive(Debug, PartialEq, Eq)]
-pub struct RestOfRecord {
-    /// Name, description, prefix, hint and metadata.
-    texts: Box<str>,
-    /// Where each text but the last one ends.
-    ends: [usize; 4],
+/// Its fields; a missing text is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestFields<'a> {
     pub created_at: Time,
-    /// The fields that cannot be read, of a damaged record.
-    pub unreadable: Vec<&'static str>,
+    pub name: &'a str,
+    pub description: &'a str,
+    /// Empty for a key of another system.
+    pub prefix: &'a str,
+    pub hint: &'a str,
+    /// A JSON object.
+    pub metadata: &'a str,
 }
+
+/// One small block, because many of these are kept in memory: the time in eight bytes, then the texts, separated by
+/// [`SEPARATOR`]. Metadata without members is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestOfRecord(Box<[u8]>);
+
+/// No UTF-8 text contains this byte.
+const SEPARATOR: u8 = 0xff;
+const NO_METADATA: &str = "{}";
 
 impl RestOfRecord {
-    /// `texts` are the name, the description, the prefix, the hint and the metadata; `metadata` is a JSON object, and a
-    /// missing text is empty.
-    pub fn new(texts: [&str; 5], created_at: Time, unreadable: Vec<&'static str>) -> Self {
-        let mut end = 0;
-        let ends = std::array::from_fn(|at| {
-            end += texts[at].len();
-            end
-        });
-        RestOfRecord { texts: texts.concat().into(), ends, created_at, unreadable }
+    pub fn pack(fields: &RestFields<'_>) -> Self {
+        let RestFields { created_at, name, description, prefix, hint, metadata } = *fields;
+        let metadata = if metadata == NO_METADATA { "" } else { metadata };
+        let texts = [name, description, prefix, hint, metadata].map(str::as_bytes);
+        RestOfRecord([&created_at.millis().to_le_bytes(), &*texts.join(&SEPARATOR)].concat().into())
     }
 
-    pub fn name(&self) -> &str {
-        &self.texts[..self.ends[0]]
+    pub fn unpack(&self) -> RestFields<'_> {
+        let (created_at, texts) = self.0.split_first_chunk().expect("it begins with a time");
+        let mut texts = texts.split(|byte| *byte == SEPARATOR);
+        let mut next = || str::from_utf8(texts.next().expect("it has five texts")).expect("each text was a string");
+        let (name, description, prefix, hint, metadata) = (next(), next(), next(), next(), next());
+        let metadata = if metadata.is_empty() { NO_METADATA } else { metadata };
+        RestFields {
+            created_at: Time::from_millis(i64::from_le_bytes(*created_at)),
+            name,
+            description,
+            prefix,
+            hint,
+            metadata,
+        }
     }
 
-    pub fn description(&self) -> Option<&str> {
-        filled(&self.texts[self.ends[0]..self.ends[1]])
-    }
-
-    /// `None` for a key of another system.
-    pub fn prefix(&self) -> Option<&str> {
-        filled(&self.texts[self.ends[1]..self.ends[2]])
-    }
-
-    pub fn hint(&self) -> &str {
-        &self.texts[self.ends[2]..self.ends[3]]
-    }
-
-    /// A JSON object.
-    pub fn metadata(&self) -> &str {
-        &self.texts[self.ends[3]..]
-    }
-
-    /// Bytes that it takes in memory, without what the allocator adds.
+    /// Bytes of the block.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.texts.len() + self.unreadable.len() * size_of::<&str>()
+        self.0.len()
     }
-}
-
-fn filled(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -66,18 +62,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_text_comes_back(name: String, description: String, prefix: String, hint: String, metadata: String) {
-            let texts = [&*name, &*description, &*prefix, &*hint, &*metadata];
-            let rest = RestOfRecord::new(texts, Time::from_millis(1), Vec::new());
-            let back = [
-                rest.name(),
-                rest.description().unwrap_or_default(),
-                rest.prefix().unwrap_or_default(),
-                rest.hint(),
-                rest.metadata(),
-            ];
-            prop_assert_eq!(back, texts);
-            prop_assert_eq!(rest.description().is_none(), description.is_empty());
+        fn each_field_comes_back(
+            millis: i64, name: String, description: String, prefix: String, hint: String, metadata in "\\{\\PC*\\}",
+        ) {
+            let created_at = Time::from_millis(millis);
+            let fields = RestFields {
+                created_at, name: &name, description: &description, prefix: &prefix, hint: &hint, metadata: &metadata,
+            };
+            let packed = RestOfRecord::pack(&fields);
+            prop_assert_eq!(packed.unpack(), fields);
         }
+    }
+
+    #[test]
+    fn metadata_without_members_takes_no_space() {
+        let fields = RestFields {
+            created_at: Time::from_millis(0),
+            name: "n",
+            description: "",
+            prefix: "kb",
+            hint: "h",
+            metadata: "{}",
+        };
+        let packed = RestOfRecord::pack(&fields);
+        assert_eq!((packed.unpack(), packed.size()), (fields, 8 + 4 + 4));
     }
 }

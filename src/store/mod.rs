@@ -33,7 +33,7 @@ use reader::AnyReader;
 pub use sqlite::{BackupReport, Restore};
 pub use tables::{
     Failures, FamilyRow, FoundBy, HourlyUse, KeyRow, KnownBy, PendingImport, RefreshTokenRow, RefreshUse,
-    RefusedLoginsOf, SessionRow, StoredSessionId, UserRow,
+    RefusedLoginsOf, SessionRow, StoredRest, StoredSessionId, UserRow,
 };
 pub use tx::Tx;
 use writer::{Counters, Writer};

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::index::{EntryVersion, Grant, IndexedOwner, KeyView};
 use crate::model::verdict::Demand;
 use crate::model::{KeyId, Refusal, RestOfRecord, Time};
+use crate::store::StoredRest;
 use cache::RecordCache;
 pub use cache::RecordCacheState;
 use reading::RecordReading;
@@ -23,7 +24,9 @@ pub struct VerifiedKey {
     pub owner: Arc<IndexedOwner>,
     pub grant: Arc<Grant>,
     pub expires_at: Option<Time>,
-    pub rest: Arc<RestOfRecord>,
+    pub rest: RestOfRecord,
+    /// The fields that cannot be read, of a damaged record.
+    pub unreadable: Vec<&'static str>,
     /// This check, which is a use.
     pub last_used_at: Time,
 }
@@ -47,7 +50,7 @@ struct Seen {
     owner: Arc<IndexedOwner>,
     grant: Arc<Grant>,
     expires_at: Option<Time>,
-    rest: Option<Arc<RestOfRecord>>,
+    rest: Option<RestOfRecord>,
 }
 
 impl Auth {
@@ -74,24 +77,26 @@ impl Auth {
             Err(bad) => return Ok(Err(bad)),
         };
         let Seen { id, entry, owner, grant, expires_at, rest } = seen;
-        let rest = match rest {
-            Some(rest) => rest,
-            None => match self.rest_of_record(id, entry).await? {
-                Some(rest) => rest,
+        let (rest, unreadable) = match rest {
+            Some(rest) => (rest, Vec::new()),
+            // Boxed, so that this future and the handler's are small in the usual case.
+            None => match Box::pin(self.rest_of_record(id, entry)).await? {
+                Some(StoredRest { rest, unreadable }) => (rest, unreadable),
                 // It was revoked between the verdict and the read.
                 None => return Ok(Err(Refused { refusal: Refusal::NotFound, allowance: None, held_back: None })),
             },
         };
-        let view = VerifiedKey { id, owner, grant, expires_at, rest, last_used_at: at };
+        let view = VerifiedKey { id, owner, grant, expires_at, rest, unreadable, last_used_at: at };
         Ok(Ok(Accepted { view, at, allowance }))
     }
 
     /// Reads it from the database. `entry` is the index entry from before that.
-    async fn rest_of_record(&self, id: KeyId, entry: Option<EntryVersion>) -> Result<Option<Arc<RestOfRecord>>> {
-        let rest = self.records.reading.read(&self.store, id).await?.map(Arc::new);
-        if let (Some(entry), Some(rest)) = (entry, &rest) {
-            self.records.cache.put(id, entry, rest);
+    async fn rest_of_record(&self, id: KeyId, entry: Option<EntryVersion>) -> Result<Option<StoredRest>> {
+        let found = self.records.reading.read(&self.store, id).await?;
+        // A damaged row can be repaired by hand, which no feed reports.
+        if let (Some(entry), Some(found)) = (entry, found.as_ref().filter(|found| found.unreadable.is_empty())) {
+            self.records.cache.put(&id, entry, &found.rest);
         }
-        Ok(rest)
+        Ok(found)
     }
 }

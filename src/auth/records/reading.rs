@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::model::{KeyId, RestOfRecord};
-use crate::store::Store;
+use crate::model::KeyId;
+use crate::store::{Store, StoredRest};
 
 #[derive(Default)]
 pub struct RecordReading {
@@ -19,7 +19,7 @@ pub struct RecordReading {
 /// A request for one record; a key that does not exist has none.
 struct WaitingForRecord {
     id: KeyId,
-    reply: oneshot::Sender<Result<Option<RestOfRecord>>>,
+    reply: oneshot::Sender<Result<Option<StoredRest>>>,
 }
 
 impl RecordReading {
@@ -28,7 +28,7 @@ impl RecordReading {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub async fn read(self: &Arc<Self>, store: &Store, id: KeyId) -> Result<Option<RestOfRecord>> {
+    pub async fn read(self: &Arc<Self>, store: &Store, id: KeyId) -> Result<Option<StoredRest>> {
         self.count.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let is_first = {

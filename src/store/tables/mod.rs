@@ -31,6 +31,7 @@ pub use login_throttle::Failures;
 pub use pending_imports::PendingImport;
 pub use refresh_tokens::{RefreshTokenRow, RefreshUse};
 pub use refused_logins::RefusedLoginsOf;
+pub use rest_of_record::StoredRest;
 pub use sessions::{SessionRow, StoredSessionId};
 pub use token_families::FamilyRow;
 pub use usage::HourlyUse;

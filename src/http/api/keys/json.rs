@@ -221,13 +221,13 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
 
 impl<'a> From<&'a VerifiedKey> for KeyJson<'a> {
     fn from(key: &'a VerifiedKey) -> Self {
-        let (owner, grant, rest) = (&key.owner, &key.grant, &key.rest);
+        let (owner, grant, rest) = (&key.owner, &key.grant, key.rest.unpack());
         KeyJson {
             id: key.id,
-            name: rest.name(),
-            description: rest.description(),
-            prefix: rest.prefix(),
-            hint: rest.hint(),
+            name: rest.name,
+            description: filled(rest.description),
+            prefix: filled(rest.prefix),
+            hint: rest.hint,
             owner: OwnerJson { id: owner.id, email: &owner.email },
             scopes: &grant.scopes,
             enabled: grant.enabled,
@@ -236,10 +236,14 @@ impl<'a> From<&'a VerifiedKey> for KeyJson<'a> {
             last_used_at: Some(key.last_used_at),
             allowed_ips: &grant.allowed_ips,
             rate_limit: grant.rate_limit,
-            metadata: serde_json::from_str(rest.metadata()).expect("metadata that was read is JSON"),
-            unreadable: &rest.unreadable,
+            metadata: serde_json::from_str(rest.metadata).expect("metadata that was read is JSON"),
+            unreadable: &key.unreadable,
         }
     }
+}
+
+fn filled(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn prefix(text: &str) -> Result<KeyPrefix> {

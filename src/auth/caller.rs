@@ -1,9 +1,9 @@
 //! Who makes a request, and so what they may reach and grant. The rules about a caller's own objects and those of
 //! others are here.
 
-use super::{Auth, Identity, Presented};
+use super::{Auth, LiveKey};
 use crate::error::{Error, Result};
-use crate::index::Lookup;
+use crate::index::{KeyView, Lookup};
 use crate::model::verdict::Demand;
 use crate::model::{
     Actor, Authority, Bounds, Digest, JudgedKey, KeyChange, KeyId, KeyPrefix, Origin, Owner, PlainKey, Reach, Refusal,
@@ -19,6 +19,21 @@ pub enum Caller {
     Key { identity: Identity, hint: String, owner_role: Role, bounds: Bounds, prefix: Option<KeyPrefix> },
     /// The operator at the command line: may do everything.
     Operator,
+}
+
+/// The identity of a managing key.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub id: KeyId,
+    pub owner: Owner,
+    pub scopes: ScopeSet,
+}
+
+impl Identity {
+    fn of(key: &KeyView<'_>) -> Self {
+        let owner = Owner { id: key.owner.id, email: key.owner.email.clone() };
+        Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
+    }
 }
 
 /// The key that a request presented, kept so that it can be checked again.
@@ -150,18 +165,13 @@ impl Auth {
     }
 
     /// The same check, for a caller that changes nothing.
-    pub async fn still_holds(
-        &self,
-        key: KeyId,
-        presented: Option<Presented<'_>>,
-        demand: &Demand<'_>,
-    ) -> Result<std::result::Result<(), Refusal>> {
+    pub async fn still_holds(&self, key: &LiveKey, demand: &Demand<'_>) -> Result<std::result::Result<(), Refusal>> {
         let now = self.now();
-        let judge = |text| self.store.look(&Digest::of(text), |key| key.facts().judge(now, demand));
-        match presented.map(judge) {
-            Some(Lookup::Found(judged)) => Ok(judged),
-            Some(Lookup::Absent) => Ok(Err(Refusal::NotFound)),
-            Some(Lookup::Unsure | Lookup::Broken) | None => Ok(self.manager(key, None, demand).await?.map(drop)),
+        match self.store.look(&key.digest, |key| key.facts().judge(now, demand)) {
+            Lookup::Found(judged) => Ok(judged),
+            Lookup::Absent => Ok(Err(Refusal::NotFound)),
+            // Boxed, so that this future is small in the usual case.
+            Lookup::Unsure | Lookup::Broken => Ok(Box::pin(self.manager(key.id, None, demand)).await?.map(drop)),
         }
     }
 

@@ -1,48 +1,28 @@
 //! Access tokens: JWTs that a key gets for itself (RFC 6749 §4.4, RFC 9068), and token introspection (RFC 7662). Keys
 //! are verified as everywhere else; one of our JWTs is valid only as long as its key is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::verify::Identity;
-use super::{Auth, Presented, Verdict};
+use super::{Auth, LiveKey, Presented};
 use crate::error::{Error, Result};
-use crate::index::KeyView;
+use crate::index::{IndexedOwner, KeyView};
 use crate::model::verdict::Demand;
-use crate::model::{ClientAddress, Digest, KeyId, Networks, Owner, Refusal, Scope, ScopeSet, Time, TokenId};
+use crate::model::{ClientAddress, Digest, KeyId, Networks, Refusal, Scope, ScopeSet, Time, TokenId};
 use crate::signing::{self, MAX_JWT_LIFETIME};
 
 /// The type of an access token (RFC 9068 §2.1).
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// A program that proved its identity with a live key.
-#[derive(Debug, Clone)]
-pub struct KeyClient {
-    pub identity: Identity,
-    expires_at: Option<Time>,
-    /// The digest of the key as presented.
-    digest: Digest,
-}
-
-impl KeyClient {
-    pub fn id(&self) -> KeyId {
-        self.identity.id
-    }
-
-    fn may_verify(&self) -> bool {
-        self.identity.scopes.covers(Scope::VERIFY)
-    }
-
+impl LiveKey {
     /// The scopes of a token for this client: those requested, or all that the key has. `keybearer:` scopes are omitted
     /// or, if requested, refused, because this server accepts keys, never a JWT.
     fn narrowed(&self, asked: Option<ScopeSet>) -> Result<ScopeSet> {
         let is_ours = |scope: &&Scope| scope.is_reserved();
         match asked {
-            None => Ok(self.identity.scopes.only(|scope| !is_ours(&scope))),
-            Some(asked)
-                if asked.iter().all(|scope| !is_ours(&scope) && self.identity.scopes.covers(scope.as_str())) =>
-            {
-                Ok(asked)
-            }
+            None => Ok(self.grant.scopes.only(|scope| !is_ours(&scope))),
+            Some(asked) if asked.iter().all(|scope| !is_ours(&scope) && self.covers(scope.as_str())) => Ok(asked),
             Some(_) => Err(Error::invalid(
                 "scope",
                 "A token can have only scopes that its key has, and no keybearer: scopes. Request fewer scopes.",
@@ -78,9 +58,10 @@ pub struct IssuedJwt {
 /// The description of a valid token (RFC 7662 §2.2). Times are in seconds since 1970.
 #[derive(Debug)]
 pub struct TokenFacts {
-    pub scopes: ScopeSet,
+    /// The scopes, separated by spaces.
+    pub scope: String,
     pub client: KeyId,
-    pub owner: Owner,
+    pub owner: Arc<IndexedOwner>,
     pub subject: String,
     pub expires_at: Option<i64>,
     pub issued_at: i64,
@@ -102,17 +83,10 @@ pub enum Ownership {
 }
 
 impl Auth {
-    /// The client behind this key, which must be live and used from an allowed address.
-    pub async fn client(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<KeyClient>> {
-        let digest = Digest::of(presented);
-        let view_of = |key: &KeyView<'_>| KeyClient { identity: Identity::of(key), expires_at: key.expires_at, digest };
-        self.verify(presented, demand, view_of).await
-    }
-
     /// A short-lived JWT for the client; it expires no later than the key.
     pub async fn issue_access_token(
         &self,
-        client: &KeyClient,
+        client: &LiveKey,
         scopes: Option<ScopeSet>,
         audience: Option<String>,
     ) -> Result<IssuedJwt> {
@@ -124,7 +98,7 @@ impl Auth {
         let end = now.whole_second().plus(lifetime);
         let end = client.expires_at.map_or(end, |expiry| expiry.min(end));
         let valid_from = signing::valid_from(now);
-        let id = client.id().to_string();
+        let id = client.id.to_string();
         let claims = AccessClaims {
             iss: running.issuer.clone(),
             exp: end.seconds(),
@@ -144,13 +118,13 @@ impl Auth {
 
     /// Checks the key again, because the signers may have been busy: a key that was revoked or narrowed meanwhile gets
     /// no token.
-    async fn must_still_hold(&self, client: &KeyClient, scopes: &ScopeSet) -> Result<()> {
+    async fn must_still_hold(&self, client: &LiveKey, scopes: &ScopeSet) -> Result<()> {
         let (now, anywhere) = (self.now(), Networks::default());
         let demand = Demand { scopes: &[], address: None, user_agent: b"" };
         match self
             .store
             .read({
-                let id = client.id();
+                let id = client.id;
                 move |tx| tx.key_status(id)
             })
             .await?
@@ -166,20 +140,21 @@ impl Auth {
     /// about its own tokens; this is checked before any look-up.
     pub async fn introspect(
         &self,
-        client: &KeyClient,
+        client: &LiveKey,
         token: Presented<'_>,
         address: Option<ClientAddress>,
     ) -> Result<std::result::Result<Option<TokenFacts>, Refusal>> {
         let claims = self.own_jwt(token);
-        let is_own = match &claims {
-            Some(claims) => claims.client_id == client.id().to_string(),
+        let is_own = || match &claims {
+            Some(claims) => claims.client_id == client.id.to_string(),
             None => Digest::of(token) == client.digest,
         };
-        if !is_own && !client.may_verify() {
+        if !client.covers(Scope::VERIFY) && !is_own() {
             return Ok(Err(Refusal::InsufficientScope));
         }
         match claims {
-            Some(claims) => self.introspect_jwt(claims, address).await.map(Ok),
+            // Boxed, so that this future is small for a key.
+            Some(claims) => Box::pin(self.introspect_jwt(claims, address)).await.map(Ok),
             None => self.introspect_key(token, address).await.map(Ok),
         }
     }
@@ -187,9 +162,9 @@ impl Auth {
     async fn introspect_key(&self, token: Presented<'_>, address: Option<ClientAddress>) -> Result<Option<TokenFacts>> {
         let demand = Demand { scopes: &[], address, user_agent: b"" };
         let view_of = |key: &KeyView<'_>| TokenFacts {
-            scopes: key.grant.scopes.clone(),
+            scope: key.grant.scopes.joined(),
             client: key.id,
-            owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
+            owner: Arc::clone(key.owner),
             subject: key.owner.id.to_string(),
             expires_at: key.expires_at.map(Time::seconds),
             issued_at: key.id.made_at().seconds(),
@@ -211,9 +186,9 @@ impl Auth {
         let said = ScopeSet::stored(&claims.scope).ok_or_else(wrong)?;
         let demand = Demand { scopes: &[], address, user_agent: b"" };
         let view_of = |key: &KeyView<'_>| TokenFacts {
-            scopes: said.only(|scope| key.grant.scopes.covers(scope.as_str())),
+            scope: said.only(|scope| key.grant.scopes.covers(scope.as_str())).joined(),
             client: key.id,
-            owner: Owner { id: key.owner.id, email: key.owner.email.clone() },
+            owner: Arc::clone(key.owner),
             subject: claims.sub.clone(),
             expires_at: Some(claims.exp),
             issued_at: claims.iat,
@@ -224,7 +199,7 @@ impl Auth {
     }
 
     /// The owner of this token, for a client that wants to revoke it.
-    pub async fn ownership(&self, client: &KeyClient, token: Presented<'_>) -> Result<Ownership> {
+    pub async fn ownership(&self, client: &LiveKey, token: Presented<'_>) -> Result<Ownership> {
         if Digest::of(token) == client.digest {
             return Ok(Ownership::Own);
         }

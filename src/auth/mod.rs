@@ -44,7 +44,7 @@ use crate::usage::{Collector, Usage, UsageState};
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, back_up, examine, exists};
 pub use caller::Caller;
-pub use jwt::{KeyClient, Ownership, TokenFacts};
+pub use jwt::{Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
 pub use moving::{CopyProgress, MoveRequest, SigningKeysMove};
@@ -52,7 +52,7 @@ pub use records::{RecordCacheState, VerifiedKey};
 pub use restoring::{Restoring, RevivedKey};
 pub use settings::{AuthSettings, BAD_KEY_LIMIT};
 pub use step_up::SensitiveAct;
-pub use verify::{Accepted, Identity, Presented, Refused, Sought, Verdict};
+pub use verify::{Accepted, LiveKey, Presented, Refused, Sought, Verdict};
 
 /// Everything a decision needs. There is one per process, shared by all workers.
 pub struct Auth {

@@ -2,14 +2,15 @@
 //! thread's own buffer, and a limited key locks a shard of the limiter's map. Otherwise SQLite decides. If neither can,
 //! the result is an error, never a verdict.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Auth;
 use super::limits::Allowance;
 use crate::error::{Error, Result};
-use crate::index::{IndexedKey, KeyView, Lookup};
+use crate::index::{Grant, IndexedKey, IndexedOwner, KeyView, Lookup};
 use crate::model::verdict::Demand;
-use crate::model::{Digest, JudgedKey, KeyId, Owner, PlainKey, RateLimit, Refusal, Role, ScopeSet, Time};
+use crate::model::{Digest, JudgedKey, KeyId, PlainKey, RateLimit, Refusal, Role, ScopeSet, Time};
 
 /// A text presented as a key: unverified bytes.
 pub type Presented<'a> = &'a [u8];
@@ -40,18 +41,26 @@ pub struct Refused {
     pub held_back: Option<Duration>,
 }
 
-/// A live key's identity, for requests that act as it.
+/// A live key that was presented, for requests that act as it.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct LiveKey {
     pub id: KeyId,
-    pub owner: Owner,
-    pub scopes: ScopeSet,
+    /// The digest of the key as presented.
+    pub digest: Digest,
+    pub owner: Arc<IndexedOwner>,
+    pub grant: Arc<Grant>,
+    pub expires_at: Option<Time>,
 }
 
-impl Identity {
-    pub(super) fn of(key: &KeyView<'_>) -> Self {
-        let owner = Owner { id: key.owner.id, email: key.owner.email.clone() };
-        Identity { id: key.id, owner, scopes: key.grant.scopes.clone() }
+impl LiveKey {
+    fn of(key: &KeyView<'_>) -> Self {
+        let (owner, grant) = (Arc::clone(key.owner), Arc::clone(key.grant));
+        LiveKey { id: key.id, digest: *key.digest, owner, grant, expires_at: key.expires_at }
+    }
+
+    /// Whether the key has this scope.
+    pub fn covers(&self, need: &str) -> bool {
+        self.grant.scopes.covers(need)
     }
 
     /// The key's authority for acts on itself, which any live key may perform.
@@ -105,7 +114,8 @@ impl Auth {
         if let Some(verdict) = self.verify_in_memory(&self.seek(presented), demand, &view_of) {
             return verdict;
         }
-        let verdict = self.ask_the_store(presented, demand, view_of).await;
+        // Boxed, so that this future and those around it are small in the usual case.
+        let verdict = Box::pin(self.ask_the_store(presented, demand, view_of)).await;
         self.tally.count(&verdict);
         verdict
     }
@@ -168,8 +178,8 @@ impl Auth {
         view_of: impl Fn(&KeyView<'_>) -> T,
     ) -> Result<Verdict<T>> {
         let now = self.clock.now();
-        let view =
-            KeyView { entry: None, id: key.id, owner: &key.owner, grant: &key.grant, expires_at: key.expires_at };
+        let IndexedKey { digest, id, owner, grant, expires_at, .. } = key;
+        let view = KeyView { entry: None, digest, id: *id, owner, grant, expires_at: *expires_at };
         if key.grant.is_unreadable {
             // The readable fields may still refuse it; nothing can accept it.
             let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
@@ -207,8 +217,8 @@ impl Auth {
         Refused { refusal, allowance: None, held_back }
     }
 
-    pub async fn identify(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<Identity>> {
-        self.verify(presented, demand, Identity::of).await
+    pub async fn identify(&self, presented: Presented<'_>, demand: &Demand<'_>) -> Result<Verdict<LiveKey>> {
+        self.verify(presented, demand, LiveKey::of).await
     }
 
     /// A text that is worth a look-up. Our keys must have the right shape and checksum; any other text is worth one

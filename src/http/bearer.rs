@@ -10,14 +10,14 @@ use super::credential::{Credential, credential};
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Site, SiteRef, client};
-use crate::auth::{Allowance, Identity, VerifiedKey};
+use crate::auth::{Allowance, LiveKey, VerifiedKey};
 use crate::error::Result as Outcome;
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, KeyRecord, Origin};
 
-/// A live key's identity and the request's origin.
+/// A live key and the request's origin.
 pub struct Bearer {
-    pub identity: Identity,
+    pub key: LiveKey,
     pub address: ClientAddress,
     pub request_id: RequestId,
 }
@@ -25,7 +25,7 @@ pub struct Bearer {
 impl Bearer {
     /// Requires that the key has all of `scopes`.
     pub fn needs(&self, scopes: &[&str]) -> Result<(), Problem> {
-        if scopes.iter().all(|need| self.identity.scopes.covers(need)) {
+        if scopes.iter().all(|need| self.key.covers(need)) {
             return Ok(());
         }
         Err(Problem::refused(crate::model::Refusal::InsufficientScope, scopes))
@@ -34,12 +34,12 @@ impl Bearer {
     /// The origin of what the key does to itself; the store adds its hint.
     pub fn origin(&self) -> Origin {
         let actor = Actor::Key { id: self.id(), hint: String::new() };
-        let authority = Authority::Key(self.identity.judged_for_itself());
+        let authority = Authority::Key(self.key.judged_for_itself());
         Origin { actor, authority, address: Some(self.address), request_id: Some(self.request_id.as_str().to_owned()) }
     }
 
     pub fn id(&self) -> KeyId {
-        self.identity.id
+        self.key.id
     }
 }
 
@@ -53,7 +53,7 @@ impl FromRequest for Bearer {
             let (site, presented, address) = presented(&request)?;
             let demand = demand(&request, address);
             match site.auth.identify(presented, &demand).await? {
-                Ok(good) => Ok(Bearer { identity: good.view, address, request_id: request_id(&request) }),
+                Ok(good) => Ok(Bearer { key: good.view, address, request_id: request_id(&request) }),
                 Err(bad) => Err(Problem::of(&bad, &[], presented)),
             }
         })

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::model::{Bounds, Digest, Email, Facts, KeyId, Networks, RateLimit, Role, ScopeSet, Time, UserId};
 pub use entry::EntryVersion;
-use entry::{Entries, EntryReading};
+use entry::{Content, Entries, EntryReading};
 use interned::Interned;
 use memory::Blocks;
 use shard::{Shard, SlotPlace};
@@ -64,6 +64,7 @@ pub struct IndexedKey {
 pub struct KeyView<'a> {
     /// `None` for a key that comes from the store.
     pub entry: Option<EntryVersion>,
+    pub digest: &'a Digest,
     pub id: KeyId,
     pub owner: &'a Arc<IndexedOwner>,
     pub grant: &'a Arc<Grant>,
@@ -177,8 +178,8 @@ impl Index {
                 let owner = self.owners.get(content.owner)?;
                 let grant = self.grants.get(content.grant)?;
                 let (owner, grant) = (owner.as_ref()?, grant.as_ref().filter(|grant| !grant.is_unreadable)?);
-                let view = KeyView { entry: Some(entry), id: content.id, owner, grant, expires_at: content.expires_at };
-                Some(look(&view))
+                let Content { id, expires_at, .. } = content;
+                Some(look(&KeyView { entry: Some(entry), digest, id, owner, grant, expires_at }))
             });
             match reading {
                 EntryReading::Same(Some(seen)) => return Lookup::Found(seen),

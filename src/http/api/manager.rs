@@ -66,7 +66,7 @@ impl<N: Need> Manager<N> {
     /// Whether the key still has its scope, for a route that changes nothing. Must be called after the whole request has
     /// arrived.
     pub async fn must_still_hold(&self) -> Result<(), Problem> {
-        let judged = self.site.auth.still_holds(self.bearer.id(), self.presented(), &self.demand()).await?;
+        let judged = self.site.auth.still_holds(&self.bearer.key, &self.demand()).await?;
         judged.map_err(|refusal| Problem::refused(refusal, &[N::SCOPE]))
     }
 

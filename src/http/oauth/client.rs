@@ -14,10 +14,11 @@ use zeroize::Zeroizing;
 
 use super::bad_request;
 use super::form::Form;
-use crate::auth::KeyClient;
+use crate::auth::LiveKey;
 use crate::http::bearer::{request_id, site};
 use crate::http::credential::{Credential, credential};
 use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
 use crate::http::{SiteRef, client};
 use crate::model::verdict::Demand;
 use crate::model::{Actor, Authority, ClientAddress, Digest, KeyId, Origin, Refusal};
@@ -44,19 +45,19 @@ impl Endpoint for Grants {
 
 pub struct OAuthClient<D> {
     pub site: SiteRef,
-    pub client: KeyClient,
+    pub client: LiveKey,
     pub form: Form,
     address: ClientAddress,
-    request_id: String,
+    request_id: RequestId,
     endpoint: PhantomData<D>,
 }
 
 impl<D> OAuthClient<D> {
     /// The origin of an action that the key performs on itself.
     pub fn origin(&self) -> Origin {
-        let actor = Actor::Key { id: self.client.id(), hint: String::new() };
-        let authority = Authority::Key(self.client.identity.judged_for_itself());
-        Origin { actor, authority, address: Some(self.address), request_id: Some(self.request_id.clone()) }
+        let actor = Actor::Key { id: self.client.id, hint: String::new() };
+        let authority = Authority::Key(self.client.judged_for_itself());
+        Origin { actor, authority, address: Some(self.address), request_id: Some(self.request_id.as_str().to_owned()) }
     }
 }
 
@@ -87,7 +88,7 @@ impl FromRequest for Revoker {
             let unjudged = Unjudged::read::<Tokens>(&request, &mut payload).await?;
             let token = unjudged.form.text("token").map(|token| Zeroizing::new(token.as_bytes().to_vec()));
             let own = token.filter(|token| unjudged.proof.shows(token));
-            let origin = Origin::anonymous(unjudged.address, unjudged.request_id.clone());
+            let origin = Origin::anonymous(unjudged.address, unjudged.request_id.as_str().to_owned());
             let site = SiteRef::clone(&unjudged.site);
             let problem = match unjudged.judged(&request).await {
                 Ok(asked) => return Ok(Revoker::OAuthClient(Box::new(asked))),
@@ -108,7 +109,7 @@ struct Unjudged {
     form: Form,
     proof: ClientCredential,
     address: ClientAddress,
-    request_id: String,
+    request_id: RequestId,
 }
 
 impl Unjudged {
@@ -117,8 +118,7 @@ impl Unjudged {
         let form = Form::read(request, payload).await?;
         let address = client::address(&site.settings, request);
         let proof = ClientCredential::of(request, &form, D::TAKES_BEARER)?;
-        let request_id = request_id(request).as_str().to_owned();
-        Ok(Unjudged { site, form, proof, address, request_id })
+        Ok(Unjudged { site, form, proof, address, request_id: request_id(request) })
     }
 
     async fn judged<D>(self, request: &HttpRequest) -> Result<OAuthClient<D>, Problem> {
@@ -186,18 +186,18 @@ impl ClientCredential {
         }
     }
 
-    async fn judge(&self, site: &SiteRef, demand: &Demand<'_>) -> Result<KeyClient, Problem> {
+    async fn judge(&self, site: &SiteRef, demand: &Demand<'_>) -> Result<LiveKey, Problem> {
         let readings = match self {
             ClientCredential::Bearer(key) => {
-                let verdict = site.auth.client(key, demand).await?;
+                let verdict = site.auth.identify(key, demand).await?;
                 return verdict.map(|good| good.view).map_err(|bad| as_oauth(Problem::of(&bad, &[], key), true));
             }
             ClientCredential::Pairs(readings) => readings,
         };
         let mut refused = unknown_client();
         for (id, key) in readings {
-            match site.auth.client(key, demand).await? {
-                Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.view.id()) => return Ok(good.view),
+            match site.auth.identify(key, demand).await? {
+                Ok(good) if KeyId::parse(id).is_ok_and(|id| id == good.view.id) => return Ok(good.view),
                 Ok(_) => {}
                 Err(bad) => refused = as_oauth(Problem::of(&bad, &[], key), false),
             }

@@ -11,7 +11,7 @@ use super::{GROUP, bad_request};
 use crate::auth::TokenFacts;
 use crate::http::problem::Problem;
 use crate::http::schema::{Operation, field};
-use crate::model::{ClientAddress, Refusal, Scope};
+use crate::model::{ClientAddress, KeyId, Refusal, Scope};
 
 /// The state of a token (RFC 7662 §2.2). For a token that is not valid, only the first field is sent.
 #[derive(Serialize)]
@@ -23,8 +23,8 @@ struct IntrospectionResponse<'a> {
 
 #[derive(Serialize)]
 struct FactsJson<'a> {
-    scope: String,
-    client_id: String,
+    scope: &'a str,
+    client_id: KeyId,
     username: &'a str,
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,16 +111,14 @@ pub async fn introspect(asked: OAuthClient<Tokens>) -> Result<HttpResponse, Prob
     let found = asked.site.auth.introspect(&asked.client, token.as_bytes(), address).await?;
     let found = found.map_err(lacking)?;
     let issuer = asked.site.settings.public_url.as_str();
-    Ok(HttpResponse::Ok().json(IntrospectionResponse {
-        active: found.is_some(),
-        facts: found.as_ref().map(|found| facts(found, issuer)),
-    }))
+    let facts = found.as_ref().map(|found| facts(found, issuer));
+    Ok(HttpResponse::Ok().json(IntrospectionResponse { active: facts.is_some(), facts }))
 }
 
 fn facts<'a>(found: &'a TokenFacts, issuer: &'a str) -> FactsJson<'a> {
     FactsJson {
-        scope: found.scopes.joined(),
-        client_id: found.client.to_string(),
+        scope: &found.scope,
+        client_id: found.client,
         username: found.owner.email.as_str(),
         token_type: "Bearer",
         exp: found.expires_at,

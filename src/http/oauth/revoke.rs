@@ -40,7 +40,7 @@ pub async fn revoke(revoker: Revoker) -> Result<HttpResponse, Problem> {
     };
     let token = asked.form.must("token")?;
     match asked.site.auth.ownership(&asked.client, token.as_bytes()).await? {
-        Ownership::Own => match asked.site.auth.revoke_own(asked.client.id(), asked.origin()).await {
+        Ownership::Own => match asked.site.auth.revoke_own(asked.client.id, asked.origin()).await {
             // Someone else revoked it first, so the result is the same.
             Err(error) if error.kind != Kind::NotFound => Err(error.into()),
             _ => Ok(HttpResponse::Ok().finish()),

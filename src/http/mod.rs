@@ -17,6 +17,7 @@ mod edge;
 pub mod gateway;
 mod health;
 pub mod hsts;
+mod json_response;
 mod json_value;
 mod listen;
 mod listen_address;

@@ -6,12 +6,16 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::request_id::RequestId;
 
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-    form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
-
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+const CSP: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+);
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// The start of every gateway response. It has fewer headers, because no browser renders it and there can be 100,000
 /// per second.
@@ -31,15 +35,14 @@ pub fn stamp(headers: &mut HeaderMap, id: &RequestId, hsts: Option<&HeaderValue>
         headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
     headers.insert(REQUEST_ID, id.header());
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, NOSNIFF),
+        (header::REFERRER_POLICY, SAME_ORIGIN),
         (header::CONTENT_SECURITY_POLICY, CSP),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
+        (OPENER_POLICY, SAME_ORIGIN),
+        (RESOURCE_POLICY, SAME_ORIGIN),
+    ] {
+        headers.insert(name, value);
     }
     if let Some(hsts) = hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::client::{OAuthClient, Tokens};
 use super::{GROUP, bad_request};
 use crate::auth::TokenFacts;
+use crate::http::json_response::with_json;
 use crate::http::problem::Problem;
 use crate::http::schema::{Operation, field};
 use crate::model::{ClientAddress, KeyId, Refusal, Scope};
@@ -112,7 +113,7 @@ pub async fn introspect(asked: OAuthClient<Tokens>) -> Result<HttpResponse, Prob
     let found = found.map_err(lacking)?;
     let issuer = asked.site.settings.public_url.as_str();
     let facts = found.as_ref().map(|found| facts(found, issuer));
-    Ok(HttpResponse::Ok().json(IntrospectionResponse { active: facts.is_some(), facts }))
+    Ok(with_json(HttpResponse::Ok(), &IntrospectionResponse { active: facts.is_some(), facts }))
 }
 
 fn facts<'a>(found: &'a TokenFacts, issuer: &'a str) -> FactsJson<'a> {

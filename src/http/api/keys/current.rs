@@ -6,6 +6,7 @@ use super::json::KeyJson;
 use crate::error::{Error, Kind};
 use crate::http::SiteRef;
 use crate::http::bearer::{BearerRecord, Holder};
+use crate::http::json_response::with_json;
 use crate::http::problem::{Problem, rate_limit_headers};
 use crate::http::schema::Operation;
 use crate::model::Refusal;
@@ -26,7 +27,7 @@ pub async fn show(bearer: BearerRecord) -> HttpResponse {
     for header in bearer.allowance.iter().flat_map(rate_limit_headers) {
         response.insert_header(header);
     }
-    response.json(KeyJson::from(&bearer.key))
+    with_json(response, &KeyJson::from(&bearer.key))
 }
 
 pub fn revoke_operation() -> Operation {

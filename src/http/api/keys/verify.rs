@@ -10,6 +10,7 @@ use super::json::KeyJson;
 use crate::error::Error;
 use crate::http::api::manager::Verifier;
 use crate::http::body::{Json, SecretText};
+use crate::http::json_response::with_json;
 use crate::http::json_value::List;
 use crate::http::problem::Problem;
 use crate::http::schema::{Operation, field};
@@ -67,11 +68,11 @@ pub fn operation() -> Operation {
 }
 
 /// Verifies any key. The response is always 200; only this caller learns why a key is refused.
-pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
+pub async fn verify(verifier: Verifier, asked: Json<VerifyBody>) -> Result<HttpResponse, Problem> {
     verifier.must_still_hold().await?;
-    let (site, Json(asked)) = (verifier.site, body);
-    let List(scopes) = asked.scopes.unwrap_or_default();
-    let scopes = scopes.iter().map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
+    let (site, Json(asked)) = (&verifier.site, &asked);
+    let scopes = asked.scopes.iter().flat_map(|List(texts)| texts);
+    let scopes = scopes.map(|text| Scope::parse_need(text)).collect::<Result<Vec<_>, _>>()?;
     let scopes: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
     let address = match asked.ip.as_deref().map(str::parse::<IpAddr>) {
         None => None,
@@ -80,8 +81,9 @@ pub async fn verify(verifier: Verifier, body: Json<VerifyBody>) -> Result<HttpRe
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
     let verdict = site.auth.verify_with_record(asked.key.expose().as_bytes(), &demand).await?;
-    Ok(HttpResponse::Ok().json(match &verdict {
+    let answer = match &verdict {
         Ok(good) => VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(&good.view)) },
         Err(bad) => VerdictJson { valid: false, code: bad.refusal.code(), key: None },
-    }))
+    };
+    Ok(with_json(HttpResponse::Ok(), &answer))
 }

@@ -1,5 +1,6 @@
 //! Reads request bodies with a maximum size, a deadline and the right media type, and parses them strictly.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -71,10 +72,12 @@ pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
 }
 
 /// The media type in lower case, without parameters. `None` if there are two, because a proxy may have read the other.
-pub fn media_type(request: &HttpRequest) -> Option<String> {
+pub fn media_type(request: &HttpRequest) -> Option<Cow<'_, str>> {
     let mut values = request.headers().get_all(header::CONTENT_TYPE);
     let value = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    let bare = value.split_once(';').map_or(value, |(bare, _)| bare).trim();
+    let is_lower_case = !bare.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if is_lower_case { Cow::Borrowed(bare) } else { Cow::Owned(bare.to_ascii_lowercase()) })
 }
 
 /// A JSON body: `application/json`, one value, no unknown or repeated fields.
@@ -136,16 +139,22 @@ fn must_be_json(request: &HttpRequest) -> Result<(), Problem> {
 /// A syntax error is 400. An unknown, repeated, missing or mistyped field is 422, and the response names it.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        misfit(&path, error.inner())
-    })?;
+    let value = T::deserialize(&mut reader).or_else(|_| parse_with_paths(body))?;
     reader.end().map_err(|error| misfit("", &error))?;
     // serde would accept a list of values as an object's fields in order.
     match body.trim_ascii_start().first() {
         Some(b'{') => Ok(value),
         _ => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "The body must be a JSON object.")),
     }
+}
+
+/// Parses again, for the message about a wrong field. Keeping track of the path costs as much as the parsing itself.
+fn parse_with_paths<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        misfit(&path, error.inner())
+    })
 }
 
 /// serde_json quotes its input, which can contain keys, so only the position is reported.

@@ -47,7 +47,7 @@ impl Route {
         Route { method, path, access, handler, describe: Some(describe), is_check: false }
     }
 
-    /// A route that checks a key.
+    /// A route that checks a key. Its path has no parameters, so that it can be found first.
     pub const fn check(self) -> Self {
         Route { is_check: true, ..self }
     }
@@ -76,6 +76,8 @@ pub fn add(app: &mut ServiceConfig, routes: &'static [Route]) {
             first_of_paths.push(route);
         }
     }
+    // A request is compared with one path after the other, and nothing is requested as often as checks.
+    first_of_paths.sort_by_key(|first| !first.is_check);
     for first in first_of_paths {
         let own = || routes.iter().filter(move |route| route.path == first.path);
         let allow = own().map(|route| route.method).collect::<Vec<_>>().join(", ");

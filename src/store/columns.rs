@@ -87,10 +87,13 @@ impl<'a, 'row> Salvage<'a, 'row> {
                 return Ok(None);
             }
         };
-        if str::from_utf8(bytes).is_err() {
-            self.note(field);
-        }
-        Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+        Ok(Some(match str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => {
+                self.note(field);
+                String::from_utf8_lossy(bytes).into_owned()
+            }
+        }))
     }
 
     pub fn email(&mut self, field: &'static str, column: usize) -> Read<Email> {

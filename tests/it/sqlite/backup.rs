@@ -75,6 +75,7 @@ async fn a_backup_has_every_change_that_was_acknowledged_before_it_began() {
         for suffix in ["", "-rev", "-reserve", "-lock"] {
             let _ = fs::remove_file(home.path(&format!("restored.db{suffix}"))); // not all of them are there
         }
+        fs::remove_file(home.path(&file)).unwrap();
     }
     writers.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use answer::Answer;
 pub use client::Client;
-pub use database::Cell;
+pub use database::{Cell, WriteLock};
 pub use engine::{Engine, bytes, id, quoted};
 pub use home::Home;
 pub use process::Process;

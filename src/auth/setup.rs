@@ -37,6 +37,11 @@ impl Auth {
         Ok(Some(token))
     }
 
+    /// Whether anybody can sign in: there is a user.
+    pub async fn is_set_up(&self) -> Result<bool> {
+        self.store.read(|tx| tx.has_users()).await
+    }
+
     /// Whether this is the link's token and the link has not been used.
     pub async fn is_setup_open(&self, token: &str) -> Result<bool> {
         let Some(digest) = SessionToken::parse(token).map(|given| given.digest()) else { return Ok(false) };

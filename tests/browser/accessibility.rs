@@ -29,6 +29,8 @@ fn every_page_is_accessible_and_fits() {
         let server = Server::empty();
         let check = |place: &'static str| examine(&browser, &axe, place);
 
+        browser.goto(&format!("{}/login", server.url)).await;
+        check("sign-in before the setup").await;
         browser.goto(&server.setup_link).await;
         check("setup").await;
         browser.fill("email", "not an address@").await;
@@ -40,6 +42,9 @@ fn every_page_is_accessible_and_fits() {
         browser.fill("email", ADMIN).await;
         browser.fill("password", PASSWORD).await;
         browser.follow("Create account").await;
+        browser.sees_heading("My keys").await;
+        check("no key yet, with a notice").await;
+        browser.follow("Sign out").await;
         browser.sees_heading("Sign in").await;
         check("sign-in, with a notice").await;
         browser.fill("email", ADMIN).await;

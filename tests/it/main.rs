@@ -26,6 +26,7 @@ mod descriptions;
 mod engines;
 mod events;
 mod export;
+mod flash;
 mod framing;
 mod gateway;
 #[cfg(feature = "grpc")]

@@ -76,7 +76,7 @@ async fn signing_out_ends_the_session_on_the_server() {
     let kept = copy(&server, &member);
     let token = kept.get("/keys/new").await.input("csrf_token");
     let out = member.form("/logout", &[]).await;
-    assert_eq!((out.status, out.location()), (303, "/login?notice=logged-out"));
+    assert_eq!((out.status, out.location()), (303, "/login"));
     assert!(out.header("clear-site-data").contains("\"cache\""), "{out:?}");
     assert!(!member.is_signed_in());
     assert_eq!(kept.get("/keys").await.status, 303);
@@ -96,7 +96,7 @@ async fn a_password_change_ends_every_session() {
     }
     assert_eq!(elsewhere.get("/keys").await.status, 200);
     let changed = member.form("/account/password", &[("current_password", PASSWORD), ("new_password", OTHER)]).await;
-    assert_eq!((changed.status, changed.location()), (303, "/login?notice=password-changed"));
+    assert_eq!((changed.status, changed.location()), (303, "/login"));
     assert_eq!(elsewhere.get("/keys").await.status, 303);
     assert_eq!(server.anon().sign_in(MEMBER, PASSWORD).await.status, 422);
     assert_eq!(server.anon().sign_in(MEMBER, OTHER).await.status, 303);

@@ -11,8 +11,8 @@ async fn add(admin: &Client, email: &str, role: &str, password: &str) -> crate::
 async fn an_added_user_signs_in_with_the_given_role() {
     let server = Server::start();
     let admin = server.admin().await;
-    assert_eq!(add(&admin, MEMBER, "member", PASSWORD).await.location(), "/users?notice=user-added");
-    assert_eq!(add(&admin, "second@example.com", "admin", PASSWORD).await.location(), "/users?notice=user-added");
+    assert_eq!(add(&admin, MEMBER, "member", PASSWORD).await.location(), "/users");
+    assert_eq!(add(&admin, "second@example.com", "admin", PASSWORD).await.location(), "/users");
     let member = Client::signed_in(server.address, MEMBER).await;
     assert_eq!(member.get("/users").await.status, 403);
     let second = Client::signed_in(server.address, "second@example.com").await;

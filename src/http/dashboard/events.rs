@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Query;
 use askama::Template;
 
-use super::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, When, ok};
+use super::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, When};
 use crate::error::Error;
 use crate::model::{Action, Event, EventFilter};
 
@@ -100,10 +100,10 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
     let filter = EventFilter { search: query.search(), before, limit: ROWS, ..EventFilter::default() };
     let events = who.site.auth.events(&who.asking(), filter).await?;
     let older = events.next.map(EventFilter::line);
-    Ok(ok(&EventsPage {
+    who.ok(&EventsPage {
         shell: who.shell("Audit log", Nav::Events)?,
         q: query.q.clone(),
         pager: query.pager("/events", older.map(|seq| seq.to_string())),
         events: events.rows.into_iter().map(EventRow::from).collect(),
-    })?)
+    })
 }

@@ -7,20 +7,10 @@ use actix_web::web::Query;
 use askama::Template;
 use serde::Deserialize;
 
-use super::frame::{
-    CookieKind, LoginVisitor, Notice, OpenForm, PageError, Shell, SignedForm, add_cookie, html, ok, see_other,
-};
+use super::frame::{Flash, LoginVisitor, OpenForm, PageError, Shell, SignedForm, html, ok};
 use crate::auth::login::LoginAttempt;
 use crate::error::Kind;
 use crate::http::problem::Problem;
-
-pub const PASSWORD_CHANGED: Notice = Notice {
-    word: "password-changed",
-    text: "Password changed. You were signed out everywhere: sign in with the new password.",
-};
-pub const SETUP_DONE: Notice =
-    Notice { word: "setup-done", text: "Your admin account is ready. Sign in to create your first key." };
-const SIGNED_OUT: Notice = Notice { word: "logged-out", text: "You’re signed out." };
 
 /// `GET /login`, and the response to a `POST /login` that was refused.
 #[derive(Template)]
@@ -35,23 +25,25 @@ struct LoginPage {
     next: Option<String>,
     /// Why the last attempt failed.
     problem: Option<String>,
+    /// Whether the page has the form: without an admin, nobody can sign in.
+    is_set_up: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub struct LoginQuery {
     next: Option<String>,
-    notice: Option<String>,
 }
 
 pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<HttpResponse, PageError> {
-    let LoginQuery { next, notice } = query.into_inner();
-    let notice = Notice::find(&[PASSWORD_CHANGED, SETUP_DONE, SIGNED_OUT], notice.as_deref());
+    let next = query.into_inner().next;
     let page = LoginPage {
-        shell: Shell { notice, ..visitor.shell("Sign in")? },
+        shell: visitor.shell("Sign in")?,
         secure_url: visitor.secure_url("/login"),
         email: String::new(),
         next: next.filter(|path| is_own_path(path)),
         problem: None,
+        // If the database cannot be read, the form is the likelier help.
+        is_set_up: visitor.site.auth.is_set_up().await.unwrap_or(true),
     };
     visitor.with_form_cookie(ok(&page)?)
 }
@@ -76,6 +68,7 @@ pub async fn sign_in(form: OpenForm) -> Result<HttpResponse, PageError> {
                 email: email.chars().take(254).collect(),
                 next: Some(next.to_owned()).filter(|path| is_own_path(path)),
                 problem: Some(error.message.to_string()),
+                is_set_up: true,
             };
             let status = if error.kind == Kind::Throttled {
                 StatusCode::TOO_MANY_REQUESTS
@@ -90,23 +83,13 @@ pub async fn sign_in(form: OpenForm) -> Result<HttpResponse, PageError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let site = &visitor.site;
-    let mut response = see_other(if is_own_path(next) { next } else { "/keys" });
-    for cookie in [
-        CookieKind::Session.set(site, &started.token),
-        CookieKind::Device.set(site, &started.device),
-        CookieKind::Form.remove(site),
-    ] {
-        add_cookie(&mut response, &cookie)?;
-    }
-    Ok(response)
+    visitor.enter(&started, if is_own_path(next) { next } else { "/keys" }, None)
 }
 
 pub async fn sign_out(form: SignedForm) -> Result<HttpResponse, PageError> {
     let who = form.who;
     who.site.auth.sign_out(&who.asking(), &who.session).await?;
-    let mut response = SIGNED_OUT.at("/login");
-    add_cookie(&mut response, &CookieKind::Session.remove(&who.site))?;
+    let mut response = who.leave(&Flash::plain("You’re signed out."))?;
     let clear = match who.site.settings.public_url.base() {
         None => "\"cache\", \"storage\"",
         // The storage belongs to the whole origin, so also to the services beside this one.

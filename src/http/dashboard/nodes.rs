@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::frame::{Admin, Nav, PageError, Shell, SignedIn, When, ok};
+use super::frame::{Admin, Nav, PageError, Shell, SignedIn, When};
 use crate::model::{Node, Nodes, PendingChange};
 
 #[derive(Template)]
@@ -61,7 +61,7 @@ pub async fn page(admin: Admin) -> Result<HttpResponse, PageError> {
     };
     let has_standby = found.as_ref().is_some_and(|found| found.has_synchronous_standby);
     let items = |found: Nodes| found.nodes.into_iter().map(NodeListItem::from).collect();
-    Ok(ok(&NodesPage { shell: who.shell("Nodes", Nav::Nodes)?, nodes: found.map(items), has_standby })?)
+    who.ok(&NodesPage { shell: who.shell("Nodes", Nav::Nodes)?, nodes: found.map(items), has_standby })
 }
 
 /// For the script: what a form whose answer takes long is waiting for, as plain text.

@@ -131,7 +131,7 @@ impl Client {
     pub fn cookie_name(&self, name: &str) -> String {
         let cookies = self.cookies.lock().unwrap();
         let (met, what) = cookies.keys().find_map(|met| met.rsplit_once("kb_")).expect("a page was looked at");
-        assert!(["session", "device", "form"].contains(&what));
+        assert!(["session", "device", "form", "flash"].contains(&what));
         format!("{met}kb_{name}")
     }
 

@@ -1,19 +1,15 @@
 //! `/account`: the signed-in user's password and sessions.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use askama::Template;
 
 use super::device::device;
 use crate::error::{Kind, Result as Outcome};
 use crate::http::dashboard::frame::{
-    CookieKind, Field, FieldError, ListQuery, Nav, Notice, PageError, Shell, SignedForm, SignedIn, When, add_cookie,
-    errors_of, ok, unprocessable,
+    Field, FieldError, Flash, Nav, PageError, Shell, SignedForm, SignedIn, When, errors_of, unprocessable,
 };
-use crate::http::dashboard::login::PASSWORD_CHANGED;
 use crate::model::{Role, Session, SessionId};
-
-const SESSIONS_ENDED: Notice = Notice { word: "sessions-ended", text: "Sessions ended." };
 
 /// `GET /account`, and the response to a `POST /account/password` that was refused.
 #[derive(Template)]
@@ -55,10 +51,10 @@ impl SessionListItem {
 }
 
 impl AccountPage {
-    async fn new(who: &SignedIn, notice: Option<Notice>) -> Outcome<Self> {
+    async fn new(who: &SignedIn) -> Outcome<Self> {
         let sessions = who.site.auth.sessions_of(&who.asking(), who.user().id).await?;
         Ok(AccountPage {
-            shell: who.shell_with("Account", Nav::Account, notice)?,
+            shell: who.shell("Account", Nav::Account)?,
             email: who.user().email.to_string(),
             role: who.user().role,
             current_password: Field::default(),
@@ -79,8 +75,8 @@ impl AccountPage {
     }
 }
 
-pub async fn page(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
-    Ok(ok(&AccountPage::new(&who, query.notice(&[SESSIONS_ENDED])).await?)?)
+pub async fn page(who: SignedIn) -> Result<HttpResponse, PageError> {
+    who.ok(&AccountPage::new(&who).await?)
 }
 
 pub async fn change_password(form: SignedForm) -> Result<HttpResponse, PageError> {
@@ -89,12 +85,10 @@ pub async fn change_password(form: SignedForm) -> Result<HttpResponse, PageError
     let changed = who.site.auth.change_password(&who.asking(), who.user(), current, new, who.device.as_ref()).await;
     match changed {
         Ok(()) => {
-            let mut response = PASSWORD_CHANGED.at("/login");
-            add_cookie(&mut response, &CookieKind::Session.remove(&who.site))?;
-            Ok(response)
+            who.leave(&Flash::plain("Password changed. You were signed out everywhere: sign in with the new password."))
         }
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {
-            let mut page = AccountPage::new(&who, None).await?;
+            let mut page = AccountPage::new(&who).await?;
             let at = match error.field {
                 Some("new_password") => &mut page.new_password,
                 _ => &mut page.current_password,
@@ -109,11 +103,11 @@ pub async fn change_password(form: SignedForm) -> Result<HttpResponse, PageError
 pub async fn end_session(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let who = form.who;
     who.site.auth.end_session(&who.asking(), who.user().id, SessionId::parse(&id)?).await?;
-    Ok(SESSIONS_ENDED.at("/account"))
+    who.redirect("/account", &Flash::plain("Signed out the other session."))
 }
 
 pub async fn end_others(form: SignedForm) -> Result<HttpResponse, PageError> {
     let who = form.who;
     who.site.auth.end_sessions(&who.asking(), who.user().id, Some(who.session.id)).await?;
-    Ok(SESSIONS_ENDED.at("/account"))
+    who.redirect("/account", &Flash::plain("Signed out all other sessions."))
 }

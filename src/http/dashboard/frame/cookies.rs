@@ -1,4 +1,4 @@
-//! The dashboard's three cookies. Scripts cannot read them; under https each is `Secure` and, unless the public URL has
+//! The dashboard's four cookies. Scripts cannot read them; under https each is `Secure` and, unless the public URL has
 //! a path, bound to this host by its `__Host-` prefix. Browsers share cookies between the ports of a host (RFC 6265
 //! §8.5), so the names distinguish this server from others on the same host.
 
@@ -15,12 +15,16 @@ use crate::http::settings::PublicUrl;
 use crate::model::session::{ABSOLUTE, DEVICE_LIFETIME};
 use crate::model::{Digest, SessionToken};
 
+/// How long the outcome of an action waits for the page that shows it.
+const FLASH_LIFETIME: Duration = Duration::seconds(30);
+
 /// `a1b2c3d4_kb_session` and so on; the first eight characters are derived from the database and the public URL.
 #[derive(Debug)]
 pub struct CookieNames {
     session: String,
     device: String,
     form: String,
+    flash: String,
 }
 
 impl CookieNames {
@@ -34,7 +38,7 @@ impl CookieNames {
             (false, _) => "",
         };
         let name = |what: &str| format!("{prefix}{server}_kb_{what}");
-        CookieNames { session: name("session"), device: name("device"), form: name("form") }
+        CookieNames { session: name("session"), device: name("device"), form: name("form"), flash: name("flash") }
     }
 }
 
@@ -46,6 +50,8 @@ pub enum CookieKind {
     Device,
     /// Binds a form to the browser that loaded it, before login.
     Form,
+    /// The outcome of the last action, for the next page.
+    Flash,
 }
 
 impl CookieKind {
@@ -54,24 +60,35 @@ impl CookieKind {
             CookieKind::Session => &site.cookies.session,
             CookieKind::Device => &site.cookies.device,
             CookieKind::Form => &site.cookies.form,
+            CookieKind::Flash => &site.cookies.flash,
         }
     }
 
     /// The secret in this cookie, if the request has exactly one such cookie.
     pub fn read(self, site: &Site, request: &HttpRequest) -> Option<SessionToken> {
+        SessionToken::parse(&self.read_text(site, request)?)
+    }
+
+    /// The text in this cookie, if the request has exactly one such cookie.
+    pub fn read_text(self, site: &Site, request: &HttpRequest) -> Option<String> {
         let name = self.name(site);
         let cookies = request.cookies().ok()?;
         let mut found = cookies.iter().filter(|cookie| cookie.name() == name);
         let value = found.next()?.value().to_owned();
-        if found.next().is_some() { None } else { SessionToken::parse(&value) }
+        if found.next().is_some() { None } else { Some(value) }
     }
 
     pub fn set(self, site: &Site, token: &SessionToken) -> Cookie<'static> {
+        self.set_text(site, token.expose())
+    }
+
+    pub fn set_text(self, site: &Site, text: String) -> Cookie<'static> {
         let mut cookie = self.empty(site);
-        cookie.set_value(token.expose());
+        cookie.set_value(text);
         match self {
             CookieKind::Session => cookie.set_max_age(Duration::seconds(ABSOLUTE.as_secs() as i64)),
             CookieKind::Device => cookie.set_max_age(Duration::seconds(DEVICE_LIFETIME.as_secs() as i64)),
+            CookieKind::Flash => cookie.set_max_age(FLASH_LIFETIME),
             CookieKind::Form => {}
         }
         cookie

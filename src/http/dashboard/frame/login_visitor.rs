@@ -6,7 +6,9 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 
 use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
-use super::{PageError, Shell};
+use super::respond::see_other;
+use super::{Flash, FlashSecret, PageError, Shell};
+use crate::auth::login::StartedSession;
 use crate::error::Error;
 use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
@@ -22,6 +24,8 @@ pub struct LoginVisitor {
     pub device: Option<SessionToken>,
     pub session: Option<SessionToken>,
     form_cookie: SessionToken,
+    /// Why this browser's session has ended, until the login page has shown it.
+    flash: Option<Flash>,
     address: ClientAddress,
     request_id: RequestId,
 }
@@ -30,7 +34,9 @@ impl LoginVisitor {
     pub(super) fn with(request: &HttpRequest, form_cookie: SessionToken) -> Result<Self, Problem> {
         let site = site(request)?;
         let settings = &site.settings;
+        let flash = CookieKind::Flash.read_text(&site, request);
         Ok(LoginVisitor {
+            flash: flash.and_then(|value| FlashSecret::of(&form_cookie).open(&value)),
             form_cookie,
             address: client::address(settings, request),
             request_id: request_id(request),
@@ -43,7 +49,7 @@ impl LoginVisitor {
 
     pub fn shell(&self, title: &str) -> Result<Shell, Error> {
         let csrf_token = CsrfSecret::of(&self.form_cookie).token(self.site.auth.entropy().bytes()?);
-        Ok(Shell::anonymous(title, &self.site, csrf_token))
+        Ok(Shell { flash: self.flash.clone(), ..Shell::anonymous(title, &self.site, csrf_token) })
     }
 
     /// This page's https URL, if the server is reached by https; shown to people who came over plain HTTP.
@@ -56,9 +62,32 @@ impl LoginVisitor {
         Origin::anonymous(self.address, self.request_id.as_str().to_owned())
     }
 
+    /// Redirects to a page of the session that has just started, which then shows the outcome, if there is one.
+    pub fn enter(
+        &self,
+        started: &StartedSession,
+        path: &str,
+        outcome: Option<&Flash>,
+    ) -> Result<HttpResponse, PageError> {
+        let mut response = see_other(path);
+        let flash = outcome.map(|outcome| FlashSecret::of(&started.token).seal(outcome));
+        let cookies = [
+            CookieKind::Session.set(&self.site, &started.token),
+            CookieKind::Device.set(&self.site, &started.device),
+            CookieKind::Form.remove(&self.site),
+        ];
+        for cookie in cookies.into_iter().chain(flash.map(|value| CookieKind::Flash.set_text(&self.site, value))) {
+            add_cookie(&mut response, &cookie)?;
+        }
+        Ok(response)
+    }
+
     /// Sets the cookie without which the form on this page is not accepted.
     pub fn with_form_cookie(&self, mut response: HttpResponse) -> Result<HttpResponse, PageError> {
         add_cookie(&mut response, &CookieKind::Form.set(&self.site, &self.form_cookie))?;
+        if self.flash.is_some() {
+            add_cookie(&mut response, &CookieKind::Flash.remove(&self.site))?;
+        }
         Ok(response)
     }
 }

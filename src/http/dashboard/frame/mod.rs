@@ -4,10 +4,10 @@
 mod cookies;
 mod csrf;
 mod field;
+mod flash;
 mod form;
 mod login_visitor;
 mod nav;
-mod notice;
 mod page_error;
 mod pager;
 mod respond;
@@ -16,12 +16,12 @@ mod signed_in;
 mod unreadable;
 mod when;
 
-pub use cookies::{CookieKind, CookieNames, add_cookie};
+pub use cookies::CookieNames;
 pub use field::{Field, FieldError, errors_of};
+pub use flash::{Flash, FlashSecret};
 pub use form::{AdminForm, FormFields, OpenForm, SignedForm};
 pub use login_visitor::LoginVisitor;
 pub use nav::Nav;
-pub use notice::Notice;
 pub use page_error::PageError;
 pub use pager::{ListQuery, Pager, ROWS};
 pub use respond::{html, ok, see_other, unprocessable};

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::Notice;
 use crate::error::Result;
 use crate::model::Cursor;
 
@@ -17,7 +16,6 @@ pub struct ListQuery {
     #[serde(default)]
     pub q: String,
     pub after: Option<String>,
-    notice: Option<String>,
 }
 
 /// URLs of the neighbouring pages.
@@ -35,10 +33,6 @@ impl ListQuery {
 
     pub fn cursor(&self) -> Result<Option<Cursor>> {
         self.after.as_deref().map(Cursor::parse).transpose()
-    }
-
-    pub fn notice(&self, shown: &[Notice]) -> Option<Notice> {
-        Notice::find(shown, self.notice.as_deref())
     }
 
     /// Links to the neighbouring pages; `older` is where the next page starts. Going back to newer rows starts from

@@ -1,8 +1,7 @@
-//! The frame around a page: head, navigation and the notice after an action.
+//! The frame around a page: head, navigation and the outcome of the last action.
 
-use super::Nav;
 use super::nav::NavLink;
-use super::notice::Notice;
+use super::{Flash, Nav};
 use crate::http::Site;
 use crate::http::dashboard::assets::Assets;
 
@@ -17,7 +16,8 @@ pub struct Shell {
     /// `None` before login; the navigation is then left out.
     pub me: Option<Me>,
     pub here: Nav,
-    pub notice: Option<Notice>,
+    /// The outcome of the last action, unless a page has shown it already.
+    pub flash: Option<Flash>,
 }
 
 /// Who is signed in.
@@ -38,7 +38,7 @@ impl Shell {
             csrf_token,
             me: None,
             here: Nav::None,
-            notice: None,
+            flash: None,
         }
     }
 

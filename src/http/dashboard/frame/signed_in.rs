@@ -1,13 +1,16 @@
 //! Who is signed in: `SignedIn` or `Admin` in a handler's signature proves it.
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use askama::Template;
 use futures_util::future::LocalBoxFuture;
 
-use super::cookies::CookieKind;
+use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
+use super::respond::{html, see_other};
 use super::shell::Me;
-use super::{Nav, Notice, PageError, Shell};
+use super::{Flash, FlashSecret, Nav, PageError, Shell};
 use crate::auth::caller::Asking;
 use crate::auth::{Caller, SensitiveAct};
 use crate::error::{Error, Kind};
@@ -23,6 +26,9 @@ pub struct SignedIn {
     pub session: Session,
     pub csrf: CsrfSecret,
     pub device: Option<SessionToken>,
+    /// The outcome of this browser's last action, until `ok` has shown it.
+    flash: Option<Flash>,
+    flash_secret: FlashSecret,
     address: ClientAddress,
     request_id: RequestId,
 }
@@ -35,7 +41,10 @@ impl SignedIn {
         let sign_in = || PageError::SignIn { next: next.clone().filter(|path| is_page && path != "/") };
         let token = CookieKind::Session.read(&site, request).ok_or_else(sign_in)?;
         let session = site.auth.session(&token).await?.ok_or_else(sign_in)?;
+        let flash_secret = FlashSecret::of(&token);
         Ok(SignedIn {
+            flash: CookieKind::Flash.read_text(&site, request).and_then(|value| flash_secret.open(&value)),
+            flash_secret,
             csrf: CsrfSecret::of(&token),
             device: CookieKind::Device.read(&site, request),
             address: client::address(&site.settings, request),
@@ -90,13 +99,39 @@ impl SignedIn {
                 has_nodes: self.site.auth.is_one_of_several_nodes(),
             }),
             here,
+            flash: self.flash.clone(),
             ..Shell::anonymous(title, &self.site, csrf_token)
         })
     }
 
-    /// The frame of a page, with the notice of the action that redirected to it, if any.
-    pub fn shell_with(&self, title: &str, here: Nav, notice: Option<Notice>) -> Result<Shell, Error> {
-        Ok(Shell { notice, ..self.shell(title, here)? })
+    /// The page. If it shows the outcome of the last action, no later page does.
+    pub fn ok(&self, page: &impl Template) -> Result<HttpResponse, PageError> {
+        let mut response = html(StatusCode::OK, page)?;
+        if self.flash.is_some() {
+            add_cookie(&mut response, &CookieKind::Flash.remove(&self.site))?;
+        }
+        Ok(response)
+    }
+
+    /// Redirects to a page, which then shows the outcome.
+    pub fn redirect(&self, path: &str, outcome: &Flash) -> Result<HttpResponse, PageError> {
+        let mut response = see_other(path);
+        add_cookie(&mut response, &CookieKind::Flash.set_text(&self.site, self.flash_secret.seal(outcome)))?;
+        Ok(response)
+    }
+
+    /// Redirects to the login page, which then shows why the session has ended.
+    pub fn leave(&self, outcome: &Flash) -> Result<HttpResponse, PageError> {
+        let form = SessionToken::new(self.site.auth.entropy().bytes()?);
+        let mut response = see_other("/login");
+        for cookie in [
+            CookieKind::Session.remove(&self.site),
+            CookieKind::Form.set(&self.site, &form),
+            CookieKind::Flash.set_text(&self.site, FlashSecret::of(&form).seal(outcome)),
+        ] {
+            add_cookie(&mut response, &cookie)?;
+        }
+        Ok(response)
     }
 }
 

@@ -4,9 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::Query;
 use askama::Template;
 
-use super::notices::REVOKED;
 use super::row::{KeyListItem, OwnerLink};
-use crate::http::dashboard::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell, ok};
+use crate::http::dashboard::frame::{Admin, ListQuery, Nav, PageError, Pager, ROWS, Shell};
 use crate::model::{KeyFilter, KeyState};
 
 #[derive(Template)]
@@ -26,8 +25,8 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
     let list = KeyFilter { search: query.search(), after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
     let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
-    Ok(ok(&AllKeysPage {
-        shell: who.shell_with("All keys", Nav::AdminKeys, query.notice(&[REVOKED]))?,
+    who.ok(&AllKeysPage {
+        shell: who.shell("All keys", Nav::AdminKeys)?,
         q: query.q.clone(),
         pager: query.pager("/admin/keys", page.next.map(|cursor| cursor.text())),
         keys: page
@@ -35,5 +34,5 @@ pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse,
             .iter()
             .map(|record| KeyListItem { owner: Some(OwnerLink::of(record)), ..KeyListItem::new(record, now) })
             .collect(),
-    })?)
+    })
 }

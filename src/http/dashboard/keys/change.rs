@@ -4,10 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 
 use super::labels::LabelFields;
-use super::notices::{DISABLED, ENABLED, REVOKED, SAVED};
 use super::show::{KeyDetailsPage, find};
 use crate::error::{Error, Kind, Result as Outcome};
-use crate::http::dashboard::frame::{PageError, SignedForm, SignedIn, unprocessable};
+use crate::http::dashboard::frame::{Flash, PageError, SignedForm, SignedIn, unprocessable};
 use crate::model::{Basis, KeyChange, KeyId, KeyRecord};
 
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
@@ -15,21 +14,28 @@ pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     form.who.site.auth.revoke_key(&form.who.asking(), record.id, Basis::Anything).await?;
     // An owner returns to their own keys, an admin to the list of all keys.
     let is_own = record.owner.id == form.who.user().id;
-    Ok(REVOKED.at(if is_own { "/keys" } else { "/admin/keys" }))
+    let effect = format!("Requests with {} are refused from now on.", record.hint);
+    let outcome = Flash::on_key("Revoked", record.settings.name.as_str(), &effect);
+    form.who.redirect(if is_own { "/keys" } else { "/admin/keys" }, &outcome)
 }
 
 async fn change(who: &SignedIn, id: KeyId, wanted: KeyChange) -> Outcome<KeyRecord> {
     who.site.auth.change_key(&who.asking(), id, wanted, Basis::Anything).await
 }
 
+/// Back to the key's page, which says what was done.
+fn back(who: &SignedIn, record: &KeyRecord, deed: &str, effect: &str) -> Result<HttpResponse, PageError> {
+    who.redirect(&format!("/keys/{}", record.id), &Flash::on_key(deed, record.settings.name.as_str(), effect))
+}
+
 pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = change(&form.who, KeyId::parse(&id)?, KeyChange::disable()).await?;
-    Ok(DISABLED.at(&format!("/keys/{}", record.id)))
+    back(&form.who, &record, "Disabled", "Requests with it are refused until you enable it again.")
 }
 
 pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = change(&form.who, KeyId::parse(&id)?, KeyChange::enable()).await?;
-    Ok(ENABLED.at(&format!("/keys/{}", record.id)))
+    back(&form.who, &record, "Enabled", "Requests with it are accepted again.")
 }
 
 pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
@@ -37,12 +43,12 @@ pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, Pa
     let (key, mut labels) = (record.id, LabelFields::typed(&form.fields));
     if let Some(wanted) = labels.change(&form.fields) {
         match change(&form.who, key, wanted).await {
-            Ok(_) => return Ok(SAVED.at(&format!("/keys/{key}"))),
+            Ok(record) => return back(&form.who, &record, "Saved", ""),
             Err(Error { kind: Kind::Invalid, message, .. }) => labels.name.error = Some(message.to_string()),
             Err(error) => return Err(error.into()),
         }
     }
-    let mut page = KeyDetailsPage::new(&form.who, record, None)?;
+    let mut page = KeyDetailsPage::new(&form.who, record)?;
     page.labels = Some(labels);
     Ok(unprocessable(&page)?)
 }

@@ -6,7 +6,7 @@ use super::new;
 use super::shown_before::shown_before;
 use super::shown_once::ShownKeyPage;
 use crate::auth::{Made, SensitiveAct};
-use crate::http::dashboard::frame::{Field, Nav, PageError, SignedForm, ok, unprocessable};
+use crate::http::dashboard::frame::{Field, Nav, PageError, SignedForm, unprocessable};
 
 /// Creates the key and shows it; no later response holds its text.
 pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
@@ -22,7 +22,7 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
         return Ok(unprocessable(&page)?);
     }
     match auth.create_key(&who.asking(), request).await {
-        Ok(Made::Now { key, record }) => Ok(ok(&ShownKeyPage::new(&who, &key, &record)?)?),
+        Ok(Made::Now { key, record }) => who.ok(&ShownKeyPage::new(&who, &key, &record)?),
         // The same form was sent again, for example by a reload: the key is created once and shown once.
         Ok(Made::Before(id)) => shown_before(&who, id).await,
         Err(error) if matches!(error.field, Some("scopes")) => {

@@ -4,9 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::web::Query;
 use askama::Template;
 
-use super::notices::REVOKED;
 use super::row::KeyListItem;
-use crate::http::dashboard::frame::{ListQuery, Nav, PageError, Pager, ROWS, Shell, SignedIn, ok};
+use crate::http::dashboard::frame::{ListQuery, Nav, PageError, Pager, ROWS, Shell, SignedIn};
 use crate::model::{KeyFilter, KeyState};
 
 #[derive(Template)]
@@ -25,10 +24,10 @@ pub async fn page(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse
     let list = KeyFilter { owner: own, after: query.cursor()?, limit: ROWS, ..KeyFilter::default() };
     let page = auth.keys(&who.asking().caller, list).await?;
     let now = auth.now();
-    Ok(ok(&KeysPage {
-        shell: who.shell_with("My keys", Nav::Keys, query.notice(&[REVOKED]))?,
+    who.ok(&KeysPage {
+        shell: who.shell("My keys", Nav::Keys)?,
         pager: query.pager("/keys", page.next.map(|cursor| cursor.text())),
         keys: page.rows.iter().map(|record| KeyListItem::new(record, now)).collect(),
         public_url: who.site.settings.public_url.as_str().to_owned(),
-    })?)
+    })
 }

@@ -8,7 +8,6 @@ mod in_words;
 mod labels;
 pub mod list;
 pub mod new;
-mod notices;
 pub mod rotate;
 mod row;
 pub mod show;

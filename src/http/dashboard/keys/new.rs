@@ -9,7 +9,7 @@ use super::expiry::{CUSTOM, EXPIRIES, is_fixed};
 use super::labels::LabelFields;
 use crate::auth::{KeyRequest, LeftOpen};
 use crate::error::{Error, Result as Outcome};
-use crate::http::dashboard::frame::{Field, FieldError, FormFields, Nav, PageError, Shell, SignedIn, errors_of, ok};
+use crate::http::dashboard::frame::{Field, FieldError, FormFields, Nav, PageError, Shell, SignedIn, errors_of};
 use crate::model::expiry::UtcOffset;
 use crate::model::{Expiry, KeySettings, Networks, Scope, ScopeSet, Submission, Time};
 
@@ -80,7 +80,7 @@ impl NewKeyPage {
 }
 
 pub async fn page(who: SignedIn) -> Result<HttpResponse, PageError> {
-    Ok(ok(&form(&who, &FormFields::default(), who.shell("New key", Nav::Keys)?).await?)?)
+    who.ok(&form(&who, &FormFields::default(), who.shell("New key", Nav::Keys)?).await?)
 }
 
 /// The form with what was typed so far.

@@ -7,7 +7,7 @@ use super::show::KeyDetailsPage;
 use super::shown_before::shown_before;
 use super::shown_once::{ReplacedKey, ShownKeyPage};
 use crate::auth::{Made, Rotation, SensitiveAct};
-use crate::http::dashboard::frame::{Field, PageError, SignedForm, When, ok, unprocessable};
+use crate::http::dashboard::frame::{Field, PageError, SignedForm, When, unprocessable};
 use crate::model::{Basis, Expiry, Handover, KeyId, KeyRecord, Overlap, Time};
 
 /// Creates the replacement and shows it, exactly as `create` does.
@@ -21,7 +21,7 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
         && let Err(error) =
             who.confirm(SensitiveAct::ObtainKey(&old.settings.scopes), fields.text("current_password")).await
     {
-        let mut page = KeyDetailsPage::new(&who, old.clone(), None)?;
+        let mut page = KeyDetailsPage::new(&who, old.clone())?;
         page.rotate_password = Some(Field::wrong(error?));
         page.overlap = fields.text("overlap").to_owned();
         page.new_expiry = fields.text("expires").to_owned();
@@ -40,13 +40,13 @@ pub async fn rotate(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
         submission: Some(submission),
     };
     match auth.rotate_key(&who.asking(), rotation).await? {
-        Made::Now { key, record } => Ok(ok(&ShownKeyPage {
+        Made::Now { key, record } => who.ok(&ShownKeyPage {
             // For a key that had already expired, the overlap means nothing.
             replaces: old
                 .filter(|old| overlap.is_none() || !old.is_expired(auth.now()))
                 .map(|old| ReplacedKey { hint: old.hint.clone(), until: old_end(&old, overlap, auth.now()) }),
             ..ShownKeyPage::new(&who, &key, &record)?
-        })?),
+        }),
         Made::Before(id) => shown_before(&who, id).await,
     }
 }

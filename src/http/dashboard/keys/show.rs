@@ -1,17 +1,16 @@
 //! `/keys/{id}`: one key, with the forms to edit, rotate, disable, enable and revoke it.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use askama::Template;
 
 use super::expiry::{EXPIRIES, OVERLAPS};
 use super::in_words::{rate, span, time_left};
 use super::labels::LabelFields;
-use super::notices::{DISABLED, ENABLED, SAVED};
 use super::row::{OwnerLink, expires_soon, scopes};
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{
-    Field, FieldError, ListQuery, Nav, Notice, PageError, Shell, SignedIn, When, errors_of, ok, unreadable_fields,
+    Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of, unreadable_fields,
 };
 use crate::model::rotation::may_rotate;
 use crate::model::{KeyId, KeyRecord, KeyState};
@@ -58,9 +57,9 @@ struct LastUseDetails {
     user_agent: Option<String>,
 }
 
-pub async fn page(who: SignedIn, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+pub async fn page(who: SignedIn, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&who, &id).await?;
-    Ok(ok(&KeyDetailsPage::new(&who, record, query.notice(&[DISABLED, ENABLED, SAVED]))?)?)
+    who.ok(&KeyDetailsPage::new(&who, record)?)
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -68,15 +67,11 @@ pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
 }
 
 impl KeyDetailsPage {
-    pub fn new(who: &SignedIn, record: KeyRecord, notice: Option<Notice>) -> Outcome<Self> {
+    pub fn new(who: &SignedIn, record: KeyRecord) -> Outcome<Self> {
         let now = who.site.auth.now();
         let is_own = record.owner.id == who.user().id;
         Ok(KeyDetailsPage {
-            shell: who.shell_with(
-                record.settings.name.as_str(),
-                if is_own { Nav::Keys } else { Nav::AdminKeys },
-                notice,
-            )?,
+            shell: who.shell(record.settings.name.as_str(), if is_own { Nav::Keys } else { Nav::AdminKeys })?,
             owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
             state: record.state(now),
             damage: unreadable_fields(&record.unreadable),

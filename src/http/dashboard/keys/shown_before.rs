@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use askama::Template;
 
 use crate::error::Kind;
-use crate::http::dashboard::frame::{Nav, PageError, Shell, SignedIn, ok};
+use crate::http::dashboard::frame::{Nav, PageError, Shell, SignedIn};
 use crate::model::KeyId;
 
 #[derive(Template)]
@@ -21,5 +21,5 @@ pub async fn shown_before(who: &SignedIn, id: KeyId) -> Result<HttpResponse, Pag
         Err(error) if error.kind == Kind::NotFound => "revoked key".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    Ok(ok(&ShownBeforePage { shell: who.shell("Already shown", Nav::Keys)?, id: id.to_string(), name })?)
+    who.ok(&ShownBeforePage { shell: who.shell("Already shown", Nav::Keys)?, id: id.to_string(), name })
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::schema::{
     ParameterRow, Prose, SchemaLink, SchemaSection, kind, list, map, marked, prose, record, reference, resolved, text,
 };
-use crate::http::dashboard::frame::{Nav, PageError, Shell, SignedIn, ok};
+use crate::http::dashboard::frame::{Nav, PageError, Shell, SignedIn};
 
 /// The order of methods: reading, then writing, then deleting.
 const ORDER: [&str; 4] = ["get", "post", "patch", "delete"];
@@ -58,7 +58,7 @@ pub struct ResponseRow {
 
 pub async fn page(who: SignedIn) -> Result<HttpResponse, PageError> {
     let document = &who.site.openapi;
-    Ok(ok(&ReferencePage {
+    who.ok(&ReferencePage {
         shell: who.shell("API reference", Nav::Reference)?,
         public_url: who.site.settings.public_url.as_str().to_owned(),
         introduction: prose(&document["info"]["description"]),
@@ -67,7 +67,7 @@ pub async fn page(who: SignedIn) -> Result<HttpResponse, PageError> {
             .map(|(status, answer)| response(document, status, answer))
             .collect(),
         records: map(&document["components"]["schemas"]).map(|(name, schema)| record(document, name, schema)).collect(),
-    })?)
+    })
 }
 
 fn group(document: &Value, tag: &Value) -> OperationGroup {

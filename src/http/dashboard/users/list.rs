@@ -1,11 +1,9 @@
 //! `/users`: all users.
 
 use actix_web::HttpResponse;
-use actix_web::web::Query;
 use askama::Template;
 
-use super::notices::ADDED;
-use crate::http::dashboard::frame::{Admin, ListQuery, Nav, PageError, Pager, Shell, When, ok, unreadable_fields};
+use crate::http::dashboard::frame::{Admin, Nav, PageError, Pager, Shell, When, unreadable_fields};
 use crate::model::{Role, User};
 
 #[derive(Template)]
@@ -44,12 +42,12 @@ impl From<User> for UserListItem {
     }
 }
 
-pub async fn page(admin: Admin, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+pub async fn page(admin: Admin) -> Result<HttpResponse, PageError> {
     let who = admin.0;
     let users = who.site.auth.users(&who.asking()).await?;
-    Ok(ok(&UsersPage {
-        shell: who.shell_with("People", Nav::Users, query.notice(&[ADDED]))?,
+    who.ok(&UsersPage {
+        shell: who.shell("People", Nav::Users)?,
         users: users.into_iter().map(UserListItem::from).collect(),
         pager: Pager::default(),
-    })?)
+    })
 }

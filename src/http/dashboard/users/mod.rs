@@ -2,5 +2,4 @@
 
 pub mod list;
 pub mod new;
-mod notices;
 pub mod show;

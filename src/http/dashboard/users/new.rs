@@ -3,11 +3,10 @@
 use actix_web::HttpResponse;
 use askama::Template;
 
-use super::notices::ADDED;
 use crate::auth::SensitiveAct;
 use crate::error::{Kind, Result as Outcome};
 use crate::http::dashboard::frame::{
-    Admin, AdminForm, Field, FieldError, Nav, PageError, Shell, SignedIn, errors_of, ok, unprocessable,
+    Admin, AdminForm, Field, FieldError, Flash, Nav, PageError, Shell, SignedIn, errors_of, unprocessable,
 };
 use crate::model::Role;
 
@@ -42,7 +41,7 @@ impl NewUserPage {
 }
 
 pub async fn page(admin: Admin) -> Result<HttpResponse, PageError> {
-    Ok(ok(&NewUserPage::new(&admin.0, "", Role::Member)?)?)
+    admin.0.ok(&NewUserPage::new(&admin.0, "", Role::Member)?)
 }
 
 pub async fn add(form: AdminForm) -> Result<HttpResponse, PageError> {
@@ -55,7 +54,7 @@ pub async fn add(form: AdminForm) -> Result<HttpResponse, PageError> {
     }
     let added = who.site.auth.add_user(&who.asking(), fields.text("email"), role, Some(fields.text("password"))).await;
     match added {
-        Ok(_) => Ok(ADDED.at("/users")),
+        Ok(user) => who.redirect("/users", &Flash::on_person("Added", user.email.as_str(), "They can sign in now.")),
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
             let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
             at.error = Some(error.message.to_string());

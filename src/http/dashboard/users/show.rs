@@ -1,13 +1,12 @@
 //! `/users/{id}`: one user, with the forms to end their sessions, deactivate and activate them.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Path, Query};
+use actix_web::web::Path;
 use askama::Template;
 
-use super::notices::{ACTIVATED, DEACTIVATED, SESSIONS_ENDED};
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{
-    Admin, AdminForm, ListQuery, Nav, PageError, Shell, SignedIn, When, ok, unreadable_fields,
+    Admin, AdminForm, Flash, Nav, PageError, Shell, SignedIn, When, unreadable_fields,
 };
 use crate::model::{Basis, Role, User, UserChange, UserId};
 
@@ -29,13 +28,12 @@ struct UserDetailsPage {
     last_login: Option<When>,
 }
 
-pub async fn page(admin: Admin, id: Path<String>, query: Query<ListQuery>) -> Result<HttpResponse, PageError> {
+pub async fn page(admin: Admin, id: Path<String>) -> Result<HttpResponse, PageError> {
     let who = admin.0;
     let user = who.site.auth.user(&who.asking(), UserId::parse(&id)?).await?;
     let sessions = who.site.auth.sessions_of(&who.asking(), user.id).await?;
-    let notice = query.notice(&[ACTIVATED, DEACTIVATED, SESSIONS_ENDED]);
-    Ok(ok(&UserDetailsPage {
-        shell: who.shell_with(user.email.as_str(), Nav::Users, notice)?,
+    who.ok(&UserDetailsPage {
+        shell: who.shell(user.email.as_str(), Nav::Users)?,
         id: user.id.to_string(),
         email: user.email.to_string(),
         role: user.role,
@@ -46,7 +44,7 @@ pub async fn page(admin: Admin, id: Path<String>, query: Query<ListQuery>) -> Re
         sessions: sessions.len() as u64,
         created: user.created_at.into(),
         last_login: user.last_login_at.map(When::from),
-    })?)
+    })
 }
 
 async fn set_active(who: &SignedIn, id: &str, active: bool) -> Outcome<User> {
@@ -56,17 +54,24 @@ async fn set_active(who: &SignedIn, id: &str, active: bool) -> Outcome<User> {
 
 pub async fn deactivate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let user = set_active(&form.who, &id, false).await?;
-    Ok(DEACTIVATED.at(&format!("/users/{}", user.id)))
+    let effect = "All their keys and sessions are refused from now on.";
+    let outcome = Flash::on_person("Deactivated", user.email.as_str(), effect);
+    form.who.redirect(&format!("/users/{}", user.id), &outcome)
 }
 
 pub async fn activate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let user = set_active(&form.who, &id, true).await?;
-    Ok(ACTIVATED.at(&format!("/users/{}", user.id)))
+    let effect = "They can sign in, and their keys work again.";
+    let outcome = Flash::on_person("Activated", user.email.as_str(), effect);
+    form.who.redirect(&format!("/users/{}", user.id), &outcome)
 }
 
 pub async fn end_sessions(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let id = UserId::parse(&id)?;
-    let keep = (id == form.who.user().id).then_some(form.who.session.id);
-    form.who.site.auth.end_sessions(&form.who.asking(), id, keep).await?;
-    Ok(SESSIONS_ENDED.at(&format!("/users/{id}")))
+    let (who, auth) = (&form.who, &form.who.site.auth);
+    let email = auth.user(&who.asking(), id).await?.email;
+    let keep = (id == who.user().id).then_some(who.session.id);
+    auth.end_sessions(&who.asking(), id, keep).await?;
+    let outcome = Flash::on_person("Signed out", email.as_str(), "The tokens of their programs have ended.");
+    who.redirect(&format!("/users/{id}"), &outcome)
 }

@@ -31,26 +31,45 @@ addEventListener("pagehide", () => {
   for (const note of all("[data-wiped]")) note.hidden = false;
 });
 
-// A page that Back brings from the browser's memory may be older than a log-out: it stays hidden
-// until the server says that somebody is still logged in. What was typed into it is kept.
+// A page that Back brings from the browser's memory may be older than a sign-out: it stays hidden
+// until the server says that somebody is still signed in. What was typed into it is kept.
 addEventListener("pageshow", async ({ persisted }) => {
-  if (!persisted || !document.querySelector(".me")) return;
+  if (!persisted || !document.body.classList.contains("framed")) return;
   document.documentElement.hidden = true;
   const answer = await fetch(url("/account"), { method: "HEAD", redirect: "manual" }).catch(() => undefined);
   if (answer?.ok) document.documentElement.hidden = false;
   else location.replace(url("/login"));
 });
 
-// Confirmations: a disclosure without script, a modal dialog with it.
+// The outcome of the last action goes after 8 s, but never while somebody reads it.
+for (const toast of all(".toast")) {
+  const isRead = () => toast.matches(":hover, :focus-within");
+  const leave = () => (isRead() ? setTimeout(leave, 2000) : toast.remove());
+  setTimeout(leave, 8000);
+  addEventListener("pagehide", () => toast.remove());
+}
+
+// The person's menu closes like any other menu.
+for (const menu of all("details.who")) {
+  document.addEventListener("click", ({ target }) => menu.contains(target) || (menu.open = false));
+  menu.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}
+
+// Confirmations: a disclosure without script, a modal dialog with it. The harmless button has the focus.
+const questions = new Map();
 for (const [number, details] of all("details.confirm").entries()) {
   const summary = details.querySelector("summary");
   const question = details.querySelector(".question");
-  const open = document.createElement("button");
+  const opener = document.createElement("button");
   const dialog = document.createElement("dialog");
   const cancel = document.createElement("button");
-  open.type = cancel.type = "button";
-  open.className = summary.className;
-  open.textContent = summary.textContent;
+  opener.type = cancel.type = "button";
+  opener.className = summary.className;
+  opener.append(...summary.childNodes);
   cancel.className = "button quiet";
   cancel.textContent = "Cancel";
   cancel.autofocus = true;
@@ -60,11 +79,28 @@ for (const [number, details] of all("details.confirm").entries()) {
   dialog.setAttribute("aria-labelledby", title.id);
   dialog.append(question);
   question.querySelector("form").append(cancel);
-  details.replaceWith(open, dialog);
-  open.addEventListener("click", () => dialog.showModal());
+  details.replaceWith(opener, dialog);
+  const open = () => {
+    dialog.showModal();
+    cancel.focus();
+  };
+  opener.addEventListener("click", open);
   cancel.addEventListener("click", () => dialog.close());
-  if (wasOpen || location.hash === `#${question.id}`) dialog.showModal();
+  questions.set(`#${question.id}`, open);
+  question.removeAttribute("id");
+  if (wasOpen) dialog.showModal();
 }
+
+// A link from a list opens its question. The fragment goes, so that a reload does not ask again; only after the page
+// has loaded, because the browser would take the focus away when it looks for the fragment's target.
+const ask = () => {
+  const open = questions.get(location.hash);
+  if (!open) return;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  open();
+};
+addEventListener("load", () => setTimeout(ask));
+addEventListener("hashchange", ask);
 
 // A day ends at midnight where the person is: the form says how many minutes that is from UTC's midnight.
 for (const input of all("[data-local-day]")) {
@@ -118,14 +154,37 @@ for (const add of all("[data-add]")) {
   });
 }
 
-// "3 days ago", with the exact time in the title.
-const units = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
+// Times in the reader's own zone, in words ("3 days ago") within a week; the other form is in the title.
+const week = 7 * 86400;
+const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-for (const time of all("time[data-relative]")) {
-  const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
-  if (Number.isNaN(seconds)) continue;
-  const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", 60];
-  time.title = time.textContent;
-  const isNow = seconds <= 0 && seconds > -60;
-  time.textContent = isNow ? "just now" : words.format(Math.round(seconds / size), unit);
+const formats = {
+  date: new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }),
+  exact: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }),
+  seconds: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }),
+};
+const relative = (moment) => {
+  const seconds = (moment - Date.now()) / 1000;
+  if (Math.abs(seconds) >= week) return undefined;
+  if (Math.abs(seconds) < 60) return seconds > 0 ? "in less than a minute" : "just now";
+  const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size);
+  return words.format(Math.trunc(seconds / size), unit);
+};
+for (const time of all("time[data-form]")) {
+  const moment = Date.parse(time.dateTime);
+  if (Number.isNaN(moment)) continue;
+  const { form } = time.dataset;
+  const [utc, near, exact] = [time.textContent, relative(moment), formats.exact.format(moment)];
+  if (form === "near" || form === "both") {
+    time.textContent = near ?? formats.date.format(moment);
+    time.title = `${exact} (${utc})`;
+  } else {
+    time.textContent = formats[form].format(moment);
+    time.title = near ? `${near} (${utc})` : utc;
+  }
+  if (form === "both") {
+    const below = document.createElement("small");
+    below.textContent = exact;
+    time.after(below);
+  }
 }

@@ -76,6 +76,16 @@ impl Time {
         epoch.checked_add(SignedDuration::from_millis(self.0)).unwrap_or(DateTime::MAX)
     }
 
+    /// `23 Nov 2026, 07:48 UTC`, for pages.
+    pub fn for_pages(self) -> String {
+        self.civil().strftime("%-d %b %Y, %H:%M UTC").to_string()
+    }
+
+    /// `23 Nov 2026, 07:48:05 UTC`, for the audit log on pages.
+    pub fn to_the_second(self) -> String {
+        self.civil().strftime("%-d %b %Y, %H:%M:%S UTC").to_string()
+    }
+
     /// `2026-11-23 07:48 UTC`, for people.
     pub fn for_people(self) -> String {
         self.civil().strftime("%Y-%m-%d %H:%M UTC").to_string()

@@ -44,7 +44,7 @@ fn every_page_is_accessible_and_fits() {
         browser.follow("Create account").await;
         browser.sees_heading("My keys").await;
         check("no key yet, with a notice").await;
-        browser.follow("Sign out").await;
+        browser.chooses_in_own_menu("Sign out").await;
         browser.sees_heading("Sign in").await;
         check("sign-in, with a notice").await;
         browser.fill("email", ADMIN).await;
@@ -83,8 +83,9 @@ fn every_page_is_accessible_and_fits() {
         browser.find("dialog:modal").await;
         check("one key, rotate?").await;
         browser.click("Cancel").await;
-        browser.follow("Disable").await;
-        browser.find("[role=status]").await;
+        browser.click("Disable…").await;
+        browser.follow("Disable this key").await;
+        browser.find(".toast").await;
         check("one key, disabled").await;
 
         let owner = "a-long-local-part-of-an-address.with-dots-and-dashes@subdomain.example-of-a-long-domain.com";
@@ -127,6 +128,17 @@ fn every_page_is_accessible_and_fits() {
             browser.find("h1").await;
             check(place).await;
         }
+        for (path, opener, place) in [
+            ("/admin/keys", "Actions for Job 59", "all keys, a row’s menu"),
+            ("/admin/keys?q=bold", "+2 more scopes of مفتاح <i>evil</i> <b>bold</b>", "all keys, a row’s scopes"),
+        ] {
+            browser.goto(&format!("{}{path}", server.url)).await;
+            browser.click(opener).await;
+            browser.find(":popover-open").await;
+            check(place).await;
+        }
+        browser.find(".who summary").await.click().await.unwrap();
+        check("own menu").await;
         browser.goto(&format!("{}/users", server.url)).await;
         browser.follow(owner).await;
         check("one user").await;

@@ -11,7 +11,7 @@ fn a_user_changes_the_password() {
     browse(&[], |browser| async move {
         let server = Server::with_admin();
         browser.logs_in(&server).await;
-        browser.follow("Account").await;
+        browser.chooses_in_own_menu("Account").await;
         browser.fill("current_password", "not the password at all").await;
         browser.fill("new_password", NEW_PASSWORD).await;
         browser.follow("Change password").await;
@@ -31,7 +31,7 @@ fn a_user_changes_the_password() {
         browser.find("[role=alert]").await;
         assert_eq!(browser.find("#email").await.prop("value").await.unwrap().unwrap(), ADMIN, "the email is kept");
         browser.logs_in_as(&server, ADMIN, NEW_PASSWORD).await;
-        browser.follow("Sign out").await;
+        browser.chooses_in_own_menu("Sign out").await;
         browser.sees_heading("Sign in").await;
         browser.back().await;
         browser.sees_heading("Sign in").await;
@@ -64,7 +64,7 @@ fn a_user_ends_the_other_sessions() {
         here.devtools("Network.clearBrowserCookies", serde_json::json!({})).await;
         here.logs_in(&server).await;
 
-        here.follow("Account").await;
+        here.chooses_in_own_menu("Account").await;
         here.follow("Sign out all others").await;
         here.sees_heading("Account").await;
         assert!(here.text().await.contains("This device"));

@@ -14,18 +14,18 @@ fn a_key_is_created_and_revoked_using_only_the_keyboard() {
         let server = Server::with_admin();
         browser.goto(&format!("{}/login", server.url)).await;
 
-        browser.press(&Key::Tab.to_string()).await;
-        assert_eq!(focused(&browser).await, "Skip to content");
-        tab_to(&browser, "Email").await;
+        assert_eq!(focused(&browser).await, "Email", "the first field has the focus");
         browser.press(ADMIN).await;
         tab_to(&browser, "Password").await;
         browser.press(&(PASSWORD.to_owned() + &Key::Enter.to_string())).await;
         browser.sees_heading("My keys").await;
 
+        browser.press(&Key::Tab.to_string()).await;
+        assert_eq!(focused(&browser).await, "Skip to content");
         tab_to(&browser, "New key").await;
         browser.press(&Key::Enter.to_string()).await;
         browser.sees_heading("New key").await;
-        tab_to(&browser, "Name").await;
+        assert_eq!(focused(&browser).await, "Name");
         browser.press("by keyboard").await;
         tab_to(&browser, "Create key").await;
         browser.press(" ").await;

@@ -25,11 +25,12 @@ fn an_admin_adds_deactivates_and_activates_a_user() {
         browser.sees_heading("grace@example.com").await;
         browser.click("Deactivate…").await;
         browser.follow("Deactivate this person").await;
-        browser.find("[role=status]").await;
+        browser.find(".toast").await;
+        assert!(browser.text().await.contains("Deactivated grace@example.com."), "{}", browser.text().await);
         assert_eq!(server.call(&key).await.0, StatusCode::UNAUTHORIZED);
         browser.click("Activate…").await;
         browser.follow("Activate this person").await;
-        browser.find(".badge.good").await;
+        browser.find(".dot:not(.off)").await;
         assert_eq!(server.call(&key).await.0, StatusCode::OK);
 
         browser.goto(&format!("{}/users", server.url)).await;
@@ -53,11 +54,16 @@ fn an_admin_finds_and_revokes_anyones_key() {
         browser.sees_heading("All keys").await;
         browser.fill("q", "back").await;
         browser.follow("Search").await;
-        assert_eq!(browser.find("tbody").await.text().await.unwrap().matches("grace@example.com").count(), 1);
-        browser.follow("Revoke backup").await;
+        assert_eq!(browser.find("tbody").await.text().await.unwrap().matches("grace").count(), 1);
+        browser.click("Actions for backup").await;
+        browser.follow("Revoke…").await;
         browser.find("dialog:modal").await;
+        let focused = "return document.activeElement.textContent";
+        assert_eq!(browser.script(focused, vec![]).await, "Cancel", "the harmless button has the focus");
+        assert!(!browser.path().await.contains('#'), "a reload does not ask again");
         browser.follow("Revoke this key").await;
         browser.sees_heading("All keys").await;
+        assert!(browser.text().await.contains("Revoked “backup”."), "{}", browser.text().await);
         let answers = [server.call(&keys[0]).await.0, server.call(&keys[1]).await.0, server.call(&keys[2]).await.0];
         assert_eq!(answers, [StatusCode::OK, StatusCode::UNAUTHORIZED, StatusCode::OK]);
 

@@ -20,6 +20,12 @@ impl Browser {
         self.sees_heading("My keys").await;
     }
 
+    /// Follows an entry of the menu at the foot of the sidebar.
+    pub async fn chooses_in_own_menu(&self, label: &str) {
+        self.find(".who summary").await.click().await.unwrap();
+        self.follow(label).await;
+    }
+
     /// Creates a key with this name and returns its text, as the page shows it.
     pub async fn makes_a_key(&self, server: &Server, name: &str) -> String {
         self.goto(&format!("{}/keys/new", server.url)).await;

@@ -43,7 +43,7 @@ impl From<Event> for EventRow {
             _ => None,
         };
         EventRow {
-            at: event.at.into(),
+            at: When::to_the_second(event.at),
             who: if event.actor.is_empty() { "Unknown".to_owned() } else { event.actor },
             label: Action::parse(&event.action).map_or("Unknown action", label).to_owned(),
             action: event.action,

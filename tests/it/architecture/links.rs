@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn templates() -> Vec<(String, String)> {
+pub fn templates() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     let mut waiting: Vec<PathBuf> = vec![root.clone()];
     let mut found = Vec::new();

@@ -2,6 +2,7 @@
 
 mod imports;
 mod links;
+mod styles;
 
 use std::fs;
 use std::path::{Path, PathBuf};

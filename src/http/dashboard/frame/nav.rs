@@ -13,30 +13,39 @@ pub enum Nav {
     None,
 }
 
+/// Entries under a common title.
+pub struct NavGroup {
+    pub title: Option<&'static str>,
+    pub links: Vec<NavLink>,
+}
+
 /// An entry of the navigation.
 pub struct NavLink {
     pub url: &'static str,
+    /// As `templates/frame/icons.html` names it.
+    pub icon: &'static str,
     pub label: &'static str,
     pub is_here: bool,
 }
 
 impl Nav {
-    /// All entries in their order; a member sees fewer than an admin.
-    pub fn links(self, is_admin: bool, has_nodes: bool) -> Vec<NavLink> {
-        let link = |nav, url, label| NavLink { url, label, is_here: self == nav };
-        let mut links = vec![link(Nav::Keys, "/keys", "My keys")];
+    /// All entries in their order; a member sees fewer than an admin. The account is in the person's own menu.
+    pub fn groups(self, is_admin: bool, has_nodes: bool) -> Vec<NavGroup> {
+        let link = |nav, url, icon, label| NavLink { url, icon, label, is_here: self == nav };
+        let mut groups = vec![NavGroup { title: None, links: vec![link(Nav::Keys, "/keys", "key", "My keys")] }];
         if is_admin {
-            links.extend([
-                link(Nav::AdminKeys, "/admin/keys", "All keys"),
-                link(Nav::Users, "/users", "People"),
-                link(Nav::Events, "/events", "Audit log"),
-            ]);
+            let mut links = vec![
+                link(Nav::AdminKeys, "/admin/keys", "list", "All keys"),
+                link(Nav::Users, "/users", "people", "People"),
+                link(Nav::Events, "/events", "log", "Audit log"),
+            ];
+            if has_nodes {
+                links.push(link(Nav::Nodes, "/nodes", "nodes", "Nodes"));
+            }
+            groups.push(NavGroup { title: Some("Organisation"), links });
         }
-        if is_admin && has_nodes {
-            links.push(link(Nav::Nodes, "/nodes", "Nodes"));
-        }
-        links.push(link(Nav::Reference, "/reference", "API"));
-        links.push(link(Nav::Account, "/account", "Account"));
-        links
+        let links = vec![link(Nav::Reference, "/reference", "code", "API reference")];
+        groups.push(NavGroup { title: Some("Help"), links });
+        groups
     }
 }

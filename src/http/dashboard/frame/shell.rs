@@ -1,6 +1,6 @@
 //! The frame around a page: head, navigation and the outcome of the last action.
 
-use super::nav::NavLink;
+use super::nav::NavGroup;
 use super::{Flash, Nav};
 use crate::http::Site;
 use crate::http::dashboard::assets::Assets;
@@ -13,7 +13,7 @@ pub struct Shell {
     pub base: String,
     pub assets: Assets,
     pub csrf_token: String,
-    /// `None` before login; the navigation is then left out.
+    /// `None` before login; the sidebar is then left out.
     pub me: Option<Me>,
     pub here: Nav,
     /// The outcome of the last action, unless a page has shown it already.
@@ -23,6 +23,7 @@ pub struct Shell {
 /// Who is signed in.
 pub struct Me {
     pub email: String,
+    pub initials: String,
     pub is_admin: bool,
     /// Whether this server can be one of several.
     pub has_nodes: bool,
@@ -42,8 +43,18 @@ impl Shell {
         }
     }
 
-    pub fn links(&self) -> Vec<NavLink> {
+    pub fn places(&self) -> Vec<NavGroup> {
         let (is_admin, has_nodes) = self.me.as_ref().map_or((false, false), |me| (me.is_admin, me.has_nodes));
-        self.here.links(is_admin, has_nodes)
+        self.here.groups(is_admin, has_nodes)
+    }
+
+    pub fn is_at_account(&self) -> bool {
+        self.here == Nav::Account
+    }
+
+    /// Whether the reader can look the outcome up in the audit log.
+    pub fn has_event(&self) -> bool {
+        let is_admin = self.me.as_ref().is_some_and(|me| me.is_admin);
+        is_admin && self.flash.as_ref().is_some_and(|flash| !flash.object.is_empty())
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
+use super::person::initials;
 use super::respond::{html, see_other};
 use super::shell::Me;
 use super::{Flash, FlashSecret, Nav, PageError, Shell};
@@ -95,6 +96,7 @@ impl SignedIn {
         Ok(Shell {
             me: Some(Me {
                 email: self.user().email.to_string(),
+                initials: initials(self.user().email.as_str()),
                 is_admin: self.user().is_admin(),
                 has_nodes: self.site.auth.is_one_of_several_nodes(),
             }),

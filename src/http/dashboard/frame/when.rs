@@ -6,12 +6,19 @@ use crate::model::Time;
 pub struct When {
     /// RFC 3339 UTC, for machines.
     pub iso: String,
-    /// For people, such as `2026-11-23 07:48 UTC`.
+    /// For people, such as `23 Nov 2026, 07:48 UTC`. The script shows the reader's own time instead.
     pub text: String,
+}
+
+impl When {
+    /// With seconds: `23 Nov 2026, 07:48:05 UTC`.
+    pub fn to_the_second(time: Time) -> Self {
+        When { iso: time.to_string(), text: time.to_the_second() }
+    }
 }
 
 impl From<Time> for When {
     fn from(time: Time) -> Self {
-        When { iso: time.to_string(), text: time.for_people() }
+        When { iso: time.to_string(), text: time.for_pages() }
     }
 }

@@ -1,6 +1,7 @@
 //! Keys: the lists, a new one, one key, and what can be done with it.
 
 pub mod all;
+mod banner;
 pub mod change;
 pub mod create;
 mod expiry;

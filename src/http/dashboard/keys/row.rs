@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::http::dashboard::frame::When;
+use crate::http::dashboard::frame::{When, initials, local_part};
+use crate::model::rotation::may_rotate;
 use crate::model::{KeyRecord, KeyState, Time};
 
 /// How long before its expiry a key is marked as expiring soon.
@@ -15,19 +16,22 @@ pub struct KeyListItem {
     /// Shown only in the list of all keys.
     pub owner: Option<OwnerLink>,
     pub scopes: Vec<String>,
-    pub created: When,
     /// `None` if the key never expires.
     pub expires: Option<When>,
     pub expires_soon: bool,
     /// `None` if the key was never used.
     pub last_used: Option<When>,
     pub state: KeyState,
+    pub is_enabled: bool,
+    pub can_rotate: bool,
 }
 
 /// The user a key belongs to.
 pub struct OwnerLink {
     pub id: String,
     pub email: String,
+    pub local_part: String,
+    pub initials: String,
 }
 
 impl KeyListItem {
@@ -38,18 +42,30 @@ impl KeyListItem {
             hint: record.hint.clone(),
             owner: None,
             scopes: scopes(record),
-            created: record.created_at.into(),
             expires: record.settings.expires_at.map(When::from),
             expires_soon: expires_soon(record, now),
             last_used: record.last_use.as_ref().map(|last| last.at.into()),
             state: record.state(now),
+            is_enabled: record.enabled,
+            can_rotate: may_rotate(record).is_ok(),
         }
+    }
+
+    /// Whether every request with the key is refused; its row is then grey.
+    pub fn is_off(&self) -> bool {
+        !matches!(self.state, KeyState::Active | KeyState::Damaged)
     }
 }
 
 impl OwnerLink {
     pub fn of(record: &KeyRecord) -> Self {
-        OwnerLink { id: record.owner.id.to_string(), email: record.owner.email.to_string() }
+        let email = record.owner.email.as_str();
+        OwnerLink {
+            id: record.owner.id.to_string(),
+            local_part: local_part(email).to_owned(),
+            initials: initials(email),
+            email: email.to_owned(),
+        }
     }
 }
 

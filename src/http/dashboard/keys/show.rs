@@ -4,14 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 use askama::Template;
 
+use super::banner::KeyBanner;
 use super::expiry::{EXPIRIES, OVERLAPS};
-use super::in_words::{rate, span, time_left};
+use super::in_words::{rate, span};
 use super::labels::LabelFields;
-use super::row::{OwnerLink, expires_soon, scopes};
+use super::row::{OwnerLink, scopes};
 use crate::error::Result as Outcome;
-use crate::http::dashboard::frame::{
-    Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of, unreadable_fields,
-};
+use crate::http::dashboard::frame::{Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of};
 use crate::model::rotation::may_rotate;
 use crate::model::{KeyId, KeyRecord, KeyState};
 
@@ -24,13 +23,11 @@ pub struct KeyDetailsPage {
     /// `Some` for admins.
     owner: Option<OwnerLink>,
     state: KeyState,
-    /// The fields that cannot be read, in words; `None` if all can be read.
-    damage: Option<String>,
+    /// What needs attention most.
+    banner: Option<KeyBanner>,
     scopes: Vec<String>,
     created: When,
     expires: Option<When>,
-    /// The time until the key expires, in words; `None` unless that is soon.
-    expires_soon: Option<String>,
     last_use: Option<LastUseDetails>,
     /// Empty if any address is allowed.
     allowed_ips: Vec<String>,
@@ -74,15 +71,10 @@ impl KeyDetailsPage {
             shell: who.shell(record.settings.name.as_str(), if is_own { Nav::Keys } else { Nav::AdminKeys })?,
             owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
             state: record.state(now),
-            damage: unreadable_fields(&record.unreadable),
+            banner: KeyBanner::of(&record, now),
             scopes: scopes(&record),
             created: record.created_at.into(),
             expires: record.settings.expires_at.map(When::from),
-            expires_soon: record
-                .settings
-                .expires_at
-                .filter(|_| expires_soon(&record, now))
-                .map(|end| time_left(end.since(now))),
             last_use: record.last_use.as_ref().map(|last| LastUseDetails {
                 at: last.at.into(),
                 address: last.address.clone(),
@@ -98,6 +90,11 @@ impl KeyDetailsPage {
             rotate_password: None,
             record,
         })
+    }
+
+    /// Whether the banner has the button that enables the key.
+    fn offers_enabling(&self) -> bool {
+        matches!(self.banner, Some(KeyBanner::Disabled))
     }
 
     fn errors(&self) -> Vec<FieldError<'_>> {

@@ -1,0 +1,45 @@
+//! The one thing on a key's page that needs attention most.
+
+use std::time::Duration;
+
+use super::in_words::time_left;
+use super::row::expires_soon;
+use crate::http::dashboard::frame::unreadable_fields;
+use crate::model::{KeyRecord, KeyState, Time};
+
+/// After this time without use, a key is likely to be forgotten.
+const UNUSED: Duration = Duration::from_secs(90 * 86_400);
+
+/// In the order of urgency.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyBanner {
+    /// The fields that cannot be read, in words.
+    Damaged(String),
+    OwnerDeactivated,
+    Disabled,
+    Expired,
+    /// The time left, in words.
+    ExpiresSoon(String),
+    Unused,
+}
+
+impl KeyBanner {
+    pub fn of(record: &KeyRecord, now: Time) -> Option<Self> {
+        if let Some(fields) = unreadable_fields(&record.unreadable) {
+            return Some(KeyBanner::Damaged(fields));
+        }
+        match record.state(now) {
+            KeyState::OwnerDeactivated => Some(KeyBanner::OwnerDeactivated),
+            KeyState::Disabled => Some(KeyBanner::Disabled),
+            KeyState::Expired => Some(KeyBanner::Expired),
+            // Every damaged record has an unreadable field.
+            KeyState::Damaged => None,
+            KeyState::Active => {
+                let end = record.settings.expires_at.filter(|_| expires_soon(record, now));
+                let soon = end.map(|end| KeyBanner::ExpiresSoon(time_left(end.since(now))));
+                let last_sign = record.last_use.as_ref().map_or(record.created_at, |last| last.at);
+                soon.or_else(|| (now.since(last_sign) >= UNUSED).then_some(KeyBanner::Unused))
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::{Error as ActixError, HttpResponse};
+use actix_web::{Error as ActixError, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
@@ -22,7 +22,7 @@ use super::problem::{Problem, is_for_programs};
 use super::request_id::{RequestId, RequestIds};
 use super::request_log::{RequestLog, RequestSummary};
 use super::route::Routed;
-use super::{Route, SiteRef, bounds, dashboard, gateway, security_headers};
+use super::{SiteRef, bounds, dashboard, gateway, security_headers};
 
 pub struct Edge<A> {
     app: A,
@@ -164,17 +164,21 @@ where
         Serves::Metrics => Cors::Off,
     };
     request.extensions_mut().insert(id);
-    let (answer, route) = match (bounds::refuse(&request), cors.answer()) {
+    let (answer, request) = match (bounds::refuse(&request), cors.answer()) {
         (Some(problem), _) => (Err(problem), None),
         (None, Some(answer)) => (Ok(answer), None),
-        (None, None) => route(app, request).await,
+        (None, None) => call(app, request).await,
     };
+    let route = request.as_ref().and_then(|request| request.extensions().get::<Routed>().map(|routed| routed.0));
     let response = match answer {
         Ok(mut response) => {
             let problem = response.extensions_mut().remove::<Problem>();
-            problem.map_or_else(|| response, |problem| render(&site, &seen, &problem, &id))
+            match problem {
+                Some(problem) => render(&site, &seen, &problem, &id, request.as_ref()).await,
+                None => response,
+            }
         }
-        Err(problem) => render(&site, &seen, &problem, &id),
+        Err(problem) => render(&site, &seen, &problem, &id, request.as_ref()).await,
     };
     let mut response: Response<BoxBody> = response.into();
     security_headers::stamp(response.headers_mut(), &id, site.settings.hsts());
@@ -186,7 +190,8 @@ where
     Ok(response)
 }
 
-async fn route<S, B>(app: Rc<S>, request: Request) -> (Result<HttpResponse<BoxBody>, Problem>, Option<&'static Route>)
+/// The response with its request, unless actix itself or a panic has lost the request.
+async fn call<S, B>(app: Rc<S>, request: Request) -> (Result<HttpResponse<BoxBody>, Problem>, Option<HttpRequest>)
 where
     S: Service<Request, Response = ServiceResponse<B>, Error = ActixError>,
     B: MessageBody + 'static,
@@ -194,8 +199,8 @@ where
     // A panic in a handler becomes a 500; actix itself would close the connection.
     match AssertUnwindSafe(async move { app.call(request).await }).catch_unwind().await {
         Ok(Ok(response)) => {
-            let route = response.request().extensions().get::<Routed>().map(|routed| routed.0);
-            (Ok(response.map_into_boxed_body().into()), route)
+            let (request, response) = response.into_parts();
+            (Ok(response.map_into_boxed_body()), Some(request))
         }
         Ok(Err(error)) => match error.as_error::<Problem>() {
             Some(problem) => (Err(problem.clone()), None),
@@ -216,11 +221,21 @@ fn by_status(status: StatusCode) -> Problem {
     }
 }
 
-fn render(site: &SiteRef, seen: &RequestSummary, problem: &Problem, id: &RequestId) -> HttpResponse {
+async fn render(
+    site: &SiteRef,
+    seen: &RequestSummary,
+    problem: &Problem,
+    id: &RequestId,
+    request: Option<&HttpRequest>,
+) -> HttpResponse {
     if let Some(cause) = &problem.cause {
         tracing::error!(request_id = id.as_str(), status = problem.status.as_u16(), cause, "a request failed");
     }
-    if seen.is_for_programs { problem.respond(id).into() } else { dashboard::error_page(site, problem, id) }
+    if seen.is_for_programs {
+        problem.respond(id).into()
+    } else {
+        dashboard::error_page(site, problem, id, request).await
+    }
 }
 
 #[cfg(test)]

@@ -226,3 +226,32 @@ async fn another_persons_user_or_key_looks_like_an_unknown_one() {
     assert_eq!(admin.get(&format!("/users/{id}")).await.status, 200);
     assert_eq!(admin.get(&format!("/users/{upper}")).await.status, 200, "an id may be written in capitals");
 }
+
+#[tokio::test]
+async fn an_error_page_keeps_the_navigation_of_whoever_is_signed_in() {
+    let server = Server::start();
+    let (admin, member, anon) = (server.admin().await, server.member().await, server.anon());
+    let unknown = format!("/keys/{ID}");
+    for (method, path, status) in [
+        ("GET", "/no-such-page", 404),
+        ("GET", unknown.as_str(), 404),
+        ("DELETE", "/keys", 405),
+        ("POST", "/account/password", 415),
+        ("GET", "/keys?after=x", 422),
+    ] {
+        for (client, has_frame, sees_users) in [(&admin, true, true), (&member, true, false), (&anon, false, false)] {
+            let page = client.call(method, path).await;
+            if page.status == 303 {
+                continue; // a page that a visitor has to sign in for
+            }
+            assert_eq!(page.status, status, "{method} {path}: {page:?}");
+            assert_eq!(page.body.contains("href=\"/keys\""), has_frame, "{method} {path}: {page:?}");
+            assert_eq!(page.body.contains("href=\"/users\""), sees_users, "{method} {path}: {page:?}");
+        }
+    }
+    let refused = member.get("/users").await;
+    assert!(refused.status == 403 && refused.body.contains("href=\"/keys\""), "{refused:?}");
+    let token = refused.input("csrf_token");
+    assert_eq!(member.post("/logout", &[("csrf_token", &token)]).await.status, 303, "its sign-out works");
+    assert!(!server.anon().get("/no-such-page").await.body.contains("Sign out"));
+}

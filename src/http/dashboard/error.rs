@@ -1,10 +1,11 @@
 //! The page that says what went wrong and what to do next: it is shown for every error except a wrong form, which is
-//! shown again with its input.
+//! shown again with its input. Whoever is signed in keeps the navigation.
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
-use super::frame::Shell;
+use super::frame::{Nav, Shell, SignedIn};
 use crate::http::SiteRef;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
@@ -46,8 +47,23 @@ impl ErrorPage {
     }
 }
 
-/// Builds the page without reading who is signed in, so that it always works.
-pub fn error_page(site: &SiteRef, problem: &Problem, id: &RequestId) -> HttpResponse {
+/// The frame of someone who is signed in. In an outage nobody looks: the page must always work, and at once.
+async fn shell(site: &SiteRef, title: &str, status: StatusCode, request: Option<&HttpRequest>) -> Shell {
+    let who = match request {
+        Some(request) if status != StatusCode::SERVICE_UNAVAILABLE => SignedIn::extract(request).await.ok(),
+        _ => None,
+    };
+    let own = who.and_then(|who| who.shell(title, Nav::None).ok());
+    // The outcome of an action waits for the page that it is for.
+    own.map_or_else(|| Shell::anonymous(title, site, String::new()), |shell| Shell { flash: None, ..shell })
+}
+
+pub async fn error_page(
+    site: &SiteRef,
+    problem: &Problem,
+    id: &RequestId,
+    request: Option<&HttpRequest>,
+) -> HttpResponse {
     let status = problem.status.as_u16();
     let (title, general) = match problem.code {
         "wrong_address" => ("Open the server’s own address", ""),
@@ -55,7 +71,7 @@ pub fn error_page(site: &SiteRef, problem: &Problem, id: &RequestId) -> HttpResp
     };
     let is_specific = matches!(status, 403 | 409 | 413 | 415 | 422 | 429) || problem.code == "form_expired";
     let page = ErrorPage {
-        shell: Shell::anonymous(title, site, String::new()),
+        shell: shell(site, title, problem.status, request).await,
         status,
         title: title.to_owned(),
         next_step: if is_specific { problem.detail.to_string() } else { general.to_owned() },

@@ -74,7 +74,7 @@ for (const [number, details] of all("details.confirm").entries()) {
   cancel.textContent = "Cancel";
   cancel.autofocus = true;
   const wasOpen = details.open;
-  const title = question.querySelector("h3");
+  const title = question.querySelector("h2, h3");
   title.id = `question-${number}`;
   dialog.setAttribute("aria-labelledby", title.id);
   dialog.append(question);

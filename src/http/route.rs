@@ -1,6 +1,7 @@
 //! A route as data. The server, its 405 responses, the OpenAPI document and the tests read the same table.
 
 use actix_web::guard::{self, Guard};
+use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpMessage, HttpRequest};
 
@@ -19,6 +20,8 @@ pub struct Route {
     describe: Option<fn() -> Operation>,
     /// Whether it checks a key, which a busy API does so often that the log has a sample of it.
     pub is_check: bool,
+    /// Whether its responses are compressed for browsers that accept it.
+    is_compressed: bool,
 }
 
 /// The route of a request, among the request's data.
@@ -33,7 +36,7 @@ impl Route {
         access: Access,
         handler: fn() -> actix_web::Route,
     ) -> Self {
-        Route { method, path, access, handler, describe: None, is_check: false }
+        Route { method, path, access, handler, describe: None, is_check: false, is_compressed: false }
     }
 
     /// A route for programs.
@@ -44,12 +47,18 @@ impl Route {
         handler: fn() -> actix_web::Route,
         describe: fn() -> Operation,
     ) -> Self {
-        Route { method, path, access, handler, describe: Some(describe), is_check: false }
+        Route { method, path, access, handler, describe: Some(describe), is_check: false, is_compressed: false }
     }
 
     /// A route that checks a key. Its path has no parameters, so that it can be found first.
     pub const fn check(self) -> Self {
         Route { is_check: true, ..self }
+    }
+
+    /// A path whose responses are compressed. Only one that never holds a secret beside text from a request: the length
+    /// of a compressed response tells whether they are alike (BREACH).
+    pub const fn compressed(self) -> Self {
+        Route { is_compressed: true, ..self }
     }
 
     pub fn operation(&self) -> Option<Operation> {
@@ -86,6 +95,10 @@ pub fn add(app: &mut ServiceConfig, routes: &'static [Route]) {
             std::future::ready(Err::<String, _>(Problem::method_not_allowed(&allow)))
         };
         let resource = own().fold(web::resource(first.path), |resource, route| resource.route(route.guarded()));
-        app.service(resource.default_service(web::route().to(refuse)));
+        let resource = resource.default_service(web::route().to(refuse));
+        match first.is_compressed {
+            true => app.service(resource.wrap(Compress::default())),
+            false => app.service(resource),
+        };
     }
 }

@@ -54,7 +54,7 @@ pub const ROUTES: &[Route] = &[
     Route::api("GET", "/readyz", Public, || to(readyz), readyz_operation),
     Route::api("GET", "/metrics", VERIFY, || to(metrics::protected), metrics::operation),
 
-    Route::page("GET", "/assets/{name}", Public, || to(asset)),
+    Route::page("GET", "/assets/{name}", Public, || to(asset)).compressed(),
     Route::page("GET", "/", SignedIn, || to(keys::list::page)),
     Route::page("GET", "/login", Public, || to(login::page)),
     Route::page("POST", "/login", Public, || to(login::sign_in)),
@@ -72,7 +72,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/keys/{id}/enable", SignedIn, || to(keys::change::enable)),
     Route::page("POST", "/keys/{id}/edit", SignedIn, || to(keys::change::edit)),
 
-    Route::page("GET", "/reference", SignedIn, || to(reference::show::page)),
+    Route::page("GET", "/reference", SignedIn, || to(reference::show::page)).compressed(),
     Route::page("GET", "/account", SignedIn, || to(account::show::page)),
     Route::page("POST", "/account/password", SignedIn, || to(account::show::change_password)),
     Route::page("POST", "/account/sessions/end-others", SignedIn, || to(account::show::end_others)),

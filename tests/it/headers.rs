@@ -135,3 +135,27 @@ async fn forged_hosts_and_prefixes_appear_in_no_link() {
         .await;
     assert_eq!(answer.location(), "/login?next=%2Fkeys");
 }
+
+/// Nothing else is: the length of a compressed page would tell whether a secret in it is like text from the request.
+#[tokio::test]
+async fn only_assets_and_the_api_reference_are_compressed() {
+    let server = Server::start();
+    let admin = server.admin().await;
+    let page = admin.get("/reference").await.body;
+    let assets = page.split('"').filter(|text| text.starts_with("/assets/")).map(|url| (url.to_owned(), true));
+    let others = ["/keys", "/keys/new", "/account", "/events?q=x", "/login", "/api/v1/keys/current"];
+    let others = others.into_iter().map(|url| (url.to_owned(), false));
+    for (url, is_compressed) in assets.chain([("/reference".to_owned(), true)]).chain(others) {
+        let plain = admin.request("GET", &url).send().await.unwrap();
+        assert!(plain.headers().get("content-encoding").is_none(), "{url}: only for browsers that ask for it");
+        let length = plain.bytes().await.unwrap().len();
+        let asked = admin.request("GET", &url).header("accept-encoding", "gzip, br").send().await.unwrap();
+        let encoding = asked.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(encoding.as_deref(), is_compressed.then_some("gzip"), "{url}");
+        let varies =
+            asked.headers().get("vary").is_some_and(|value| value.to_str().unwrap().contains("accept-encoding"));
+        assert_eq!(varies, is_compressed, "{url}");
+        let is_smaller = asked.bytes().await.unwrap().len() < length / 2;
+        assert!(!is_compressed || is_smaller || length < 1000, "{url}");
+    }
+}

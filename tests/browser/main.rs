@@ -14,6 +14,7 @@ mod browser;
 mod comparison;
 mod driver;
 mod fixed_server;
+mod frame;
 mod keyboard;
 mod people;
 mod sample;

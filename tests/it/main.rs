@@ -37,6 +37,7 @@ mod healthcheck;
 mod identity;
 mod import;
 mod index;
+mod key_page;
 mod keys;
 mod lifetimes;
 mod limits;

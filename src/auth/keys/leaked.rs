@@ -1,7 +1,5 @@
 //! Finds which of many digests belong to something that can be revoked; used for texts in which keys may have leaked.
 
-use std::collections::HashMap;
-
 use crate::auth::Auth;
 use crate::auth::caller::Asking;
 use crate::error::Result;
@@ -9,14 +7,14 @@ use crate::model::{Digest, KeyRecord};
 use crate::store::Tx;
 
 impl Auth {
-    /// The keys with these digests, and the tokens whose refresh tokens have them.
-    pub async fn keys_with_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<HashMap<Digest, KeyRecord>> {
+    /// The keys with these digests, in their order, and the tokens whose refresh tokens have them.
+    pub async fn keys_with_digests(&self, asking: &Asking, digests: Vec<Digest>) -> Result<Vec<(Digest, KeyRecord)>> {
         asking.caller.must_be_admin()?;
         let read = move |tx: &Tx<'_>| {
-            let mut known = HashMap::new();
+            let mut known = Vec::new();
             for digest in digests {
                 if let Some(record) = with_digest(tx, &digest)? {
-                    known.insert(digest, record);
+                    known.push((digest, record));
                 }
             }
             Ok(known)

@@ -39,6 +39,9 @@ pub async fn revoke(context: &Context, text: impl Read, auth: &Auth, asking: &As
 pub async fn find(context: &Context, text: impl Read, auth: &Auth, asking: &Asking) -> Result<()> {
     let mut leaks = Leaks::new(auth, asking, Task::Find);
     let read = leaks.read(text).await;
+    // A token and its refresh token are one, and so is a key that was forgotten and looked up again.
+    leaks.found.sort_by_key(|record| record.id);
+    leaks.found.dedup_by_key(|record| record.id);
     if context.json || !leaks.found.is_empty() {
         list::print(context, &leaks.found, auth.now())?;
     }
@@ -152,17 +155,14 @@ impl<'a> Leaks<'a> {
         for batch in candidates.chunks(BATCH) {
             let found = self.auth.keys_with_digests(self.asking, batch.to_vec()).await?;
             self.found.extend(match self.task {
-                Task::Find => found.into_values().collect(),
+                Task::Find => found.into_iter().map(|(_, record)| record).collect(),
                 Task::Revoke if found.is_empty() => Vec::new(),
                 Task::Revoke => {
-                    let which = WhichKeys::Digests(found.into_keys().collect());
+                    let which = WhichKeys::Digests(found.into_iter().map(|(digest, _)| digest).collect());
                     self.auth.revoke_keys(self.asking, which, Basis::Anything).await?.records
                 }
             });
         }
-        // A token and its refresh token are one, and so is a key that was forgotten and looked up again.
-        self.found.sort_by_key(|record| record.id);
-        self.found.dedup_by_key(|record| record.id);
         Ok(())
     }
 

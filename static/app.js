@@ -117,6 +117,31 @@ for (const input of all("[data-local-day]")) {
   });
 }
 
+// The form for a new key says in one line, above its button, what the key will be able to do.
+for (const line of all("[data-summary]")) {
+  const form = line.closest("form");
+  const values = (name) => all(`[name="${name}"]`, form).filter((input) => input.type !== "checkbox" || input.checked)
+    .flatMap((input) => input.value.split(/[\s,]+/)).filter(Boolean);
+  const expiry = () => {
+    const chosen = form.querySelector("[name=expires]:checked");
+    const day = chosen?.parentElement.querySelector(".faint")?.textContent;
+    if (chosen?.value === "custom") return `until the end of ${form.elements.expires_on.value || "the chosen day"}`;
+    return day ? `until ${day}` : "never expires";
+  };
+  const limit = () => {
+    const { limit_requests: requests, limit_window: window } = form.elements;
+    return requests.value.trim() && `${requests.value.trim()} requests per ${window.selectedOptions[0].text}`;
+  };
+  const write = () => {
+    const [scopes, ranges] = [values("scopes"), values("allowed_ips")];
+    const parts = [scopes.join(", ") || "no scopes", expiry(), `from ${ranges.join(", ") || "anywhere"}`, limit()];
+    line.textContent = parts.filter(Boolean).join(" · ");
+    line.hidden = false;
+  };
+  form.addEventListener("input", write);
+  write();
+}
+
 // One post per press. The time-out gives the button back if the answer never came.
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", () => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Role, ScopeSet, Session, Time, User};
+use crate::model::{Bounds, KeyRecord, Role, ScopeSet, Session, Time, User};
 
 /// A session younger than this is proof enough.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -13,14 +13,27 @@ pub enum SensitiveAct<'a> {
     /// Creating or rotating a key with these scopes, which shows its text.
     ObtainKey(&'a ScopeSet),
     AddUser(Role),
+    /// Changing a key.
+    ChangeKey {
+        /// Whether the key can do more afterwards, for longer, from elsewhere or more often.
+        widens: bool,
+    },
 }
 
 impl SensitiveAct<'_> {
+    /// The change from one record of a key to the other.
+    pub fn change(before: &KeyRecord, after: &KeyRecord) -> Self {
+        let more_scopes = !after.settings.scopes.beyond(&before.settings.scopes).is_empty();
+        let more_room = Bounds::of(&after.settings).beyond(&Bounds::of(&before.settings)).is_some();
+        SensitiveAct::ChangeKey { widens: more_scopes || more_room }
+    }
+
     /// Whether the act gives power over this server. Members cannot grant such power; they are refused later.
     fn is_sensitive(&self, user: &User) -> bool {
         match self {
             SensitiveAct::ObtainKey(scopes) => user.is_admin() && scopes.iter().any(|scope| scope.is_reserved()),
             SensitiveAct::AddUser(role) => *role == Role::Admin,
+            SensitiveAct::ChangeKey { widens } => *widens,
         }
     }
 
@@ -62,6 +75,8 @@ mod tests {
             (Role::Member, SensitiveAct::ObtainKey(&own), false),
             (Role::Admin, SensitiveAct::AddUser(Role::Admin), true),
             (Role::Admin, SensitiveAct::AddUser(Role::Member), false),
+            (Role::Member, SensitiveAct::ChangeKey { widens: true }, true),
+            (Role::Admin, SensitiveAct::ChangeKey { widens: false }, false),
         ] {
             assert_eq!(act.needs_proof(&session(role), made.plus(day)), is_sensitive, "{role:?} {act:?}");
             assert!(!act.needs_proof(&session(role), made.plus(FRESH / 2)), "{role:?} {act:?}");

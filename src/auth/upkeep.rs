@@ -1,5 +1,5 @@
 //! What the server cleans up on a schedule: rows of a killed import, failed sign-ins of past hours, old lines of the
-//! change feed, rate limits of keys that have not been used lately.
+//! change feed, rate limits of keys that have not been used lately, rotated keys that nobody uses any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,7 @@ impl UpkeepLoop {
             self.is_clearing = true;
             warn("failed sign-ins of past hours were not written to the audit log", self.report_refused_logins());
             warn("old lines of the change feed were not removed", self.prune_changes());
+            warn("old keys that nobody uses any more were not revoked", self.end_silent_keys());
             self.limits.prune();
         }
         if self.is_clearing {
@@ -73,6 +74,10 @@ impl UpkeepLoop {
     fn report_refused_logins(&self) -> Result<()> {
         let now = self.clock.now();
         block_on(self.store.write(Urgency::Ordinary, move |tx| refused::report_past_hours(tx, now)))
+    }
+
+    fn end_silent_keys(&self) -> Result<()> {
+        block_on(keys::end_silent_keys(&self.store, self.clock.now()))
     }
 
     fn prune_changes(&self) -> Result<()> {

@@ -22,7 +22,7 @@ use crate::http::KeyJson;
 use crate::model::key_settings::Description;
 use crate::model::{
     Basis, Expiry, Handover, KeyChange, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, Overlap,
-    Purpose, RateLimit, ScopeSet,
+    Purpose, RateLimit, ScopeSet, Silence,
 };
 use owner::owner_called;
 
@@ -102,6 +102,9 @@ pub enum KeysCommand {
         /// How long the old key stays valid [default: revoked at once]
         #[arg(long, default_value = "0", hide_default_value = true, value_name = "SPAN")]
         overlap: String,
+        /// Revoke the old key before that, once it has not been used for this long (1h to 90d)
+        #[arg(long, value_name = "SPAN", requires = "overlap")]
+        end_if_unused_for: Option<String>,
         /// Expiry of the new key: a time span (90d, 12h), never or an RFC 3339 time [default: the old key's original
         /// lifetime]
         #[arg(long)]
@@ -175,11 +178,13 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
             KeysCommand::Revoke { stdin: true, .. } => leaked::revoke(context, input::stdin()?, &auth, &asking).await,
             KeysCommand::Find { .. } => leaked::find(context, input::stdin()?, &auth, &asking).await,
-            KeysCommand::Rotate { id, overlap, expires } => {
+            KeysCommand::Rotate { id, overlap, end_if_unused_for, expires } => {
                 let (key, overlap) = (id::parse(&auth, &asking, &id).await?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
+                let silence = end_if_unused_for.as_deref().map(Silence::parse).transpose()?;
                 let handover = Handover::Later;
-                let rotation = Rotation { key, overlap, handover, expiry, seen: Basis::Anything, submission: None };
+                let rotation =
+                    Rotation { key, overlap, silence, handover, expiry, seen: Basis::Anything, submission: None };
                 shown::rotate(context, &auth, &asking, rotation).await
             }
             KeysCommand::Import { file, allow_revoked } => {
@@ -223,6 +228,8 @@ fn show(context: &Context, record: KeyRecord) -> Result<()> {
         ("allowed ips", or(Some(record.settings.allowed_ips.joined()).filter(|ips| !ips.is_empty()), "any")),
         ("rate limit", or(record.settings.rate_limit.map(|limit| limit.text()), "none")),
     ];
+    facts.extend(record.rotated_from.map(|id| ("rotated from", id.to_string())));
+    facts.extend(record.rotated_to.map(|id| ("rotated to", id.to_string())));
     if !damage.is_empty() {
         facts.push(("unreadable", damage));
     }

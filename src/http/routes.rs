@@ -70,7 +70,10 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/keys/{id}/rotate", SignedIn, || to(keys::rotate::rotate)),
     Route::page("POST", "/keys/{id}/disable", SignedIn, || to(keys::change::disable)),
     Route::page("POST", "/keys/{id}/enable", SignedIn, || to(keys::change::enable)),
-    Route::page("POST", "/keys/{id}/edit", SignedIn, || to(keys::change::edit)),
+    Route::page("GET", "/keys/{id}/edit", SignedIn, || to(keys::edit::page)),
+    Route::page("POST", "/keys/{id}/edit", SignedIn, || to(keys::edit::edit)),
+    Route::page("POST", "/keys/{id}/extend", SignedIn, || to(keys::replacing::extend)),
+    Route::page("POST", "/keys/{id}/cancel-rotation", SignedIn, || to(keys::replacing::cancel)),
 
     Route::page("GET", "/reference", SignedIn, || to(reference::show::page)).compressed(),
     Route::page("GET", "/account", SignedIn, || to(account::show::page)),

@@ -39,6 +39,10 @@ pub struct KeyRecord {
     /// The key whose rate limit this one shares, because it was rotated from it. `None` means it has its own.
     pub limit_bucket: Option<KeyId>,
     pub last_use: Option<LastUse>,
+    /// The key that this one was rotated from, even if that one has been revoked.
+    pub rotated_from: Option<KeyId>,
+    /// The key that replaces this one.
+    pub rotated_to: Option<KeyId>,
     /// Whether this is a short-lived token, which a program got by signing in.
     pub is_token: bool,
     /// The fields whose stored value breaks a rule, by their API names; each contains what could be read of it. Empty
@@ -94,15 +98,17 @@ impl KeyRecord {
             digest: _,
             prefix: _,
             hint: _,
-            owner: _,
+            owner,
             owner_active: _,
             created_at: _,
             lifetime: _,
             limit_bucket: _,
             last_use: _,
+            rotated_from: _,
+            rotated_to: _,
             is_token: _,
         } = self;
-        let own = [id.to_string(), enabled.to_string(), unreadable.join(" ")];
+        let own = [id.to_string(), owner.id.to_string(), enabled.to_string(), unreadable.join(" ")];
         let parts: Vec<String> = own.into_iter().chain(settings.parts()).collect();
         Version::of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::characters::is_deceptive;
 use super::foreign_text::has_key;
-use super::{Expiry, KeyName, Metadata, Networks, RateLimit, ScopeSet, Time};
+use super::{Expiry, KeyName, Metadata, Networks, RateLimit, ScopeSet, Time, UserId};
 use crate::error::{Error, Result};
 
 /// The settings of a key, which its owner can change later. A request for a key, its record, a line of an import and a
@@ -104,6 +104,8 @@ impl Description {
 /// A change to a key. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
+    /// Transfers the key.
+    pub owner: Option<UserId>,
     pub name: Option<KeyName>,
     pub description: Option<Description>,
     pub scopes: Option<ScopeSet>,
@@ -126,8 +128,17 @@ impl KeyChange {
 
     /// Whether it changes if, when, from where or how often the key can be used.
     pub fn moves_bounds(&self) -> bool {
-        let KeyChange { expiry, enabled, allowed_ips, rate_limit, name: _, description: _, scopes: _, metadata: _ } =
-            self;
+        let KeyChange {
+            expiry,
+            enabled,
+            allowed_ips,
+            rate_limit,
+            owner: _,
+            name: _,
+            description: _,
+            scopes: _,
+            metadata: _,
+        } = self;
         expiry.is_some() || enabled.is_some() || allowed_ips.is_some() || rate_limit.is_some()
     }
 
@@ -149,9 +160,10 @@ impl KeyChange {
 
     /// Every field by its API name, and whether it gets a new value. The struct is destructured, so that a forgotten
     /// field does not compile.
-    pub fn fields(&self) -> [(&'static str, bool); 8] {
-        let KeyChange { name, description, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
+    pub fn fields(&self) -> [(&'static str, bool); 9] {
+        let KeyChange { owner, name, description, scopes, expiry, enabled, allowed_ips, rate_limit, metadata } = self;
         [
+            ("owner", owner.is_some()),
             ("name", name.is_some()),
             ("description", description.is_some()),
             ("scopes", scopes.is_some()),
@@ -165,7 +177,8 @@ impl KeyChange {
 
     /// The settings after the change.
     pub fn apply(self, old: KeySettings) -> KeySettings {
-        let KeyChange { name, description, scopes, expiry, enabled: _, allowed_ips, rate_limit, metadata } = self;
+        let KeyChange { owner: _, name, description, scopes, expiry, enabled: _, allowed_ips, rate_limit, metadata } =
+            self;
         KeySettings {
             name: name.unwrap_or(old.name),
             description: description.unwrap_or(old.description),

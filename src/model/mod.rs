@@ -66,7 +66,7 @@ pub use policy::{Policies, Policy};
 pub use rate_limit::RateLimit;
 pub use reach::Reach;
 pub use rest_of_record::{RestFields, RestOfRecord};
-pub use rotation::{Handover, Overlap};
+pub use rotation::{Handover, Overlap, Replacement, Silence};
 pub use scope::{Scope, ScopeSet};
 pub use session::{Session, SessionToken};
 pub use signing::SigningAlgorithm;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::expiry::parse_span;
-use super::{Expiry, KeyRecord, Time};
+use super::{Expiry, KeyId, KeyRecord, Time};
 use crate::error::{Error, Result};
 
 /// How long the old key stays valid, in whole seconds; zero means that the rotation itself revokes it.
@@ -30,9 +30,52 @@ impl Overlap {
 
     /// When the old key expires: an overlap shortens its lifetime, never extends it.
     pub fn end(self, old: &KeyRecord, now: Time) -> Time {
-        let end = now.whole_second().plus(self.0);
-        old.settings.expires_at.map_or(end, |expiry| expiry.min(end))
+        self.end_within(old.settings.expires_at, now)
     }
+
+    /// The same for a key that had this expiry before it was rotated.
+    pub fn end_within(self, before: Option<Time>, now: Time) -> Time {
+        let end = now.whole_second().plus(self.0);
+        before.map_or(end, |expiry| expiry.min(end))
+    }
+}
+
+/// How long the old key must have been unused for the server to revoke it before its overlap is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence(Duration);
+
+impl Silence {
+    /// Uses reach the database with a delay, so a shorter silence could end a key in use.
+    const MIN: Duration = Duration::from_secs(3600);
+
+    /// Parses `1h` or `7d`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |message: &'static str| Error::invalid("end_if_unused_for", message);
+        match parse_span(text.trim()) {
+            Some(span) if (Self::MIN..=Overlap::MAX).contains(&span) => Ok(Silence(span)),
+            Some(_) => Err(wrong("Use a time between 1h and 90d.")),
+            None => Err(wrong("Use a time such as 1h, 24h or 7d.")),
+        }
+    }
+
+    /// The silence as stored.
+    pub fn from_seconds(seconds: u64) -> Self {
+        Silence(Duration::from_secs(seconds))
+    }
+
+    pub fn span(self) -> Duration {
+        self.0
+    }
+}
+
+/// That one key replaces another, with what the end of the rotation needs. It is kept as long as the new key.
+#[derive(Debug, Clone)]
+pub struct Replacement {
+    pub new: KeyId,
+    pub old: KeyId,
+    /// The old key's expiry before the rotation; `None` means never. Cancelling the rotation restores it.
+    pub old_expires_at: Option<Time>,
+    pub silence: Option<Silence>,
 }
 
 /// When the old key gets its new expiry.
@@ -90,6 +133,10 @@ mod tests {
         for (text, seconds) in [("0", 0), ("0s", 0), (" 24h ", 86_400), ("90d", 90 * 86_400), ("1s", 1)] {
             assert_eq!(Overlap::parse(text).unwrap(), Overlap(Duration::from_secs(seconds)), "{text}");
         }
+        for bad in ["", "0h", "59m", "91d", "never"] {
+            assert!(Silence::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Silence::parse("1h").unwrap().span(), Duration::from_secs(3600));
         for bad in ["", "1", "-1h", "91d", "2161h", "24 h", "1.5h", "never", "00", "99999999999999999999d"] {
             assert!(Overlap::parse(bad).is_err(), "{bad}");
         }

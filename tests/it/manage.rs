@@ -197,7 +197,8 @@ async fn a_rotated_key_is_refused_at_once_and_its_successor_has_the_same_setting
     assert_eq!(manager.get(&format!("{KEYS}/{old_id}")).await.status, 404);
     assert!(new_key.starts_with("acme_live_") && new_key != old_key);
     assert_eq!(new["expires_at"], "2027-02-21T08:01:00Z", "ninety days, like the old one");
-    for field in ["id", "key", "hint", "created_at", "expires_at"] {
+    assert_eq!(new["rotated_from"], old_id);
+    for field in ["id", "key", "hint", "created_at", "expires_at", "rotated_from"] {
         assert_ne!(new[field], old[field], "{field}");
         new[field] = old[field].clone();
     }

@@ -1,21 +1,28 @@
 //! Changing a key in place.
 
-use super::{find, log};
+use super::{find, log, may_own};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Caller, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, Basis, KeyChange, KeyId, KeyRecord};
+use crate::model::{Action, Basis, KeyChange, KeyId, KeyRecord, Owner, UserId};
 use crate::store::Tx;
 
 /// Checks the key both as it is now and as it will be.
-fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, seen: &Basis) -> Result<KeyRecord> {
+pub(super) fn change(
+    tx: &Tx<'_>,
+    by: &By,
+    caller: &Caller,
+    id: KeyId,
+    change: &KeyChange,
+    seen: &Basis,
+) -> Result<KeyRecord> {
     let before = find(tx, id, caller.reach())?;
     seen.must_hold(|| before.version(), "key")?;
     if before.is_token && !change.only_disables() {
         return Err(Error::conflict("A short-lived token cannot be changed. Disable or revoke it instead."));
     }
-    let after = before.clone().after(change.clone());
+    let mut after = before.clone().after(change.clone());
     if change.scopes.is_some() {
         caller.may_grant(&after.settings.scopes.beyond(&before.settings.scopes))?;
     }
@@ -24,6 +31,10 @@ fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, 
         return set_enabled(tx, by, before, enabled);
     }
     may_be_written(&before, change)?;
+    if let Some(owner) = change.owner.filter(|owner| *owner != before.owner.id) {
+        caller.must_be_admin()?;
+        transfer(tx, &mut after, owner)?;
+    }
     if after.version() == before.version() {
         return Ok(before);
     }
@@ -35,6 +46,14 @@ fn change(tx: &Tx<'_>, by: &By, caller: &Caller, id: KeyId, change: &KeyChange, 
         log(tx, by, Action::KeyChanged, &after)?;
     }
     Ok(after)
+}
+
+/// Gives the key another owner.
+pub(super) fn transfer(tx: &Tx<'_>, key: &mut KeyRecord, owner: UserId) -> Result<()> {
+    may_own(tx, owner, 1).map_err(|error| Error { field: Some("owner"), ..error })?;
+    let user = tx.user_without_count(owner)?.ok_or_else(|| Error::not_found("user"))?;
+    (key.owner, key.owner_active) = (Owner { id: user.id, email: user.email }, user.active);
+    tx.set_key_owner(key.id, owner)
 }
 
 /// Works on a damaged record too. Disabling a disabled key changes nothing.
@@ -54,7 +73,8 @@ fn state_action(enabled: bool) -> Action {
 /// Refuses to overwrite unreadable values with weaker ones: for example, no address ranges means any address.
 fn may_be_written(before: &KeyRecord, change: &KeyChange) -> Result<()> {
     let fields = change.fields();
-    let is_kept = |field: &str| fields.iter().any(|(name, is_set)| *name == field && !is_set);
+    // The owner is a column that only a transfer writes.
+    let is_kept = |field: &str| field != "owner" && fields.iter().any(|(name, is_set)| *name == field && !is_set);
     let lost: Vec<&str> = before.unreadable.iter().copied().filter(|field| is_kept(field)).collect();
     if lost.is_empty() {
         return Ok(());

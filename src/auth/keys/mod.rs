@@ -5,10 +5,12 @@ mod create;
 mod import;
 mod leaked;
 mod list;
+mod replacing;
 pub(super) mod request;
 mod revoke;
 mod rotate;
 mod submission;
+mod transfer;
 
 use super::by::By;
 use super::{Auth, audit};
@@ -23,6 +25,7 @@ pub use rotate::Rotation;
 
 pub(super) use create::put;
 pub(super) use import::remove_abandoned;
+pub(super) use replacing::end_silent_keys;
 pub(super) use revoke::revoke;
 
 /// Maximum number of keys per member; admins may have any number.

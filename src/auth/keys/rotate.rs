@@ -10,7 +10,8 @@ use crate::auth::{Auth, Caller, Urgency};
 use crate::error::Result;
 use crate::model::rotation::{Handover, SuccessorLife, may_rotate};
 use crate::model::{
-    Action, Basis, Digest, Expiry, KeyId, KeyPrefix, KeyRecord, KeySettings, Overlap, PlainKey, Reach, Submission,
+    Action, Basis, Digest, Expiry, KeyId, KeyPrefix, KeyRecord, KeySettings, Overlap, PlainKey, Reach, Replacement,
+    Silence, Submission,
 };
 use crate::store::{KeyRow, Tx};
 
@@ -20,6 +21,8 @@ pub struct Rotation {
     pub key: KeyId,
     /// How long the old key stays valid.
     pub overlap: Overlap,
+    /// Revokes the old key before that, once it has not been used for this long.
+    pub silence: Option<Silence>,
     pub handover: Handover,
     /// When the new key expires; `None` means after the lifetime that the old one was created with.
     pub expiry: Option<Expiry>,
@@ -53,6 +56,12 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
     caller.may_copy(&before, life.expiry, &new.prefix)?;
     log(tx, by, Action::KeyRotated, &before)?;
     create::put(tx, &successor(&before, new, life, by))?;
+    tx.put_replacement(&Replacement {
+        new: new.id,
+        old: before.id,
+        old_expires_at: before.settings.expires_at,
+        silence: rotation.silence.filter(|_| !rotation.overlap.is_none()),
+    })?;
     let owner = before.owner.id;
     // If a second transaction is to revoke the old key, that key still counts here.
     let mut spare = 0;

@@ -13,7 +13,7 @@ const fn table(name: &'static str, columns: &'static str, key: &'static str) -> 
 }
 
 /// In an order in which every row comes after those that it refers to.
-pub(super) const COPIED: [CopiedTable; 14] = [
+pub(super) const COPIED: [CopiedTable; 15] = [
     table("installation", "id", "id"),
     table("users", "id, email, role, active, password_hash, created_at, last_login_at", "id"),
     table(
@@ -22,6 +22,7 @@ pub(super) const COPIED: [CopiedTable; 14] = [
          rate_limit, metadata, lifetime, limit_bucket, is_token",
         "id",
     ),
+    table("rotations", "new_id, old_id, old_expires_at, silence", "new_id"),
     table("key_last_use", "key_id, at, address, user_agent", "key_id"),
     table("key_hourly_use", "key_id, hour, count", "key_id, hour"),
     table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),

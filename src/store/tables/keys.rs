@@ -72,7 +72,8 @@ pub struct StoredDigest(StoredContent);
 pub(in crate::store) const KEY: &str = concat!(
     "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
      k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
-     k.limit_bucket, k.description \
+     k.limit_bucket, k.description, (SELECT r.old_id FROM rotations r WHERE r.new_id = k.id), \
+     (SELECT max(r.new_id) FROM rotations r WHERE r.old_id = k.id) \
      FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
     is_key!()
 );
@@ -106,6 +107,17 @@ impl Tx<'_> {
     pub fn digests_of_owner(&self, owner: UserId, limit: usize) -> Result<Vec<StoredDigest>> {
         let text = "SELECT digest FROM keys WHERE owner_id = ?1 LIMIT ?2";
         self.rows(text, (owner.as_bytes(), limit as i64), |row| row.get(0).map(StoredDigest))
+    }
+
+    /// Up to `limit` ids of this user's keys, as far as they can be read; no tokens.
+    pub fn key_ids_of_owner(&self, owner: UserId, limit: usize) -> Result<Vec<KeyId>> {
+        let text = concat!(
+            "SELECT k.id FROM keys k WHERE k.owner_id = ?1 AND k.is_token = 0 AND length(k.id) = 16 AND ",
+            is_key!(),
+            " LIMIT ?2"
+        );
+        let ids = self.rows(text, (owner.as_bytes(), limit as i64), |row| row.get(0))?;
+        Ok(ids.into_iter().map(KeyId::from_bytes).collect())
     }
 
     /// The ids of this user's tokens, as far as they can be read.
@@ -180,6 +192,10 @@ impl Tx<'_> {
             ":metadata": settings.metadata.text(),
         };
         self.execute(&text, values).map(drop)
+    }
+
+    pub fn set_key_owner(&self, id: KeyId, owner: UserId) -> Result<()> {
+        self.execute("UPDATE keys SET owner_id = ?2 WHERE id = ?1", (id.as_bytes(), owner.as_bytes())).map(drop)
     }
 
     pub fn set_key_expiry(&self, id: KeyId, end: Time) -> Result<()> {
@@ -265,6 +281,8 @@ pub(in crate::store) fn record(row: &Row<'_>) -> Read<KeyRecord> {
         lifetime,
         limit_bucket: bucket.unwrap_or_default(),
         last_use,
+        rotated_from: row.get(22).ok().flatten().map(KeyId::from_bytes),
+        rotated_to: row.get(23).ok().flatten().map(KeyId::from_bytes),
         is_token,
         unreadable: salvage.unreadable,
     })

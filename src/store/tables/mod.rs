@@ -15,6 +15,7 @@ pub(super) mod pending_imports;
 mod refresh_tokens;
 mod refused_logins;
 mod rest_of_record;
+mod rotations;
 mod sessions;
 mod setup_links;
 mod signing_ring;

@@ -30,6 +30,10 @@ pub async fn change(
     body: Json<KeyChangeBody>,
 ) -> Result<HttpResponse, Problem> {
     let (auth, asking) = (&manager.site.auth, manager.asking().await?);
-    let change = body.0.change(auth.now())?;
+    let owner = match &body.0.owner {
+        Some(text) => Some(auth.owner(&asking.caller, text).await?),
+        None => None,
+    };
+    let change = body.0.change(owner, auth.now())?;
     Ok(respond_with(&auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?))
 }

@@ -91,6 +91,10 @@ impl NewKeyBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = KeyChange)]
 pub struct KeyChangeBody {
+    /// The new owner's email or ID: transfers the key. Only for admins.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
+    pub owner: Option<String>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = field::Name, required = false)]
     name: Option<String>,
@@ -119,8 +123,10 @@ pub struct KeyChangeBody {
 }
 
 impl KeyChangeBody {
-    pub fn change(self, now: Time) -> Result<KeyChange> {
+    /// `owner` is the user whom the body names.
+    pub fn change(self, owner: Option<UserId>, now: Time) -> Result<KeyChange> {
         Ok(KeyChange {
+            owner,
             name: self.name.as_deref().map(KeyName::parse).transpose()?,
             description: self.description.map(|text| Description::parse(&text.unwrap_or_default())).transpose()?,
             scopes: self.scopes.map(|list| scopes(&list.unwrap_or_default())).transpose()?,
@@ -174,6 +180,15 @@ pub struct KeyJson<'a> {
     /// The metadata as sent, including how its numbers are written.
     #[schema(value_type = Object)]
     metadata: &'a RawValue,
+    /// The key that this one was rotated from, even if that one has been revoked. Absent where a key reads its own
+    /// record or is verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<field::Id>, required = false)]
+    rotated_from: Option<Option<KeyId>>,
+    /// The key that replaces this one. Absent where a key reads its own record or is verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<field::Id>, required = false)]
+    rotated_to: Option<Option<KeyId>>,
     /// Only in a damaged record: the fields whose stored values cannot be read. They are empty here.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Option<Vec<String>>, required = false)]
@@ -214,6 +229,8 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
             allowed_ips,
             rate_limit: *rate_limit,
             metadata: metadata.raw(),
+            rotated_from: Some(record.rotated_from),
+            rotated_to: Some(record.rotated_to),
             unreadable: &record.unreadable,
         }
     }
@@ -237,6 +254,8 @@ impl<'a> From<&'a VerifiedKey> for KeyJson<'a> {
             allowed_ips: &grant.allowed_ips,
             rate_limit: grant.rate_limit,
             metadata: serde_json::from_str(rest.metadata).expect("metadata that was read is JSON"),
+            rotated_from: None,
+            rotated_to: None,
             unreadable: &key.unreadable,
         }
     }

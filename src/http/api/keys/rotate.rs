@@ -9,13 +9,13 @@ use super::json::KeyJson;
 use super::made::{MadeKeyJson, repeatable, respond};
 use super::new_expiry::NewExpiry;
 use crate::auth::Rotation;
-use crate::error::Result as Outcome;
+use crate::error::{Error, Result as Outcome};
 use crate::http::api::based_on::BasedOn;
 use crate::http::api::idempotency::{Repeatable, RepeatableBody};
 use crate::http::api::manager::KeysManager;
 use crate::http::problem::Problem;
 use crate::http::schema::{Operation, field};
-use crate::model::{Handover, KeyId, Overlap};
+use crate::model::{Handover, KeyId, Overlap, Silence};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,10 @@ pub struct RotateBody {
     /// How long the old key keeps working, such as `24h`; max 90 days. Default: it is revoked at once.
     #[schema(value_type = Option<field::Overlap>, required = false)]
     overlap: Option<String>,
+    /// Ends the old key before that, once it has not been used for this long, such as `24h`; 1 hour to 90 days. Needs an
+    /// `overlap`. Checked every ten minutes.
+    #[schema(value_type = Option<field::Span>, required = false)]
+    end_if_unused_for: Option<String>,
     /// The expiry of the new key. Send one of `expires_at`, `expires_in` and `expires`. Default: the lifetime that the
     /// old key was created with.
     #[schema(value_type = Option<field::Moment>, required = false)]
@@ -45,6 +49,15 @@ impl RepeatableBody for RotateBody {
 impl RotateBody {
     fn overlap(&self) -> Outcome<Overlap> {
         self.overlap.as_deref().map_or(Ok(Overlap::default()), Overlap::parse)
+    }
+
+    fn silence(&self) -> Outcome<Option<Silence>> {
+        let silence = self.end_if_unused_for.as_deref().map(Silence::parse).transpose()?;
+        if silence.is_some() && self.overlap()?.is_none() {
+            let message = "Send an overlap too: without one, the old key is revoked at once.";
+            return Err(Error::invalid("end_if_unused_for", message));
+        }
+        Ok(silence)
     }
 
     fn expiry(&self) -> NewExpiry<'_> {
@@ -80,6 +93,7 @@ pub async fn rotate(
     let rotation = Rotation {
         key: KeyId::parse(&id)?,
         overlap: body.overlap()?,
+        silence: body.silence()?,
         handover: Handover::AtOnce,
         expiry: body.expiry().parse(auth.now())?,
         seen: based_on.0,

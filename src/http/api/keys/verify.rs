@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::KeyJson;
+use crate::auth::Refused;
 use crate::error::Error;
 use crate::http::api::manager::Verifier;
 use crate::http::body::{Json, SecretText};
@@ -46,13 +47,16 @@ pub struct VerdictJson<'a> {
     key: Option<KeyJson<'a>>,
 }
 
+/// The code of a key that expired because its rotation is over.
+const REPLACED: &str = "replaced";
+
 /// `valid`, or why a key is refused.
 struct VerdictCode;
 
 impl utoipa::PartialSchema for VerdictCode {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::schema::Schema::from(field::one_of(
-            Refusal::ALL.map(Refusal::code).into_iter().chain(["valid"]),
+            Refusal::ALL.map(Refusal::code).into_iter().chain(["valid", REPLACED]),
         ))
         .into()
     }
@@ -83,6 +87,9 @@ pub async fn verify(verifier: Verifier, asked: Json<VerifyBody>) -> Result<HttpR
     let verdict = site.auth.verify_with_record(asked.key.expose().as_bytes(), &demand).await?;
     let answer = match &verdict {
         Ok(good) => VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(&good.view)) },
+        Err(Refused { refusal: Refusal::Expired, .. }) if site.auth.is_replaced(asked.key.expose()).await => {
+            VerdictJson { valid: false, code: REPLACED, key: None }
+        }
         Err(bad) => VerdictJson { valid: false, code: bad.refusal.code(), key: None },
     };
     Ok(with_json(HttpResponse::Ok(), &answer))

@@ -31,6 +31,11 @@ impl FormFields {
         self.all(name).next().unwrap_or_default()
     }
 
+    /// Whether there is such a field, filled or not.
+    pub fn has(&self, name: &'static str) -> bool {
+        self.all(name).next().is_some()
+    }
+
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }

@@ -1,12 +1,11 @@
-//! The actions on a key's page that change it: edit, disable, enable, revoke.
+//! The actions on a key's page that stop it or let it go on: disable, enable, revoke.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
-use super::labels::LabelFields;
-use super::show::{KeyDetailsPage, find};
-use crate::error::{Error, Kind, Result as Outcome};
-use crate::http::dashboard::frame::{Flash, PageError, SignedForm, SignedIn, unprocessable};
+use super::show::find;
+use crate::error::Result as Outcome;
+use crate::http::dashboard::frame::{Flash, PageError, SignedForm, SignedIn};
 use crate::model::{Basis, KeyChange, KeyId, KeyRecord};
 
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
@@ -36,19 +35,4 @@ pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse,
 pub async fn enable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = change(&form.who, KeyId::parse(&id)?, KeyChange::enable()).await?;
     back(&form.who, &record, "Enabled", "Requests with it are accepted again.")
-}
-
-pub async fn edit(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
-    let record = find(&form.who, &id).await?;
-    let (key, mut labels) = (record.id, LabelFields::typed(&form.fields));
-    if let Some(wanted) = labels.change(&form.fields) {
-        match change(&form.who, key, wanted).await {
-            Ok(record) => return back(&form.who, &record, "Saved", ""),
-            Err(Error { kind: Kind::Invalid, message, .. }) => labels.name.error = Some(message.to_string()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let mut page = KeyDetailsPage::new(&form.who, record)?;
-    page.labels = Some(labels);
-    Ok(unprocessable(&page)?)
 }

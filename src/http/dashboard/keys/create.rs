@@ -2,18 +2,17 @@
 
 use actix_web::HttpResponse;
 
-use super::new;
+use super::new::NewKeyPage;
 use super::shown_before::shown_before;
 use super::shown_once::ShownKeyPage;
 use crate::auth::{Made, SensitiveAct};
-use crate::http::dashboard::frame::{Field, Nav, PageError, SignedForm, unprocessable};
+use crate::http::dashboard::frame::{Field, PageError, SignedForm, unprocessable};
 
 /// Creates the key and shows it; no later response holds its text.
 pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
     let SignedForm { who, fields, submission } = form;
-    let auth = &who.site.auth;
-    let mut page = new::form(&who, &fields, who.shell("New key", Nav::Keys)?).await?;
-    let Some(request) = new::parse(&who, &fields, submission, &mut page, auth.now()) else {
+    let mut page = NewKeyPage::new(&who, &fields).await?;
+    let Some(request) = page.parse(&who, &fields, submission).await? else {
         return Ok(unprocessable(&page)?);
     };
     let act = SensitiveAct::ObtainKey(&request.settings.scopes);
@@ -21,14 +20,13 @@ pub async fn create(form: SignedForm) -> Result<HttpResponse, PageError> {
         page.current_password = Some(Field::wrong(error?));
         return Ok(unprocessable(&page)?);
     }
-    match auth.create_key(&who.asking(), request).await {
+    match who.site.auth.create_key(&who.asking(), request).await {
         Ok(Made::Now { key, record }) => who.ok(&ShownKeyPage::new(&who, &key, &record)?),
         // The same form was sent again, for example by a reload: the key is created once and shown once.
         Ok(Made::Before(id)) => shown_before(&who, id).await,
-        Err(error) if matches!(error.field, Some("scopes")) => {
-            page.scopes.push(Field::wrong(error.message.to_string()));
-            Ok(unprocessable(&page)?)
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => match page.refuse(error) {
+            None => Ok(unprocessable(&page)?),
+            Some(error) => Err(error.into()),
+        },
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::http::dashboard::frame::{Field, FormFields};
 use crate::model::key_settings::Description;
-use crate::model::{KeyChange, KeyName, KeySettings};
+use crate::model::{KeyName, KeySettings};
 
 pub struct LabelFields {
     pub name: Field,
@@ -26,14 +26,6 @@ impl LabelFields {
         let name = self.name.keep(KeyName::parse(fields.text("name")));
         let description = self.description.keep(Description::parse(fields.text("description")));
         Some(KeySettings { description: description?, ..KeySettings::named(name?) })
-    }
-
-    /// A change to these labels. A description that the form does not have is unchanged. `None` if a label is wrong;
-    /// its field then has the error.
-    pub fn change(&mut self, fields: &FormFields) -> Option<KeyChange> {
-        let KeySettings { name, description, .. } = self.parse(fields)?;
-        let description = fields.all("description").next().map(|_| description);
-        Some(KeyChange { name: Some(name), description, ..KeyChange::default() })
     }
 
     /// Each field with its `id` on the page.

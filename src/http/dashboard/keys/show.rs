@@ -1,13 +1,13 @@
-//! `/keys/{id}`: one key, with the forms to edit, rotate, disable, enable and revoke it.
+//! `/keys/{id}`: one key, with the forms to rotate, disable, enable and revoke it.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 use askama::Template;
 
 use super::banner::KeyBanner;
-use super::expiry::{EXPIRIES, OVERLAPS};
+use super::expiry::{EXPIRIES, OVERLAPS, SILENCES};
 use super::in_words::{rate, span};
-use super::labels::LabelFields;
+use super::other_key::OtherKey;
 use super::row::{OwnerLink, scopes};
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of};
@@ -33,12 +33,18 @@ pub struct KeyDetailsPage {
     allowed_ips: Vec<String>,
     /// The limit in words; `None` if there is none.
     rate_limit: Option<String>,
-    /// `Some` if the page shows the Edit form.
-    pub labels: Option<LabelFields>,
-    /// Whether to show the Rotate form.
+    /// Whether it is one of the signed-in user's own keys.
+    is_own: bool,
+    /// Whether to show the Rotate form. Only the owner can rotate a key here, because the page shows the new one.
     can_rotate: bool,
+    /// The key that replaces this one.
+    successor: Option<OtherKey>,
+    /// The key that this one replaces, until it ends.
+    predecessor: Option<OtherKey>,
     /// The chosen value of `OVERLAPS`.
     pub overlap: String,
+    /// Empty or the chosen value of `SILENCES`.
+    pub silence: String,
     /// When the replacement expires: empty or the chosen value of `EXPIRIES`.
     pub new_expiry: String,
     /// The lifetime that the key was created with, such as `90 days`; `None` if unlimited.
@@ -56,7 +62,7 @@ struct LastUseDetails {
 
 pub async fn page(who: SignedIn, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&who, &id).await?;
-    who.ok(&KeyDetailsPage::new(&who, record)?)
+    who.ok(&KeyDetailsPage::new(&who, record).await?)
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -64,14 +70,16 @@ pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
 }
 
 impl KeyDetailsPage {
-    pub fn new(who: &SignedIn, record: KeyRecord) -> Outcome<Self> {
+    pub async fn new(who: &SignedIn, record: KeyRecord) -> Outcome<Self> {
         let now = who.site.auth.now();
         let is_own = record.owner.id == who.user().id;
+        let successor = OtherKey::find(who, record.rotated_to).await?;
+        let predecessor = OtherKey::find(who, record.rotated_from).await?;
         Ok(KeyDetailsPage {
             shell: who.shell(record.settings.name.as_str(), if is_own { Nav::Keys } else { Nav::AdminKeys })?,
             owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
             state: record.state(now),
-            banner: KeyBanner::of(&record, now),
+            banner: KeyBanner::of(&record, successor.is_some(), predecessor.as_ref(), now),
             scopes: scopes(&record),
             created: record.created_at.into(),
             expires: record.settings.expires_at.map(When::from),
@@ -82,9 +90,12 @@ impl KeyDetailsPage {
             }),
             allowed_ips: record.settings.allowed_ips.iter().map(ToString::to_string).collect(),
             rate_limit: record.settings.rate_limit.map(rate),
-            labels: (!record.is_token).then(|| LabelFields::of(&record.settings)),
-            can_rotate: may_rotate(&record).is_ok(),
+            is_own,
+            can_rotate: is_own && may_rotate(&record).is_ok(),
+            successor,
+            predecessor,
             overlap: "24h".to_owned(),
+            silence: String::new(),
             new_expiry: String::new(),
             lifetime: record.lifetime.map(span),
             rotate_password: None,
@@ -99,6 +110,6 @@ impl KeyDetailsPage {
 
     fn errors(&self) -> Vec<FieldError<'_>> {
         let asked_again = self.rotate_password.iter().map(|field| ("current_password".to_owned(), field));
-        errors_of(self.labels.iter().flat_map(LabelFields::fields).chain(asked_again))
+        errors_of(asked_again)
     }
 }

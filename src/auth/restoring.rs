@@ -100,6 +100,7 @@ impl Restoring {
                 _ => (0, 0),
             };
             tx.delete_all_sessions()?;
+            tx.delete_all_person_links()?;
             tx.delete_all_tokens()?;
             tx.delete_old_setup_links(0)?;
             audit::append(&tx, &by, Action::DatabaseRestored, None, self.label())?;

@@ -13,6 +13,8 @@ pub enum SensitiveAct<'a> {
     /// Creating or rotating a key with these scopes, which shows its text.
     ObtainKey(&'a ScopeSet),
     AddUser(Role),
+    /// Changing what another person can do, or making a link that sets their password.
+    ManagePerson,
     /// Changing a key.
     ChangeKey {
         /// Whether the key can do more afterwards, for longer, from elsewhere or more often.
@@ -32,6 +34,7 @@ impl SensitiveAct<'_> {
     fn is_sensitive(&self, user: &User) -> bool {
         match self {
             SensitiveAct::ObtainKey(scopes) => user.is_admin() && scopes.iter().any(|scope| scope.is_reserved()),
+            SensitiveAct::ManagePerson => true,
             SensitiveAct::AddUser(role) => *role == Role::Admin,
             SensitiveAct::ChangeKey { widens } => *widens,
         }

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Access::{Admin, Client, ClientOrKey, Key, Password, Public, Scope, SignedIn};
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
-use super::dashboard::{account, events, keys, login, nodes, reference, setup, users};
+use super::dashboard::{account, choose_password, events, keys, login, nodes, reference, setup, users};
 use super::health::{livez, livez_operation, readyz, readyz_operation};
 use super::problem::{Problem, unknown_route};
 use super::route::{Route, add};
@@ -38,6 +38,7 @@ pub const ROUTES: &[Route] = &[
     Route::api("GET", "/api/v1/users/{id}", USERS, || to(api::users::show::show), api::users::show::operation),
     Route::api("PATCH", "/api/v1/users/{id}", USERS, || to(api::users::change::change), api::users::change::operation),
     Route::api("DELETE", "/api/v1/users/{id}", USERS, || to(api::users::remove::remove), api::users::remove::operation),
+    Route::api("POST", "/api/v1/users/{id}/reset", USERS, || to(api::users::reset::reset), api::users::reset::operation),
     Route::api("GET", "/api/v1/events", EVENTS, || to(api::events::list), api::events::operation),
 
     Route::api("POST", "/api/v1/tokens", Password, || to(api::tokens::issue), api::tokens::issue_operation),
@@ -61,6 +62,10 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/logout", SignedIn, || to(login::sign_out)),
     Route::page("GET", "/setup", Public, || to(setup::page)),
     Route::page("POST", "/setup", Public, || to(setup::set_up)),
+    Route::page("GET", "/invitation", Public, || to(choose_password::invitation)),
+    Route::page("POST", "/invitation", Public, || to(choose_password::accept)),
+    Route::page("GET", "/reset", Public, || to(choose_password::reset)),
+    Route::page("POST", "/reset", Public, || to(choose_password::set_again)),
 
     Route::page("GET", "/keys", SignedIn, || to(keys::list::page)),
     Route::page("POST", "/keys", SignedIn, || to(keys::create::create)),
@@ -88,9 +93,13 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/users", Admin, || to(users::new::add)),
     Route::page("GET", "/users/new", Admin, || to(users::new::page)),
     Route::page("GET", "/users/{id}", Admin, || to(users::show::page)),
-    Route::page("POST", "/users/{id}/deactivate", Admin, || to(users::show::deactivate)),
-    Route::page("POST", "/users/{id}/activate", Admin, || to(users::show::activate)),
-    Route::page("POST", "/users/{id}/sessions/end", Admin, || to(users::show::end_sessions)),
+    Route::page("POST", "/users/{id}/deactivate", Admin, || to(users::change::deactivate)),
+    Route::page("POST", "/users/{id}/activate", Admin, || to(users::change::activate)),
+    Route::page("POST", "/users/{id}/sessions/end", Admin, || to(users::change::end_sessions)),
+    Route::page("POST", "/users/{id}/role", Admin, || to(users::change::set_role)),
+    Route::page("POST", "/users/{id}/link", Admin, || to(users::link::make_link)),
+    Route::page("POST", "/users/{id}/hand-over", Admin, || to(users::hand_over::hand_over)),
+    Route::page("POST", "/users/{id}/remove", Admin, || to(users::change::remove)),
     Route::page("GET", "/events", Admin, || to(events::page)),
 ];
 

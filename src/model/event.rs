@@ -23,6 +23,7 @@ pub enum Action {
     UserActivated,
     UserRemoved,
     PasswordSet,
+    LinkCreated,
     SignedIn,
     LogInFailed,
     SignedOut,
@@ -39,7 +40,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 27] = [
+    pub const ALL: [Action; 28] = [
         Action::KeyCreated,
         Action::KeyRevoked,
         Action::KeyRotated,
@@ -54,6 +55,7 @@ impl Action {
         Action::UserActivated,
         Action::UserRemoved,
         Action::PasswordSet,
+        Action::LinkCreated,
         Action::SignedIn,
         Action::LogInFailed,
         Action::SignedOut,
@@ -92,6 +94,7 @@ impl Action {
             Action::UserActivated => "user.activated",
             Action::UserRemoved => "user.removed",
             Action::PasswordSet => "user.password_set",
+            Action::LinkCreated => "user.link_created",
             Action::SignedIn => "session.started",
             Action::LogInFailed => "session.refused",
             Action::SignedOut => "session.left",

@@ -24,6 +24,7 @@ pub mod network;
 pub mod node;
 pub mod page;
 pub mod password;
+pub mod person_link;
 pub mod plain_key;
 pub mod policy;
 pub mod rate_limit;

@@ -71,10 +71,12 @@ fn dashboard_acts(member: UserId, key: &str, session: &str) -> Vec<Form> {
         (format!("/keys/{key}/disable"), vec![]),
         (format!("/keys/{key}/enable"), vec![]),
         (format!("/keys/{key}/edit"), vec![field("name", "renamed")]),
-        (format!("/keys/{key}/rotate"), vec![field("overlap", "0")]),
         (format!("/users/{member}/deactivate"), vec![]),
         (format!("/users/{member}/activate"), vec![]),
         (format!("/users/{member}/sessions/end"), vec![]),
+        (format!("/users/{member}/role"), vec![field("role", "admin"), mine()]),
+        (format!("/users/{member}/link"), vec![mine()]),
+        (format!("/users/{member}/remove"), vec![mine()]),
         ("/account/password".into(), password),
         (format!("/account/sessions/{session}/end"), vec![]),
         ("/account/sessions/end-others".into(), vec![]),
@@ -125,12 +127,15 @@ async fn eve(server: &Server, victim: UserId, key: &str) -> (Client, UserId, Vec
     let id = server.user(EVE, Role::Admin).await.id;
     let token = person.get("/account").await.input("csrf_token");
     let mut acts = dashboard_acts(victim, key, &session_of(server, id));
+    // A key is rotated by its owner only.
+    let (own, _) = server.key_of(EVE, &[], |_| {}).await;
+    acts.push((format!("/keys/{own}/rotate"), vec![("overlap", "0".to_owned())]));
     acts.iter_mut().for_each(|(_, fields)| fields.push(("csrf_token", token.clone())));
     (person, id, acts)
 }
 
 fn is_on_oneself(path: &str) -> bool {
-    ["/logout", "/account/"].iter().any(|start| path.starts_with(start))
+    path.ends_with("/rotate") || ["/logout", "/account/"].iter().any(|start| path.starts_with(start))
 }
 
 #[tokio::test]

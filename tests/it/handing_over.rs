@@ -32,7 +32,8 @@ async fn an_admin_transfers_a_key_and_it_keeps_working_for_its_new_owner() {
     assert_eq!(server.admin().await.form(&format!("/users/{user}/deactivate"), &[]).await.status, 303);
     assert_eq!(server.tries(&key).await, 401);
     let (second, _) = server.key_of(MEMBER, &[], |_| {}).await;
-    let request = manager.request("PATCH", &format!("/api/v1/keys/{second}")).header("content-type", "application/json");
+    let request =
+        manager.request("PATCH", &format!("/api/v1/keys/{second}")).header("content-type", "application/json");
     let refused = manager.send(request.body(json!({ "owner": OTHER }).to_string())).await;
     assert_eq!((refused.status, &refused.json()["field"]), (409, &json!("owner")), "{refused:?}");
     let trail = server.home.run(&["events", "list"]);

@@ -58,6 +58,7 @@ mod openapi;
 mod outages;
 mod passed_sockets;
 mod people;
+mod person_links;
 mod refresh;
 mod replacing;
 mod rotation;

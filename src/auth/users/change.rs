@@ -47,6 +47,7 @@ fn change(
 /// keys, but not sessions and tokens.
 pub(super) fn deactivate(tx: &Tx<'_>, by: &By, user: &User) -> Result<()> {
     tx.set_active(user.id, false)?;
+    tx.delete_person_link(user.id)?;
     sessions::delete_all(tx, user.id)?;
     log(tx, by, Action::UserDeactivated, user)?;
     short_tokens::end_all(tx, by, user.id)

@@ -2,6 +2,7 @@
 
 mod add;
 mod change;
+mod link;
 mod password;
 mod remove;
 
@@ -13,6 +14,7 @@ use crate::model::{Action, Email, Page, User, UserFilter, UserId};
 use crate::store::Tx;
 
 pub(super) use add::{NewUser, add};
+pub use link::NewLink;
 
 fn find(tx: &Tx<'_>, id: UserId) -> Result<User> {
     tx.user(id)?.ok_or_else(missing)

@@ -11,14 +11,16 @@ use crate::store::Tx;
 
 /// A new password's hash, and the failed sign-ins that it clears.
 pub(super) struct NewPassword {
-    hash: String,
-    cleared: Cleared,
+    pub hash: String,
+    pub cleared: Cleared,
 }
 
 /// Ends everything that was opened with the old password: sessions and tokens.
 pub(super) fn replace(tx: &Tx<'_>, by: &By, user: &User, new: &NewPassword) -> Result<()> {
     tx.set_password_hash(user.id, &new.hash)?;
     sessions::delete_all(tx, user.id)?;
+    // A link made before would set yet another password.
+    tx.delete_person_link(user.id)?;
     throttle::clear(tx, &new.cleared)?;
     log(tx, by, Action::PasswordSet, user)?;
     short_tokens::end_all(tx, by, user.id)

@@ -72,6 +72,7 @@ fn label(action: Action) -> &'static str {
         Action::UserActivated => "Person activated",
         Action::UserRemoved => "Person removed",
         Action::PasswordSet => "Password set",
+        Action::LinkCreated => "Password link created",
         Action::SignedIn => "Signed in",
         Action::LogInFailed => "Sign-in failed",
         Action::SignedOut => "Signed out",

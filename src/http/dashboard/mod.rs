@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod assets;
+pub mod choose_password;
 mod error;
 pub mod events;
 mod frame;

@@ -12,6 +12,7 @@ mod login_throttle;
 mod moves;
 mod nodes;
 pub(super) mod pending_imports;
+mod person_links;
 mod refresh_tokens;
 mod refused_logins;
 mod rest_of_record;

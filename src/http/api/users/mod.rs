@@ -5,6 +5,7 @@ pub mod change;
 pub mod list;
 mod record;
 pub mod remove;
+pub mod reset;
 pub mod show;
 
 pub use record::UserJson;

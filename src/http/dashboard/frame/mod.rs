@@ -1,6 +1,7 @@
 //! What every page shares: the frame around it, forms and their protection, cookies and who is signed in.
 //! Must not depend on any page or noun.
 
+mod confirm;
 mod cookies;
 mod csrf;
 mod field;
@@ -17,6 +18,7 @@ mod signed_in;
 mod unreadable;
 mod when;
 
+pub use confirm::Deed;
 pub use cookies::CookieNames;
 pub use field::{Field, FieldError, errors_of};
 pub use flash::{Flash, FlashSecret};

@@ -1,8 +1,9 @@
-//! `/users/new`: the form for a new user, and `POST /users`, which adds them.
+//! `/users/new`: the form for a new user, and `POST /users`, which adds them. Without a password they get a link.
 
 use actix_web::HttpResponse;
 use askama::Template;
 
+use super::link::PersonLinkPage;
 use crate::auth::SensitiveAct;
 use crate::error::{Kind, Result as Outcome};
 use crate::http::dashboard::frame::{
@@ -52,9 +53,16 @@ pub async fn add(form: AdminForm) -> Result<HttpResponse, PageError> {
         page.current_password = Some(Field::wrong(error?));
         return Ok(unprocessable(&page)?);
     }
-    let added = who.site.auth.add_user(&who.asking(), fields.text("email"), role, Some(fields.text("password"))).await;
+    let (auth, asking, email) = (&who.site.auth, who.asking(), fields.text("email"));
+    let added = match fields.text("password") {
+        "" => auth.invite_user(&asking, email, role).await.map(|(user, link)| (user, Some(link))),
+        password => auth.add_user(&asking, email, role, Some(password)).await.map(|user| (user, None)),
+    };
     match added {
-        Ok(user) => who.redirect("/users", &Flash::on_person("Added", user.email.as_str(), "They can sign in now.")),
+        Ok((user, Some(link))) => who.ok(&PersonLinkPage::new(&who, &user, &link)?),
+        Ok((user, None)) => {
+            who.redirect("/users", &Flash::on_person("Added", user.email.as_str(), "They can sign in now."))
+        }
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
             let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
             at.error = Some(error.message.to_string());

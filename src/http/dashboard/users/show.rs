@@ -1,4 +1,4 @@
-//! `/users/{id}`: one user, with the forms to end their sessions, deactivate and activate them.
+//! `/users/{id}`: one user, with the forms that change what they can do.
 
 use actix_web::HttpResponse;
 use actix_web::web::Path;
@@ -6,13 +6,16 @@ use askama::Template;
 
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{
-    Admin, AdminForm, Flash, Nav, PageError, Shell, SignedIn, When, unreadable_fields,
+    Admin, Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of, unreadable_fields,
 };
-use crate::model::{Basis, Role, User, UserChange, UserId};
+use crate::model::{KeyFilter, KeyRecord, Role, User, UserId};
+
+/// How many keys are listed where a person's keys would stop.
+const KEYS_SHOWN: usize = 5;
 
 #[derive(Template)]
 #[template(path = "users/show.html")]
-struct UserDetailsPage {
+pub struct UserDetailsPage {
     shell: Shell,
     id: String,
     email: String,
@@ -23,55 +26,65 @@ struct UserDetailsPage {
     /// Whether the admin is looking at their own page; nobody can deactivate themselves here.
     is_me: bool,
     keys: u64,
+    /// The newest of them.
+    newest_keys: Vec<StoppedKey>,
     sessions: u64,
     created: When,
     last_login: Option<When>,
+    /// When the link expires that this person has and has not used.
+    open_link: Option<When>,
+    /// Who gets the keys.
+    pub hand_over_to: Field,
+}
+
+/// A key that stops working with its owner.
+struct StoppedKey {
+    id: String,
+    name: String,
+    last_used: Option<When>,
 }
 
 pub async fn page(admin: Admin, id: Path<String>) -> Result<HttpResponse, PageError> {
     let who = admin.0;
     let user = who.site.auth.user(&who.asking(), UserId::parse(&id)?).await?;
-    let sessions = who.site.auth.sessions_of(&who.asking(), user.id).await?;
-    who.ok(&UserDetailsPage {
-        shell: who.shell(user.email.as_str(), Nav::Users)?,
-        id: user.id.to_string(),
-        email: user.email.to_string(),
-        role: user.role,
-        damage: unreadable_fields(&user.unreadable),
-        is_active: user.active,
-        is_me: user.id == who.user().id,
-        keys: user.keys,
-        sessions: sessions.len() as u64,
-        created: user.created_at.into(),
-        last_login: user.last_login_at.map(When::from),
-    })
+    who.ok(&UserDetailsPage::new(&who, user).await?)
 }
 
-async fn set_active(who: &SignedIn, id: &str, active: bool) -> Outcome<User> {
-    let change = UserChange { role: None, active: Some(active) };
-    who.site.auth.change_user(&who.asking(), UserId::parse(id)?, change, None, Basis::Anything).await
+impl UserDetailsPage {
+    pub async fn new(who: &SignedIn, user: User) -> Outcome<Self> {
+        let (auth, asking) = (&who.site.auth, who.asking());
+        let sessions = auth.sessions_of(&asking, user.id).await?;
+        let newest = KeyFilter { owner: Some(user.id), limit: KEYS_SHOWN, ..KeyFilter::default() };
+        let newest = auth.keys(&asking.caller, newest).await?.rows;
+        Ok(UserDetailsPage {
+            shell: who.shell(user.email.as_str(), Nav::Users)?,
+            id: user.id.to_string(),
+            email: user.email.to_string(),
+            role: user.role,
+            damage: unreadable_fields(&user.unreadable),
+            is_active: user.active,
+            is_me: user.id == who.user().id,
+            keys: user.keys,
+            newest_keys: newest.iter().map(StoppedKey::from).collect(),
+            sessions: sessions.len() as u64,
+            created: user.created_at.into(),
+            last_login: user.last_login_at.map(When::from),
+            open_link: auth.open_link_of(&asking, user.id).await?.map(|link| link.expires_at.into()),
+            hand_over_to: Field::default(),
+        })
+    }
+
+    fn errors(&self) -> Vec<FieldError<'_>> {
+        errors_of([("to".to_owned(), &self.hand_over_to)])
+    }
 }
 
-pub async fn deactivate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
-    let user = set_active(&form.who, &id, false).await?;
-    let effect = "All their keys and sessions are refused from now on.";
-    let outcome = Flash::on_person("Deactivated", user.email.as_str(), effect);
-    form.who.redirect(&format!("/users/{}", user.id), &outcome)
-}
-
-pub async fn activate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
-    let user = set_active(&form.who, &id, true).await?;
-    let effect = "They can sign in, and their keys work again.";
-    let outcome = Flash::on_person("Activated", user.email.as_str(), effect);
-    form.who.redirect(&format!("/users/{}", user.id), &outcome)
-}
-
-pub async fn end_sessions(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
-    let id = UserId::parse(&id)?;
-    let (who, auth) = (&form.who, &form.who.site.auth);
-    let email = auth.user(&who.asking(), id).await?.email;
-    let keep = (id == who.user().id).then_some(who.session.id);
-    auth.end_sessions(&who.asking(), id, keep).await?;
-    let outcome = Flash::on_person("Signed out", email.as_str(), "The tokens of their programs have ended.");
-    who.redirect(&format!("/users/{id}"), &outcome)
+impl From<&KeyRecord> for StoppedKey {
+    fn from(record: &KeyRecord) -> Self {
+        StoppedKey {
+            id: record.id.to_string(),
+            name: record.settings.name.to_string(),
+            last_used: record.last_use.as_ref().map(|last| last.at.into()),
+        }
+    }
 }

@@ -142,6 +142,28 @@ for (const line of all("[data-summary]")) {
   write();
 }
 
+// Days of the audit log are those of the reader's zone, in its filter and in its headings.
+for (const form of all("[data-local-days]")) {
+  const offset = (day) => {
+    const [year, month, date] = day.split("-").map(Number);
+    return Math.round((Date.UTC(year, month - 1, date) - new Date(year, month - 1, date)) / 60000);
+  };
+  const text = (day) => [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+  const { from, to, utc_offset: field } = form.elements;
+  const fill = () => (field.value = offset(from.value || to.value || text(new Date())));
+  fill();
+  form.addEventListener("submit", fill);
+  document.getElementById("zone").firstChild.textContent = "Days and times are those of your time zone.";
+  for (const link of all("[data-days-back]")) {
+    const start = new Date();
+    start.setDate(start.getDate() - link.dataset.daysBack);
+    const target = new URL(link.href);
+    target.searchParams.set("from", text(start));
+    target.searchParams.set("utc_offset", offset(text(start)));
+    link.href = target;
+  }
+}
+
 // One post per press. The time-out gives the button back if the answer never came.
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", () => {
@@ -186,7 +208,8 @@ const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const formats = {
   date: new Intl.DateTimeFormat(undefined, { dateStyle: "medium" }),
   exact: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }),
-  seconds: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }),
+  clock: new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }),
+  day: new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "short", year: "numeric" }),
 };
 const relative = (moment) => {
   const seconds = (moment - Date.now()) / 1000;
@@ -211,5 +234,19 @@ for (const time of all("time[data-form]")) {
     const below = document.createElement("small");
     below.textContent = exact;
     time.after(below);
+  }
+}
+for (const list of all("[data-days]")) {
+  let shown = "";
+  for (const heading of all("h2", list)) heading.remove();
+  for (const row of all("details", list)) {
+    const day = formats.day.format(Date.parse(row.querySelector("time").dateTime));
+    if (day !== shown) {
+      const heading = document.createElement("h2");
+      heading.className = "day";
+      heading.textContent = day;
+      row.before(heading);
+    }
+    shown = day;
   }
 }

@@ -8,6 +8,8 @@ mod bad_keys;
 mod bounds;
 mod by;
 pub mod caller;
+mod chain;
+mod history;
 pub mod identity;
 mod jwt;
 pub mod keys;
@@ -44,6 +46,7 @@ use crate::usage::{Collector, Usage, UsageState};
 pub use crate::index::KeyView;
 pub use crate::store::{Examination, back_up, examine, exists};
 pub use caller::Caller;
+pub use chain::ChainState;
 pub use jwt::{Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
 pub use limits::Allowance;
@@ -73,6 +76,8 @@ pub struct Auth {
     /// Set in the server only.
     collector: OnceLock<Collector>,
     upkeep: OnceLock<upkeep::Upkeep>,
+    chain: chain::SharedChainState,
+    chain_watch: OnceLock<chain::ChainWatch>,
 }
 
 impl Auth {
@@ -102,6 +107,8 @@ impl Auth {
             refresh_reuse: REFRESH_REUSE,
             collector: OnceLock::new(),
             upkeep: OnceLock::new(),
+            chain: chain::SharedChainState::default(),
+            chain_watch: OnceLock::new(),
             clock,
             entropy,
             passwords,
@@ -130,12 +137,16 @@ impl Auth {
         self.passwords.nobody()?;
         let (store, clock, limits) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.limits));
         let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as with the collector
+        let _ = self.chain_watch.set(self.watch_chain()?);
         Ok(())
     }
 
     /// Writes every count, finishes queued work, checkpoints and closes the store.
     pub fn close(&self) {
         self.signing.stop();
+        if let Some(watch) = self.chain_watch.get() {
+            watch.stop();
+        }
         if let Some(upkeep) = self.upkeep.get() {
             upkeep.stop();
         }

@@ -101,6 +101,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/users/{id}/hand-over", Admin, || to(users::hand_over::hand_over)),
     Route::page("POST", "/users/{id}/remove", Admin, || to(users::change::remove)),
     Route::page("GET", "/events", Admin, || to(events::page)),
+    Route::page("GET", "/events/export", Admin, || to(events::export)),
 ];
 
 /// The routes of the metrics listener.

@@ -92,6 +92,18 @@ impl UtcOffset {
             Error::invalid("expires_on", "Your time zone could not be read. Reload the page and choose the date again.")
         })
     }
+
+    /// The first moment of a day such as `2027-01-31`; `None` if this is no date.
+    pub fn start_of(self, day: &str) -> Option<Time> {
+        let day: jiff::civil::Date = day.parse().ok().filter(|_| day.len() == 10)?;
+        let start = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond();
+        Some(Time::from_millis(start - i64::from(self.0) * 60_000))
+    }
+
+    /// The same moment as a time that, read as UTC, shows what a clock in this zone shows.
+    pub fn shift(self, time: Time) -> Time {
+        Time::from_millis(time.millis() + i64::from(self.0) * 60_000)
+    }
 }
 
 /// Parses `90d`, `24h`, `15m` or `30s`: a positive time span.

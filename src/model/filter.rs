@@ -1,6 +1,7 @@
 //! Which rows a list contains: all of them, unless a field narrows it.
 
-use super::{Action, Cursor, KeyRecord, Page, Role, Time, UserId};
+use super::event::EventOutcome;
+use super::{Action, Cursor, Event, KeyRecord, Page, Role, Time, UserId};
 
 #[derive(Debug, Clone)]
 pub struct KeyFilter {
@@ -30,11 +31,17 @@ pub struct UserFilter {
     pub limit: usize,
 }
 
+/// Which events a list contains, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Matches part of the actor, the action, the object or the address.
+    /// Matches part of the actor, the action, the object, the address, the request id or the detail. A whole id and the
+    /// hint of an existing key find the events by and about what they name.
     pub search: Option<String>,
-    pub action: Option<Action>,
+    /// `None` means every action.
+    pub actions: Option<Vec<Action>>,
+    pub outcome: Option<EventOutcome>,
+    /// Events by or about this person: an id, an email, or part of the email of somebody who was removed.
+    pub person: Option<String>,
     /// Id of the user or key that acted.
     pub actor: Option<[u8; 16]>,
     /// Id of the key, user or session that the event is about.
@@ -42,9 +49,31 @@ pub struct EventFilter {
     pub since: Option<Time>,
     /// The end of the time range, exclusive.
     pub until: Option<Time>,
-    /// Only events older than this number.
-    pub before: Option<i64>,
+    pub start: EventStart,
     pub limit: usize,
+}
+
+/// Where a page of events begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventStart {
+    #[default]
+    Newest,
+    /// With the newest event older than this number.
+    Before(i64),
+    /// It ends with the oldest event newer than this number.
+    After(i64),
+}
+
+/// A page of events, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct FoundEvents {
+    pub rows: Vec<Event>,
+    /// Older events may follow: a page that starts before this number has them.
+    pub older: Option<i64>,
+    /// Newer events may precede: a page that starts after this number has them.
+    pub newer: Option<i64>,
+    /// The time up to which the log was searched, if the search stopped before it had filled the page.
+    pub searched_to: Option<Time>,
 }
 
 impl EventFilter {
@@ -55,5 +84,19 @@ impl EventFilter {
     /// The event number that a cursor stands for; a forged cursor stands for some event too.
     pub fn line(cursor: Cursor) -> i64 {
         i64::try_from(i128::from_be_bytes(cursor.0)).unwrap_or(i64::MAX)
+    }
+
+    /// The actions that it lets pass; `None` means all.
+    pub fn wanted_actions(&self) -> Option<Vec<Action>> {
+        let by_outcome = |action: &Action| match self.outcome {
+            None => true,
+            Some(EventOutcome::Done) => !action.is_refusal(),
+            Some(EventOutcome::Refused) => action.is_refusal(),
+        };
+        match (&self.actions, self.outcome) {
+            (None, None) => None,
+            (Some(actions), _) => Some(actions.iter().copied().filter(by_outcome).collect()),
+            (None, Some(_)) => Some(Action::ALL.into_iter().filter(by_outcome).collect()),
+        }
     }
 }

@@ -54,6 +54,21 @@ impl KeySettings {
         parts.into_iter()
     }
 
+    /// Each setting by its API name, as the audit log records it. An empty text or `null` means that there is none. The
+    /// struct is destructured, so that a forgotten setting does not compile.
+    pub fn values(&self) -> [(&'static str, serde_json::Value); 7] {
+        let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = self;
+        [
+            ("name", name.to_string().into()),
+            ("description", description.as_str().into()),
+            ("scopes", scopes.joined().into()),
+            ("expires_at", expires_at.map(|end| end.to_string()).into()),
+            ("allowed_ips", allowed_ips.joined().into()),
+            ("rate_limit", rate_limit.map(|limit| limit.text()).into()),
+            ("metadata", metadata.text().into()),
+        ]
+    }
+
     /// Time from `now` to the expiry, in whole seconds; `None` means unlimited.
     pub fn lifetime(&self, now: Time) -> Option<Duration> {
         self.expires_at.map(|end| end.since(now.whole_second()))

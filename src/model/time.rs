@@ -86,6 +86,21 @@ impl Time {
         self.civil().strftime("%-d %b %Y, %H:%M:%S UTC").to_string()
     }
 
+    /// `07:48:05 UTC`, for a list with a heading for each day.
+    pub fn clock(self) -> String {
+        self.civil().strftime("%H:%M:%S UTC").to_string()
+    }
+
+    /// `Monday, 23 Nov 2026`, for a heading.
+    pub fn weekday(self) -> String {
+        self.civil().strftime("%A, %-d %b %Y").to_string()
+    }
+
+    /// `2026-11-23`, for a date field.
+    pub fn day(self) -> String {
+        self.civil().strftime("%Y-%m-%d").to_string()
+    }
+
     /// `2026-11-23 07:48 UTC`, for people.
     pub fn for_people(self) -> String {
         self.civil().strftime("%Y-%m-%d %H:%M UTC").to_string()

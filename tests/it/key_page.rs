@@ -90,5 +90,5 @@ async fn pages_write_times_in_utc_and_the_audit_log_to_the_second() {
         "{page}"
     );
     let log = admin.get("/events").await.body;
-    assert!(log.contains(">23 Nov 2026, 08:01:05 UTC</time>"), "{log}");
+    assert!(log.contains(">08:01:05 UTC</time>"), "{log}");
 }

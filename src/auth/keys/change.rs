@@ -5,7 +5,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Caller, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, Basis, KeyChange, KeyId, KeyRecord, Owner, UserId};
+use crate::model::{Action, Basis, EventDetail, KeyChange, KeyId, KeyRecord, Owner, UserId};
 use crate::store::Tx;
 
 /// Checks the key both as it is now and as it will be.
@@ -40,10 +40,12 @@ pub(super) fn change(
     }
     tx.update_key(&after)?;
     if after.enabled != before.enabled {
-        log(tx, by, state_action(after.enabled), &after)?;
+        log_enabled(tx, by, &before, after.enabled, &after)?;
     }
     if (KeyRecord { enabled: before.enabled, ..after.clone() }).version() != before.version() {
-        log(tx, by, Action::KeyChanged, &after)?;
+        let detail = EventDetail::between(&before.settings, &after.settings);
+        let detail = detail.change("owner", before.owner.email.as_str(), after.owner.email.as_str());
+        log(tx, by, Action::KeyChanged, &after, detail)?;
     }
     Ok(after)
 }
@@ -60,14 +62,15 @@ pub(super) fn transfer(tx: &Tx<'_>, key: &mut KeyRecord, owner: UserId) -> Resul
 fn set_enabled(tx: &Tx<'_>, by: &By, before: KeyRecord, enabled: bool) -> Result<KeyRecord> {
     if before.enabled != enabled || before.unreadable.contains(&"enabled") {
         tx.set_key_enabled(before.id, enabled)?;
-        log(tx, by, state_action(enabled), &before)?;
+        log_enabled(tx, by, &before, enabled, &before)?;
     }
     let unreadable = before.unreadable.into_iter().filter(|field| *field != "enabled").collect();
     Ok(KeyRecord { enabled, unreadable, ..before })
 }
 
-fn state_action(enabled: bool) -> Action {
-    if enabled { Action::KeyEnabled } else { Action::KeyDisabled }
+fn log_enabled(tx: &Tx<'_>, by: &By, before: &KeyRecord, enabled: bool, named: &KeyRecord) -> Result<()> {
+    let action = if enabled { Action::KeyEnabled } else { Action::KeyDisabled };
+    log(tx, by, action, named, EventDetail::default().change("enabled", before.enabled, enabled))
 }
 
 /// Refuses to overwrite unreadable values with weaker ones: for example, no address ranges means any address.

@@ -6,7 +6,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, KeyId, PlainKey, Reach, Submission};
+use crate::model::{Action, EventDetail, KeyId, PlainKey, Reach, Submission};
 use crate::store::{KeyRow, Tx};
 
 fn create(tx: &Tx<'_>, by: &By, row: &KeyRow, request: Option<&Submission>) -> Result<Created> {
@@ -17,7 +17,7 @@ fn create(tx: &Tx<'_>, by: &By, row: &KeyRow, request: Option<&Submission>) -> R
     put(tx, row)?;
     submission::remember(tx, by, request, row.id)?;
     let record = find(tx, row.id, Reach::Anyone)?;
-    log(tx, by, Action::KeyCreated, &record)?;
+    log(tx, by, Action::KeyCreated, &record, EventDetail::granted(&record.settings))?;
     Ok(Created::Now(Box::new(record)))
 }
 

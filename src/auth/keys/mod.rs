@@ -15,7 +15,8 @@ mod transfer;
 use super::by::By;
 use super::{Auth, audit};
 use crate::error::{Error, Result};
-use crate::model::{Action, KeyId, KeyPrefix, KeyRecord, PlainKey, Reach, UserId};
+use crate::model::event_detail::time_or_null;
+use crate::model::{Action, EventDetail, KeyId, KeyPrefix, KeyRecord, PlainKey, Reach, UserId};
 use crate::store::Tx;
 
 pub use import::{BATCH_ROWS, ImportInput, ImportRows, RevokedLines};
@@ -60,10 +61,20 @@ pub(super) fn find(tx: &Tx<'_>, id: KeyId, reach: Reach) -> Result<KeyRecord> {
     tx.key(id, reach)?.ok_or_else(|| Error::not_found("key"))
 }
 
-pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, key: &KeyRecord) -> Result<()> {
+pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, key: &KeyRecord, detail: EventDetail) -> Result<()> {
     let label = format!("{} ({}) of {}", key.settings.name, key.hint, key.owner.email);
     let object = (!key.unreadable.contains(&"id")).then(|| *key.id.as_bytes());
-    audit::append(tx, by, action, object, label)
+    audit::append_detailed(tx, by, action, object, label, detail)
+}
+
+/// The event of a revocation, with the last use that has been written.
+pub(super) fn log_revoked(tx: &Tx<'_>, by: &By, key: &KeyRecord) -> Result<()> {
+    let last = key.last_use.as_ref();
+    let mut detail = EventDetail::default().fact("last_used_at", time_or_null(last.map(|last| last.at)));
+    if let Some(address) = last.and_then(|last| last.address.clone()) {
+        detail = detail.fact("last_used_from", address);
+    }
+    log(tx, by, Action::KeyRevoked, key, detail)
 }
 
 /// Refuses if the owner may not have `more` additional keys; tokens do not count.

@@ -1,12 +1,12 @@
 //! Revokes keys permanently. A revocation is in force before the answer is sent, even if the disk is full.
 
 use super::leaked::with_digest;
-use super::{find, log};
+use super::{find, log_revoked};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Action, Actor, Authority, Basis, Digest, KeyId, KeyRecord, Origin, Reach};
+use crate::model::{Actor, Authority, Basis, Digest, KeyId, KeyRecord, Origin, Reach};
 use crate::store::Tx;
 
 /// Which keys to revoke.
@@ -34,7 +34,7 @@ pub(in crate::auth) fn revoke(tx: &Tx<'_>, by: &By, record: &KeyRecord) -> Resul
     } else {
         tx.delete_key(record.id)?;
     }
-    log(tx, by, Action::KeyRevoked, record)
+    log_revoked(tx, by, record)
 }
 
 fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Basis) -> Result<RevokedKeys> {

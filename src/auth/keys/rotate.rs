@@ -8,10 +8,11 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Caller, Urgency};
 use crate::error::Result;
+use crate::model::event_detail::time_or_null;
 use crate::model::rotation::{Handover, SuccessorLife, may_rotate};
 use crate::model::{
-    Action, Basis, Digest, Expiry, KeyId, KeyPrefix, KeyRecord, KeySettings, Overlap, PlainKey, Reach, Replacement,
-    Silence, Submission,
+    Action, Basis, Digest, EventDetail, Expiry, KeyId, KeyPrefix, KeyRecord, KeySettings, Overlap, PlainKey, Reach,
+    Replacement, Silence, Submission,
 };
 use crate::store::{KeyRow, Tx};
 
@@ -54,7 +55,7 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
         None => caller.within_own_end(SuccessorLife::like(&before, by.at)),
     };
     caller.may_copy(&before, life.expiry, &new.prefix)?;
-    log(tx, by, Action::KeyRotated, &before)?;
+    log_rotated(tx, by, &before, rotation, new)?;
     create::put(tx, &successor(&before, new, life, by))?;
     tx.put_replacement(&Replacement {
         new: new.id,
@@ -63,6 +64,8 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
         silence: rotation.silence.filter(|_| !rotation.overlap.is_none()),
     })?;
     let owner = before.owner.id;
+    let replaced =
+        EventDetail::default().fact("replaces", before.id.to_string()).fact("replaces_hint", before.hint.clone());
     // If a second transaction is to revoke the old key, that key still counts here.
     let mut spare = 0;
     match rotation.handover {
@@ -72,8 +75,18 @@ fn rotate(tx: &Tx<'_>, by: &By, caller: &Caller, rotation: &Rotation, new: &NewK
     may_own(tx, owner, -spare)?;
     submission::remember(tx, by, rotation.submission.as_ref(), new.id)?;
     let made = find(tx, new.id, Reach::Anyone)?;
-    log(tx, by, Action::KeyCreated, &made)?;
+    log(tx, by, Action::KeyCreated, &made, EventDetail::granted(&made.settings).and(replaced))?;
     Ok(Created::Now(Box::new(made)))
+}
+
+/// `ends_at` is `null` if the old key does not outlive its replacement.
+fn log_rotated(tx: &Tx<'_>, by: &By, old: &KeyRecord, rotation: &Rotation, new: &NewKey) -> Result<()> {
+    let end = (!rotation.overlap.is_none()).then(|| rotation.overlap.end(old, by.at));
+    let detail = EventDetail::default()
+        .fact("new_key", new.id.to_string())
+        .fact("new_hint", new.hint.clone())
+        .fact("ends_at", time_or_null(end));
+    log(tx, by, Action::KeyRotated, old, detail)
 }
 
 /// The new key shares the old one's allowance, and so do its own successors.

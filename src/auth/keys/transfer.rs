@@ -6,7 +6,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, Reach, UserId};
+use crate::model::{Action, EventDetail, Reach, UserId};
 use crate::store::Tx;
 
 /// Keys transferred per transaction, so that no revocation waits long for it.
@@ -18,8 +18,10 @@ fn hand_over_some(tx: &Tx<'_>, by: &By, from: UserId, to: UserId) -> Result<usiz
     let mut handed_over = 0;
     for id in ids {
         let Some(mut record) = tx.key(id, Reach::Own(from))? else { continue };
+        let before = record.owner.email.to_string();
         transfer(tx, &mut record, to)?;
-        log(tx, by, Action::KeyChanged, &record)?;
+        let detail = EventDetail::default().change("owner", before, record.owner.email.as_str());
+        log(tx, by, Action::KeyChanged, &record, detail)?;
         handed_over += 1;
     }
     Ok(handed_over)

@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::model::time::SKEW;
 use crate::model::token::{FAMILIES_PER_USER, FAMILY_LIFETIME, MAX_REFRESH_REUSE};
 use crate::model::{
-    Action, Digest, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Reach, ScopeSet, Time, UserId,
+    Action, Digest, EventDetail, FamilyId, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Reach, ScopeSet, Time,
+    UserId,
 };
 use crate::store::{FamilyRow, KeyRow, KnownBy, Tx};
 
@@ -53,7 +54,8 @@ pub(super) fn begin(tx: &Tx<'_>, by: &By, new: &NewFamily) -> Result<Time> {
     }
     throttle::clear(tx, &new.cleared)?;
     end_those(tx, by, tx.tokens_of_families(user, FAMILIES_PER_USER)?)?;
-    log(tx, by, Action::TokenIssued, &keys::find(tx, new.token.id, Reach::Anyone)?)?;
+    let token = keys::find(tx, new.token.id, Reach::Anyone)?;
+    log_detailed(tx, by, Action::TokenIssued, &token, EventDetail::granted(&token.settings))?;
     Ok(expires_at)
 }
 
@@ -125,6 +127,10 @@ pub(super) fn put_token(
 }
 
 pub(super) fn log(tx: &Tx<'_>, by: &By, action: Action, token: &KeyRecord) -> Result<()> {
+    log_detailed(tx, by, action, token, EventDetail::default())
+}
+
+fn log_detailed(tx: &Tx<'_>, by: &By, action: Action, token: &KeyRecord, detail: EventDetail) -> Result<()> {
     let label = format!("token ({}) of {}", token.hint, token.owner.email);
-    audit::append(tx, by, action, Some(*token.id.as_bytes()), label)
+    audit::append_detailed(tx, by, action, Some(*token.id.as_bytes()), label, detail)
 }

@@ -1,11 +1,11 @@
 //! Adding a user.
 
-use super::{find, log};
+use super::{find, log_detailed};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Result};
-use crate::model::{Action, Email, Password, Role, User, UserId};
+use crate::model::{Action, Email, EventDetail, Password, Role, User, UserId};
 use crate::store::{Tx, UserRow};
 
 pub(in crate::auth) type NewUser = UserRow;
@@ -16,7 +16,7 @@ pub(in crate::auth) fn add(tx: &Tx<'_>, by: &By, new: &NewUser) -> Result<User> 
         return Err(Error { field: Some("email"), ..taken });
     }
     let user = find(tx, new.id)?;
-    log(tx, by, Action::UserAdded, &user)?;
+    log_detailed(tx, by, Action::UserAdded, &user, EventDetail::default().fact("role", user.role.as_str()))?;
     Ok(user)
 }
 

@@ -2,12 +2,12 @@
 //! sessions and tokens.
 
 use super::password::NewPassword;
-use super::{find, keep_an_admin, log};
+use super::{find, keep_an_admin, log_detailed};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, sessions, short_tokens};
 use crate::error::{Error, Result};
-use crate::model::{Action, Basis, Role, User, UserChange, UserId};
+use crate::model::{Action, Basis, EventDetail, Role, User, UserChange, UserId};
 use crate::store::Tx;
 
 fn change(
@@ -27,7 +27,8 @@ fn change(
         && role != before.role
     {
         tx.set_role(id, role)?;
-        log(tx, by, Action::UserChanged, &User { role, ..before.clone() })?;
+        let detail = EventDetail::default().change("role", before.role.as_str(), role.as_str());
+        log_detailed(tx, by, Action::UserChanged, &User { role, ..before.clone() }, detail)?;
     }
     if let Some(new) = password {
         super::password::replace(tx, by, &before, new)?;
@@ -36,7 +37,7 @@ fn change(
         Some(false) if before.may_be_active() => deactivate(tx, by, &before)?,
         Some(true) if !before.active => {
             tx.set_active(id, true)?;
-            log(tx, by, Action::UserActivated, &before)?;
+            log_detailed(tx, by, Action::UserActivated, &before, activity(&before, true))?;
         }
         _ => {}
     }
@@ -49,8 +50,12 @@ pub(super) fn deactivate(tx: &Tx<'_>, by: &By, user: &User) -> Result<()> {
     tx.set_active(user.id, false)?;
     tx.delete_person_link(user.id)?;
     sessions::delete_all(tx, user.id)?;
-    log(tx, by, Action::UserDeactivated, user)?;
+    log_detailed(tx, by, Action::UserDeactivated, user, activity(user, false))?;
     short_tokens::end_all(tx, by, user.id)
+}
+
+fn activity(before: &User, active: bool) -> EventDetail {
+    EventDetail::default().change("active", before.active, active).fact("keys", before.keys)
 }
 
 impl Auth {

@@ -10,7 +10,7 @@ use super::by::By;
 use super::caller::Asking;
 use super::{Auth, audit};
 use crate::error::{Error, Result};
-use crate::model::{Action, Email, Page, User, UserFilter, UserId};
+use crate::model::{Action, Email, EventDetail, Page, User, UserFilter, UserId};
 use crate::store::Tx;
 
 pub(super) use add::{NewUser, add};
@@ -25,8 +25,12 @@ fn missing() -> Error {
 }
 
 fn log(tx: &Tx<'_>, by: &By, action: Action, user: &User) -> Result<()> {
+    log_detailed(tx, by, action, user, EventDetail::default())
+}
+
+fn log_detailed(tx: &Tx<'_>, by: &By, action: Action, user: &User, detail: EventDetail) -> Result<()> {
     let label = format!("{} ({})", user.email, user.role.as_str());
-    audit::append(tx, by, action, Some(*user.id.as_bytes()), label)
+    audit::append_detailed(tx, by, action, Some(*user.id.as_bytes()), label, detail)
 }
 
 /// Refuses to take away the last active admin; every act that can do so calls this.

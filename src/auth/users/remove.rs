@@ -44,7 +44,7 @@ fn remove_some(tx: &Tx<'_>, by: &By, user: &User) -> Result<Removal> {
     for digest in &digests {
         // A row of an incomplete import is not a key yet, so there is nothing to report.
         if let Some(record) = tx.key_with_stored_digest(digest)? {
-            keys::log(tx, by, Action::KeyRevoked, &record)?;
+            keys::log_revoked(tx, by, &record)?;
             revoked += u64::from(!record.is_token);
         }
         tx.delete_key_with_stored_digest(digest)?;

@@ -9,11 +9,12 @@ use super::parameters::Parameters;
 use crate::error::{Error, Result as Outcome};
 use crate::http::problem::Problem;
 use crate::http::schema::{Operation, field};
-use crate::model::{Action, Cursor, Event, EventFilter, KeyId, Time};
+use crate::model::{Action, Cursor, Event, EventFilter, EventOutcome, EventStart, KeyId, Time};
 
 #[derive(Serialize, ToSchema)]
 pub struct EventPage {
-    /// The events, newest first.
+    /// The events, newest first. There can be fewer than `limit`, even none, before the last page: a page searches a
+    /// bounded part of the log.
     #[schema(value_type = Vec<EventSchema>)]
     events: Vec<Event>,
     /// The cursor of the next page; `null` on the last page.
@@ -45,12 +46,32 @@ struct EventSchema {
     address: String,
     #[schema(value_type = Option<String>, required = true)]
     request_id: String,
+    /// What changed: fields with an array of the value before and the value after, and facts about the act. `null` if
+    /// there is nothing to say, and for events of earlier versions.
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>, required = true)]
+    detail: String,
+}
+
+/// docs/api.md describes the same search.
+const SEARCHED: &str = "Part of the actor, action, target, address, request ID or detail. A whole ID, or the hint of an \
+    existing key, finds the events by and about it.";
+
+/// The actions and their families, as the filter names them.
+fn actions() -> impl Iterator<Item = &'static str> {
+    let families = Action::FAMILIES.map(|(family, _)| family);
+    Action::ALL.map(Action::as_str).into_iter().chain(families)
 }
 
 pub fn operation() -> Operation {
     Operation::new("People", "listEvents", "Read the audit log, newest first")
-        .query("search", field::search(), "Part of the actor, action, target or address.")
-        .query("action", field::one_of(Action::ALL.map(Action::as_str)), "Only events with this action.")
+        .query("search", field::search(), SEARCHED)
+        .query("action", field::one_of(actions()), "Only events with this action, or of this family of actions.")
+        .query("outcome", field::one_of(EventOutcome::WORDS), "Only what was done, or only what was refused.")
+        .query(
+            "person",
+            field::search(),
+            "Events by or about this user: email or ID, or part of a removed user's email.",
+        )
         .query("actor_id", field::id(), "Events by this user or key.")
         .query("object_id", field::id(), "Events about this key, user or session.")
         .query("since", field::time(), "Events at or after this time.")
@@ -60,20 +81,36 @@ pub fn operation() -> Operation {
 }
 
 pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpResponse, Problem> {
-    let query = query.only(&["search", "action", "actor_id", "object_id", "since", "until", "limit", "cursor"])?;
+    let query = query.only(&[
+        "search",
+        "action",
+        "outcome",
+        "person",
+        "actor_id",
+        "object_id",
+        "since",
+        "until",
+        "limit",
+        "cursor",
+    ])?;
     let asking = manager.asking().await?;
     let filter = EventFilter {
         search: query.search()?,
-        action: query.text("action").map(Action::parse).transpose()?,
+        actions: query.text("action").map(Action::parse_filter).transpose()?,
+        outcome: query.text("outcome").map(EventOutcome::parse).transpose()?,
+        person: query.filled("person").map(str::to_owned),
         actor: query.text("actor_id").map(|text| id("actor_id", text)).transpose()?,
         object: query.text("object_id").map(|text| id("object_id", text)).transpose()?,
         since: query.text("since").map(|text| time("since", text)).transpose()?,
         until: query.text("until").map(|text| time("until", text)).transpose()?,
-        before: query.filled("cursor").map(Cursor::parse).transpose()?.map(EventFilter::line),
+        start: match query.filled("cursor").map(Cursor::parse).transpose()? {
+            Some(cursor) => EventStart::Before(EventFilter::line(cursor)),
+            None => EventStart::Newest,
+        },
         limit: query.limit()?,
     };
     let page = manager.site.auth.events(&asking, filter).await?;
-    let page = EventPage { events: page.rows, next_cursor: page.next.map(|cursor| cursor.text()) };
+    let page = EventPage { events: page.rows, next_cursor: page.older.map(|seq| EventFilter::cursor(seq).text()) };
     Ok(HttpResponse::Ok().json(page))
 }
 

@@ -20,9 +20,9 @@ use super::problem::Problem;
 use super::schema::{Operation, field};
 use crate::ambient::histogram::Snapshot;
 use crate::ambient::log;
-use crate::auth::RecordCacheState;
+use crate::auth::{ChainState, RecordCacheState};
 use crate::error::Error;
-use crate::model::{NodeFigures, Scope, Time};
+use crate::model::{ChainReport, NodeFigures, Scope, Time};
 use format::Format;
 
 pub fn operation() -> Operation {
@@ -71,6 +71,8 @@ struct Figures {
     log_lines_dropped: u64,
     /// When the certificate expires, in seconds since 1970, if the server uses TLS.
     certificate_expires: Option<i64>,
+    /// `None` until the audit log was checked for the first time.
+    chain: Option<ChainState>,
     /// `None` with SQLite.
     node: Option<NodeFigures>,
     /// The database's engine and its version.
@@ -108,6 +110,7 @@ impl Figures {
             records,
             log_lines_dropped: log::dropped(),
             certificate_expires: site.certificates.as_ref().and_then(|it| it.expires_at()).map(Time::seconds),
+            chain: site.auth.chain_state(),
             node: database.node,
             engine: site.auth.engine(),
         })
@@ -145,6 +148,23 @@ impl Collector for Figures {
             encoder
                 .encode_descriptor("tls_certificate_expiry_timestamp_seconds", help, None, MetricType::Gauge)?
                 .encode_gauge(&expires)?;
+        }
+        if let Some(chain) = &self.chain {
+            let is_whole = matches!(chain.report, ChainReport::Whole { .. });
+            for (name, help, value) in [
+                (
+                    "audit_chain_intact",
+                    "1 if the last check of the audit log found every line unchanged",
+                    i64::from(is_whole),
+                ),
+                (
+                    "audit_chain_checked_timestamp_seconds",
+                    "When the audit log was last checked, in seconds since 1970",
+                    chain.at.seconds(),
+                ),
+            ] {
+                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+            }
         }
         let mut build = encoder.encode_descriptor("build", "This build", None, MetricType::Info)?;
         build.encode_info(&[("version", env!("CARGO_PKG_VERSION").to_owned()), ("store", self.engine.clone())])

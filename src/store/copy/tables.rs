@@ -30,7 +30,7 @@ pub(super) const COPIED: [CopiedTable; 15] = [
     table("submissions", "digest, body, key_id, created_at", "digest"),
     table(
         "events",
-        "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain",
+        "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain, detail",
         "seq",
     ),
     table("devices", "digest, user_id, created_at, kind", "digest"),

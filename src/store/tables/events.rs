@@ -1,14 +1,18 @@
-//! `events`: the audit log.
+//! `events`: the audit log. `event_search` lists it.
 
 use crate::error::Result;
 use crate::model::event::{ChainCheck, hyphenated};
-use crate::model::{Action, ChainReport, Event, EventFilter, NewEvent, Page, Time};
+use crate::model::{ChainReport, Event, NewEvent, Time};
 use crate::store::Tx;
-use crate::store::columns::{Salvage, like_pattern};
+use crate::store::columns::Salvage;
 use crate::store::row::{Read, Row};
 use crate::store::value::{SqlValue, named};
 
-const EVENT: &str = "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain";
+pub(super) const EVENT: &str =
+    "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, detail, chain";
+/// The same columns of a database of an earlier version, which a backup can be.
+const EVENT_WITHOUT_DETAIL: &str =
+    "seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, NULL, chain";
 
 impl Tx<'_> {
     /// The number and the chain of the newest event.
@@ -28,65 +32,71 @@ impl Tx<'_> {
     /// `line` is `event` with its number.
     pub fn put_event(&self, event: &NewEvent, line: &Event, chain: &[u8; 32]) -> Result<()> {
         self.execute(
-            "INSERT INTO events (seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, chain)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            (
-                line.seq,
-                line.at.millis(),
-                &line.actor_kind,
-                event.origin.actor.id(),
-                &line.actor,
-                &line.action,
-                event.object,
-                &line.object,
-                &line.address,
-                &line.request_id,
-                chain,
-            ),
+            "INSERT INTO events (seq, at, actor_kind, actor_id, actor, action, object_id, object, address, request_id, detail, chain)
+             VALUES (:seq, :at, :actor_kind, :actor_id, :actor, :action, :object_id, :object, :address, :request_id, :detail, :chain)",
+            named! {
+                ":seq": line.seq,
+                ":at": line.at.millis(),
+                ":actor_kind": line.actor_kind,
+                ":actor_id": event.origin.actor.id(),
+                ":actor": line.actor,
+                ":action": line.action,
+                ":object_id": event.object,
+                ":object": line.object,
+                ":address": line.address,
+                ":request_id": line.request_id,
+                ":detail": line.detail,
+                ":chain": chain,
+            },
         )
         .map(drop)
-    }
-
-    /// The events that match the filter, newest first.
-    pub fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
-        // An id is looked up in its index; otherwise the log is read from its end.
-        let no_object = self.dialect(":object IS NULL", "CAST(:object AS BYTEA) IS NULL");
-        let about = if filter.object.is_some() { "object_id = :object" } else { no_object };
-        let like = self.dialect("LIKE", "ILIKE");
-        let text = format!(
-            "SELECT {EVENT} FROM events WHERE seq < :before AND {about} AND (actor_id = :actor OR :actor IS NULL)
-             AND (action = :action OR :action IS NULL) AND (at >= :since OR :since IS NULL) AND (at < :until OR :until IS NULL)
-             AND (actor {like} :search ESCAPE '\\' OR :search IS NULL OR object {like} :search ESCAPE '\\'
-             OR action {like} :search ESCAPE '\\' OR address {like} :search ESCAPE '\\') ORDER BY seq DESC LIMIT :limit"
-        );
-        let values = named! {
-            ":before": filter.before.unwrap_or(i64::MAX),
-            ":object": filter.object,
-            ":actor": filter.actor,
-            ":action": filter.action.map(Action::as_str),
-            ":since": filter.since.map(Time::millis),
-            ":until": filter.until.map(Time::millis),
-            ":search": filter.search.as_deref().map(like_pattern),
-            ":limit": i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1),
-        };
-        let rows = self.rows(&text, values, event)?;
-        Ok(Page::cut(rows, filter.limit, |event| EventFilter::cursor(event.seq).0))
     }
 
     /// Verifies the whole log, oldest event first.
     pub fn verify_events(&self) -> Result<ChainReport> {
         let mut check = ChainCheck::default();
-        self.each(&format!("SELECT {EVENT} FROM events ORDER BY seq"), (), |row| {
-            Ok(check.follow(&event(row)?, row.get(10).unwrap_or_default()))
+        self.follow_events(&mut check, i64::MAX)?;
+        Ok(check.report(self.newest_event_ever()?))
+    }
+
+    /// Verifies up to `most` further lines; returns whether the log has more.
+    pub fn follow_events(&self, check: &mut ChainCheck, most: i64) -> Result<bool> {
+        let columns = if self.has_event_details()? { EVENT } else { EVENT_WITHOUT_DETAIL };
+        let mut lines = 0;
+        let text = format!("SELECT {columns} FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        self.each(&text, (check.after(), most), |row| {
+            lines += 1;
+            Ok(check.follow(&event(row)?, row.get(11).unwrap_or_default()))
         })?;
-        // The number of the newest event that ever was.
+        Ok(lines == most && !check.is_broken())
+    }
+
+    /// Goes on with a check of the chain, all at one moment; the report comes with the last lines. Must not be called in
+    /// a write.
+    pub fn go_on_with_chain(&self, check: &mut ChainCheck, most: i64) -> Result<Option<ChainReport>> {
+        self.at_one_moment(|| {
+            let has_more = check.stands(self.chain_of_event(check.lines())?) && self.follow_events(check, most)?;
+            Ok(if has_more { None } else { Some(check.report(self.newest_event_ever()?)) })
+        })
+    }
+
+    /// The number of the newest event that ever was; it reveals events that were cut off the end.
+    pub fn newest_event_ever(&self) -> Result<Option<i64>> {
         let text = self.dialect("SELECT seq FROM sqlite_sequence WHERE name = 'events'", "SELECT events FROM clock");
-        Ok(check.report(self.row(text, (), |row| row.get(0))?))
+        self.row(text, (), |row| row.get(0))
+    }
+
+    fn has_event_details(&self) -> Result<bool> {
+        let text = self.dialect(
+            "SELECT count(*) FROM pragma_table_info('events') WHERE name = 'detail'",
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'events'::regclass AND attname = 'detail'",
+        );
+        self.one(text, (), |row| row.get(0))
     }
 }
 
 /// Reads an event even if it was tampered with; verification of the chain detects that.
-fn event(row: &Row<'_>) -> Read<Event> {
+pub(super) fn event(row: &Row<'_>) -> Read<Event> {
     let mut salvage = Salvage::of(row);
     let id = |column| match row.value(column) {
         SqlValue::Blob(bytes) | SqlValue::Text(bytes) => Some(shown(bytes)),
@@ -103,6 +113,7 @@ fn event(row: &Row<'_>) -> Read<Event> {
         object: salvage.text("object", 7)?,
         address: salvage.text_or_null("address", 8)?,
         request_id: salvage.text_or_null("request_id", 9)?,
+        detail: salvage.text_or_null("detail", 10)?,
     })
 }
 

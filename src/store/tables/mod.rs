@@ -2,6 +2,7 @@
 //! once. Must not contain rules; `auth` decides what is read and written together.
 
 mod devices;
+mod event_search;
 mod events;
 mod key_names;
 pub(super) mod key_search;

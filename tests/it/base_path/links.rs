@@ -67,7 +67,10 @@ async fn every_page(server: &Server) -> Vec<Answer> {
     // The next page of each list, and back to the first.
     for path in ["/keys", "/admin/keys", "/admin/keys?q=nightly", "/events"] {
         let first = admin.get(path).await;
-        let next = targets(&first).into_iter().find(|url| url.contains("after=")).expect("there are several pages");
+        let next = targets(&first)
+            .into_iter()
+            .find(|url| url.contains("after=") || url.contains("before="))
+            .expect("there are several pages");
         shown.push(admin.get(next.strip_prefix(BASE).unwrap()).await);
         assert!(shown.last().unwrap().body.contains("rel=\"prev\""));
     }

@@ -16,7 +16,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, audit};
 use crate::error::{Error, Result};
-use crate::model::{Action, KeyId, Reach, counted};
+use crate::model::{Action, EventDetail, KeyId, Reach, counted};
 use crate::store::{ImportLock, PendingImport, Store, Tx};
 pub use batch::BATCH_ROWS;
 use batch::{BatchWriter, RefusedBatch};
@@ -133,8 +133,12 @@ fn complete(tx: &Tx<'_>, by: &By, pending: &PendingImport, number: u64, revived:
     for id in revived {
         let record = find(tx, *id, Reach::Anyone)?;
         tx.delete_tombstone(&record.digest)?;
-        log(tx, by, Action::KeyRevived, &record)?;
+        log(tx, by, Action::KeyRevived, &record, EventDetail::granted(&record.settings))?;
     }
-    audit::append(tx, by, Action::KeysImported, None, counted(number, "key"))?;
+    let mut detail = EventDetail::default().fact("keys", number);
+    if !revived.is_empty() {
+        detail = detail.fact("restored", revived.len());
+    }
+    audit::append_detailed(tx, by, Action::KeysImported, None, counted(number, "key"), detail)?;
     Ok(number)
 }

@@ -3,10 +3,10 @@
 
 use csv::StringRecord;
 
-use super::cells;
 use super::entry::{COLUMNS, REQUIRED_COLUMNS, TransferEntry};
 use super::text::utf8;
 use crate::error::{Error, Result};
+use crate::model::csv_cell;
 
 /// The header of a file with every column.
 pub fn names() -> [&'static str; COLUMNS.len()] {
@@ -63,7 +63,7 @@ impl Header {
         let mut entry = TransferEntry::default();
         for (cell, column) in row.iter().zip(&self.columns) {
             let cell = utf8(cell)?;
-            (COLUMNS[*column].put)(&mut entry, &cells::restore(cell))?;
+            (COLUMNS[*column].put)(&mut entry, &csv_cell::restore(cell))?;
         }
         Ok(entry)
     }
@@ -104,7 +104,7 @@ fn place(name: &str) -> Option<usize> {
 
 impl TransferEntry {
     pub fn cells(&self) -> StringRecord {
-        COLUMNS.iter().map(|column| cells::protect(&(column.cell)(self))).collect()
+        COLUMNS.iter().map(|column| csv_cell::protect(&(column.cell)(self))).collect()
     }
 }
 

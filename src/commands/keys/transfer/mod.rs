@@ -1,6 +1,5 @@
 //! The files of import and export. `entry` is one key; `csv` and `json` are two formats for it.
 
-mod cells;
 pub mod csv;
 mod entry;
 pub mod json;

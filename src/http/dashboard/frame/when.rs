@@ -10,13 +10,6 @@ pub struct When {
     pub text: String,
 }
 
-impl When {
-    /// With seconds: `23 Nov 2026, 07:48:05 UTC`.
-    pub fn to_the_second(time: Time) -> Self {
-        When { iso: time.to_string(), text: time.to_the_second() }
-    }
-}
-
 impl From<Time> for When {
     fn from(time: Time) -> Self {
         When { iso: time.to_string(), text: time.for_pages() }

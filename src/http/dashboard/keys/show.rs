@@ -10,6 +10,7 @@ use super::in_words::{rate, span};
 use super::other_key::OtherKey;
 use super::row::{OwnerLink, scopes};
 use crate::error::Result as Outcome;
+use crate::http::dashboard::events::{EventRow, history};
 use crate::http::dashboard::frame::{Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of};
 use crate::model::rotation::may_rotate;
 use crate::model::{KeyId, KeyRecord, KeyState};
@@ -51,6 +52,10 @@ pub struct KeyDetailsPage {
     lifetime: Option<String>,
     /// `Some` if the Rotate form asks for the password again, as `current_password`.
     pub rotate_password: Option<Field>,
+    /// The newest events of the key; empty below a refused form.
+    history: Vec<EventRow>,
+    /// All of them; `Some` for admins.
+    history_url: Option<String>,
 }
 
 /// When and from where a key was last used.
@@ -62,7 +67,9 @@ struct LastUseDetails {
 
 pub async fn page(who: SignedIn, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&who, &id).await?;
-    who.ok(&KeyDetailsPage::new(&who, record).await?)
+    let events = who.site.auth.key_history(&who.asking().caller, record.id).await?;
+    let history = history(events, &record.id.to_string());
+    who.ok(&KeyDetailsPage { history, ..KeyDetailsPage::new(&who, record).await? })
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -99,6 +106,8 @@ impl KeyDetailsPage {
             new_expiry: String::new(),
             lifetime: record.lifetime.map(span),
             rotate_password: None,
+            history: Vec::new(),
+            history_url: who.user().is_admin().then(|| format!("/events?object={}", record.id)),
             record,
         })
     }

@@ -5,6 +5,7 @@ use actix_web::web::Path;
 use askama::Template;
 
 use crate::error::Result as Outcome;
+use crate::http::dashboard::events::{EventRow, history};
 use crate::http::dashboard::frame::{
     Admin, Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of, unreadable_fields,
 };
@@ -31,6 +32,8 @@ pub struct UserDetailsPage {
     sessions: u64,
     created: When,
     last_login: Option<When>,
+    history: Vec<EventRow>,
+    history_url: Option<String>,
     /// When the link expires that this person has and has not used.
     open_link: Option<When>,
     /// Who gets the keys.
@@ -70,6 +73,8 @@ impl UserDetailsPage {
             created: user.created_at.into(),
             last_login: user.last_login_at.map(When::from),
             open_link: auth.open_link_of(&asking, user.id).await?.map(|link| link.expires_at.into()),
+            history: history(auth.user_history(&asking, user.id).await?, &user.id.to_string()),
+            history_url: Some(format!("/events?person={}", user.id)),
             hand_over_to: Field::default(),
         })
     }

@@ -164,6 +164,36 @@ for (const form of all("[data-local-days]")) {
   }
 }
 
+// A slash and Ctrl+K (⌘K) lead to the search field, unless somebody is typing or answering a question.
+const find = document.getElementById("find");
+addEventListener("keydown", (event) => {
+  const { key, ctrlKey, metaKey, altKey, target } = event;
+  const isTyping = target.closest?.("input, textarea, select, [contenteditable]");
+  const isSlash = key === "\u002f" && !ctrlKey && !metaKey && !altKey && !isTyping;
+  const isK = key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey;
+  if (!find || !(isSlash || isK) || document.querySelector("dialog:modal")) return;
+  event.preventDefault();
+  find.focus();
+  find.select();
+});
+
+// What was pasted leaves with the page, so that Back never shows it again.
+addEventListener("pagehide", () => {
+  for (const field of all("[data-forget]")) field.value = "";
+});
+
+// A key that is pasted into the search of a list goes to that field instead, so that it gets into no address.
+for (const form of all("form[method=get]")) {
+  form.addEventListener("submit", (event) => {
+    const pasted = form.elements.q?.value ?? "";
+    if (!find || !/[a-z][a-z0-9_]*_[A-Za-z0-9_-]{49}/.test(pasted)) return;
+    event.preventDefault();
+    find.value = pasted;
+    form.elements.q.value = "";
+    find.form.requestSubmit();
+  });
+}
+
 // One post per press. The time-out gives the button back if the answer never came.
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", () => {

@@ -13,6 +13,7 @@ mod history;
 pub mod identity;
 mod jwt;
 pub mod keys;
+mod leaks;
 pub mod limits;
 pub mod login;
 mod moving;
@@ -49,6 +50,7 @@ pub use caller::Caller;
 pub use chain::ChainState;
 pub use jwt::{Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
+pub use leaks::{FoundDigests, KeyTraces, LeakNotices, LeakReport, ReportedKey};
 pub use limits::Allowance;
 pub use moving::{CopyProgress, MoveRequest, SigningKeysMove};
 pub use records::{RecordCacheState, VerifiedKey};
@@ -67,6 +69,7 @@ pub struct Auth {
     prefixes: Vec<KeyPrefix>,
     limits: Arc<limits::Limits>,
     bad_keys: bad_keys::BadKeyLimiter,
+    report_limit: leaks::ReportLimiter,
     tally: verdict_counts::VerdictCounts,
     records: records::Records,
     usage: Usage,
@@ -78,6 +81,7 @@ pub struct Auth {
     upkeep: OnceLock<upkeep::Upkeep>,
     chain: chain::SharedChainState,
     chain_watch: OnceLock<chain::ChainWatch>,
+    reports: OnceLock<leaks::ReportQueue>,
 }
 
 impl Auth {
@@ -99,6 +103,7 @@ impl Auth {
             limits: Arc::new(limits::Limits::new(Arc::clone(&clock), store.node_count())),
             store: Arc::new(store),
             bad_keys: bad_keys::BadKeyLimiter::new(BAD_KEY_LIMIT),
+            report_limit: leaks::ReportLimiter::default(),
             tally: verdict_counts::VerdictCounts::default(),
             records: records::Records::new(0),
             usage: Usage::default(),
@@ -109,6 +114,7 @@ impl Auth {
             upkeep: OnceLock::new(),
             chain: chain::SharedChainState::default(),
             chain_watch: OnceLock::new(),
+            reports: OnceLock::new(),
             clock,
             entropy,
             passwords,
@@ -136,6 +142,7 @@ impl Auth {
         // It is hashed before anybody signs in, so that no worker has to do it.
         self.passwords.nobody()?;
         let (store, clock, limits) = (Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.limits));
+        let _ = self.reports.set(leaks::ReportQueue::start(Arc::clone(&store), Arc::clone(&clock))?);
         let _ = self.upkeep.set(upkeep::Upkeep::start(store, clock, limits)?); // as with the collector
         let _ = self.chain_watch.set(self.watch_chain()?);
         Ok(())
@@ -146,6 +153,9 @@ impl Auth {
         self.signing.stop();
         if let Some(watch) = self.chain_watch.get() {
             watch.stop();
+        }
+        if let Some(reports) = self.reports.get() {
+            reports.stop();
         }
         if let Some(upkeep) = self.upkeep.get() {
             upkeep.stop();

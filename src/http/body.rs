@@ -21,24 +21,35 @@ pub type Body = Zeroizing<Vec<u8>>;
 
 /// Reads the whole body: max [`MAX_BYTES`] bytes, within 30 seconds.
 pub async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
+    read_up_to(MAX_BYTES, request, payload).await
+}
+
+/// Reads a whole body of another size.
+pub async fn read_up_to(most: usize, request: &HttpRequest, payload: &mut Payload) -> Result<Body, Problem> {
     if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| coding.as_bytes() != b"identity") {
         let detail = "Send the body uncompressed, without Content-Encoding.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body must not exceed 65,536 bytes.");
+    let too_large = || match most {
+        MAX_BYTES => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "A body must not exceed 65,536 bytes."),
+        most => {
+            let detail = format!("This must not exceed {} KiB. Send it in parts.", most / 1024);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        }
+    };
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_BYTES) {
+    if announced.is_some_and(|length| length > most) {
         return Err(too_large());
     }
     // The full capacity is reserved, so that the body never moves and leaves no copy behind.
-    let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(MAX_BYTES)));
+    let mut body = Body::new(Vec::with_capacity(announced.unwrap_or(most)));
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
                 Problem::new(StatusCode::BAD_REQUEST, "invalid_body", "The body is incomplete or malformed.")
             })?;
-            if body.len() + chunk.len() > MAX_BYTES {
+            if body.len() + chunk.len() > most {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
@@ -63,9 +74,14 @@ pub const MAX_FIELDS: usize = 100;
 
 /// The fields of a form or a query. They are counted before any is parsed.
 pub fn fields(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
+    fields_up_to(MAX_FIELDS, text)
+}
+
+/// The fields of a form with more of them.
+pub fn fields_up_to(most: usize, text: &[u8]) -> Result<form_urlencoded::Parse<'_>, Problem> {
     let ends = text.iter().filter(|byte| **byte == b'&').count();
-    if ends >= MAX_FIELDS {
-        let detail = format!("A form or a query must not have more than {MAX_FIELDS} fields. Send fewer.");
+    if ends >= most {
+        let detail = format!("A form or a query must not have more than {most} fields. Send fewer.");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail));
     }
     Ok(form_urlencoded::parse(text))
@@ -115,8 +131,18 @@ pub async fn json<T: DeserializeOwned>(
     payload: &mut Payload,
     if_empty: impl Fn() -> Option<T>,
 ) -> Result<(T, Body), Problem> {
+    json_up_to(MAX_BYTES, request, payload, if_empty).await
+}
+
+/// The same for a body of another size.
+pub async fn json_up_to<T: DeserializeOwned>(
+    most: usize,
+    request: &HttpRequest,
+    payload: &mut Payload,
+    if_empty: impl Fn() -> Option<T>,
+) -> Result<(T, Body), Problem> {
     if let Some(value) = if_empty() {
-        let body = read(request, payload).await?;
+        let body = read_up_to(most, request, payload).await?;
         if body.is_empty() {
             return Ok((value, body));
         }
@@ -124,11 +150,11 @@ pub async fn json<T: DeserializeOwned>(
         return parse(&body).map(|value| (value, body));
     }
     must_be_json(request)?;
-    let body = read(request, payload).await?;
+    let body = read_up_to(most, request, payload).await?;
     parse(&body).map(|value| (value, body))
 }
 
-fn must_be_json(request: &HttpRequest) -> Result<(), Problem> {
+pub fn must_be_json(request: &HttpRequest) -> Result<(), Problem> {
     if media_type(request).as_deref() != Some("application/json") {
         let detail = "Send JSON, with Content-Type: application/json.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Access::{Admin, Client, ClientOrKey, Key, Password, Public, Scope, SignedIn};
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
-use super::dashboard::{account, choose_password, events, keys, login, nodes, reference, setup, users};
+use super::dashboard::{account, choose_password, events, find, keys, leaks, login, nodes, reference, setup, users};
 use super::health::{livez, livez_operation, readyz, readyz_operation};
 use super::problem::{Problem, unknown_route};
 use super::route::{Route, add};
@@ -70,6 +70,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("GET", "/keys", SignedIn, || to(keys::list::page)),
     Route::page("POST", "/keys", SignedIn, || to(keys::create::create)),
     Route::page("GET", "/keys/new", SignedIn, || to(keys::new::page)),
+    Route::page("POST", "/keys/leak-notices/dismiss", SignedIn, || to(keys::leak_notices::dismiss)),
     Route::page("GET", "/keys/{id}", SignedIn, || to(keys::show::page)),
     Route::page("POST", "/keys/{id}/revoke", SignedIn, || to(keys::change::revoke)),
     Route::page("POST", "/keys/{id}/rotate", SignedIn, || to(keys::rotate::rotate)),
@@ -80,6 +81,8 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/keys/{id}/extend", SignedIn, || to(keys::replacing::extend)),
     Route::page("POST", "/keys/{id}/cancel-rotation", SignedIn, || to(keys::replacing::cancel)),
 
+    Route::page("GET", "/find", SignedIn, || to(find::show::page)),
+    Route::page("POST", "/find", SignedIn, || to(find::show::find)),
     Route::page("GET", "/reference", SignedIn, || to(reference::show::page)).compressed(),
     Route::page("GET", "/account", SignedIn, || to(account::show::page)),
     Route::page("POST", "/account/password", SignedIn, || to(account::show::change_password)),
@@ -87,6 +90,9 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/account/sessions/{id}/end", SignedIn, || to(account::show::end_session)),
 
     Route::page("GET", "/admin/keys", Admin, || to(keys::all::page)),
+    Route::page("GET", "/admin/leaks", Admin, || to(leaks::show::page)),
+    Route::page("POST", "/admin/leaks", Admin, || to(leaks::show::search)),
+    Route::page("POST", "/admin/leaks/revoke", Admin, || to(leaks::show::revoke)),
     Route::page("GET", "/nodes/waiting", SignedIn, || to(nodes::waiting)),
     Route::page("GET", "/nodes", Admin, || to(nodes::page)),
     Route::page("GET", "/users", Admin, || to(users::list::page)),

@@ -16,6 +16,8 @@ pub enum Actor {
     Operator,
     /// The server itself, acting on a schedule.
     Server,
+    /// Someone who reports leaked keys; the text says by which way.
+    LeakReport(&'static str),
     /// Someone who has not proved who they are.
     Anonymous,
 }
@@ -27,6 +29,7 @@ impl Actor {
             Actor::Key { .. } => "key",
             Actor::Operator => "operator",
             Actor::Server => "server",
+            Actor::LeakReport(_) => "leak_report",
             Actor::Anonymous => "anonymous",
         }
     }
@@ -35,7 +38,7 @@ impl Actor {
         match self {
             Actor::User { id, .. } => Some(*id.as_bytes()),
             Actor::Key { id, .. } => Some(*id.as_bytes()),
-            Actor::Operator | Actor::Server | Actor::Anonymous => None,
+            Actor::Operator | Actor::Server | Actor::LeakReport(_) | Actor::Anonymous => None,
         }
     }
 
@@ -45,6 +48,7 @@ impl Actor {
             Actor::Key { hint, .. } => hint,
             Actor::Operator => "command line",
             Actor::Server => "schedule",
+            Actor::LeakReport(way) => way,
             Actor::Anonymous => "",
         }
     }
@@ -74,6 +78,11 @@ impl Origin {
     pub fn anonymous(address: ClientAddress, request_id: String) -> Self {
         let (address, request_id) = (Some(address), Some(request_id));
         Origin { actor: Actor::Anonymous, authority: Authority::None, address, request_id }
+    }
+
+    /// A report of leaked keys, which proves itself: it contains them.
+    pub fn leak_report(way: &'static str, address: ClientAddress, request_id: String) -> Self {
+        Origin { actor: Actor::LeakReport(way), ..Origin::anonymous(address, request_id) }
     }
 
     /// The same origin for an act on oneself: see [`Authority::without_role`].

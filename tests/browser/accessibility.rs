@@ -121,6 +121,8 @@ fn every_page_is_accessible_and_fits() {
             ("/users/new", "new user"),
             ("/events", "audit log"),
             ("/events?q=nothing-like-it", "audit log, nothing found"),
+            ("/admin/leaks", "leaks"),
+            ("/find", "find"),
             ("/reference", "reference"),
             ("/account", "account"),
             ("/no-such-page", "404"),
@@ -129,6 +131,31 @@ fn every_page_is_accessible_and_fits() {
             browser.find("h1").await;
             check(place).await;
         }
+        for (text, heading, place) in [
+            ("job", "Results for “job”", "find, keys"),
+            (owner, "Results for “", "find, a person"),
+            ("kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs", "Find", "find, a key that is not here"),
+        ] {
+            browser.find("#find").await.send_keys(text).await.unwrap();
+            browser.follow("Find").await;
+            browser.find("main h1").await;
+            assert!(browser.text().await.contains(heading), "{place}");
+            check(place).await;
+        }
+        let leaked = server.command(&["keys", "create", "--owner", ADMIN, "--name", LONG]);
+        browser.goto(&format!("{}/admin/leaks", server.url)).await;
+        browser.fill("text", &format!("{leaked} kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs")).await;
+        browser.follow("Search").await;
+        browser.find("table").await;
+        check("leaks, a key").await;
+        browser.follow("Revoke selected").await;
+        browser.find(".toast").await;
+        browser.goto(&format!("{}/keys", server.url)).await;
+        check("my keys, a leaked one").await;
+        browser.goto(&format!("{}/admin/keys", server.url)).await;
+        browser.fill("q", &leaked).await;
+        browser.follow("Search").await;
+        assert!(browser.text().await.contains("was revoked on"), "pasted into a list");
         for (path, opener, place) in [
             ("/admin/keys", "Actions for Job 59", "all keys, a row’s menu"),
             ("/admin/keys?q=bold", "+2 more scopes of مفتاح <i>evil</i> <b>bold</b>", "all keys, a row’s scopes"),

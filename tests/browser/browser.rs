@@ -126,7 +126,8 @@ impl Browser {
 
     /// Replaces the text of the field with this name.
     pub async fn fill(&self, name: &str, text: &str) {
-        let field = self.find(&format!("[name='{name}']")).await;
+        // Not the search field of the frame, which every page has.
+        let field = self.find(&format!("main [name='{name}']")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }

@@ -45,6 +45,13 @@ async fn no_secret_is_stored_anywhere_after_a_typical_session() {
     server.anon().sign_in(ADMIN, "a wrong but precious password").await;
     raw::exchange(server.address, format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {key}\r\n\r\n"));
     raw::exchange(server.address, format!("{key} / HTTP/1.1\r\nHost: a b\r\n\r\n"));
+    for path in ["/admin/keys?q=", "/keys?q=", "/users?q=", "/events?q=", "/find?q="] {
+        admin.get(&format!("{path}{key}")).await;
+        admin.get("/find").await;
+    }
+    for (path, field) in [("/find", "q"), ("/admin/leaks", "text"), ("/admin/leaks/revoke", "key")] {
+        admin.form(path, &[(field, &key)]).await;
+    }
     bearer.call("DELETE", "/api/v1/keys/current").await;
     let by_basic = admin.request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
     let issued = admin.send(by_basic).await.json();

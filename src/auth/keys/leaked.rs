@@ -33,7 +33,7 @@ impl Auth {
 }
 
 /// The key with this digest, or the token whose refresh token has it.
-pub(super) fn with_digest(tx: &Tx<'_>, digest: &Digest) -> Result<Option<KeyRecord>> {
+pub(in crate::auth) fn with_digest(tx: &Tx<'_>, digest: &Digest) -> Result<Option<KeyRecord>> {
     let key = tx.key_with_digest(digest)?;
     if key.is_some() { Ok(key) } else { tx.token_of_refresh_token(digest) }
 }

@@ -37,7 +37,7 @@ impl Auth {
     }
 
     /// The record with its last use as of now, including uses that are not in the database yet.
-    pub(super) fn with_last_use(&self, record: KeyRecord) -> KeyRecord {
+    pub(in crate::auth) fn with_last_use(&self, record: KeyRecord) -> KeyRecord {
         self.usage.complete(record, &self.store, self.now())
     }
 

@@ -26,6 +26,7 @@ pub use rotate::Rotation;
 
 pub(super) use create::put;
 pub(super) use import::remove_abandoned;
+pub(super) use leaked::with_digest;
 pub(super) use replacing::end_silent_keys;
 pub(super) use revoke::revoke;
 

@@ -4,6 +4,7 @@ use super::leaked::with_digest;
 use super::{find, log_revoked};
 use crate::auth::by::By;
 use crate::auth::caller::Asking;
+use crate::auth::leaks::notify;
 use crate::auth::{Auth, Urgency};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Actor, Authority, Basis, Digest, KeyId, KeyRecord, Origin, Reach};
@@ -14,8 +15,16 @@ use crate::store::Tx;
 pub enum WhichKeys {
     /// Keys by id; repeated ids count once.
     Ids(Vec<KeyId>),
-    /// The keys with these digests, and the tokens whose refresh tokens have them; for admins.
+    /// Keys by id that were found in a leak, which their owners are told; for admins.
+    Leaked(Vec<KeyId>),
+    /// The keys with these digests, and the tokens whose refresh tokens have them. They were found in a leak too.
     Digests(Vec<Digest>),
+}
+
+impl WhichKeys {
+    fn is_leaked(&self) -> bool {
+        !matches!(self, WhichKeys::Ids(_))
+    }
 }
 
 /// The result of a revocation.
@@ -42,11 +51,14 @@ fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Ba
     let mut take = |record: KeyRecord| -> Result<()> {
         seen.must_hold(|| record.version(), "key")?;
         revoke(tx, by, &record)?;
+        if which.is_leaked() {
+            notify(tx, by, &record, None)?;
+        }
         records.push(record);
         Ok(())
     };
     match which {
-        WhichKeys::Ids(ids) => {
+        WhichKeys::Ids(ids) | WhichKeys::Leaked(ids) => {
             let mut ids = ids.clone();
             ids.sort_unstable();
             ids.dedup();
@@ -69,7 +81,7 @@ fn revoke_those(tx: &Tx<'_>, by: &By, which: &WhichKeys, reach: Reach, seen: &Ba
 impl Auth {
     /// Revokes the keys that exist, if each is still at the version that the caller saw.
     pub async fn revoke_keys(&self, asking: &Asking, which: WhichKeys, seen: Basis) -> Result<RevokedKeys> {
-        if let WhichKeys::Digests(_) = which {
+        if which.is_leaked() {
             asking.caller.must_be_admin()?;
         }
         let reach = asking.caller.reach();

@@ -6,7 +6,7 @@ use crate::auth::by::By;
 use crate::auth::caller::Asking;
 use crate::auth::{Auth, Urgency, keys};
 use crate::error::{Error, Result};
-use crate::model::{Action, Basis, User, UserId};
+use crate::model::{Action, Basis, Time, User, UserId};
 use crate::store::Tx;
 
 /// Keys revoked per transaction.
@@ -49,7 +49,9 @@ fn remove_some(tx: &Tx<'_>, by: &By, user: &User) -> Result<Removal> {
         }
         tx.delete_key_with_stored_digest(digest)?;
     }
-    let is_done = digests.len() < KEYS_AT_ONCE;
+    // Only once the keys are gone, because revoking them could add some.
+    let is_done = digests.len() < KEYS_AT_ONCE
+        && tx.delete_leak_notices_of(user.id, Time::from_millis(i64::MAX), KEYS_AT_ONCE)? < KEYS_AT_ONCE;
     if is_done {
         tx.delete_user(user.id)?;
         log(tx, by, Action::UserRemoved, user)?;

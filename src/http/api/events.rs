@@ -31,7 +31,7 @@ struct EventSchema {
     seq: i64,
     #[schema(value_type = field::Moment)]
     at: String,
-    /// `user`, `key`, `operator` or `anonymous`.
+    /// `user`, `key`, `operator`, `server`, `leak_report` or `anonymous`.
     actor_kind: String,
     #[schema(value_type = Option<field::Id>, required = true)]
     actor_id: String,

@@ -3,6 +3,7 @@
 //! live keys are not known here: the caller compares the candidates with them.
 
 mod base64;
+mod likeness;
 mod readings;
 mod words;
 
@@ -14,6 +15,7 @@ const CONTEXT: usize = 4096;
 /// Length of what follows a key's prefix: separator, secret and checksum.
 const TAIL: usize = 50;
 
+pub use likeness::may_be_secret;
 pub use words::{MAX_WORD_BYTES, MIN_WORD_BYTES};
 
 /// A part of the text that may be a key.

@@ -38,6 +38,7 @@ pub(super) const COPIED: [CopiedTable; 15] = [
     table("refresh_tokens", "digest, family_id, is_used, used_at, seed, used_from, used_with", "digest"),
     table("tombstones", "digest, revoked_at", "digest"),
     table("refused_logins", "hour, account, address, events, more", "hour, account, address"),
+    table("leak_notices", "key_id, user_id, name, hint, revoked_at, place", "key_id"),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(super) mod key_search;
 mod key_status;
 pub(super) mod keys;
 mod keys_at_once;
+mod leak_notices;
 mod login_throttle;
 mod moves;
 mod nodes;

@@ -1,4 +1,4 @@
-//! The dashboard's four cookies. Scripts cannot read them; under https each is `Secure` and, unless the public URL has
+//! The dashboard's five cookies. Scripts cannot read them; under https each is `Secure` and, unless the public URL has
 //! a path, bound to this host by its `__Host-` prefix. Browsers share cookies between the ports of a host (RFC 6265
 //! §8.5), so the names distinguish this server from others on the same host.
 
@@ -25,6 +25,7 @@ pub struct CookieNames {
     device: String,
     form: String,
     flash: String,
+    found: String,
 }
 
 impl CookieNames {
@@ -38,7 +39,13 @@ impl CookieNames {
             (false, _) => "",
         };
         let name = |what: &str| format!("{prefix}{server}_kb_{what}");
-        CookieNames { session: name("session"), device: name("device"), form: name("form"), flash: name("flash") }
+        CookieNames {
+            session: name("session"),
+            device: name("device"),
+            form: name("form"),
+            flash: name("flash"),
+            found: name("found"),
+        }
     }
 }
 
@@ -52,6 +59,8 @@ pub enum CookieKind {
     Form,
     /// The outcome of the last action, for the next page.
     Flash,
+    /// What became of a key that was part of a page's address, for the page that says so.
+    Found,
 }
 
 impl CookieKind {
@@ -61,6 +70,7 @@ impl CookieKind {
             CookieKind::Device => &site.cookies.device,
             CookieKind::Form => &site.cookies.form,
             CookieKind::Flash => &site.cookies.flash,
+            CookieKind::Found => &site.cookies.found,
         }
     }
 
@@ -88,7 +98,7 @@ impl CookieKind {
         match self {
             CookieKind::Session => cookie.set_max_age(Duration::seconds(ABSOLUTE.as_secs() as i64)),
             CookieKind::Device => cookie.set_max_age(Duration::seconds(DEVICE_LIFETIME.as_secs() as i64)),
-            CookieKind::Flash => cookie.set_max_age(FLASH_LIFETIME),
+            CookieKind::Flash | CookieKind::Found => cookie.set_max_age(FLASH_LIFETIME),
             CookieKind::Form => {}
         }
         cookie

@@ -3,6 +3,7 @@
 //! sign-in: of the form cookie), so that only this server writes it, for this browser.
 
 use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient::constant_time;
@@ -43,14 +44,14 @@ impl FlashSecret {
         FlashSecret(token.derive("flash"))
     }
 
-    /// The cookie's value.
-    pub fn seal(&self, flash: &Flash) -> String {
-        let text = serde_json::to_vec(flash).expect("three strings can be written as JSON");
+    /// The cookie's value. What is sealed under one secret must differ in its required fields.
+    pub fn seal(&self, outcome: &impl Serialize) -> String {
+        let text = serde_json::to_vec(outcome).expect("strings and numbers can be written as JSON");
         BASE64URL_NOPAD.encode(&[&self.mark(&text)[..], &text].concat())
     }
 
     /// `None` if another secret sealed it, or somebody changed it.
-    pub fn open(&self, value: &str) -> Option<Flash> {
+    pub fn open<T: DeserializeOwned>(&self, value: &str) -> Option<T> {
         let bytes = BASE64URL_NOPAD.decode(value.as_bytes()).ok()?;
         let (mark, text) = bytes.split_at_checked(32)?;
         if !constant_time::is_equal(&self.mark(text), mark) {
@@ -79,9 +80,9 @@ mod tests {
         ] {
             let sealed = own.seal(&flash);
             assert_eq!(own.open(&sealed), Some(flash));
-            assert_eq!(other.open(&sealed), None);
+            assert_eq!(other.open::<Flash>(&sealed), None);
             for forged in ["", "x", &sealed[1..], &format!("{sealed}AAAA"), &sealed.replace(&sealed[60..64], "AAAA")] {
-                assert_eq!(own.open(forged), None, "{forged}");
+                assert_eq!(own.open::<Flash>(forged), None, "{forged}");
             }
         }
     }

@@ -21,8 +21,9 @@ use crate::model::{Digest, Submission};
 pub struct FormFields(Vec<(String, Zeroizing<String>)>);
 
 impl FormFields {
-    fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let fields = body::fields(body)?.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
+    fn parse(body: &[u8], most: usize) -> Result<Self, Problem> {
+        let fields = body::fields_up_to(most, body)?
+            .map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
         Ok(FormFields(fields.collect()))
     }
 
@@ -41,13 +42,28 @@ impl FormFields {
     }
 }
 
-async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<(FormFields, Digest), Problem> {
+/// How large a form may be.
+#[derive(Clone, Copy)]
+struct FormBounds {
+    bytes: usize,
+    fields: usize,
+}
+
+const USUAL: FormBounds = FormBounds { bytes: body::MAX_BYTES, fields: body::MAX_FIELDS };
+/// A text of 1 MiB, in which each byte can be written as three, or a thousand ticked boxes.
+const LONG: FormBounds = FormBounds { bytes: 3 * 1024 * 1024 + body::MAX_BYTES, fields: 1_050 };
+
+async fn read(
+    bounds: FormBounds,
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> Result<(FormFields, Digest), Problem> {
     if body::media_type(request).as_deref() != Some("application/x-www-form-urlencoded") {
         let detail = "Send the form as application/x-www-form-urlencoded.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let bytes = body::read(request, payload).await?;
-    Ok((FormFields::parse(&bytes)?, Digest::of(&bytes)))
+    let bytes = body::read_up_to(bounds.bytes, request, payload).await?;
+    Ok((FormFields::parse(&bytes, bounds.fields)?, Digest::of(&bytes)))
 }
 
 /// A form from a signed-in user.
@@ -67,16 +83,23 @@ impl FromRequest for SignedForm {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             SignedIn::extract(&request).await?;
-            csrf::check_origin(&site(&request)?.settings, &request)?;
-            let (fields, body) = read(&request, &mut payload).await?;
-            // The session may have ended while the body arrived.
-            let who = SignedIn::extract(&request).await?;
-            if !who.csrf.accepts(fields.text("csrf_token")) {
-                return Err(csrf::forged().into());
-            }
-            let token = Digest::of(&[who.session.id.as_bytes(), &body.as_bytes()[..]].concat());
-            Ok(SignedForm { who, fields, submission: Submission { token, body } })
+            SignedForm::read(USUAL, &request, &mut payload).await
         })
+    }
+}
+
+impl SignedForm {
+    /// Reads the form of someone who was signed in when the request came in.
+    async fn read(bounds: FormBounds, request: &HttpRequest, payload: &mut Payload) -> Result<Self, PageError> {
+        csrf::check_origin(&site(request)?.settings, request)?;
+        let (fields, body) = read(bounds, request, payload).await?;
+        // The session may have ended while the body arrived.
+        let who = SignedIn::extract(request).await?;
+        if !who.csrf.accepts(fields.text("csrf_token")) {
+            return Err(csrf::forged().into());
+        }
+        let token = Digest::of(&[who.session.id.as_bytes(), &body.as_bytes()[..]].concat());
+        Ok(SignedForm { who, fields, submission: Submission { token, body } })
     }
 }
 
@@ -100,6 +123,28 @@ impl FromRequest for AdminForm {
     }
 }
 
+/// A form that only an admin may send, and that can be much longer than others.
+pub struct LongForm {
+    pub who: SignedIn,
+    pub fields: FormFields,
+}
+
+impl FromRequest for LongForm {
+    type Error = PageError;
+    type Future = LocalBoxFuture<'static, Result<Self, PageError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            // Before the body, so that nobody else sends so much.
+            SignedIn::extract(&request).await?.must_be_admin()?;
+            let SignedForm { who, fields, .. } = SignedForm::read(LONG, &request, &mut payload).await?;
+            who.must_be_admin()?;
+            Ok(LongForm { who, fields })
+        })
+    }
+}
+
 /// A form before login, which a separate cookie binds to the browser.
 pub struct OpenForm {
     pub visitor: LoginVisitor,
@@ -115,7 +160,7 @@ impl FromRequest for OpenForm {
         Box::pin(async move {
             let site = site(&request)?;
             csrf::check_origin(&site.settings, &request)?;
-            let (fields, _) = read(&request, &mut payload).await?;
+            let (fields, _) = read(USUAL, &request, &mut payload).await?;
             let cookie =
                 CookieKind::Form.read(&site, &request).ok_or_else(|| csrf::no_cookie(&site.settings, &request))?;
             if !CsrfSecret::of(&cookie).accepts(fields.text("csrf_token")) {

@@ -7,6 +7,7 @@ pub enum Nav {
     AdminKeys,
     Users,
     Events,
+    Leaks,
     Nodes,
     Reference,
     Account,
@@ -38,6 +39,7 @@ impl Nav {
                 link(Nav::AdminKeys, "/admin/keys", "list", "All keys"),
                 link(Nav::Users, "/users", "people", "People"),
                 link(Nav::Events, "/events", "log", "Audit log"),
+                link(Nav::Leaks, "/admin/leaks", "leak", "Leaks"),
             ];
             if has_nodes {
                 links.push(link(Nav::Nodes, "/nodes", "nodes", "Nodes"));

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 
+use super::cookies::add_cookie;
 use super::respond::see_other;
 use crate::http::problem::Problem;
 
@@ -13,6 +15,11 @@ pub enum PageError {
     /// Redirects to the login page, and from there to `next`.
     SignIn {
         next: Option<String>,
+    },
+    /// The page's address contains a key: redirects to a page that says so, so that the key leaves the address.
+    KeyInUrl {
+        /// What became of the key.
+        found: Box<Cookie<'static>>,
     },
     Problem(Problem),
 }
@@ -33,6 +40,7 @@ impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PageError::SignIn { .. } => f.write_str("not signed in"),
+            PageError::KeyInUrl { .. } => f.write_str("a key in the address"),
             PageError::Problem(problem) => problem.fmt(f),
         }
     }
@@ -41,7 +49,7 @@ impl fmt::Display for PageError {
 impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
-            PageError::SignIn { .. } => StatusCode::SEE_OTHER,
+            PageError::SignIn { .. } | PageError::KeyInUrl { .. } => StatusCode::SEE_OTHER,
             PageError::Problem(problem) => problem.status,
         }
     }
@@ -52,6 +60,13 @@ impl ResponseError for PageError {
             PageError::SignIn { next: Some(next) } => {
                 let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
                 see_other(&format!("/login?{query}"))
+            }
+            PageError::KeyInUrl { found } => {
+                let mut response = see_other("/find");
+                match add_cookie(&mut response, found) {
+                    Ok(()) => response,
+                    Err(problem) => problem.error_response(),
+                }
             }
             PageError::Problem(problem) => problem.error_response(),
         }

@@ -8,17 +8,19 @@ use futures_util::future::LocalBoxFuture;
 
 use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
+use super::key_in_url::{self, FoundInUrl};
 use super::person::initials;
 use super::respond::{html, see_other};
 use super::shell::Me;
 use super::{Flash, FlashSecret, Nav, PageError, Shell};
 use crate::auth::caller::Asking;
-use crate::auth::{Caller, SensitiveAct};
+use crate::auth::{Caller, FoundDigests, SensitiveAct};
 use crate::error::{Error, Kind};
 use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
 use crate::http::client;
 use crate::http::request_id::RequestId;
+use crate::model::foreign_text::has_key;
 use crate::model::{ClientAddress, Origin, Session, SessionToken, User};
 
 /// A live session of an active user, read from the database for this request.
@@ -38,12 +40,14 @@ impl SignedIn {
     pub async fn extract(request: &HttpRequest) -> Result<Self, PageError> {
         let site = site(request)?;
         let is_page = request.method().is_safe();
+        let found = key_in_url::digests(&site, request);
         let next = request.uri().path_and_query().map(|path| path.as_str().to_owned());
-        let sign_in = || PageError::SignIn { next: next.clone().filter(|path| is_page && path != "/") };
+        let next = next.filter(|path| is_page && path != "/" && found.is_empty() && !has_key(path));
+        let sign_in = || PageError::SignIn { next: next.clone() };
         let token = CookieKind::Session.read(&site, request).ok_or_else(sign_in)?;
         let session = site.auth.session(&token).await?.ok_or_else(sign_in)?;
         let flash_secret = FlashSecret::of(&token);
-        Ok(SignedIn {
+        let who = SignedIn {
             flash: CookieKind::Flash.read_text(&site, request).and_then(|value| flash_secret.open(&value)),
             flash_secret,
             csrf: CsrfSecret::of(&token),
@@ -52,7 +56,33 @@ impl SignedIn {
             request_id: request_id(request),
             session,
             site,
-        })
+        };
+        if is_page && !found.is_empty() {
+            who.must_not_show(found).await?;
+        }
+        Ok(who)
+    }
+
+    /// Refuses to show a page whose address contains these keys, because its links and fields would repeat them.
+    async fn must_not_show(&self, found: FoundDigests) -> Result<(), PageError> {
+        let traces = self.site.auth.trace_keys(&self.asking().caller, found).await?;
+        if traces.is_empty() {
+            return Ok(());
+        }
+        let text = self.flash_secret.seal(&FoundInUrl::of(&traces));
+        Err(PageError::KeyInUrl { found: Box::new(CookieKind::Found.set_text(&self.site, text)) })
+    }
+
+    /// What became of the keys in the address of the page before, if there were any.
+    pub fn found_in_url(&self, request: &HttpRequest) -> Option<FoundInUrl> {
+        self.flash_secret.open(&CookieKind::Found.read_text(&self.site, request)?)
+    }
+
+    /// The page that says so. No later page does.
+    pub fn shown_found(&self, page: &impl Template) -> Result<HttpResponse, PageError> {
+        let mut response = self.ok(page)?;
+        add_cookie(&mut response, &CookieKind::Found.remove(&self.site))?;
+        Ok(response)
     }
 
     pub fn user(&self) -> &User {

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Query;
 use askama::Template;
 
+use super::leak_notices::LeakBanner;
 use super::row::KeyListItem;
 use crate::http::dashboard::frame::{ListQuery, Nav, PageError, Pager, ROWS, Shell, SignedIn};
 use crate::model::{KeyFilter, KeyState};
@@ -12,6 +13,7 @@ use crate::model::{KeyFilter, KeyState};
 #[template(path = "keys/list.html")]
 struct KeysPage {
     shell: Shell,
+    leaked: Option<LeakBanner>,
     keys: Vec<KeyListItem>,
     pager: Pager,
     /// Without a trailing slash; shown in the curl command if there are no keys yet.
@@ -26,6 +28,7 @@ pub async fn page(who: SignedIn, query: Query<ListQuery>) -> Result<HttpResponse
     let now = auth.now();
     who.ok(&KeysPage {
         shell: who.shell("My keys", Nav::Keys)?,
+        leaked: LeakBanner::of(&who).await?,
         pager: query.pager("/keys", page.next.map(|cursor| cursor.text())),
         keys: page.rows.iter().map(|record| KeyListItem::new(record, now)).collect(),
         public_url: who.site.settings.public_url.as_str().to_owned(),

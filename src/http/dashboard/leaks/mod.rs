@@ -1,0 +1,3 @@
+//! `/admin/leaks`: finds the keys in any text, and revokes them together.
+
+pub mod show;

@@ -15,6 +15,7 @@ mod credential;
 mod dashboard;
 mod edge;
 pub mod gateway;
+mod github_keys;
 mod health;
 pub mod hsts;
 mod json_response;
@@ -70,6 +71,8 @@ pub struct Site {
     /// Latency of sampled forward-auth requests in nanoseconds, per thread.
     latency: PerThread<Histogram<12>>,
     identities: gateway::Identities,
+    /// GitHub's keys, if it reports leaks.
+    github_keys: Option<github_keys::GitHubKeys>,
     /// The certificates, if the server speaks TLS.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -99,6 +102,7 @@ impl Site {
             stopping: std::sync::atomic::AtomicBool::new(false),
             latency: PerThread::new(|| Histogram::new(nanos)),
             identities: gateway::Identities::default(),
+            github_keys: None,
             certificates: None,
         }
     }

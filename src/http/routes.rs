@@ -41,6 +41,9 @@ pub const ROUTES: &[Route] = &[
     Route::api("POST", "/api/v1/users/{id}/reset", USERS, || to(api::users::reset::reset), api::users::reset::operation),
     Route::api("GET", "/api/v1/events", EVENTS, || to(api::events::list), api::events::operation),
 
+    Route::api("POST", "/api/v1/leaks", Public, || to(api::leaks::report::report), api::leaks::report::operation),
+    Route::api("POST", "/api/v1/leaks/github", Public, || to(api::leaks::github::receive), api::leaks::github::operation),
+
     Route::api("POST", "/api/v1/tokens", Password, || to(api::tokens::issue), api::tokens::issue_operation),
     Route::api("DELETE", "/api/v1/tokens", Key, || to(api::tokens::revoke), api::tokens::revoke_operation),
 

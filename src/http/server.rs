@@ -10,6 +10,7 @@ use actix_web::{App, web};
 use super::dashboard::CookieNames;
 use super::edge::Edge;
 use super::gateway::grpc::GrpcListener;
+use super::github_keys::GitHubKeys;
 use super::listen::{self, ServerLimits};
 use super::listen_address::ListenAddress;
 use super::listener::{BoundAddress, Listener, PassedSockets};
@@ -127,7 +128,9 @@ impl Bound {
         let (workers, connections, deadlines) = (settings.workers, settings.connections, settings.deadlines);
         // The names depend on the URL in the settings, so that a session outlives a restart on another free port.
         let cookies = CookieNames::new(&self.configured_url, auth.installation());
-        let site = web::Data::new(Site { certificates: certificates.clone(), cookies, ..Site::new(auth, settings) });
+        let github_keys = settings.github_keys.as_deref().map(GitHubKeys::read).transpose()?;
+        let site = Site { certificates: certificates.clone(), cookies, github_keys, ..Site::new(auth, settings) };
+        let site = web::Data::new(site);
         let shared = site.clone();
         let seats = Seats::new("--listen", &site.settings, connections);
         let (connections, pulses) = ((connections / workers).max(1), Pulses::new());

@@ -49,6 +49,8 @@ pub struct HttpSettings {
     pub cors_origins: Vec<CorsOrigin>,
     /// Requirements that a gateway can ask for by name.
     pub policies: Policies,
+    /// The file with GitHub's public keys, if GitHub reports leaked keys.
+    pub github_keys: Option<PathBuf>,
     /// How long a peer may keep a connection waiting.
     pub deadlines: Deadlines,
 }
@@ -78,6 +80,7 @@ impl HttpSettings {
             hsts: Hsts::default(),
             cors_origins: Vec::new(),
             policies: Policies::default(),
+            github_keys: None,
             deadlines: Deadlines::default(),
         }
     }

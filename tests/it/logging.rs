@@ -44,6 +44,8 @@ async fn send_everywhere(address: SocketAddr, key: &str) {
             .bearer_auth(key)
             .header("content-type", "application/json")
             .body(format!(r#"{{"key":"{key}","password":"{PASSWORD}"}}"#)),
+        anon.request("POST", "/api/v1/leaks").header("content-type", "application/json").body(format!("[\"{key}\"]")),
+        anon.request("GET", &format!("/admin/keys?q={key}")),
         anon.request("GET", &format!("/api/v1/keys/{key}?access_token={key}")),
         anon.request("GET", &format!("/auth/{key}?policy={key}")),
     ] {

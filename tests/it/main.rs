@@ -42,6 +42,7 @@ mod import;
 mod index;
 mod key_page;
 mod keys;
+mod leak_reports;
 mod leaks;
 mod lifetimes;
 mod limits;

@@ -52,6 +52,8 @@ async fn no_secret_is_stored_anywhere_after_a_typical_session() {
     for (path, field) in [("/find", "q"), ("/admin/leaks", "text"), ("/admin/leaks/revoke", "key")] {
         admin.form(path, &[(field, &key)]).await;
     }
+    server.anon().json("/api/v1/leaks", format!("{{\"keys\":[\"{key}\"],\"{key}\":1}}")).await;
+    server.anon().json("/api/v1/leaks", format!("{{\"text\":\"x {from_command}\"}}")).await;
     bearer.call("DELETE", "/api/v1/keys/current").await;
     let by_basic = admin.request("POST", "/api/v1/tokens").basic_auth(ADMIN, Some(PASSWORD));
     let issued = admin.send(by_basic).await.json();

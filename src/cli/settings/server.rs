@@ -56,6 +56,10 @@ pub struct ServerSection {
     /// Log one in N successful checks over the API (verify, current, introspect); 1 logs each, 0 none [default: 100]
     #[arg(long, env = "KEYBEARER_LOG_CHECKS", value_name = "N")]
     log_checks: Option<Given>,
+    /// Accept leaked keys from GitHub's secret scanning; the file has its public keys, as
+    /// api.github.com/meta/public_keys/secret_scanning returns them
+    #[arg(long, env = "KEYBEARER_GITHUB_KEYS", value_name = "FILE")]
+    github_keys: Option<Given>,
     /// Value of Strict-Transport-Security, sent if the public URL is https; use off to send none [default:
     /// max-age=63072000]
     #[arg(long, env = "KEYBEARER_HSTS", value_name = "VALUE")]
@@ -90,6 +94,7 @@ impl ServerSection {
         set(&mut http.grpc_listen, &self.grpc_listen, listener)?;
         set(&mut http.cors_origins, &self.cors_origin, |given| given.parse_entries(CorsOrigin::parse))?;
         set(&mut http.log_checks, &self.log_checks, |given| given.number(0..=1_000_000))?;
+        http.github_keys = self.github_keys.as_ref().map(Given::path).transpose()?;
         set(&mut http.hsts, &self.hsts, |given| given.parse(Hsts::parse))?;
         Ok(http)
     }

@@ -5,6 +5,7 @@ pub mod document;
 pub mod events;
 mod idempotency;
 pub mod keys;
+pub mod leaks;
 mod manager;
 mod parameters;
 pub mod tokens;

@@ -55,7 +55,7 @@ const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
     ),
     (
         403,
-        "The credential is valid but not allowed to do this: `insufficient_scope`, `ip_not_allowed`, `forbidden`.",
+        "The credential is valid but not allowed to do this: `insufficient_scope`, `ip_not_allowed`, `forbidden`, `invalid_signature`.",
         Some("WWW-Authenticate"),
     ),
     (404, "Not found, or not visible to this caller: `not_found`.", None),
@@ -63,7 +63,7 @@ const PROBLEMS: [(u16, &str, Option<&str>); 16] = [
     (408, "The body did not arrive in time: `timeout`.", None),
     (409, "It conflicts with what is stored: `conflict`.", None),
     (412, "The record has changed since it was read: `precondition_failed`.", None),
-    (413, "A body must not exceed 65,536 bytes: `too_large`.", None),
+    (413, "A body must not exceed 65,536 bytes, or what the description allows: `too_large`.", None),
     (414, "A URL must not exceed 8,192 bytes: `uri_too_long`.", None),
     (415, "The `Content-Type` is not JSON: `unsupported_media_type`.", None),
     (422, "A field is unknown, missing or breaks a rule; `field` names it: `invalid_field`.", None),

@@ -15,10 +15,11 @@ fn operations(routes: &[Route]) -> impl Iterator<Item = Operation> {
 }
 
 /// The groups in display order.
-const GROUPS: [(&str, &str); 7] = [
+const GROUPS: [(&str, &str); 8] = [
     ("The key itself", "What any key can do with itself: read its record and revoke itself."),
     ("Keys", "Managing keys with a key. A key can grant only the scopes it has."),
     ("People", "For admins’ keys: users and the audit log."),
+    ("Leaks", "For whoever finds a key where it should not be; no key is needed."),
     ("Tokens", "For people’s programs: a short-lived key in exchange for email and password."),
     ("OAuth", "For standard clients and resource servers: introspection, revocation, client credentials."),
     ("Gateways", "Gateways ask here, for each request, whether its key is valid."),

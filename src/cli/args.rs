@@ -9,6 +9,7 @@ use super::settings::{DatabaseSection, ServeSections};
 use crate::commands::copy::CopyArgs;
 use crate::commands::events::EventsCommand;
 use crate::commands::keys::KeysCommand;
+use crate::commands::scanner_rules::ScannerFormat;
 use crate::commands::signing_keys::SigningKeysCommand;
 use crate::commands::users::UsersCommand;
 
@@ -100,6 +101,13 @@ pub enum Command {
         /// What to ask, over plain HTTP
         #[arg(long, default_value = "http://127.0.0.1:8080/readyz")]
         url: String,
+    },
+    /// Print rules with which secret scanners find the keys of this server
+    #[command(after_help = "Example:\n  keybearer scanner-rules --format gitleaks > .gitleaks.toml")]
+    ScannerRules {
+        /// Scanner to print rules for
+        #[arg(long)]
+        format: ScannerFormat,
     },
     /// Print completions for a shell
     #[command(after_help = "Example:\n  keybearer completions bash > /etc/bash_completion.d/keybearer")]

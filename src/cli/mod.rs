@@ -82,6 +82,7 @@ fn run(cli: Cli, matches: &ArgMatches) -> Result<(), Error> {
         Command::Restore { file, accept_revived } => commands::restore::run(&context, &file, accept_revived),
         Command::Check => commands::check::run(&context),
         Command::Healthcheck { url } => commands::healthcheck::run(&url),
+        Command::ScannerRules { format } => commands::scanner_rules::run(format, &settings.prefixes()?),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut self::command(), "keybearer", &mut text);

@@ -13,6 +13,7 @@ pub mod output;
 pub mod password;
 mod progress;
 pub mod restore;
+pub mod scanner_rules;
 pub mod serve;
 pub mod signing_keys;
 pub mod users;

@@ -13,7 +13,7 @@ const fn table(name: &'static str, columns: &'static str, key: &'static str) -> 
 }
 
 /// In an order in which every row comes after those that it refers to.
-pub(super) const COPIED: [CopiedTable; 15] = [
+pub(super) const COPIED: [CopiedTable; 16] = [
     table("installation", "id", "id"),
     table("users", "id, email, role, active, password_hash, created_at, last_login_at", "id"),
     table(

@@ -10,13 +10,87 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use governor::clock::Clock as GovernorClock;
 use governor::middleware::{NoOpMiddleware, StateInformationMiddleware};
-use governor::state::keyed::DashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{NotUntil, Quota, RateLimiter};
 
 use crate::ambient::Clock;
 use crate::model::{KeyId, RateLimit};
 
-type Limiter = RateLimiter<KeyId, DashMapStateStore<KeyId>, Steady, StateInformationMiddleware>;
+type Limiter<S> = RateLimiter<KeyId, S, Steady, StateInformationMiddleware>;
+
+/// What keys with the same limit have used of it.
+#[derive(Clone, Default)]
+struct Allowances(Arc<DashMapStateStore<KeyId>>);
+
+impl StateStore for Allowances {
+    type Key = KeyId;
+
+    fn measure_and_replace<T, F, E>(&self, key: &KeyId, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl ShrinkableKeyedStateStore<KeyId> for Allowances {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        DashMapStateStore::shrink_to_fit(&self.0);
+    }
+
+    fn len(&self) -> usize {
+        DashMapStateStore::len(&self.0)
+    }
+
+    fn is_empty(&self) -> bool {
+        DashMapStateStore::is_empty(&self.0)
+    }
+}
+
+/// The same, for a limiter that takes nothing.
+struct Untouched(Allowances);
+
+impl StateStore for Untouched {
+    type Key = KeyId;
+
+    fn measure_and_replace<T, F, E>(&self, key: &KeyId, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        // An error leaves the state as it is; a key without a state has its full allowance.
+        let read = |state| Err::<((), Nanos), _>(state);
+        let is_known = self.0.0.contains_key(key);
+        let state = if is_known { self.0.measure_and_replace(key, read).err().flatten() } else { None };
+        f(state).map(|(outcome, _)| outcome)
+    }
+}
+
+/// One limiter for all keys with the same limit, and one that only looks.
+struct LimiterPair {
+    taking: Limiter<Allowances>,
+    looking: Limiter<Untouched>,
+}
+
+impl LimiterPair {
+    fn new(limit: RateLimit, clock: &Steady) -> Self {
+        let allowances = Allowances::default();
+        LimiterPair {
+            taking: limiter(limit, allowances.clone(), clock),
+            looking: limiter(limit, Untouched(allowances), clock),
+        }
+    }
+}
+
+fn limiter<S: StateStore<Key = KeyId>>(limit: RateLimit, store: S, clock: &Steady) -> Limiter<S> {
+    RateLimiter::<_, _, _, NoOpMiddleware<Duration>>::new(quota(limit), store, clock.clone())
+        .with_middleware::<StateInformationMiddleware>()
+}
 
 /// A key's remaining allowance after a request; for the RateLimit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +102,8 @@ pub struct Allowance {
     pub reset: u64,
 }
 
-/// One limiter for all keys with the same limit.
 pub struct Limits {
-    by_limit: ArcSwap<HashMap<RateLimit, Arc<Limiter>>>,
+    by_limit: ArcSwap<HashMap<RateLimit, Arc<LimiterPair>>>,
     clock: Steady,
     /// How many nodes share each limit.
     nodes: Arc<AtomicU32>,
@@ -43,9 +116,29 @@ impl Limits {
 
     /// Takes one request from the key's allowance; the error says when the next one is allowed.
     pub fn take(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
-        let share = limit.share(self.nodes.load(Ordering::Relaxed));
+        let share = self.share(limit);
+        self.allowance(&self.limiters(share).taking, key, limit, share)
+    }
+
+    /// What [`Limits::take`] would return, without taking anything.
+    pub fn look(&self, key: KeyId, limit: RateLimit) -> Result<Allowance, Allowance> {
+        let share = self.share(limit);
+        self.allowance(&self.limiters(share).looking, key, limit, share)
+    }
+
+    fn share(&self, limit: RateLimit) -> RateLimit {
+        limit.share(self.nodes.load(Ordering::Relaxed))
+    }
+
+    fn allowance<S: StateStore<Key = KeyId>>(
+        &self,
+        limiter: &Limiter<S>,
+        key: KeyId,
+        limit: RateLimit,
+        share: RateLimit,
+    ) -> Result<Allowance, Allowance> {
         let refill = Duration::from_secs(u64::from(share.window)) / share.requests;
-        match self.limiter(share).check_key(&key) {
+        match limiter.check_key(&key) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
                 let missing = share.burst.saturating_sub(remaining);
@@ -57,24 +150,17 @@ impl Limits {
 
     /// Forgets keys with a full allowance: their next request starts with a full allowance anyway.
     pub fn prune(&self) {
-        for limiter in self.by_limit.load().values() {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
+        for limiters in self.by_limit.load().values() {
+            limiters.taking.retain_recent();
+            limiters.taking.shrink_to_fit();
         }
     }
 
-    fn limiter(&self, limit: RateLimit) -> Arc<Limiter> {
-        if let Some(limiter) = self.by_limit.load().get(&limit) {
-            return Arc::clone(limiter);
+    fn limiters(&self, limit: RateLimit) -> Arc<LimiterPair> {
+        if let Some(limiters) = self.by_limit.load().get(&limit) {
+            return Arc::clone(limiters);
         }
-        let fresh = Arc::new(
-            RateLimiter::<_, _, _, NoOpMiddleware<Duration>>::new(
-                quota(limit),
-                DashMapStateStore::default(),
-                self.clock.clone(),
-            )
-            .with_middleware::<StateInformationMiddleware>(),
-        );
+        let fresh = Arc::new(LimiterPair::new(limit, &self.clock));
         self.by_limit.rcu(|limits| {
             let mut limits = HashMap::clone(limits);
             limits.entry(limit).or_insert_with(|| Arc::clone(&fresh));
@@ -120,7 +206,7 @@ mod tests {
     impl Limits {
         /// Number of keys whose allowance is held in memory.
         fn keys(&self) -> usize {
-            self.by_limit.load().values().map(|limiter| limiter.len()).sum()
+            self.by_limit.load().values().map(|limiters| limiters.taking.len()).sum()
         }
     }
 
@@ -132,6 +218,8 @@ mod tests {
         let limit = RateLimit::new(60, 60, Some(3)).unwrap();
         let remaining: Vec<u32> = (0..3).map(|_| limits.take(one, limit).unwrap().remaining).collect();
         assert_eq!(remaining, [2, 1, 0]);
+        assert_eq!(limits.look(one, limit).unwrap_err().reset, 1);
+        assert_eq!([limits.look(other, limit), limits.look(other, limit)].map(|left| left.unwrap().remaining), [2, 2]);
         assert_eq!(limits.take(one, limit).unwrap_err().reset, 1);
         assert!(limits.take(other, limit).is_ok());
         clock.advance(Duration::from_secs(1));

@@ -184,27 +184,32 @@ impl Auth {
             // The readable fields may still refuse it; nothing can accept it.
             let nothing = Demand { scopes: &[], address: None, user_agent: b"" };
             return match view.facts().judge(now, &nothing) {
-                Err(refusal) => Ok(Err(self.refuse(refusal, || key.digest, demand))),
+                Err(refusal) => {
+                    self.usage.record_refusal(key.id, refusal, now, demand.address, demand.user_agent);
+                    Ok(Err(self.refuse(refusal, || key.digest, demand)))
+                }
                 Ok(()) => Err(Error::unavailable(format!("the row of key {} is damaged; run keybearer check", key.id))),
             };
         }
         Ok(self.settle(judge(&view, now, demand, &view_of), key.digest, demand, now))
     }
 
-    /// Turns a judgement into the verdict: applies the rate limit, and records the use or the bad key.
+    /// Turns a judgement into the verdict: applies the rate limit, and records the use, the refusal or the bad key.
     fn settle<T>(
         &self,
-        judged: std::result::Result<Judged<T>, Refusal>,
+        judged: std::result::Result<Judged<T>, RefusedKey>,
         digest: Digest,
         demand: &Demand<'_>,
         now: Time,
     ) -> Verdict<T> {
-        let judged = judged.map_err(|refusal| self.refuse(refusal, || digest, demand))?;
+        let judged = judged.map_err(|RefusedKey { id, refusal }| {
+            self.usage.record_refusal(id, refusal, now, demand.address, demand.user_agent);
+            self.refuse(refusal, || digest, demand)
+        })?;
         let allowance = judged.limit.map(|limit| self.limits.take(judged.bucket, limit)).transpose();
-        let allowance = allowance.map_err(|allowance| Refused {
-            refusal: Refusal::RateLimited,
-            allowance: Some(allowance),
-            held_back: None,
+        let allowance = allowance.map_err(|allowance| {
+            self.usage.record_refusal(judged.id, Refusal::RateLimited, now, demand.address, demand.user_agent);
+            Refused { refusal: Refusal::RateLimited, allowance: Some(allowance), held_back: None }
         })?;
         self.usage.record(judged.id, judged.number, now, demand.address, demand.user_agent);
         Ok(Accepted { view: judged.view, at: now, allowance })
@@ -232,6 +237,16 @@ impl Auth {
         may_be_imported.then(|| LookupKey { digest: Digest::of(presented), if_absent: Refusal::Malformed })
     }
 
+    /// Whether a text can be a key at all.
+    pub(super) fn is_worth_a_look_up(&self, presented: Presented<'_>) -> bool {
+        self.candidate(presented).is_some()
+    }
+
+    /// The verdict on a text that is no key.
+    pub(super) fn if_absent(&self, presented: Presented<'_>) -> Refusal {
+        self.candidate(presented).map_or(Refusal::Malformed, |candidate| candidate.if_absent)
+    }
+
     /// Whether the text has one of our prefixes and our length, and so claims to be ours although its checksum is
     /// wrong.
     fn begins_like_ours(&self, presented: Presented<'_>) -> bool {
@@ -252,13 +267,19 @@ struct Judged<T> {
     view: T,
 }
 
+/// A key that exists and is refused.
+struct RefusedKey {
+    id: KeyId,
+    refusal: Refusal,
+}
+
 fn judge<T>(
     key: &KeyView<'_>,
     now: Time,
     demand: &Demand<'_>,
     view_of: impl Fn(&KeyView<'_>) -> T,
-) -> std::result::Result<Judged<T>, Refusal> {
-    key.facts().judge(now, demand)?;
+) -> std::result::Result<Judged<T>, RefusedKey> {
+    key.facts().judge(now, demand).map_err(|refusal| RefusedKey { id: key.id, refusal })?;
     Ok(Judged {
         id: key.id,
         number: key.entry.map(|entry| entry.number),

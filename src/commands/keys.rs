@@ -9,6 +9,7 @@ mod owner;
 mod revoke;
 mod shown;
 mod transfer;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ use clap::Subcommand;
 
 use super::{Context, block_on, input, output};
 use crate::auth::caller::Asking;
-use crate::auth::{KeyRequest, LeftOpen, RevokedLines, Rotation};
+use crate::auth::{Auth, KeyRequest, LeftOpen, RevokedLines, Rotation};
 use crate::error::Result;
 use crate::http::KeyJson;
 use crate::model::key_settings::Description;
@@ -25,6 +26,7 @@ use crate::model::{
     Purpose, RateLimit, ScopeSet, Silence,
 };
 use owner::owner_called;
+use usage::UsageQuestion;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -91,6 +93,30 @@ pub enum KeysCommand {
         /// Read any text (a log, a diff)
         #[arg(long, required = true)]
         stdin: bool,
+    },
+    /// Show how often keys were accepted and refused, and who used them
+    #[command(
+        after_help = "With an ID, also shows the clients that used the key, and its latest refusals. Without one, shows the sums of all keys or, with --owner, of one user's keys.\n\nExample:\n  keybearer keys usage 01890a5d-ac96-774b-bcce-b302099a8057 --by day --since 2026-11-01T00:00:00Z\n  keybearer keys usage --owner ada@example.com --csv > usage.csv"
+    )]
+    Usage {
+        /// Id of the key [default: all keys]
+        #[arg(conflicts_with = "owner")]
+        id: Option<String>,
+        /// Only the keys of the user with this email
+        #[arg(long)]
+        owner: Option<String>,
+        /// Count by hour or by day [default: hour]
+        #[arg(long, value_name = "hour|day")]
+        by: Option<String>,
+        /// Start, as an RFC 3339 time [default: 24 hours or 30 days before the end]
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// End, as an RFC 3339 time [default: now]
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// Print the counts as CSV
+        #[arg(long)]
+        csv: bool,
     },
     /// Replace a key with a new one that has the same settings; prints only the new key, and only this time
     #[command(
@@ -173,11 +199,14 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
             }
             KeysCommand::List { owner } => list::run(context, &auth, &asking, owner).await,
             KeysCommand::Show { id } => {
-                show(context, auth.key(&asking.caller, id::parse(&auth, &asking, &id).await?).await?)
+                show(context, &auth, auth.key(&asking.caller, id::parse(&auth, &asking, &id).await?).await?).await
             }
             KeysCommand::Revoke { ids, stdin: false } => revoke::run(context, &auth, &asking, ids).await,
             KeysCommand::Revoke { stdin: true, .. } => leaked::revoke(context, input::stdin()?, &auth, &asking).await,
             KeysCommand::Find { .. } => leaked::find(context, input::stdin()?, &auth, &asking).await,
+            KeysCommand::Usage { id, owner, by, since, until, csv } => {
+                usage::run(context, &auth, &asking, UsageQuestion { id, owner, by, since, until, csv }).await
+            }
             KeysCommand::Rotate { id, overlap, end_if_unused_for, expires } => {
                 let (key, overlap) = (id::parse(&auth, &asking, &id).await?, Overlap::parse(&overlap)?);
                 let expiry = expires.as_deref().map(|text| Expiry::parse(text, auth.now())).transpose()?;
@@ -208,9 +237,10 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
     })
 }
 
-fn show(context: &Context, record: KeyRecord) -> Result<()> {
+async fn show(context: &Context, auth: &Auth, record: KeyRecord) -> Result<()> {
     if context.json {
-        return output::json(&KeyJson::from(&record));
+        let clients = auth.latest_clients(&record).await?;
+        return output::json(&KeyJson::of(&record, auth.now()).used_by(&clients));
     }
     let or = |value: Option<String>, none: &str| value.unwrap_or_else(|| none.to_owned());
     let damage = record.unreadable.join(", ");

@@ -49,7 +49,7 @@ use std::sync::Arc;
 use crate::ambient::{Histogram, PerThread};
 use crate::auth::Auth;
 pub use access::Access;
-pub use api::{KeyJson, MadeKeyJson, UserJson};
+pub use api::{KeyJson, KeyUsageJson, MadeKeyJson, UsageJson, UserJson};
 pub use listener::{BoundAddress, Listener, PassedSockets};
 pub use oauth::token::is_resource;
 pub use pulse::Pulses;

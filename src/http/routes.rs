@@ -31,6 +31,8 @@ pub const ROUTES: &[Route] = &[
     Route::api("GET", "/api/v1/keys/{id}", KEYS, || to(api::keys::show::show), api::keys::show::operation),
     Route::api("PATCH", "/api/v1/keys/{id}", KEYS, || to(api::keys::change::change), api::keys::change::operation),
     Route::api("DELETE", "/api/v1/keys/{id}", KEYS, || to(api::keys::revoke::revoke), api::keys::revoke::operation),
+    Route::api("GET", "/api/v1/keys/{id}/usage", KEYS, || to(api::keys::usage::show), api::keys::usage::operation),
+    Route::api("GET", "/api/v1/usage", KEYS, || to(api::usage::show), api::usage::operation),
     Route::api("POST", "/api/v1/keys/{id}/rotate", KEYS, || to(api::keys::rotate::rotate), api::keys::rotate::operation),
 
     Route::api("GET", "/api/v1/users", USERS, || to(api::users::list::list), api::users::list::operation),

@@ -3,7 +3,7 @@
 use super::{ClientAddress, Networks, ScopeSet, Time};
 
 /// Why a key is refused. The bearer learns little of it; a verifier learns all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     Malformed,
     NotFound,
@@ -26,6 +26,20 @@ impl Refusal {
         Refusal::IpNotAllowed,
         Refusal::RateLimited,
     ];
+
+    /// The reasons to refuse a key that exists, in the order in which they are checked.
+    pub const OF_KEYS: [Refusal; 6] = [
+        Refusal::OwnerDeactivated,
+        Refusal::Disabled,
+        Refusal::Expired,
+        Refusal::IpNotAllowed,
+        Refusal::InsufficientScope,
+        Refusal::RateLimited,
+    ];
+
+    pub fn stored(code: &str) -> Option<Self> {
+        Refusal::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
 
     pub fn code(self) -> &'static str {
         match self {
@@ -79,6 +93,22 @@ pub enum KeyState {
     Expired,
     /// The stored record is unreadable, so the key cannot be judged.
     Damaged,
+}
+
+impl KeyState {
+    pub const ALL: [KeyState; 5] =
+        [KeyState::Active, KeyState::OwnerDeactivated, KeyState::Disabled, KeyState::Expired, KeyState::Damaged];
+
+    /// The state as the API names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyState::Active => "active",
+            KeyState::OwnerDeactivated => "owner_deactivated",
+            KeyState::Disabled => "disabled",
+            KeyState::Expired => "expired",
+            KeyState::Damaged => "damaged",
+        }
+    }
 }
 
 impl Facts<'_> {

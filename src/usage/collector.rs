@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 
+use super::buffer::NotedRefusal;
 use super::clients::UseOrigins;
 use super::sweep::Sweep;
+use super::sweep_refusals::RefusalSweep;
 use super::{Usage, lock};
 use crate::ambient::background::{Orders, give_way};
 use crate::ambient::{Background, Clock};
 use crate::error::Result;
-use crate::model::usage::{Hour, Use};
-use crate::store::{Store, Urgency};
+use crate::model::key_clients::CLIENT_DAYS;
+use crate::model::usage::{Day, Hour, Use};
+use crate::store::{Store, Tx, Urgency};
 
 /// Interval between collections.
 const COLLECT: Duration = Duration::from_millis(125);
@@ -51,6 +54,7 @@ impl Collector {
         }));
         let mut work = CollectorLoop {
             sweep: Sweep::new(usage.clone(), Arc::clone(&store)),
+            refusal_sweep: RefusalSweep::new(usage.clone(), Arc::clone(&store)),
             usage,
             recycled: store.index().recycled(),
             store,
@@ -82,6 +86,7 @@ impl Collector {
 struct CollectorLoop {
     usage: Usage,
     sweep: Sweep,
+    refusal_sweep: RefusalSweep,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     retention: Duration,
@@ -102,7 +107,8 @@ impl CollectorLoop {
     fn turn(&mut self) {
         self.collect();
         let now = self.clock.steady();
-        if let Err(error) = self.sweep.turn(now, self.uses_per_second)
+        let swept = self.sweep.turn(now, self.uses_per_second);
+        if let Err(error) = swept.and_then(|()| self.refusal_sweep.turn(now))
             && self.complained_at.is_none_or(|last| now.saturating_sub(last) >= COMPLAIN)
         {
             self.complained_at = Some(now);
@@ -122,6 +128,9 @@ impl CollectorLoop {
             let rows = self.usage.state().pending_rows;
             tracing::error!(%error, rows, "the latest usage counts could not be written and are lost");
         }
+        if let Err(error) = self.refusal_sweep.finish() {
+            tracing::error!(%error, "the latest refusals could not be written and are lost");
+        }
     }
 
     fn collect(&mut self) {
@@ -129,7 +138,10 @@ impl CollectorLoop {
         let mut collected = 0;
         for buffer in self.usage.0.buffers.all() {
             let noted = lock(buffer).take();
-            collected += noted.uses.len();
+            collected += noted.uses.len() + noted.refusals.len();
+            if !noted.refusals.is_empty() {
+                self.count_refusals(&noted.refusals, &noted.refused_clients);
+            }
             if !noted.uses.is_empty() {
                 self.count(&noted.uses, &noted.clients);
             }
@@ -161,20 +173,34 @@ impl CollectorLoop {
         }
     }
 
+    fn count_refusals(&self, noted: &[NotedRefusal], clients: &UseOrigins) {
+        for some in noted.chunks(ADD_BATCH) {
+            lock(&self.usage.0.refusals).add(some, clients);
+        }
+    }
+
     fn prune_if_due(&mut self, now: Duration) {
         if self.pruned_at.is_some_and(|last| now.saturating_sub(last) < PRUNE) {
             return;
         }
         self.pruned_at = Some(now);
-        let oldest = Hour::of(self.clock.now().minus(self.retention));
-        loop {
-            match block_on(
-                self.store.write(Urgency::Ordinary, move |tx| tx.delete_hourly_use_before(oldest, PRUNE_BATCH)),
-            ) {
-                Ok(1..) => {}
-                Ok(0) => return,
-                Err(error) => return tracing::warn!(%error, "old usage counts were not pruned; trying again later"),
-            }
+        let now = self.clock.now();
+        let oldest = Hour::of(now.minus(self.retention));
+        let clients_since = Day(Day::of(now).0.saturating_sub(CLIENT_DAYS));
+        let pruned = self
+            .prune(move |tx| tx.delete_hourly_use_before(oldest, PRUNE_BATCH))
+            .and_then(|()| self.prune(move |tx| tx.delete_hourly_refusals_before(oldest, PRUNE_BATCH)))
+            .and_then(|()| self.prune(move |tx| tx.delete_totals_before(oldest, PRUNE_BATCH)))
+            .and_then(|()| self.prune(move |tx| tx.delete_latest_refusals_before(oldest.start(), PRUNE_BATCH)))
+            .and_then(|()| self.prune(move |tx| tx.delete_clients_before(clients_since, PRUNE_BATCH)));
+        if let Err(error) = pruned {
+            tracing::warn!(%error, "old usage counts were not pruned; trying again later");
         }
+    }
+
+    /// Deletes batch by batch until there is nothing to delete.
+    fn prune(&self, delete: impl Fn(&Tx<'_>) -> Result<usize> + Copy + Send + 'static) -> Result<()> {
+        while block_on(self.store.write(Urgency::Ordinary, delete))? > 0 {}
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use super::clients::{MAX_CLIENTS, NOBODY, UseOrigins};
 use super::slots::{Slot, UseSlots};
-use super::strays::Strays;
+use super::strays::{Strays, UseRun};
 use crate::model::usage::{Hour, Tally, Use, UseOrigin};
 use crate::model::{KeyId, Time};
 
@@ -19,13 +19,15 @@ pub struct Counts {
     pub lost: u64,
 }
 
-/// A key's uses in one hour, to be written to the database.
+/// A key's uses in one hour by one client, to be written to the database.
 #[derive(Clone)]
 pub struct UsageRow {
     /// The number of the slot that they are in; `None` for strays.
     number: Option<u32>,
     pub key: KeyId,
     pub hour: Hour,
+    /// The number of the client.
+    client: u32,
     pub tally: Tally,
 }
 
@@ -36,9 +38,14 @@ impl UsageRow {
 }
 
 impl Counts {
-    /// Number of keys and hours with uses.
+    /// Number of keys, hours and clients with uses.
     pub fn rows(&self) -> u64 {
         self.slots.count + self.strays.len() as u64
+    }
+
+    /// Uses that were counted, but for no client.
+    pub fn unnamed(&self) -> u64 {
+        self.strays.unnamed
     }
 
     /// Takes over a thread's clients; returns our number for each of its numbers.
@@ -64,9 +71,9 @@ impl Counts {
             // The number's former key was revoked, so its counts are dropped.
             slot = Slot::of(&used.key);
         }
-        // If there are too many strays, the count stays exact and its hour becomes approximate.
-        if slot.hour() != Hour::of(used.at)
-            && (slot.uses == 0 || self.strays.add(used.key, slot.hour(), self.tally(&slot)))
+        // If there are too many strays, the count stays exact, and its hour and client become approximate.
+        if (slot.client != client || slot.hour() != Hour::of(used.at))
+            && (slot.uses == 0 || self.strays.add(used.key, slot.hour(), run_of(&slot)))
         {
             slot = Slot::of(&used.key);
         }
@@ -80,13 +87,24 @@ impl Counts {
     }
 
     fn stray(&mut self, used: &Use, client: u32) {
-        let tally = Tally { count: 1, last_at: used.at, last_client: self.clients.get(client).clone() };
-        self.lost += u64::from(!self.strays.add(used.key, Hour::of(used.at), tally));
+        let run = UseRun { client, count: 1, last_at: used.at };
+        self.lost += u64::from(!self.strays.add(used.key, Hour::of(used.at), run));
     }
 
-    fn tally(&self, slot: &Slot) -> Tally {
-        let last_client = self.clients.get(slot.client).clone();
-        Tally { count: u64::from(slot.uses), last_at: slot.last_at(), last_client }
+    fn tally(&self, run: &UseRun) -> Tally {
+        Tally { count: run.count, last_at: run.last_at, last_client: self.clients.get(run.client).clone() }
+    }
+
+    fn row(&self, number: Option<u32>, key: KeyId, hour: Hour, run: &UseRun) -> UsageRow {
+        UsageRow { number, key, hour, client: run.client, tally: self.tally(run) }
+    }
+
+    /// What this key's uses will add to the database, by hour and client.
+    pub fn pending(&self, number: Option<u32>, key: &KeyId, now: Time) -> Vec<(Hour, Tally)> {
+        let slot = number.map(|number| self.slots.get(number)).filter(|slot| slot.is_of(key) && slot.uses > 0);
+        let counted = slot.map(|slot| (slot.hour(), self.tally(&run_of(&slot))));
+        let strays = self.strays.of(key, now).map(|(hour, run)| (hour, self.tally(run)));
+        counted.into_iter().chain(strays).collect()
     }
 
     /// A key's last use, as far as it is known here.
@@ -94,7 +112,9 @@ impl Counts {
         let slot = number.map(|number| self.slots.get(number));
         let known = slot.filter(|slot| slot.is_of(key) && slot.at > 0 && slot.client != NOBODY);
         let counted = known.map(|slot| (slot.last_at(), self.clients.get(slot.client).clone()));
-        counted.into_iter().chain(self.strays.last_use(key, now)).max_by_key(|(at, _)| *at)
+        let strays = self.strays.of(key, now).max_by_key(|(_, run)| run.last_at);
+        let stray = strays.map(|(_, run)| (run.last_at, self.clients.get(run.client).clone()));
+        counted.into_iter().chain(stray).chain(self.strays.last_written(key, now)).max_by_key(|(at, _)| *at)
     }
 
     /// The next rows of a pass, up to `limit`: those of the slots from `next` on, which moves; after the last slot,
@@ -108,7 +128,7 @@ impl Counts {
             let slot = self.slots.get(number);
             match key_at(number).filter(|key| slot.is_of(key)) {
                 Some(key) => {
-                    rows.push(UsageRow { number: Some(number), key, hour: slot.hour(), tally: self.tally(&slot) });
+                    rows.push(self.row(Some(number), key, slot.hour(), &run_of(&slot)));
                 }
                 // The counted key was revoked.
                 None => self.slots.put(number, Slot::default()),
@@ -116,22 +136,25 @@ impl Counts {
         }
         if rows.is_empty() {
             let strays = self.strays.iter().take(limit);
-            rows.extend(strays.map(|(key, hour, tally)| UsageRow { number: None, key, hour, tally: tally.clone() }));
+            rows.extend(strays.map(|(key, hour, run)| self.row(None, key, hour, run)));
         }
         rows
     }
 
-    /// Subtracts rows that are in the database now. What was in a slot may be a stray by now.
+    /// Subtracts rows that are in the database now. What was in a slot may be a stray by now. Clients must have the same
+    /// numbers as when the rows were chosen.
     pub fn subtract(&mut self, rows: &[UsageRow]) {
         for row in rows {
             let slot = row.number.map(|number| (number, self.slots.get(number)));
             let mut count = row.tally.count;
-            if let Some((number, slot)) = slot.filter(|(_, slot)| slot.is_of(&row.key) && slot.hour() == row.hour) {
+            let is_same = |slot: &Slot| slot.is_of(&row.key) && slot.hour() == row.hour && slot.client == row.client;
+            if let Some((number, slot)) = slot.filter(|(_, slot)| is_same(slot)) {
                 let uses = u64::from(slot.uses).saturating_sub(count) as u32;
                 count -= u64::from(slot.uses - uses);
                 self.slots.put(number, Slot { uses, ..slot });
             }
-            self.strays.subtract(row.key, row.hour, count);
+            let written = UseRun { client: row.client, count, last_at: row.tally.last_at };
+            self.strays.subtract(row.key, row.hour, written, &row.tally.last_client);
         }
     }
 
@@ -142,7 +165,7 @@ impl Counts {
             next = number + 1;
             let slot = self.slots.get(number);
             if let Some(key) = key_at(number).filter(|key| slot.is_of(key)) {
-                self.strays.add_beyond_limit(key, slot.hour(), self.tally(&slot));
+                self.strays.add_beyond_limit(key, slot.hour(), run_of(&slot));
             }
         }
         self.slots = UseSlots::default();
@@ -159,16 +182,24 @@ impl Counts {
         }
         let mut renumbered = vec![NOBODY; old.list().len()];
         let clients = &mut self.clients;
+        let mut renumber = |client: u32| {
+            let number = &mut renumbered[client as usize];
+            if *number == NOBODY {
+                *number = clients.add(old.get(client));
+            }
+            *number
+        };
+        self.strays.renumber(&mut renumber);
         self.slots.each(|slot| {
             let is_written = slot.uses == 0;
             if is_written && slot.is_settled {
                 return Slot { client: NOBODY, ..slot };
             }
-            let number = &mut renumbered[slot.client as usize];
-            if *number == NOBODY {
-                *number = clients.add(old.get(slot.client));
-            }
-            Slot { client: *number, is_settled: is_written, ..slot }
+            Slot { client: renumber(slot.client), is_settled: is_written, ..slot }
         });
     }
+}
+
+fn run_of(slot: &Slot) -> UseRun {
+    UseRun { client: slot.client, count: u64::from(slot.uses), last_at: slot.last_at() }
 }

@@ -32,6 +32,21 @@ fn a_late_use_of_a_revoked_key_does_not_count_for_the_key_that_has_its_number() 
 }
 
 #[test]
+fn a_flood_of_clients_of_one_key_stays_small_and_every_use_counts() {
+    let mut counts = Counts::default();
+    for client in 1..5_000_u32 {
+        let mut clients = UseOrigins::default();
+        clients.number(Some(ClientAddress::Known(client.to_be_bytes().into())), b"");
+        let client = counts.translate(&clients)[1];
+        counts.add(&used(1, 5, HOUR + i64::from(client) * 100), client, |_, _| true);
+    }
+    assert!(counts.rows() <= 53, "{}", counts.rows());
+    let rows = counts.pending(Some(5), &key(1), Time::from_millis(HOUR));
+    assert_eq!(rows.iter().map(|(_, tally)| tally.count).sum::<u64>(), 4_999);
+    assert!(counts.unnamed() > 4_900);
+}
+
+#[test]
 fn who_was_last_stays_known_after_the_write_until_others_need_the_memory() {
     let mut counts = Counts::default();
     let address = |n: u32| Some(ClientAddress::Known(n.to_be_bytes().into()));
@@ -57,8 +72,8 @@ fn who_was_last_stays_known_after_the_write_until_others_need_the_memory() {
 
 #[derive(Debug, Clone)]
 enum UsageStep {
-    /// A use of a key in an hour.
-    Use(u8, i64),
+    /// A use of a key in an hour by a client.
+    Use(u8, i64, u32),
     /// The rows of the next transaction are chosen.
     Begin(usize),
     /// That transaction ends, with a commit or not.
@@ -70,7 +85,7 @@ enum UsageStep {
 
 fn step() -> impl Strategy<Value = UsageStep> {
     prop_oneof![
-        20 => (1..12_u8, 1..4_i64).prop_map(|(n, hour)| UsageStep::Use(n, hour)),
+        20 => (1..12_u8, 1..4_i64, 1..4_u32).prop_map(|(n, hour, client)| UsageStep::Use(n, hour, client)),
         6 => (1..5_usize).prop_map(UsageStep::Begin),
         6 => any::<bool>().prop_map(UsageStep::End),
         1 => (1..12_u8).prop_map(UsageStep::Revoke),
@@ -89,9 +104,11 @@ struct UsageModel {
     revoked: HashSet<u8>,
     begun: Vec<UsageRow>,
     next: u32,
-    stored: HashMap<(KeyId, Hour), u64>,
-    expected: HashMap<(KeyId, Hour), u64>,
+    stored: UsesByClient,
+    expected: UsesByClient,
 }
+
+type UsesByClient = HashMap<(KeyId, Hour, u8), u64>;
 
 impl UsageModel {
     /// The key's number; a new key gets the lowest free one.
@@ -104,12 +121,15 @@ impl UsageModel {
 
     fn apply(&mut self, step: &UsageStep, counts: &mut Counts) {
         match *step {
-            UsageStep::Use(n, _) if self.revoked.contains(&n) => {}
-            UsageStep::Use(n, hour) => {
+            UsageStep::Use(n, ..) if self.revoked.contains(&n) => {}
+            UsageStep::Use(n, hour, client) => {
                 let number = if n == NEVER_INDEXED { UNNUMBERED } else { self.number(n) };
                 let holds = |number: u32, id: &KeyId| self.numbers.get(&number).is_some_and(|n| key(*n) == *id);
-                counts.add(&used(n, number, hour * HOUR), NOBODY, holds);
-                *self.expected.entry((key(n), Hour(hour as u32))).or_default() += 1;
+                let mut clients = UseOrigins::default();
+                clients.number(None, &[client as u8]);
+                let known = counts.translate(&clients)[1];
+                counts.add(&used(n, number, hour * HOUR), known, holds);
+                *self.expected.entry((key(n), Hour(hour as u32), client as u8)).or_default() += 1;
             }
             UsageStep::Begin(most) => {
                 let key_at = |number| self.numbers.get(&number).map(|n| key(*n));
@@ -121,7 +141,8 @@ impl UsageModel {
                     self.next = 0;
                 }
                 for row in rows.iter().filter(|_| is_committed) {
-                    *self.stored.entry((row.key, row.hour)).or_default() += row.tally.count;
+                    let client = row.tally.last_client.user_agent[0];
+                    *self.stored.entry((row.key, row.hour, client)).or_default() += row.tally.count;
                 }
                 if is_committed {
                     counts.subtract(&rows);
@@ -139,9 +160,9 @@ impl UsageModel {
         }
     }
 
-    fn of_live_keys(&self, rows: &HashMap<(KeyId, Hour), u64>) -> Vec<((KeyId, Hour), u64)> {
+    fn of_live_keys(&self, rows: &UsesByClient) -> Vec<((KeyId, Hour, u8), u64)> {
         let is_live = |id: &KeyId| !self.revoked.contains(&id.as_bytes()[0]);
-        let mut rows: Vec<_> = rows.iter().filter(|((id, _), _)| is_live(id)).map(|(at, n)| (*at, *n)).collect();
+        let mut rows: Vec<_> = rows.iter().filter(|((id, ..), _)| is_live(id)).map(|(at, n)| (*at, *n)).collect();
         rows.sort();
         rows
     }

@@ -49,6 +49,7 @@ async fn a_created_key_works_at_once_and_its_text_is_in_one_response() {
     without_key.as_object_mut().unwrap().remove("key");
     let mut shown = shown.json();
     shown["last_used_at"] = Value::Null;
+    assert_eq!(shown.as_object_mut().unwrap().remove("last_used").unwrap()[0]["count"], 1);
     assert_eq!(shown, without_key);
     assert!(!manager.get(KEYS).await.body.contains(key));
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::harness::{ADMIN, Home, Process, Server, eventually, rounds};
+use keybearer::testing::{RateLimit, Role};
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN, Client, Home, MEMBER, Process, Server, eventually, rounds};
 
 /// As the page of a key says it.
 const NEVER_USED: &str = "<dt>Last used</dt><dd>Never</dd>";
@@ -149,4 +152,136 @@ async fn uses_are_exact_when_the_index_starts_over_in_between() {
     server.signal("TERM");
     server.stopped_log();
     assert_eq!(stored_uses(&home), 40);
+}
+
+async fn manager(server: &Server) -> Client {
+    server.user(ADMIN, Role::Admin).await;
+    server.bearer(&server.key_of(ADMIN, &["keybearer:keys", "keybearer:verify"], |_| {}).await.1)
+}
+
+async fn usage(client: &Client, id: &str, query: &str) -> Value {
+    let answer = client.get(&format!("/api/v1/keys/{id}/usage{query}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[tokio::test]
+async fn usage_says_how_often_a_key_was_accepted_and_refused_by_whom_and_why() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let (id, key) = server.key_of(MEMBER, &["orders:read"], |_| {}).await;
+    let client = server.bearer(&key);
+    let ask =
+        async |path: &str, agent: &str| client.send(client.request("GET", path).header("user-agent", agent)).await;
+    for _ in 0..3 {
+        assert_eq!(ask("/auth?scope=orders:read", "invoices/2.1").await.status, 200);
+    }
+    server.clock.advance(Duration::from_secs(3600));
+    assert_eq!(ask("/auth", "=cmd()").await.status, 200);
+    assert_eq!(ask("/auth?scope=orders:write", "invoices/2.1").await.status, 403);
+    server.admin().await.form(&format!("/keys/{id}/disable"), &[]).await;
+    assert_eq!(ask("/auth", &format!("x {key}")).await.status, 401);
+
+    let day = usage(&manager, &id, "").await;
+    assert_eq!([&day["since"], &day["until"], &day["by"]], ["2026-11-22T10:00:00Z", "2026-11-23T10:00:00Z", "hour"]);
+    assert_eq!(day["buckets"].as_array().unwrap().len(), 24);
+    assert_eq!(day["buckets"][22], json!({ "start": "2026-11-23T08:00:00Z", "accepted": 3, "refused": {} }));
+    let totals = json!({ "accepted": 4, "refused": { "insufficient_scope": 1, "disabled": 1 } });
+    assert_eq!(day["totals"], totals);
+    let clients = day["clients"].as_array().unwrap();
+    let named = |client: &Value| (client["user_agent"].as_str().unwrap().to_owned(), client["count"].as_u64().unwrap());
+    assert_eq!(
+        clients.iter().map(named).collect::<Vec<_>>(),
+        [("=cmd()".to_owned(), 1), ("invoices/2.1".to_owned(), 3)]
+    );
+    assert_eq!(clients[1]["address"], "127.0.0.1");
+    let refusals = day["latest_refusals"].as_array().unwrap();
+    let reasons: Vec<_> = refusals.iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    assert_eq!((reasons, &refusals[0]["user_agent"]), (vec!["disabled", "insufficient_scope"], &json!("x [key]")));
+
+    let month = usage(&manager, &id, "?by=day").await;
+    assert_eq!((month["buckets"].as_array().unwrap().len(), &month["totals"]), (30, &totals));
+    let before = usage(&manager, &id, "?since=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z").await;
+    assert_eq!((&before["totals"]["accepted"], before["clients"].as_array().unwrap().len()), (&json!(0), 0));
+    for (query, field) in [("?by=week", "by"), ("?since=2026-01-01T00:00:00Z", "since"), ("?until=x", "until")] {
+        let answer = manager.get(&format!("/api/v1/keys/{id}/usage{query}")).await;
+        assert_eq!((answer.status, &answer.json()["field"]), (422, &json!(field)), "{query}");
+    }
+    let record = manager.get(&format!("/api/v1/keys/{id}")).await.json();
+    assert_eq!((&record["state"], &record["last_used"][0]["user_agent"]), (&json!("disabled"), &json!("=cmd()")));
+    assert_eq!(record["last_used"][1]["count"], 3);
+}
+
+#[tokio::test]
+async fn an_explanation_lists_every_check_and_is_not_a_use() {
+    let server = Server::start();
+    let manager = manager(&server).await;
+    let limit = RateLimit::new(2, 3600, None).unwrap();
+    let (id, key) = server.key_of(MEMBER, &["orders:*"], |new| new.settings.rate_limit = Some(limit)).await;
+    let explain = async |body: Value| {
+        let mut body = body;
+        body["explain"] = json!(true);
+        let answer = manager.json("/api/v1/keys/verify", body.to_string()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answer = answer.json();
+        let outcome = |check: &Value| check["outcome"].as_str().unwrap()[..1].to_owned();
+        let outcomes: String = answer["checks"].as_array().unwrap().iter().map(outcome).collect();
+        (answer["code"].as_str().unwrap().to_owned(), outcomes)
+    };
+    let is = |code: &str, outcomes: &str| (code.to_owned(), outcomes.to_owned());
+    for _ in 0..5 {
+        assert_eq!(explain(json!({ "key": key, "scopes": ["orders:read"] })).await, is("valid", "ppppppp"));
+    }
+    assert_eq!(explain(json!({ "key": key, "scopes": ["x"] })).await, is("insufficient_scope", "pppppfs"));
+    assert_eq!(explain(json!({ "key": "junk" })).await, is("malformed", "fssssss"));
+    let unknown = "kb_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA4gH3Qs";
+    assert_eq!(explain(json!({ "key": unknown })).await, is("not_found", "fssssss"));
+    assert_eq!(usage(&manager, &id, "").await["totals"], json!({ "accepted": 0, "refused": {} }));
+    for status in [200, 200, 429] {
+        assert_eq!(server.bearer(&key).get("/auth").await.status, status);
+    }
+    assert_eq!(explain(json!({ "key": key })).await, is("rate_limited", "ppppppf"));
+    server.admin().await.form(&format!("/keys/{id}/disable"), &[]).await;
+    assert_eq!(explain(json!({ "key": key })).await, is("disabled", "ppfssss"));
+    let totals = json!({ "accepted": 2, "refused": { "rate_limited": 1 } });
+    assert_eq!(usage(&manager, &id, "").await["totals"], totals);
+}
+
+#[tokio::test]
+async fn clients_refusals_and_sums_come_into_the_database_and_go_with_the_key() {
+    let home = Home::new();
+    home.add_admin();
+    let server = Process::ready(&home).await;
+    let (id, key) = home.create_key(ADMIN, "one");
+    let client = server.bearer(&key);
+    for n in 0..60 {
+        let agent = format!("program/{n}");
+        let path = if n % 2 == 0 { "/auth" } else { "/auth?scope=absent:scope" };
+        client.send(client.request("GET", path).header("user-agent", &agent)).await;
+        client.send(client.request("GET", "/auth").header("user-agent", &agent)).await;
+    }
+    let stored = |table: &str| home.number(format!("SELECT count(*) FROM {table}"));
+    eventually(Duration::from_secs(20), "everything is written", async || {
+        stored_uses(&home) == 90
+            && home.number("SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM key_hourly_refusals") == 30
+    })
+    .await;
+    assert!(stored("key_clients") == 50 && (20..=30).contains(&stored("key_latest_refusals")));
+    for (outcome, count) in [("accepted", 90), ("insufficient_scope", 30)] {
+        let sums = format!(
+            "SELECT count(*) FROM (SELECT sum(count) AS n FROM usage_totals WHERE outcome = '{outcome}'
+             GROUP BY owner_id) AS sums WHERE n = {count}"
+        );
+        assert_eq!(home.number(sums), 2, "the owner's sums and everybody's");
+    }
+    let shown: Value = serde_json::from_str(&home.run(&["keys", "usage", &id, "--by", "day", "--json"])).unwrap();
+    assert_eq!(shown["totals"], json!({ "accepted": 90, "refused": { "insufficient_scope": 30 } }));
+    assert_eq!(shown["clients"].as_array().unwrap().len(), 50);
+    let table = home.run(&["keys", "usage", &id]);
+    assert!(table.contains("program/59") && table.contains("30 insufficient_scope"), "{table}");
+    let csv = home.run(&["keys", "usage", "--owner", ADMIN, "--by", "day", "--csv"]);
+    assert_eq!((csv.lines().count(), csv.lines().last().unwrap().split(',').nth(1)), (31, Some("90")), "{csv}");
+    home.run(&["keys", "revoke", &id]);
+    assert_eq!(["key_clients", "key_latest_refusals", "key_hourly_refusals"].map(stored), [0; 3]);
+    assert!(home.run(&["keys", "usage", "--by", "day"]).contains("90"), "sums outlive their keys");
 }

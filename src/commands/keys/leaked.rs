@@ -27,7 +27,7 @@ pub async fn revoke(context: &Context, text: impl Read, auth: &Auth, asking: &As
     let mut leaks = Leaks::new(auth, asking, Task::Revoke);
     let read = leaks.read(text).await;
     let (count, explanation) = (leaks.found.len(), leaks.explanation());
-    report(context, leaks.found, &[])?;
+    report(context, leaks.found, &[], auth.now())?;
     if count == 0 && read.is_ok() {
         output::say(&explanation);
     }

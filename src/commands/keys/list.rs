@@ -28,7 +28,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, owner: Option<
 /// Prints keys with their state, as a table or as JSON.
 pub fn print(context: &Context, records: &[KeyRecord], now: Time) -> Result<()> {
     if context.json {
-        return output::json(&records.iter().map(KeyJson::from).collect::<Vec<_>>());
+        return output::json(&records.iter().map(|record| KeyJson::of(record, now)).collect::<Vec<_>>());
     }
     let row = |record: &KeyRecord| {
         let expires = record.settings.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());

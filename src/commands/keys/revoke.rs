@@ -8,7 +8,7 @@ use crate::auth::caller::Asking;
 use crate::auth::{Auth, WhichKeys};
 use crate::error::{Error, Result};
 use crate::http::KeyJson;
-use crate::model::{Basis, KeyId, KeyRecord, counted};
+use crate::model::{Basis, KeyId, KeyRecord, Time, counted};
 
 /// Printed instead of a key that was given where an id belongs.
 const IN_PLACE_OF_A_KEY: &str = "[key]";
@@ -44,7 +44,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
     }
     let count = records.len();
     let unnamed = std::iter::repeat_n(IN_PLACE_OF_A_KEY.to_owned(), keys);
-    report(context, records, &missing.iter().cloned().chain(unnamed).collect::<Vec<_>>())?;
+    report(context, records, &missing.iter().cloned().chain(unnamed).collect::<Vec<_>>(), auth.now())?;
     if missing.is_empty() && keys == 0 {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub async fn run(context: &Context, auth: &Auth, asking: &Asking, names: Vec<Str
 }
 
 /// Prints the keys that were revoked. The `missing` ids are only in JSON, which has an entry for each id.
-pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String]) -> Result<()> {
+pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String], now: Time) -> Result<()> {
     if !revoked.is_empty() {
         output::say(&format!("Revoked {}.", counted(revoked.len() as u64, "key")));
     }
@@ -73,7 +73,7 @@ pub fn report(context: &Context, revoked: Vec<KeyRecord>, missing: &[String]) ->
         return revoked.iter().try_for_each(|record| output::print(&format!("{}  {}", record.id, record.hint)));
     }
     let revoked =
-        revoked.iter().map(|record| Outcome::Revoked { outcome: "revoked", key: Box::new(KeyJson::from(record)) });
+        revoked.iter().map(|record| Outcome::Revoked { outcome: "revoked", key: Box::new(KeyJson::of(record, now)) });
     let missing = missing.iter().map(|id| Outcome::NotFound { outcome: "not_found", id });
     output::json(&revoked.chain(missing).collect::<Vec<_>>())
 }

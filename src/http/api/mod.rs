@@ -9,7 +9,9 @@ pub mod leaks;
 mod manager;
 mod parameters;
 pub mod tokens;
+pub mod usage;
 pub mod users;
 
-pub use keys::{KeyJson, MadeKeyJson};
+pub use keys::{KeyJson, KeyUsageJson, MadeKeyJson};
+pub use usage::UsageJson;
 pub use users::UserJson;

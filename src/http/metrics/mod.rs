@@ -102,6 +102,12 @@ impl Figures {
                 ("record_cache_records", "Records of keys in memory", records.records),
                 ("record_cache_bytes", "Estimated size of the records of keys in memory", records.bytes),
                 ("usage_lost", "Uses that were not counted because too many were waiting in memory", usage.lost),
+                ("refusals_lost", "Refusals of keys that were not counted for the same reason", usage.lost_refusals),
+                (
+                    "usage_unnamed",
+                    "Uses that were counted for no client, because their key had too many",
+                    usage.unnamed,
+                ),
             ]
             .into_iter()
             .chain(database.sessions.map(|sessions| ("sessions", "Dashboard sessions", sessions)))

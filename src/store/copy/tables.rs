@@ -13,7 +13,7 @@ const fn table(name: &'static str, columns: &'static str, key: &'static str) -> 
 }
 
 /// In an order in which every row comes after those that it refers to.
-pub(super) const COPIED: [CopiedTable; 16] = [
+pub(super) const COPIED: [CopiedTable; 20] = [
     table("installation", "id", "id"),
     table("users", "id, email, role, active, password_hash, created_at, last_login_at", "id"),
     table(
@@ -25,6 +25,10 @@ pub(super) const COPIED: [CopiedTable; 16] = [
     table("rotations", "new_id, old_id, old_expires_at, silence", "new_id"),
     table("key_last_use", "key_id, at, address, user_agent", "key_id"),
     table("key_hourly_use", "key_id, hour, count", "key_id, hour"),
+    table("key_hourly_refusals", "key_id, hour, reason, count", "key_id, hour, reason"),
+    table("key_latest_refusals", "key_id, at, reason, address, user_agent", "key_id, at, reason"),
+    table("key_clients", "key_id, address, user_agent, first_at, last_at, day, days", "key_id, address, user_agent"),
+    table("usage_totals", "owner_id, hour, outcome, count", "owner_id, hour, outcome"),
     table("sessions", "id, digest, user_id, created_at, last_seen_at, address, user_agent", "id"),
     table("login_throttle", "bucket, failures, last_at", "bucket"),
     table("submissions", "digest, body, key_id, created_at", "digest"),

@@ -4,6 +4,7 @@
 mod devices;
 mod event_search;
 mod events;
+mod key_clients;
 mod key_names;
 pub(super) mod key_search;
 mod key_status;
@@ -16,6 +17,7 @@ mod nodes;
 pub(super) mod pending_imports;
 mod person_links;
 mod refresh_tokens;
+mod refusals;
 mod refused_logins;
 mod rest_of_record;
 mod rotations;

@@ -35,5 +35,6 @@ pub async fn change(
         None => None,
     };
     let change = body.0.change(owner, auth.now())?;
-    Ok(respond_with(&auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?))
+    let record = auth.change_key(&asking, KeyId::parse(&id)?, change, based_on.0).await?;
+    Ok(respond_with(&record, auth.now()))
 }

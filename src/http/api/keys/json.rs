@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::last_used::{LastUsedJson, MAX_LAST_USED};
 use super::new_expiry::{NewExpiry, expires_at};
 use super::rate_limit::{RateLimitBody, RateLimitSchema};
 use crate::auth::{KeyRequest, LeftOpen, VerifiedKey};
@@ -12,10 +13,11 @@ use crate::http::api::idempotency::RepeatableBody;
 use crate::http::json_value::{Fields, List, given};
 use crate::http::schema::field;
 use crate::model::expiry::DEFAULT_LIFETIME;
+use crate::model::key_clients::KeyClient;
 use crate::model::key_settings::Description;
 use crate::model::{
-    Email, Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, Metadata, Networks, RateLimit,
-    ScopeSet, Submission, Time, UserId,
+    Email, Expiry, KeyChange, KeyId, KeyName, KeyPrefix, KeyRecord, KeySettings, KeyState, Metadata, Networks,
+    RateLimit, ScopeSet, Submission, Time, UserId,
 };
 
 /// A new key. `null` means the same as an absent field, because generated clients send it for fields that are not set.
@@ -164,6 +166,9 @@ pub struct KeyJson<'a> {
     #[schema(value_type = Vec<String>)]
     scopes: &'a ScopeSet,
     enabled: bool,
+    /// `active`, or why every request with the key is refused.
+    #[schema(value_type = KeyStateSchema)]
+    state: &'static str,
     #[schema(value_type = field::Moment)]
     created_at: Time,
     /// `null` means it never expires.
@@ -172,6 +177,10 @@ pub struct KeyJson<'a> {
     /// `null` means it has not been used yet.
     #[schema(value_type = Option<field::Moment>, required = true)]
     last_used_at: Option<Time>,
+    /// The latest clients, with their uses in the last 90 days; only in the response of `getKey`, max 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<LastUsedJson>>, required = false)]
+    last_used: Option<Vec<LastUsedJson<'a>>>,
     /// The addresses that can use the key; empty means any address.
     #[schema(value_type = Vec<String>)]
     allowed_ips: &'a Networks,
@@ -211,8 +220,23 @@ struct OwnerSchema {
     email: String,
 }
 
-impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
-    fn from(record: &'a KeyRecord) -> Self {
+/// `active`, or why every request with the key is refused.
+struct KeyStateSchema;
+
+impl utoipa::PartialSchema for KeyStateSchema {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::Schema::from(field::one_of(KeyState::ALL.map(KeyState::name))).into()
+    }
+}
+
+impl ToSchema for KeyStateSchema {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "KeyState".into()
+    }
+}
+
+impl<'a> KeyJson<'a> {
+    pub fn of(record: &'a KeyRecord, now: Time) -> Self {
         let KeySettings { name, description, scopes, expires_at, allowed_ips, rate_limit, metadata } = &record.settings;
         KeyJson {
             id: record.id,
@@ -223,9 +247,11 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
             owner: OwnerJson { id: record.owner.id, email: &record.owner.email },
             scopes,
             enabled: record.enabled,
+            state: record.state(now).name(),
             created_at: record.created_at,
             expires_at: *expires_at,
             last_used_at: record.last_use.as_ref().map(|last| last.at),
+            last_used: None,
             allowed_ips,
             rate_limit: *rate_limit,
             metadata: metadata.raw(),
@@ -233,6 +259,14 @@ impl<'a> From<&'a KeyRecord> for KeyJson<'a> {
             rotated_to: Some(record.rotated_to),
             unreadable: &record.unreadable,
         }
+    }
+}
+
+impl<'a> KeyJson<'a> {
+    /// The same with these clients, of which the record names the first few.
+    pub fn used_by(self, clients: &'a [KeyClient]) -> Self {
+        let last_used = clients.iter().take(MAX_LAST_USED).map(LastUsedJson::from).collect();
+        KeyJson { last_used: Some(last_used), ..self }
     }
 }
 
@@ -248,9 +282,11 @@ impl<'a> From<&'a VerifiedKey> for KeyJson<'a> {
             owner: OwnerJson { id: owner.id, email: &owner.email },
             scopes: &grant.scopes,
             enabled: grant.enabled,
+            state: KeyState::Active.name(),
             created_at: rest.created_at,
             expires_at: key.expires_at,
             last_used_at: Some(key.last_used_at),
+            last_used: None,
             allowed_ips: &grant.allowed_ips,
             rate_limit: grant.rate_limit,
             metadata: serde_json::from_str(rest.metadata).expect("metadata that was read is JSON"),

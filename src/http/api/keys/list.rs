@@ -48,6 +48,7 @@ pub async fn list(manager: KeysManager, query: Parameters) -> Result<HttpRespons
         limit: query.limit()?,
     };
     let page = auth.keys(&asking.caller, list).await?;
-    let keys = page.rows.iter().map(KeyJson::from).collect();
+    let now = auth.now();
+    let keys = page.rows.iter().map(|record| KeyJson::of(record, now)).collect();
     Ok(HttpResponse::Ok().json(KeyPage { keys, next_cursor: page.next.map(|cursor| cursor.text()) }))
 }

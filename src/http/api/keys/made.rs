@@ -27,7 +27,8 @@ pub struct MadeKeyJson<'a> {
 
 impl<'a> MadeKeyJson<'a> {
     pub fn new(record: &'a KeyRecord, key: &'a PlainKey) -> Self {
-        MadeKeyJson { record: KeyJson::from(record), key: key.expose() }
+        // The record is as of its creation.
+        MadeKeyJson { record: KeyJson::of(record, record.created_at), key: key.expose() }
     }
 }
 
@@ -52,7 +53,7 @@ pub async fn respond(site: &SiteRef, asking: &Asking, made: Made) -> Result<Http
             Ok(HttpResponse::Created().insert_header(location).insert_header(tag).json(body))
         }
         Made::Before(id) => match site.auth.key(&asking.caller, id).await {
-            Ok(record) => Ok(respond_with(&record)),
+            Ok(record) => Ok(respond_with(&record, site.auth.now())),
             Err(error) if error.kind == Kind::NotFound => {
                 Err(Error::conflict("The key that this request created was revoked. Use a new Idempotency-Key.").into())
             }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Path;
 
 use super::json::KeyJson;
-use super::respond_with;
+use crate::http::api::based_on::etag;
 use crate::http::api::manager::KeysManager;
 use crate::http::problem::Problem;
 use crate::http::schema::Operation;
@@ -19,6 +19,9 @@ pub fn operation() -> Operation {
 }
 
 pub async fn show(manager: KeysManager, id: Path<String>) -> Result<HttpResponse, Problem> {
-    let asking = manager.asking().await?;
-    Ok(respond_with(&manager.site.auth.key(&asking.caller, KeyId::parse(&id)?).await?))
+    let (auth, asking) = (&manager.site.auth, manager.asking().await?);
+    let record = auth.key(&asking.caller, KeyId::parse(&id)?).await?;
+    let clients = auth.latest_clients(&record).await?;
+    let json = KeyJson::of(&record, auth.now()).used_by(&clients);
+    Ok(HttpResponse::Ok().insert_header(etag(record.version())).json(json))
 }

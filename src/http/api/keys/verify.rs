@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::json::KeyJson;
-use crate::auth::Refused;
+use crate::auth::{Caller, Refused, VerdictCheck};
 use crate::error::Error;
+use crate::http::SiteRef;
 use crate::http::api::manager::Verifier;
 use crate::http::body::{Json, SecretText};
 use crate::http::json_response::with_json;
@@ -31,6 +32,10 @@ pub struct VerifyBody {
     /// The address that the key is used from; needed for keys with address ranges.
     #[schema(value_type = Option<field::Address>, required = false)]
     ip: Option<String>,
+    /// Lists every check of the verdict with its outcome. Such a request is not a use, and takes nothing from the key's
+    /// rate limit.
+    #[schema(required = false)]
+    explain: Option<bool>,
 }
 
 /// Whether a key is valid, and if not, why.
@@ -45,6 +50,36 @@ pub struct VerdictJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = KeyJson, required = false)]
     key: Option<KeyJson<'a>>,
+    /// The checks in the order in which they are made; only if `explain` was true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<CheckSchema>>, required = false)]
+    checks: Option<Vec<CheckJson>>,
+}
+
+#[derive(Serialize)]
+struct CheckJson {
+    check: &'static str,
+    outcome: &'static str,
+    detail: String,
+}
+
+/// A check of the verdict.
+#[derive(ToSchema)]
+#[schema(as = Check)]
+#[expect(dead_code, reason = "the schema of `CheckJson`, whose names are fixed")]
+struct CheckSchema {
+    /// `known`, `owner_active`, `enabled`, `not_expired`, `address`, `scopes` or `rate_limit`.
+    check: String,
+    /// `passed`, `failed`, or `skipped` after a failed check.
+    outcome: String,
+    /// What was found, for people.
+    detail: String,
+}
+
+impl From<VerdictCheck> for CheckJson {
+    fn from(check: VerdictCheck) -> Self {
+        CheckJson { check: check.name, outcome: check.outcome.name(), detail: check.detail }
+    }
 }
 
 /// The code of a key that expired because its rotation is over.
@@ -84,13 +119,32 @@ pub async fn verify(verifier: Verifier, asked: Json<VerifyBody>) -> Result<HttpR
         Some(Err(_)) => return Err(Error::invalid("ip", "Write an address as 203.0.113.7 or 2001:db8::1.").into()),
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
+    if asked.explain == Some(true) {
+        return explain(site, asked.key.expose().as_bytes(), &demand).await;
+    }
     let verdict = site.auth.verify_with_record(asked.key.expose().as_bytes(), &demand).await?;
     let answer = match &verdict {
-        Ok(good) => VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(&good.view)) },
+        Ok(good) => VerdictJson { valid: true, code: "valid", key: Some(KeyJson::from(&good.view)), checks: None },
         Err(Refused { refusal: Refusal::Expired, .. }) if site.auth.is_replaced(asked.key.expose()).await => {
-            VerdictJson { valid: false, code: REPLACED, key: None }
+            VerdictJson { valid: false, code: REPLACED, key: None, checks: None }
         }
-        Err(bad) => VerdictJson { valid: false, code: bad.refusal.code(), key: None },
+        Err(bad) => VerdictJson { valid: false, code: bad.refusal.code(), key: None, checks: None },
+    };
+    Ok(with_json(HttpResponse::Ok(), &answer))
+}
+
+/// The same answer with all checks, without a use.
+async fn explain(site: &SiteRef, presented: &[u8], demand: &Demand<'_>) -> Result<HttpResponse, Problem> {
+    let explained = site.auth.explain(presented, demand).await?;
+    let record = match (explained.refusal, explained.key) {
+        (None, Some(id)) => Some(site.auth.key(&Caller::Operator, id).await?),
+        _ => None,
+    };
+    let answer = VerdictJson {
+        valid: explained.refusal.is_none(),
+        code: explained.refusal.map_or("valid", Refusal::code),
+        key: record.as_ref().map(|record| KeyJson::of(record, site.auth.now())),
+        checks: Some(explained.checks.into_iter().map(CheckJson::from).collect()),
     };
     Ok(with_json(HttpResponse::Ok(), &answer))
 }

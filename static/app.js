@@ -194,6 +194,32 @@ for (const form of all("form[method=get]")) {
   });
 }
 
+// A form that is sent after the session has ended is not lost: what was typed comes back with its page after sign-in.
+// Secrets are never kept.
+const restore = (fields) => {
+  const free = new Set(all("main :is(input:not([type=hidden], [type=password]), select, textarea)"));
+  for (const [name, value] of fields) {
+    const isChoice = ({ type }) => type === "radio" || type === "checkbox";
+    const input = [...free].find((input) => input.name === name && (!isChoice(input) || input.value === value));
+    if (!input) continue;
+    free.delete(input);
+    if (isChoice(input)) input.checked = true;
+    else input.value = value;
+  }
+};
+if (document.body.classList.contains("framed")) {
+  const { path, fields } = JSON.parse(sessionStorage.getItem("form") ?? "{}");
+  sessionStorage.removeItem("form");
+  const isAfterSignIn = document.referrer && new URL(document.referrer).pathname.endsWith("/login");
+  if (path === location.pathname && isAfterSignIn) restore(fields);
+  for (const form of all("main form[method=post]:not(:has([data-forget]))")) {
+    form.addEventListener("submit", () => {
+      const fields = [...new FormData(form)].filter(([name, value]) => value && !/password|csrf|version/.test(name));
+      sessionStorage.setItem("form", JSON.stringify({ path: location.pathname, fields }));
+    });
+  }
+}
+
 // One post per press. The time-out gives the button back if the answer never came.
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", () => {

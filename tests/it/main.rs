@@ -74,6 +74,7 @@ mod setup;
 mod signals;
 mod signing;
 mod sqlite;
+mod stale_forms;
 mod streams;
 mod tls;
 mod tokens;

@@ -75,6 +75,11 @@ pub fn check_origin(settings: &HttpSettings, request: &HttpRequest) -> Result<()
     if is_ours { Ok(()) } else { foreign() }
 }
 
+/// Whether the browser vouches for it: `Sec-Fetch-Site` cannot be set by a script of another site (Fetch Metadata).
+pub fn is_surely_ours(request: &HttpRequest) -> bool {
+    request.headers().get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"same-origin")
+}
+
 /// The browser did not send this form's cookie: it has expired, or the page was opened over plain HTTP, where the
 /// browser does not keep `Secure` cookies.
 pub fn no_cookie(settings: &HttpSettings, request: &HttpRequest) -> Problem {
@@ -96,7 +101,7 @@ pub fn forged() -> Problem {
     Problem::new(
         actix_web::http::StatusCode::FORBIDDEN,
         "form_expired",
-        "This form has expired, or was not sent from this site. Go back, reload the page and submit it again: what you typed is still there.",
+        "This form has expired, or was not sent from this site. Go back, reload the page and fill in the form again.",
     )
 }
 

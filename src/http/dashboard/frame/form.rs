@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::cookies::CookieKind;
 use super::csrf::{self, CsrfSecret};
+use super::stale_form::stale_form;
 use super::{LoginVisitor, PageError, SignedIn};
 use crate::http::bearer::site;
 use crate::http::body;
@@ -35,6 +36,12 @@ impl FormFields {
     /// Whether there is such a field, filled or not.
     pub fn has(&self, name: &'static str) -> bool {
         self.all(name).next().is_some()
+    }
+
+    /// Every field in order, except those that hold a secret or belong to one rendering of the form.
+    pub fn repeatable(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fields.filter(|(name, _)| *name != "csrf_token" && !name.contains("password"))
     }
 
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
@@ -96,10 +103,22 @@ impl SignedForm {
         // The session may have ended while the body arrived.
         let who = SignedIn::extract(request).await?;
         if !who.csrf.accepts(fields.text("csrf_token")) {
-            return Err(csrf::forged().into());
+            return Err(stale(&who, request, &fields));
         }
         let token = Digest::of(&[who.session.id.as_bytes(), &body.as_bytes()[..]].concat());
         Ok(SignedForm { who, fields, submission: Submission { token, body } })
+    }
+}
+
+/// A form with the token of another session: the person signed in again in the meantime. If the browser says that the
+/// form comes from this site, it is shown again with a fresh token, so that nothing typed is lost.
+fn stale(who: &SignedIn, request: &HttpRequest, fields: &FormFields) -> PageError {
+    if !csrf::is_surely_ours(request) {
+        return csrf::forged().into();
+    }
+    match stale_form(who, request.uri().path(), fields) {
+        Ok(page) => PageError::StaleForm(page),
+        Err(problem) => problem.into(),
     }
 }
 

@@ -16,6 +16,7 @@ mod person;
 mod respond;
 mod shell;
 mod signed_in;
+mod stale_form;
 mod unreadable;
 mod when;
 

@@ -21,6 +21,8 @@ pub enum PageError {
         /// What became of the key.
         found: Box<Cookie<'static>>,
     },
+    /// A form from an earlier session of the same person, shown again.
+    StaleForm(Box<str>),
     Problem(Problem),
 }
 
@@ -40,6 +42,7 @@ impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PageError::SignIn { .. } => f.write_str("not signed in"),
+            PageError::StaleForm(_) => f.write_str("a form of an earlier session"),
             PageError::KeyInUrl { .. } => f.write_str("a key in the address"),
             PageError::Problem(problem) => problem.fmt(f),
         }
@@ -50,6 +53,7 @@ impl ResponseError for PageError {
     fn status_code(&self) -> StatusCode {
         match self {
             PageError::SignIn { .. } | PageError::KeyInUrl { .. } => StatusCode::SEE_OTHER,
+            PageError::StaleForm(_) => StatusCode::UNPROCESSABLE_ENTITY,
             PageError::Problem(problem) => problem.status,
         }
     }
@@ -67,6 +71,9 @@ impl ResponseError for PageError {
                     Ok(()) => response,
                     Err(problem) => problem.error_response(),
                 }
+            }
+            PageError::StaleForm(page) => {
+                HttpResponse::UnprocessableEntity().content_type("text/html; charset=utf-8").body(page.to_string())
             }
             PageError::Problem(problem) => problem.error_response(),
         }

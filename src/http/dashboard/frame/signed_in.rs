@@ -1,7 +1,7 @@
 //! Who is signed in: `SignedIn` or `Admin` in a handler's signature proves it.
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use futures_util::future::LocalBoxFuture;
@@ -41,8 +41,10 @@ impl SignedIn {
         let site = site(request)?;
         let is_page = request.method().is_safe();
         let found = key_in_url::digests(&site, request);
-        let next = request.uri().path_and_query().map(|path| path.as_str().to_owned());
-        let next = next.filter(|path| is_page && path != "/" && found.is_empty() && !has_key(path));
+        let asked = request.uri().path_and_query().map(|path| path.as_str().to_owned());
+        // After a form, the page that it was on.
+        let next = if is_page { asked } else { came_from(&site, request) };
+        let next = next.filter(|path| path != "/" && found.is_empty() && !has_key(path));
         let sign_in = || PageError::SignIn { next: next.clone() };
         let token = CookieKind::Session.read(&site, request).ok_or_else(sign_in)?;
         let session = site.auth.session(&token).await?.ok_or_else(sign_in)?;
@@ -165,6 +167,14 @@ impl SignedIn {
         }
         Ok(response)
     }
+}
+
+/// The path of our page that `Referer` names, below the public URL.
+fn came_from(site: &SiteRef, request: &HttpRequest) -> Option<String> {
+    let referrer = request.headers().get(header::REFERER)?.to_str().ok()?;
+    let (_, rest) = referrer.split_once("://")?;
+    let path = &rest[rest.find('/')?..];
+    path.strip_prefix(site.settings.public_url.path()).filter(|path| path.starts_with('/')).map(str::to_owned)
 }
 
 impl FromRequest for SignedIn {

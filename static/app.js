@@ -257,6 +257,26 @@ for (const add of all("[data-add]")) {
   });
 }
 
+// A choice filters at once; without script there is a button.
+for (const select of all("form[role=search] select")) select.addEventListener("change", () => select.form.requestSubmit());
+
+// One tick for all rows of a page.
+for (const header of all("[data-tick-all]")) {
+  const ticks = all(".tick input", header.closest("table"));
+  const every = document.createElement("input");
+  const show = () => {
+    const number = ticks.filter((tick) => tick.checked).length;
+    every.checked = number === ticks.length;
+    every.indeterminate = number > 0 && !every.checked;
+  };
+  every.type = "checkbox";
+  every.setAttribute("aria-label", header.dataset.tickAll);
+  every.addEventListener("change", () => ticks.forEach((tick) => (tick.checked = every.checked)));
+  ticks.forEach((tick) => tick.addEventListener("change", show));
+  header.append(every);
+  addEventListener("pageshow", show);
+}
+
 // Times in the reader's own zone, in words ("3 days ago") within a week; the other form is in the title.
 const week = 7 * 86400;
 const units = [["day", 86400], ["hour", 3600], ["minute", 60]];

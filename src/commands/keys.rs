@@ -61,12 +61,10 @@ pub enum KeysCommand {
         prefix: Option<String>,
     },
     /// List keys, newest first
-    #[command(after_help = "Example:\n  keybearer keys list --owner ada@example.com --json")]
-    List {
-        /// List only the keys of the user with this email
-        #[arg(long)]
-        owner: Option<String>,
-    },
+    #[command(
+        after_help = "Example:\n  keybearer keys list --owner ada@example.com --json\n  keybearer keys list --state active --unused-for 90d --sort name"
+    )]
+    List(list::ListArgs),
     /// Show one key's record
     #[command(after_help = "Example:\n  keybearer keys show 01890a5d-ac96-774b-bcce-b302099a8057")]
     Show {
@@ -197,7 +195,7 @@ pub fn run(context: &Context, prefixes: Vec<KeyPrefix>, command: KeysCommand) ->
                 };
                 shown::create(context, &auth, &asking, request).await
             }
-            KeysCommand::List { owner } => list::run(context, &auth, &asking, owner).await,
+            KeysCommand::List(args) => list::run(context, &auth, &asking, args).await,
             KeysCommand::Show { id } => {
                 show(context, &auth, auth.key(&asking.caller, id::parse(&auth, &asking, &id).await?).await?).await
             }

@@ -76,6 +76,8 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/keys", SignedIn, || to(keys::create::create)),
     Route::page("GET", "/keys/new", SignedIn, || to(keys::new::page)),
     Route::page("POST", "/keys/leak-notices/dismiss", SignedIn, || to(keys::leak_notices::dismiss)),
+    Route::page("POST", "/keys/selected/revoke", SignedIn, || to(keys::selected::revoke)),
+    Route::page("POST", "/keys/selected/disable", SignedIn, || to(keys::selected::disable)),
     Route::page("GET", "/keys/{id}", SignedIn, || to(keys::show::page)),
     Route::page("POST", "/keys/{id}/revoke", SignedIn, || to(keys::change::revoke)),
     Route::page("POST", "/keys/{id}/rotate", SignedIn, || to(keys::rotate::rotate)),

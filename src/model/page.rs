@@ -20,25 +20,5 @@ impl Cursor {
     }
 }
 
-/// One page of rows, newest first; `next` is present if older rows follow.
-#[derive(Debug, Clone)]
-pub struct Page<T> {
-    pub rows: Vec<T>,
-    pub next: Option<Cursor>,
-}
-
-impl<T> Page<T> {
-    pub const MAX: usize = 100;
-
-    /// Makes a page from up to `limit + 1` rows: the extra row shows that there are more.
-    pub fn cut(mut rows: Vec<T>, limit: usize, id: impl Fn(&T) -> [u8; 16]) -> Self {
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|row| Cursor(id(row)));
-        Page { rows, next }
-    }
-
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(f).collect(), next: self.next }
-    }
-}
+/// Maximum number of rows of a page of the API, and the default.
+pub const MAX_ROWS: usize = 100;

@@ -117,7 +117,10 @@ fn every_page_is_accessible_and_fits() {
             ("/keys", "my keys"),
             ("/admin/keys", "all keys"),
             ("/admin/keys?q=nothing-like-it", "all keys, nothing found"),
+            ("/admin/keys?show=expiring&sort=name", "all keys, a filter"),
+            ("/keys?show=disabled", "my keys, nothing matches"),
             ("/users", "users"),
+            ("/users?q=nobody", "users, nobody found"),
             ("/users/new", "new user"),
             ("/events", "audit log"),
             ("/events?q=nothing-like-it", "audit log, nothing found"),
@@ -165,6 +168,11 @@ fn every_page_is_accessible_and_fits() {
             browser.find(":popover-open").await;
             check(place).await;
         }
+        browser.goto(&format!("{}/admin/keys", server.url)).await;
+        browser.find("[aria-label='Select all keys on this page']").await.click().await.unwrap();
+        browser.follow("Disable selected…").await;
+        browser.sees_heading("Disable 50 keys?").await;
+        check("selected keys, disable?").await;
         browser.find(".who summary").await.click().await.unwrap();
         check("own menu").await;
         browser.goto(&format!("{}/users", server.url)).await;

@@ -46,6 +46,7 @@ mod leak_reports;
 mod leaks;
 mod lifetimes;
 mod limits;
+mod lists;
 mod logging;
 mod login;
 mod manage;

@@ -3,7 +3,8 @@
 use super::find;
 use crate::auth::{Auth, Caller};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Email, KeyFilter, KeyId, KeyRecord, Page, Reach, UserId};
+use crate::model::{Email, KeyCounts, KeyFilter, KeyId, KeyRecord, ListPage, Reach, UserId};
+use crate::store::Tx;
 
 impl Auth {
     pub async fn key(&self, caller: &Caller, id: KeyId) -> Result<KeyRecord> {
@@ -14,12 +15,20 @@ impl Auth {
         Ok(self.with_last_use(self.store.read(move |tx| find(tx, id, reach)).await?))
     }
 
-    /// The keys that match the filter, newest first. The filter's owner narrows what the caller may see, and never
-    /// widens it.
-    pub async fn keys(&self, caller: &Caller, filter: KeyFilter) -> Result<Page<KeyRecord>> {
-        let reach = caller.reach();
-        let page = self.store.read(move |tx| tx.keys_page(&filter, reach)).await?;
-        Ok(page.map(|record| self.with_last_use(record)))
+    /// The keys that match the filter, in its order. The filter's owner narrows what the caller may see, and never widens
+    /// it. A key that was used a moment ago may be missing from its page, because the database still counts it as unused.
+    pub async fn keys(&self, caller: &Caller, filter: KeyFilter) -> Result<ListPage<KeyRecord>> {
+        let (reach, now, asked) = (caller.reach(), self.now(), filter.clone());
+        let page = self.store.read(move |tx| tx.keys_page(&asked, reach, now)).await?;
+        let mut rows: Vec<KeyRecord> = page.rows.iter().map(|record| self.with_last_use(record.clone())).collect();
+        rows.retain(|record| filter.still_admits(record, now));
+        Ok(page.with_rows(rows))
+    }
+
+    /// How many keys of the filter's owner and scope are in each set; its other fields are ignored.
+    pub async fn key_counts(&self, caller: &Caller, filter: KeyFilter) -> Result<KeyCounts> {
+        let (reach, now) = (caller.reach(), self.now());
+        self.store.read(move |tx| tx.key_counts(&filter, reach, now)).await
     }
 
     /// Up to `limit` keys after `after`, oldest first and of all owners, for an export.
@@ -34,6 +43,21 @@ impl Auth {
             Some(owner) => self.store.read(move |tx| tx.scopes_in_use(owner.id)).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The scopes of the newest keys of all owners, as choices of a filter.
+    pub async fn scopes_of_newest(&self, caller: &Caller) -> Result<Vec<String>> {
+        caller.must_be_admin()?;
+        self.store.read(|tx| tx.scopes_of_newest()).await
+    }
+
+    /// Those of these keys that exist and are within reach.
+    pub async fn keys_with_ids(&self, caller: &Caller, ids: Vec<KeyId>) -> Result<Vec<KeyRecord>> {
+        let reach = caller.reach();
+        let read =
+            move |tx: &Tx<'_>| ids.iter().filter_map(|id| tx.key(*id, reach).transpose()).collect::<Result<Vec<_>>>();
+        let records = self.store.read(read).await?;
+        Ok(records.into_iter().map(|record| self.with_last_use(record)).collect())
     }
 
     /// The record with its last use as of now, including uses that are not in the database yet.

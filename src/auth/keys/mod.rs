@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod disable;
 mod import;
 mod leaked;
 mod list;

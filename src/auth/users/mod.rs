@@ -10,7 +10,7 @@ use super::by::By;
 use super::caller::Asking;
 use super::{Auth, audit};
 use crate::error::{Error, Result};
-use crate::model::{Action, Email, EventDetail, Page, User, UserFilter, UserId};
+use crate::model::{Action, Email, EventDetail, ListPage, User, UserCounts, UserFilter, UserId};
 use crate::store::Tx;
 
 pub(super) use add::{NewUser, add};
@@ -58,9 +58,21 @@ impl Auth {
     }
 
     /// The users that match the filter, newest first.
-    pub async fn users_page(&self, asking: &Asking, filter: UserFilter) -> Result<Page<User>> {
+    pub async fn users_page(&self, asking: &Asking, filter: UserFilter) -> Result<ListPage<User>> {
         asking.caller.must_be_admin()?;
         self.store.read(move |tx| tx.users_page(&filter)).await
+    }
+
+    /// How many people are in each set.
+    pub async fn user_counts(&self, asking: &Asking) -> Result<UserCounts> {
+        asking.caller.must_be_admin()?;
+        self.store.read(|tx| tx.user_counts()).await
+    }
+
+    /// Up to `limit` people by their emails, as choices of a filter.
+    pub async fn people(&self, asking: &Asking, limit: usize) -> Result<Vec<(UserId, String)>> {
+        asking.caller.must_be_admin()?;
+        self.store.read(move |tx| tx.people(limit)).await
     }
 
     pub(super) async fn find_user(&self, id: UserId) -> Result<User> {

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use crate::error::{Error, Result};
 use crate::http::body;
 use crate::http::problem::Problem;
-use crate::model::Page;
+use crate::model::MAX_ROWS;
 
 const MAX_SEARCH_CHARS: usize = 200;
 const DEFAULT_LIMIT: usize = 50;
@@ -88,7 +88,7 @@ impl GivenParameters {
     pub fn limit(&self) -> Result<usize> {
         match self.text("limit").map(str::parse) {
             None => Ok(DEFAULT_LIMIT),
-            Some(Ok(limit)) if (1..=Page::<()>::MAX).contains(&limit) => Ok(limit),
+            Some(Ok(limit)) if (1..=MAX_ROWS).contains(&limit) => Ok(limit),
             Some(_) => Err(Error::invalid("limit", "The limit must be a number from 1 to 100.")),
         }
     }

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{
 
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::model::{Email, KeyName, KeyPrefix, Networks, Password, Scope, ScopeSet, key_settings};
+use crate::model::{Email, KeyName, KeyPrefix, ListCursor, Networks, Password, Scope, ScopeSet, key_settings};
 
 /// Defines a named schema, so that a field can refer to it and still have its own description.
 macro_rules! named {
@@ -80,7 +80,7 @@ fn description() -> Object {
     text().max_length(Some(key_settings::Description::MAX)).pattern(Some(pattern)).build()
 }
 
-fn prefix() -> Object {
+pub fn prefix() -> Object {
     text().max_length(Some(KeyPrefix::MAX)).pattern(Some("^[a-z][a-z0-9]*(_[a-z0-9]+)*$")).build()
 }
 
@@ -97,10 +97,14 @@ pub fn any_text() -> Object {
     text().build()
 }
 
-/// Scopes to grant, which can end in `*`.
-fn grants() -> Array {
+/// A scope that can end in `*`.
+pub fn grant() -> Object {
     let pattern = r"^([A-Za-z0-9][A-Za-z0-9._:/-]{0,63}|[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}\*|\*)$";
-    list(text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build(), ScopeSet::MAX)
+    text().max_length(Some(Scope::MAX)).pattern(Some(pattern)).build()
+}
+
+fn grants() -> Array {
+    list(grant(), ScopeSet::MAX)
 }
 
 /// Scopes without `*`.
@@ -132,7 +136,7 @@ fn ranges() -> Array {
 }
 
 /// A duration: `90d`, `12h`, `15m`, `30s`.
-fn span() -> Object {
+pub fn span() -> Object {
     text().pattern(Some("^[1-9][0-9]{0,3}[smhd]$")).build()
 }
 
@@ -161,6 +165,11 @@ fn metadata() -> Object {
 /// A cursor; empty for the first page.
 pub fn cursor() -> Object {
     text().pattern(Some("^([A-Za-z0-9_-]{21}[AQgw])?$")).build()
+}
+
+/// A cursor of a list that can be turned in both directions; empty for the first page.
+pub fn list_cursor() -> Object {
+    text().max_length(Some(ListCursor::MAX)).pattern(Some("^[A-Za-z0-9_-]*$")).build()
 }
 
 pub fn role() -> Object {

@@ -139,6 +139,15 @@ impl Operation {
         )
     }
 
+    /// The operation returns one page of a list that can be turned in both directions.
+    pub fn turned(self) -> Self {
+        self.query("limit", super::field::count(1, 100), "Rows per page. Default: 50.").query(
+            "cursor",
+            super::field::list_cursor(),
+            "`next_cursor` or `previous_cursor` of another page.",
+        )
+    }
+
     pub fn header(self, name: &'static str, schema: impl Into<Schema>, description: &str) -> Self {
         self.parameter("header", name, schema, description)
     }

@@ -140,12 +140,14 @@ impl Tx<'_> {
     /// The scopes of this user's newest 200 keys, each once, sorted.
     pub fn scopes_in_use(&self, owner: UserId) -> Result<Vec<String>> {
         let text = "SELECT DISTINCT scopes FROM (SELECT scopes FROM keys WHERE owner_id = ?1 ORDER BY id DESC LIMIT 200) AS newest";
-        let joined: Vec<String> = self.rows(text, [owner.as_bytes()], |row| row.get(0))?;
-        let scopes = joined.iter().flat_map(|scopes| scopes.split(' ')).filter(|scope| !scope.is_empty());
-        let mut scopes: Vec<String> = scopes.map(str::to_owned).collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        Ok(scopes)
+        Ok(scopes_in(&self.rows(text, [owner.as_bytes()], |row| row.get::<String>(0))?))
+    }
+
+    /// The scopes of the newest 1,000 keys, each once, sorted.
+    pub fn scopes_of_newest(&self) -> Result<Vec<String>> {
+        let text = "SELECT DISTINCT scopes FROM (SELECT scopes FROM keys ORDER BY id DESC LIMIT 1000) AS newest";
+        let joined = self.rows(text, (), |row| Ok(row.text(0).unwrap_or_default().to_owned()))?;
+        Ok(scopes_in(&joined))
     }
 
     /// Whether a row of `keys`, complete or not, has this digest.
@@ -236,6 +238,15 @@ impl Tx<'_> {
     pub fn delete_key_with_stored_digest(&self, digest: &StoredDigest) -> Result<()> {
         self.execute("DELETE FROM keys WHERE digest = ?1", [&digest.0]).map(drop)
     }
+}
+
+/// The scopes in these lists, each once, sorted.
+fn scopes_in(joined: &[String]) -> Vec<String> {
+    let scopes = joined.iter().flat_map(|scopes| scopes.split(' ')).filter(|scope| !scope.is_empty());
+    let mut scopes: Vec<String> = scopes.map(str::to_owned).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
 }
 
 /// Returns a record whatever the columns contain.

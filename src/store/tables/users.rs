@@ -1,10 +1,14 @@
 //! The table `users`.
 
-use crate::error::Result;
-use crate::model::{Email, Page, Role, Time, User, UserFilter, UserId};
+use crate::error::{Error, Result};
+use crate::model::{
+    Email, FoundPlaces, ListCursor, ListPage, ListPlace, Role, RowCount, SortValue, Time, User, UserCounts, UserFilter,
+    UserId,
+};
 use crate::store::Tx;
 use crate::store::columns::{Salvage, like_pattern};
 use crate::store::row::{Read, Row};
+use crate::store::tables::pending_imports::is_key;
 use crate::store::value::named;
 
 #[derive(Debug, Clone)]
@@ -23,6 +27,14 @@ pub(in crate::store) const USER: &str = "u.id, u.email, u.role, u.active, u.crea
 
 /// [`USER`] without the count of keys, which takes a second for ten million keys.
 const UNCOUNTED_USER: &str = "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, 0";
+
+/// [`USER`] with a count of keys that ends at 10,001.
+const LISTED_USER: &str = concat!(
+    "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
+     (SELECT count(*) FROM (SELECT 1 FROM keys k WHERE k.owner_id = u.id AND ",
+    is_key!(),
+    " LIMIT 10001) AS some) - (SELECT count(*) FROM token_families WHERE user_id = u.id)"
+);
 
 /// Reads a user from the columns of [`USER`], which begin at `first`.
 pub(in crate::store) fn user(row: &Row<'_>, first: usize) -> Read<User> {
@@ -82,24 +94,75 @@ impl Tx<'_> {
         self.rows(&format!("SELECT {USER} FROM users u ORDER BY u.email LIMIT 10000"), (), |row| user(row, 0))
     }
 
+    /// How many people are in each set.
+    pub fn user_counts(&self) -> Result<UserCounts> {
+        let text = "SELECT count(*), count(*) FILTER (WHERE active = 1 AND role = 'admin'),
+             count(*) FILTER (WHERE active = 1 AND role = 'member'), count(*) FILTER (WHERE active = 0)
+             FROM (SELECT role, active FROM users LIMIT ?1) AS some";
+        let counts = self.one(text, [RowCount::MAX as i64 + 1], |row| {
+            Ok([row.get::<i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?].map(i64::unsigned_abs))
+        })?;
+        let is_exact = counts[0] <= RowCount::MAX;
+        Ok(counts.map(|count| RowCount::new(count, is_exact)))
+    }
+
+    /// The ids and emails of up to `limit` users, sorted by email.
+    pub fn people(&self, limit: usize) -> Result<Vec<(UserId, String)>> {
+        let text = "SELECT id, email FROM users WHERE length(id) = 16 ORDER BY email LIMIT ?1";
+        self.rows(text, [limit as i64], |row| Ok((UserId::from_bytes(row.get(0)?), row.text(1)?.to_owned())))
+    }
+
     /// The users that match the filter, newest first.
-    pub fn users_page(&self, filter: &UserFilter) -> Result<Page<User>> {
+    pub fn users_page(&self, filter: &UserFilter) -> Result<ListPage<User>> {
+        let mark = filter.mark();
+        if let Some(cursor) = &filter.at {
+            cursor.check_list(mark)?;
+        }
+        let read = |cursor: Option<&ListCursor>| self.users_from(filter, cursor);
+        let page = |rows: &[User], cursor: Option<&ListCursor>| {
+            let places = rows.iter().map(|user| ListPlace { value: SortValue::Missing, id: *user.id.as_bytes() });
+            ListPage::of(FoundPlaces { places: places.collect(), stopped_at: None }, mark, cursor, filter.limit)
+        };
+        let cursor = filter.at.as_ref();
+        let mut rows = read(cursor)?;
+        let page = match page(&rows, cursor) {
+            Some(page) => page,
+            None => {
+                rows = read(None)?;
+                page(&rows, None).ok_or_else(|| Error::internal("a page from the beginning is read forwards"))?
+            }
+        };
+        rows.truncate(filter.limit);
+        if cursor.is_some_and(|cursor| cursor.is_backwards) && page.rows_before > 0 {
+            rows.reverse();
+        }
+        Ok(page.with_rows(rows))
+    }
+
+    /// One more user than fits on the page, in the direction of the cursor.
+    fn users_from(&self, filter: &UserFilter, cursor: Option<&ListCursor>) -> Result<Vec<User>> {
+        let columns = if filter.counts_all_keys { USER } else { LISTED_USER };
         let like = self.dialect("LIKE", "ILIKE");
+        let (comparison, order) = match cursor.map_or((false, false), |at| (at.is_backwards, at.is_inclusive)) {
+            (false, false) => ("<", "DESC"),
+            (false, true) => ("<=", "DESC"),
+            (true, false) => (">", "ASC"),
+            (true, true) => (">=", "ASC"),
+        };
         let text = format!(
-            "SELECT {USER} FROM users u WHERE u.id < :after AND (u.role = :role OR :role IS NULL) AND (u.active = :active OR :active IS NULL)
-             AND (u.email {like} :search ESCAPE '\\' OR :search IS NULL OR u.id = :id) ORDER BY u.id DESC LIMIT :limit"
+            "SELECT {columns} FROM users u WHERE u.id {comparison} :at AND (u.role = :role OR :role IS NULL) AND (u.active = :active OR :active IS NULL)
+             AND (u.email {like} :search ESCAPE '\\' OR :search IS NULL OR u.id = :id) ORDER BY u.id {order} LIMIT :limit"
         );
         let id = filter.search.as_deref().and_then(|text| UserId::parse(text.trim()).ok());
         let values = named! {
-            ":after": filter.after.map_or([0xff; 16], |cursor| cursor.0),
+            ":at": cursor.map_or([0xff; 16], |cursor| cursor.place.id),
             ":role": filter.role.map(Role::as_str),
             ":active": filter.active,
             ":search": filter.search.as_deref().map(like_pattern),
             ":id": id.map(|id| *id.as_bytes()),
             ":limit": filter.limit as i64 + 1,
         };
-        let rows = self.rows(&text, values, |row| user(row, 0))?;
-        Ok(Page::cut(rows, filter.limit, |user| *user.id.as_bytes()))
+        self.rows(&text, values, |row| user(row, 0))
     }
 
     /// The number of active admins other than this user.

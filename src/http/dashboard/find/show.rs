@@ -173,8 +173,14 @@ impl FindPage {
         self.destinations = matching(text, self.is_admin);
         self.resembles_key = may_be_secret(text);
         if self.is_admin {
-            let filter =
-                UserFilter { search: Some(text.to_owned()), role: None, active: None, after: None, limit: PEOPLE };
+            let filter = UserFilter {
+                search: Some(text.to_owned()),
+                role: None,
+                active: None,
+                counts_all_keys: false,
+                at: None,
+                limit: PEOPLE,
+            };
             let people = who.site.auth.users_page(&who.asking(), filter).await?.rows;
             self.people = people
                 .into_iter()

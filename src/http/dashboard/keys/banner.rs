@@ -1,15 +1,11 @@
 //! The one thing on a key's page that needs attention most.
 
-use std::time::Duration;
-
 use super::in_words::time_left;
 use super::other_key::OtherKey;
 use super::row::expires_soon;
 use crate::http::dashboard::frame::unreadable_fields;
+use crate::model::key_set::UNUSED;
 use crate::model::{KeyRecord, KeyState, Time};
-
-/// After this time without use, a key is likely to be forgotten.
-const UNUSED: Duration = Duration::from_secs(90 * 86_400);
 
 /// In the order of urgency.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Path;
 
+use super::origin::ListOrigin;
 use super::show::find;
 use crate::error::Result as Outcome;
 use crate::http::dashboard::frame::{Flash, PageError, SignedForm, SignedIn};
@@ -11,11 +12,12 @@ use crate::model::{Basis, KeyChange, KeyId, KeyRecord};
 pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let record = find(&form.who, &id).await?;
     form.who.site.auth.revoke_key(&form.who.asking(), record.id, Basis::Anything).await?;
-    // An owner returns to their own keys, an admin to the list of all keys.
+    // Back to the list from which they came; otherwise an owner to their own keys, an admin to all keys.
     let is_own = record.owner.id == form.who.user().id;
     let effect = format!("Requests with {} are refused from now on.", record.hint);
     let outcome = Flash::on_key("Revoked", record.settings.name.as_str(), &effect);
-    form.who.redirect(if is_own { "/keys" } else { "/admin/keys" }, &outcome)
+    let list = ListOrigin::of(form.fields.text("from"));
+    form.who.redirect(list.url_or(if is_own { "/keys" } else { "/admin/keys" }), &outcome)
 }
 
 async fn change(who: &SignedIn, id: KeyId, wanted: KeyChange) -> Outcome<KeyRecord> {

@@ -1,13 +1,9 @@
 //! A key in a list, and what both the lists and the key's own page show.
 
-use std::time::Duration;
-
 use crate::http::dashboard::frame::{When, initials, local_part};
+use crate::model::key_set::SOON;
 use crate::model::rotation::may_rotate;
 use crate::model::{KeyRecord, KeyState, Time};
-
-/// How long before its expiry a key is marked as expiring soon.
-const SOON: Duration = Duration::from_secs(7 * 86_400);
 
 pub struct KeyListItem {
     pub id: String,
@@ -51,6 +47,10 @@ impl KeyListItem {
         }
     }
 
+    pub fn with_owner(record: &KeyRecord, now: Time) -> Self {
+        KeyListItem { owner: Some(OwnerLink::of(record)), ..Self::new(record, now) }
+    }
+
     /// Whether every request with the key is refused; its row is then grey.
     pub fn is_off(&self) -> bool {
         !matches!(self.state, KeyState::Active | KeyState::Damaged)
@@ -74,5 +74,5 @@ pub fn scopes(record: &KeyRecord) -> Vec<String> {
 }
 
 pub fn expires_soon(record: &KeyRecord, now: Time) -> bool {
-    record.settings.expires_at.is_some_and(|end| end > now && end.since(now) < SOON)
+    record.settings.expires_at.is_some_and(|end| end > now && end.since(now) <= SOON)
 }

@@ -1,12 +1,14 @@
 //! `/keys/{id}`: one key, with the forms to rotate, disable, enable and revoke it.
 
 use actix_web::HttpResponse;
-use actix_web::web::Path;
+use actix_web::web::{Path, Query};
 use askama::Template;
+use serde::Deserialize;
 
 use super::banner::KeyBanner;
 use super::expiry::{EXPIRIES, OVERLAPS, SILENCES};
 use super::in_words::{rate, span};
+use super::origin::ListOrigin;
 use super::other_key::OtherKey;
 use super::row::{OwnerLink, scopes};
 use crate::error::Result as Outcome;
@@ -24,6 +26,8 @@ pub struct KeyDetailsPage {
     /// `Some` for admins.
     owner: Option<OwnerLink>,
     state: KeyState,
+    /// The list from which the reader came.
+    pub list: ListOrigin,
     /// What needs attention most.
     banner: Option<KeyBanner>,
     scopes: Vec<String>,
@@ -65,11 +69,21 @@ struct LastUseDetails {
     user_agent: Option<String>,
 }
 
-pub async fn page(who: SignedIn, id: Path<String>) -> Result<HttpResponse, PageError> {
+/// The query of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct KeyPageQuery {
+    /// The list from which the reader came.
+    from: String,
+}
+
+pub async fn page(who: SignedIn, id: Path<String>, query: Query<KeyPageQuery>) -> Result<HttpResponse, PageError> {
     let record = find(&who, &id).await?;
     let events = who.site.auth.key_history(&who.asking().caller, record.id).await?;
     let history = history(events, &record.id.to_string());
-    who.ok(&KeyDetailsPage { history, ..KeyDetailsPage::new(&who, record).await? })
+    let list = ListOrigin::of(&query.from);
+    let list = if list.is_of_all_keys() && !who.user().is_admin() { ListOrigin::default() } else { list };
+    who.ok(&KeyDetailsPage { history, list, ..KeyDetailsPage::new(&who, record).await? })
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -86,6 +100,7 @@ impl KeyDetailsPage {
             shell: who.shell(record.settings.name.as_str(), if is_own { Nav::Keys } else { Nav::AdminKeys })?,
             owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
             state: record.state(now),
+            list: ListOrigin::default(),
             banner: KeyBanner::of(&record, successor.is_some(), predecessor.as_ref(), now),
             scopes: scopes(&record),
             created: record.created_at.into(),
@@ -110,6 +125,15 @@ impl KeyDetailsPage {
             history_url: who.user().is_admin().then(|| format!("/events?object={}", record.id)),
             record,
         })
+    }
+
+    /// The list that the way back leads to.
+    fn list_url(&self) -> &str {
+        self.list.url_or(if self.shell.here == Nav::AdminKeys { "/admin/keys" } else { "/keys" })
+    }
+
+    fn list_name(&self) -> &'static str {
+        if self.list_url().starts_with("/admin/") { "All keys" } else { "My keys" }
     }
 
     /// Whether the banner has the button that enables the key.

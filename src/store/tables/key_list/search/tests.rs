@@ -4,11 +4,14 @@ use rusqlite::Connection;
 
 use super::*;
 
+use crate::model::Time;
 use crate::store::sqlite;
 
 const SMALL: SearchBounds = SearchBounds { window: 3, few: 2, walk: 4, people: 2 };
 
 const NONE: [u8; 0] = [];
+
+const EMAIL: &str = "CORRELATED SCALAR SUBQUERY 2; SEARCH u USING PRIMARY KEY (id=?)";
 
 /// Key `n` is the `n`th oldest; user 1 is ada, user 2 is bob.
 struct TestKeys {
@@ -47,16 +50,16 @@ impl TestKeys {
     /// Reads all pages, of one and of two rows, which must have the same content: each key once, newest first.
     fn find(&self, reach: Reach, enabled: Option<bool>, text: &str) -> Vec<u8> {
         let [by_one, by_two] = [1, 2].map(|limit| {
-            let mut filter = Wanted { reach, enabled, after: None, limit };
-            let mut found = Vec::new();
+            let filter = KeyFilter { enabled, search: Some(text.to_owned()), limit, ..KeyFilter::default() };
+            let question = KeyQuestion { filter: &filter, reach, now: Time::from_millis(0) };
+            let (mut found, mut below) = (Vec::new(), [0xff; 16]);
             loop {
-                let rows = search(&Tx::from(&self.db), &filter, text, &SMALL).unwrap();
-                let page = Page::cut(rows, limit, |row| *row.id.as_bytes());
-                found.extend(page.rows.iter().map(|row| row.id.as_bytes()[15]));
-                filter.after = page.next;
-                if filter.after.is_none() {
+                let rows = search(&Tx::from(&self.db), &question, text, below, &SMALL).unwrap();
+                found.extend(rows.iter().take(limit).map(|row| row.id.as_bytes()[15]));
+                if rows.len() <= limit {
                     return found;
                 }
+                below = *rows[limit - 1].id.as_bytes();
             }
         });
         assert!(by_two.is_sorted_by(|a, b| a > b), "{by_two:?}");
@@ -167,7 +170,9 @@ fn a_key_that_matches_in_several_ways_is_listed_once_and_tokens_never_are() {
 #[test]
 fn no_search_statement_scans_or_sorts_all_keys() {
     let keys = TestKeys::new(&[]);
-    let filter = |reach| Wanted { reach, enabled: None, after: None, limit: 1 };
+    let tx = Tx::from(&keys.db);
+    let filter = KeyFilter { search: Some("ci".to_owned()), ..KeyFilter::default() };
+    let question = |reach| KeyQuestion { filter: &filter, reach, now: Time::from_millis(0) };
     let plan = |statement: &str| {
         let mut query = keys.db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
         for n in 1..=query.parameter_count() {
@@ -180,14 +185,20 @@ fn no_search_statement_scans_or_sorts_all_keys() {
         }
         steps.join("; ")
     };
-    for question in [PART[0], BEGINS[0]] {
+    let bounds = ([0; 16], [0xff; 16]);
+    let (name, pending) = (
+        Prefix::new("ci".to_owned()),
+        // There is rarely more than one incomplete import.
+        "CORRELATED SCALAR SUBQUERY 1; SEARCH pending_imports USING PRIMARY KEY (first_id<?)",
+    );
+    for name in [None, Some(&name)] {
         assert_eq!(
-            plan(&walk_sql(&Tx::from(&keys.db), &filter(Reach::Anyone), question)),
-            "SEARCH k USING PRIMARY KEY (id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
+            plan(&walk_sql(&tx, &question(Reach::Anyone), name, bounds, 1).0),
+            format!("SEARCH k USING PRIMARY KEY (id>? AND id<?); {pending}; {EMAIL}")
         );
         assert_eq!(
-            plan(&walk_sql(&Tx::from(&keys.db), &filter(own(1)), question)),
-            "SEARCH k USING INDEX keys_by_owner (owner_id=? AND id>? AND id<?); SEARCH u USING PRIMARY KEY (id=?)"
+            plan(&walk_sql(&tx, &question(own(1)), name, bounds, 1).0),
+            format!("SEARCH k USING INDEX keys_by_owner (owner_id=? AND id>? AND id<?); {pending}; {EMAIL}")
         );
     }
     assert!(
@@ -200,11 +211,8 @@ fn no_search_statement_scans_or_sorts_all_keys() {
         "SEARCH key_names USING PRIMARY KEY (name>? AND name<?); USE TEMP B-TREE FOR ORDER BY"
     );
     assert_eq!(plan(PEOPLE), "SEARCH users USING INDEX sqlite_autoindex_users_2 (email>? AND email<?)");
-    // There is rarely more than one incomplete import.
-    let pending = "CORRELATED SCALAR SUBQUERY 1; SEARCH pending_imports USING PRIMARY KEY (first_id<?)";
-    assert_eq!(plan(OWNED), format!("SEARCH k USING INDEX keys_by_owner (owner_id=? AND id<?); {pending}"));
     assert_eq!(
-        plan(HINTED[0]),
-        format!("SEARCH h USING PRIMARY KEY (hint=? AND id<?); SEARCH k USING PRIMARY KEY (id=?); {pending}")
+        plan(&hinted_sql(&tx, &question(Reach::Anyone), "kb_…x", [0xff; 16]).0),
+        format!("SEARCH h USING PRIMARY KEY (hint=? AND id<?); SEARCH k USING PRIMARY KEY (id=?); {pending}; {EMAIL}")
     );
 }

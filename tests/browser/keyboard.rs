@@ -54,6 +54,27 @@ fn a_key_is_created_and_revoked_using_only_the_keyboard() {
     });
 }
 
+#[test]
+#[ignore = "needs Chromium: tests/run runs it"]
+fn a_slash_and_control_k_lead_to_the_search_field() {
+    browse(&[], |browser| async move {
+        let server = Server::with_admin();
+        browser.logs_in(&server).await;
+        for keys in ["/".to_owned(), format!("{}k", char::from(Key::Control))] {
+            browser.press(&keys).await;
+            assert_eq!(focused(&browser).await, "Find or paste a key");
+            browser.find("main").await.click().await.unwrap();
+        }
+        browser.press("/").await;
+        browser.press("a/b").await;
+        let typed = browser.find("#find").await.prop("value").await.unwrap();
+        assert_eq!(typed.as_deref(), Some("a/b"), "in a field a slash is a slash");
+        browser.press(&("audit".to_owned() + &Key::Enter.to_string())).await;
+        browser.sees_heading("Results for “a/baudit”").await;
+        browser.finds_the_console_empty().await;
+    });
+}
+
 /// The name a screen reader gives the focused element; the focus must also be visible.
 async fn focused(browser: &Browser) -> String {
     let script = "const it = document.activeElement;

@@ -107,10 +107,12 @@ async fn a_key_in_the_address_of_a_list_leaves_it_and_counts_as_leaked() {
 async fn an_imported_key_is_found_by_its_text_live_or_revoked() {
     let home = Home::new();
     home.add_admin();
-    let text = "a secret of another system";
-    let digest = hex::encode(Digest::of(text.as_bytes()).as_bytes());
-    let line = json!({ "sha256": digest, "owner": ADMIN, "name": "from elsewhere" }).to_string();
-    fs::write(home.path("keys.jsonl"), line).unwrap();
+    let (text, word) = ("a secret of another system", "old-system-7f3a");
+    let line = |text: &str| {
+        let digest = hex::encode(Digest::of(text.as_bytes()).as_bytes());
+        json!({ "sha256": digest, "owner": ADMIN, "name": "from elsewhere" }).to_string() + "\n"
+    };
+    fs::write(home.path("keys.jsonl"), line(text) + &line(word)).unwrap();
     home.run(&["keys", "import", home.path("keys.jsonl").to_str().unwrap()]);
     let server = Server::on(&home, |_| {});
     let admin = server.admin().await;
@@ -119,6 +121,12 @@ async fn an_imported_key_is_found_by_its_text_live_or_revoked() {
     let list = admin.get("/admin/keys?q=a+secret+of+another+system").await;
     // Only a text without white space is a word in another text, so this one is an ordinary search there.
     assert_eq!(list.status, 200);
+    let list = admin.get(&format!("/admin/keys?q={word}")).await;
+    assert_eq!((list.status, list.location()), (303, "/find"));
+    let page = admin.get("/find").await;
+    assert!(page.body.contains("contained a key") && !page.body.contains(word), "{page:?}");
+    let found_word = find(&admin, &format!("password={word};")).await;
+    assert!(found_word.status == 303 && found_word.location() != found.location(), "{found_word:?}");
     admin.form(&format!("{}/revoke", found.location()), &[]).await;
     let page = find(&admin, text).await;
     assert!(page.body.contains("was revoked on"), "{page:?}");

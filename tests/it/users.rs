@@ -30,7 +30,7 @@ async fn a_refused_user_form_keeps_the_input_except_the_password() {
         ("\u{212a}im@example.com", PASSWORD),
         ("\u{ff41}da@example.com", PASSWORD),
         ("nonsense", PASSWORD),
-        ("new@example.com", "short"),
+        ("new@example.com", "too-short"),
         ("new@example.com", "keybearer12345678"),
         ("new@example.com", "new@example.com"),
     ] {

@@ -20,6 +20,12 @@ pub struct ReportLimiter {
 }
 
 impl ReportLimiter {
+    /// How long this address has to wait; counts nothing.
+    pub fn wait(&self, from: ClientAddress, now: Duration) -> Option<Duration> {
+        let free_at = self.free_at.lock().ok()?;
+        free_at.get(&from.neighbourhood()).and_then(|at| wait_until_free(*at, now))
+    }
+
     /// Counts a report; if there were too many, returns how long to wait.
     pub fn take(&self, from: ClientAddress, now: Duration) -> Option<Duration> {
         let from = from.neighbourhood();
@@ -31,14 +37,18 @@ impl ReportLimiter {
             }
         }
         let at = free_at.entry(from).or_insert(now);
-        let next = (*at).max(now) + INTERVAL;
-        let wait = next.saturating_sub(now).saturating_sub(INTERVAL * BURST);
-        if wait > Duration::ZERO {
-            return Some(wait);
+        let wait = wait_until_free(*at, now);
+        if wait.is_none() {
+            *at = (*at).max(now) + INTERVAL;
         }
-        *at = next;
-        None
+        wait
     }
+}
+
+/// How long until one more report is free, if all are free at this time.
+fn wait_until_free(all_at: Duration, now: Duration) -> Option<Duration> {
+    let wait = (all_at.max(now) + INTERVAL).saturating_sub(now).saturating_sub(INTERVAL * BURST);
+    (wait > Duration::ZERO).then_some(wait)
 }
 
 #[cfg(test)]
@@ -57,6 +67,9 @@ mod tests {
         assert_eq!(take("2001:db8::2", 1000), Some(60), "the same /64");
         assert_eq!(take("2001:db8:0:1::1", 1000), None);
         assert_eq!(take("2001:db8::1", 1050), Some(10));
+        let from = |address: &str| ClientAddress::read(address.as_bytes());
+        assert_eq!(limiter.wait(from("2001:db8::9"), Duration::from_secs(1050)), Some(Duration::from_secs(10)));
+        assert_eq!(limiter.wait(from("192.0.2.1"), Duration::from_secs(1050)), None);
         assert_eq!((take("2001:db8::1", 1060), take("2001:db8::1", 1060)), (None, Some(60)));
         assert!((0..60).all(|_| take("2001:db8::1", 10_000).is_none()), "after a pause all are free again");
     }

@@ -56,14 +56,12 @@ fn revoke_reported(tx: &Tx<'_>, by: &By, keys: &[ReportedKey]) -> Result<Vec<boo
 impl Auth {
     /// Counts a report from this address; refuses it if there were too many.
     pub fn may_report(&self, from: ClientAddress) -> Result<()> {
-        match self.report_limit.take(from, self.clock.steady()) {
-            None => Ok(()),
-            Some(wait) => Err(Error {
-                message: "Too many reports came from this address. Send the others later, up to 1,000 keys in each."
-                    .into(),
-                ..Error::throttled(wait)
-            }),
-        }
+        self.report_limit.take(from, self.clock.steady()).map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Refuses a report whose proof is in its body, if too many from this address had none.
+    pub fn may_prove_report(&self, from: ClientAddress) -> Result<()> {
+        self.report_limit.wait(from, self.clock.steady()).map_or(Ok(()), |wait| Err(too_many(wait)))
     }
 
     /// Queues an anonymous report. Its keys are revoked soon after, whatever becomes of the caller.
@@ -82,6 +80,11 @@ impl Auth {
         }
         Ok(known)
     }
+}
+
+fn too_many(wait: Duration) -> Error {
+    let message = "Too many reports came from this address. Send the others later, up to 1,000 keys in each.";
+    Error { message: message.into(), ..Error::throttled(wait) }
 }
 
 /// The thread that revokes the keys of anonymous reports, one report after the other.

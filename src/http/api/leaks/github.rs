@@ -83,10 +83,11 @@ impl FromRequest for GitHubMessage {
         Box::pin(async move {
             let site = site(&request)?;
             let Some(keys) = &site.github_keys else { return Err(Problem::not_found()) };
+            let address = client::address(&site.settings, &request);
+            site.auth.may_prove_report(address)?;
             must_be_json(&request)?;
             let body = read_up_to(MAX_BODY, &request, &mut payload).await?;
             let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let address = client::address(&site.settings, &request);
             let is_signed = BASE64
                 .decode(header(SIGNATURE).trim().as_bytes())
                 .is_ok_and(|signature| keys.verify(header(KEY_ID).trim(), &signature, &body));

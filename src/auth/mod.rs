@@ -50,7 +50,7 @@ pub use crate::index::KeyView;
 pub use crate::store::{Examination, back_up, examine, exists};
 pub use caller::Caller;
 pub use chain::ChainState;
-pub use explain::VerdictCheck;
+pub use explain::{CheckOutcome, VerdictCheck};
 pub use jwt::{Ownership, TokenFacts};
 pub use keys::{ImportInput, KeyRequest, LeftOpen, Made, RevokedLines, Rotation, WhichKeys};
 pub use leaks::{FoundDigests, KeyTraces, LeakNotices, LeakReport, ReportedKey};

@@ -171,6 +171,17 @@ impl UsageReport {
         }
     }
 
+    /// A part of this report, which must be by the hour.
+    pub fn within(&self, span: UsageSpan) -> UsageReport {
+        let mut part = UsageReport::empty(span);
+        for UsageBucket { start, counts } in &self.buckets {
+            let hour = Hour::of(*start);
+            part.add(hour, None, counts.accepted);
+            counts.reasons().for_each(|(reason, count)| part.add(hour, Some(reason), count));
+        }
+        part
+    }
+
     pub fn since(&self) -> Time {
         self.span.since.start()
     }

@@ -285,3 +285,58 @@ async fn clients_refusals_and_sums_come_into_the_database_and_go_with_the_key() 
     assert_eq!(["key_clients", "key_latest_refusals", "key_hourly_refusals"].map(stored), [0; 3]);
     assert!(home.run(&["keys", "usage", "--by", "day"]).contains("90"), "sums outlive their keys");
 }
+
+#[tokio::test]
+async fn the_page_of_a_key_shows_its_use_its_clients_and_why_requests_were_refused() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, key) = server.key_of(MEMBER, &["orders:read"], |_| {}).await;
+    let path = format!("/keys/{id}");
+    let page = member.get(&path).await.body;
+    assert!(page.contains("Never used: no request has come") && !page.contains("<svg class=\"chart\""), "{page}");
+    let client = server.bearer(&key);
+    let ask =
+        async |path: &str, agent: &str| client.send(client.request("GET", path).header("user-agent", agent)).await;
+    for _ in 0..3 {
+        ask("/auth", "old/1").await;
+    }
+    assert!(!member.get(&path).await.body.contains("</svg>New</span>"), "nobody is new while nobody else is known");
+    server.clock.advance(Duration::from_secs(10 * 86_400));
+    ask("/auth", "<b>new</b>").await;
+    ask("/auth?scope=orders:write", "old/1").await;
+
+    // The sessions of ten days ago have ended.
+    let (admin, member) = (server.admin().await, server.member().await);
+    let page = member.get(&path).await.body;
+    assert!(page.contains("<title>23 Nov: 3 accepted, 0 refused</title>"), "{page}");
+    assert!(page.contains("<title>3 Dec: 1 accepted, 1 refused</title>"), "{page}");
+    assert!(page.contains("aria-label=\"Requests by day in the last 30 days: 4 accepted, 1 refused."), "{page}");
+    assert!(page.contains("<dd>4<small>") && page.contains("<dd>1<small>1 scope</small>"), "{page}");
+    assert_eq!(page.matches("</svg>New</span>").count(), 1);
+    assert!(page.contains("&#60;b&#62;new&#60;/b&#62;") && page.contains("<b>Scope missing</b>"), "{page}");
+    let day = member.get(&format!("{path}?use=24h")).await.body;
+    assert!(day.contains("1 accepted, 1 refused") && !day.contains("23 Nov: 3"), "{day}");
+    let csv = admin.get(&format!("{path}/usage.csv?use=30d")).await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert!(csv.header("content-disposition").contains("attachment"));
+    assert!(csv.body.contains("2026-11-23T00:00:00Z,3,0,0,0,0,0,0,0\r\n"), "{}", csv.body);
+    let stranger = server.person("other@example.com", Role::Member).await;
+    for path in [format!("{path}/usage.csv"), format!("{path}/explain")] {
+        assert_eq!(stranger.get(&path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_asks_whether_a_request_would_be_accepted() {
+    let server = Server::start();
+    let member = server.member().await;
+    let (id, _) = server.key_of(MEMBER, &["orders:read"], |_| {}).await;
+    let path = format!("/keys/{id}/explain");
+    let asked = member.form(&path, &[("address", "203.0.113.7"), ("needs", "orders:read")]).await;
+    assert!(asked.status == 200 && asked.body.contains("Yes, it would be accepted."), "{asked:?}");
+    let asked = member.form(&path, &[("address", ""), ("needs", "orders:write")]).await;
+    assert!(asked.body.contains("No, it would be refused.") && asked.body.contains("does not have orders:write"));
+    let asked = member.form(&path, &[("address", "nowhere"), ("needs", "a b")]).await;
+    assert!(asked.status == 422 && asked.body.contains("value=\"nowhere\"") && asked.body.contains("value=\"a b\""));
+    assert!(member.get(&format!("/keys/{id}")).await.body.contains(NEVER_USED));
+}

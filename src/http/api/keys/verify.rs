@@ -120,7 +120,7 @@ pub async fn verify(verifier: Verifier, asked: Json<VerifyBody>) -> Result<HttpR
     };
     let demand = Demand { scopes: &scopes, address, user_agent: b"" };
     if asked.explain == Some(true) {
-        return explain(site, asked.key.expose().as_bytes(), &demand).await;
+        return explain(site, asked.key.expose(), &demand).await;
     }
     let verdict = site.auth.verify_with_record(asked.key.expose().as_bytes(), &demand).await?;
     let answer = match &verdict {
@@ -134,15 +134,19 @@ pub async fn verify(verifier: Verifier, asked: Json<VerifyBody>) -> Result<HttpR
 }
 
 /// The same answer with all checks, without a use.
-async fn explain(site: &SiteRef, presented: &[u8], demand: &Demand<'_>) -> Result<HttpResponse, Problem> {
-    let explained = site.auth.explain(presented, demand).await?;
+async fn explain(site: &SiteRef, presented: &str, demand: &Demand<'_>) -> Result<HttpResponse, Problem> {
+    let explained = site.auth.explain(presented.as_bytes(), demand).await?;
     let record = match (explained.refusal, explained.key) {
         (None, Some(id)) => Some(site.auth.key(&Caller::Operator, id).await?),
         _ => None,
     };
+    let code = match explained.refusal {
+        Some(Refusal::Expired) if site.auth.is_replaced(presented).await => REPLACED,
+        refusal => refusal.map_or("valid", Refusal::code),
+    };
     let answer = VerdictJson {
         valid: explained.refusal.is_none(),
-        code: explained.refusal.map_or("valid", Refusal::code),
+        code,
         key: record.as_ref().map(|record| KeyJson::of(record, site.auth.now())),
         checks: Some(explained.checks.into_iter().map(CheckJson::from).collect()),
     };

@@ -26,6 +26,19 @@ pub fn rate(limit: RateLimit) -> String {
     format!("{requests} per {} (burst {})", window.strip_prefix("1 ").unwrap_or(&window), limit.burst)
 }
 
+/// `18,204`
+pub fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 fn count(count: u64, unit: &str) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
@@ -45,6 +58,7 @@ mod tests {
         {
             assert_eq!(time_left(Duration::from_secs(seconds)), format!("Expires in {words}"));
         }
+        assert_eq!([0, 999, 1000, 1_234_567].map(with_commas), ["0", "999", "1,000", "1,234,567"]);
         for (requests, window, burst, words) in [
             (100, 60, 100, "100 requests per minute (burst 100)"),
             (1, 1, 5, "1 request per second (burst 5)"),

@@ -3,10 +3,12 @@
 pub mod all;
 mod banner;
 pub mod change;
+mod chart;
 pub mod create;
 mod diff;
 pub mod edit;
 mod expiry;
+pub mod explain;
 pub mod found;
 mod in_words;
 mod labels;
@@ -27,3 +29,5 @@ mod settings_form;
 pub mod show;
 mod shown_before;
 mod shown_once;
+mod usage;
+pub mod usage_csv;

@@ -11,6 +11,7 @@ use super::in_words::{rate, span};
 use super::origin::ListOrigin;
 use super::other_key::OtherKey;
 use super::row::{OwnerLink, scopes};
+use super::usage::{KeyUseView, UsageQuery};
 use crate::error::Result as Outcome;
 use crate::http::dashboard::events::{EventRow, history};
 use crate::http::dashboard::frame::{Field, FieldError, Nav, PageError, Shell, SignedIn, When, errors_of};
@@ -34,6 +35,7 @@ pub struct KeyDetailsPage {
     created: When,
     expires: Option<When>,
     last_use: Option<LastUseDetails>,
+    usage: KeyUseView,
     /// Empty if any address is allowed.
     allowed_ips: Vec<String>,
     /// The limit in words; `None` if there is none.
@@ -70,11 +72,13 @@ struct LastUseDetails {
 }
 
 /// The query of the page.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct KeyPageQuery {
     /// The list from which the reader came.
     from: String,
+    #[serde(flatten)]
+    usage: UsageQuery,
 }
 
 pub async fn page(who: SignedIn, id: Path<String>, query: Query<KeyPageQuery>) -> Result<HttpResponse, PageError> {
@@ -83,7 +87,7 @@ pub async fn page(who: SignedIn, id: Path<String>, query: Query<KeyPageQuery>) -
     let history = history(events, &record.id.to_string());
     let list = ListOrigin::of(&query.from);
     let list = if list.is_of_all_keys() && !who.user().is_admin() { ListOrigin::default() } else { list };
-    who.ok(&KeyDetailsPage { history, list, ..KeyDetailsPage::new(&who, record).await? })
+    who.ok(&KeyDetailsPage { history, list, ..KeyDetailsPage::with(&who, record, &query.usage).await? })
 }
 
 pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
@@ -92,10 +96,15 @@ pub async fn find(who: &SignedIn, id: &str) -> Outcome<KeyRecord> {
 
 impl KeyDetailsPage {
     pub async fn new(who: &SignedIn, record: KeyRecord) -> Outcome<Self> {
+        Self::with(who, record, &UsageQuery::default()).await
+    }
+
+    async fn with(who: &SignedIn, record: KeyRecord, query: &UsageQuery) -> Outcome<Self> {
         let now = who.site.auth.now();
         let is_own = record.owner.id == who.user().id;
         let successor = OtherKey::find(who, record.rotated_to).await?;
         let predecessor = OtherKey::find(who, record.rotated_from).await?;
+        let usage = KeyUseView::load(who, &record, query).await?;
         Ok(KeyDetailsPage {
             shell: who.shell(record.settings.name.as_str(), if is_own { Nav::Keys } else { Nav::AdminKeys })?,
             owner: who.user().is_admin().then(|| OwnerLink::of(&record)),
@@ -110,6 +119,7 @@ impl KeyDetailsPage {
                 address: last.address.clone(),
                 user_agent: last.user_agent.clone(),
             }),
+            usage,
             allowed_ips: record.settings.allowed_ips.iter().map(ToString::to_string).collect(),
             rate_limit: record.settings.rate_limit.map(rate),
             is_own,

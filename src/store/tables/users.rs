@@ -33,7 +33,7 @@ const LISTED_USER: &str = concat!(
     "u.id, u.email, u.role, u.active, u.created_at, u.last_login_at, \
      (SELECT count(*) FROM (SELECT 1 FROM keys k WHERE k.owner_id = u.id AND ",
     is_key!(),
-    " LIMIT 10001) AS some) - (SELECT count(*) FROM token_families WHERE user_id = u.id)"
+    " LIMIT 10001) AS counted) - (SELECT count(*) FROM token_families WHERE user_id = u.id)"
 );
 
 /// Reads a user from the columns of [`USER`], which begin at `first`.
@@ -98,7 +98,7 @@ impl Tx<'_> {
     pub fn user_counts(&self) -> Result<UserCounts> {
         let text = "SELECT count(*), count(*) FILTER (WHERE active = 1 AND role = 'admin'),
              count(*) FILTER (WHERE active = 1 AND role = 'member'), count(*) FILTER (WHERE active = 0)
-             FROM (SELECT role, active FROM users LIMIT ?1) AS some";
+             FROM (SELECT role, active FROM users LIMIT ?1) AS counted";
         let counts = self.one(text, [RowCount::MAX as i64 + 1], |row| {
             Ok([row.get::<i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?].map(i64::unsigned_abs))
         })?;

@@ -60,7 +60,7 @@ fn counted_at_once(tx: &Tx<'_>, question: &KeyQuestion<'_>, most: usize) -> Resu
         let limit = statement.bind((most as i64 + 1).saturating_sub(rows as i64));
         let text = format!(
             "SELECT count(*), {} FROM (SELECT {} FROM {} WHERE {indexed} AND k.is_token <> 1 AND k.id > {above} \
-             AND k.id < {below} LIMIT {limit}) AS some",
+             AND k.id < {below} LIMIT {limit}) AS counted",
             sum.join(", "),
             named.join(", "),
             source.table(tx)
@@ -93,7 +93,7 @@ fn counted_alone(
     let limit = statement.bind(most as i64 + 1);
     let text = format!(
         "SELECT count(*), count(*) FILTER (WHERE m = 1) FROM (SELECT CASE WHEN {matches} AND {} AND k.is_token <> 1 \
-         THEN 1 ELSE 0 END AS m FROM {} WHERE {indexed} LIMIT {limit}) AS some",
+         THEN 1 ELSE 0 END AS m FROM {} WHERE {indexed} LIMIT {limit}) AS counted",
         is_key!(),
         source.table(tx)
     );

@@ -34,7 +34,7 @@ pub(super) fn source(tx: &Tx<'_>, question: &KeyQuestion<'_>, bounds: &ListBound
 }
 
 /// How many rows the index finds, up to `most`.
-fn count(tx: &Tx<'_>, question: &KeyQuestion<'_>, source: KeySource, most: usize) -> Result<usize> {
+pub(super) fn count(tx: &Tx<'_>, question: &KeyQuestion<'_>, source: KeySource, most: usize) -> Result<usize> {
     let mut statement = ListStatement::default();
     let (table, condition) = (source.table(tx), source.condition(question, &mut statement));
     let most = statement.bind(most as i64);

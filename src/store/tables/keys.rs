@@ -73,7 +73,7 @@ pub(in crate::store) const KEY: &str = concat!(
     "SELECT k.id, k.name, k.prefix, k.hint, k.owner_id, u.email, u.active, k.scopes, k.enabled, k.created_at, \
      k.expires_at, k.allowed_ips, k.rate_limit, k.metadata, l.at, l.address, l.user_agent, k.digest, k.is_token, k.lifetime, \
      k.limit_bucket, k.description, (SELECT r.old_id FROM rotations r WHERE r.new_id = k.id), \
-     (SELECT max(r.new_id) FROM rotations r WHERE r.old_id = k.id) \
+     (SELECT r.new_id FROM rotations r WHERE r.old_id = k.id ORDER BY r.new_id DESC LIMIT 1) \
      FROM keys k LEFT JOIN users u ON u.id = k.owner_id LEFT JOIN key_last_use l ON l.key_id = k.id WHERE ",
     is_key!()
 );

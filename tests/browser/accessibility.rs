@@ -126,6 +126,7 @@ fn every_page_is_accessible_and_fits() {
             ("/events?q=nothing-like-it", "audit log, nothing found"),
             ("/admin/leaks", "leaks"),
             ("/find", "find"),
+            ("/events?from=yesterday", "audit log, a wrong filter"),
             ("/reference", "reference"),
             ("/account", "account"),
             ("/no-such-page", "404"),
@@ -173,6 +174,9 @@ fn every_page_is_accessible_and_fits() {
         browser.follow("Disable selected…").await;
         browser.sees_heading("Disable 50 keys?").await;
         check("selected keys, disable?").await;
+        browser.goto(&format!("{}/events?action=key.created", server.url)).await;
+        browser.find(".event summary").await.click().await.unwrap();
+        check("audit log, one event").await;
         browser.find(".who summary").await.click().await.unwrap();
         check("own menu").await;
         browser.goto(&format!("{}/users", server.url)).await;

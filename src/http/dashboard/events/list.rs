@@ -110,8 +110,9 @@ pub async fn page(admin: Admin, query: Query<EventQuery>) -> Result<HttpResponse
         }
     };
     let (auth, asking) = (&who.site.auth, who.asking());
+    let is_upwards = matches!(filter.start, EventStart::After(_));
     let mut found = auth.events(&asking, filter.clone()).await?;
-    if matches!(filter.start, EventStart::After(_)) && found.newer.is_none() {
+    if is_upwards && found.newer.is_none() {
         // There are no newer ones: this is the first page, which is full.
         found = auth.events(&asking, EventFilter { start: EventStart::Newest, ..filter }).await?;
     }
@@ -122,7 +123,8 @@ pub async fn page(admin: Admin, query: Query<EventQuery>) -> Result<HttpResponse
     let pages: HashSet<_> = auth.ids_in_use(&asking, ids).await?.into_iter().map(hyphenated).collect();
     page.newer = found.newer.map(|seq| page.query.page("after", seq));
     page.older = found.older.map(|seq| page.query.page("before", seq));
-    page.searched_to = found.searched_to.map(When::from);
+    // Towards newer events, the button leads on.
+    page.searched_to = found.searched_to.filter(|_| !is_upwards).map(When::from);
     page.events = EventRow::by_day(found.rows, &pages);
     who.ok(&page)
 }

@@ -62,8 +62,10 @@ impl Sentence {
             Some(NameInSentence { text: text.to_owned(), title: event.object.clone(), url })
         };
         let (key, person) = (|| named("keys", "this key"), || named("users", "this person"));
-        let of_other =
-            label.owner.filter(|owner| *owner != event.actor && !is_this).map(|owner| format!(" of {owner}"));
+        let of_other = label
+            .owner
+            .filter(|owner| *owner != event.actor && !is_this)
+            .map(|owner| format!(" of {}", local_part(owner)));
         let of_other = of_other.unwrap_or_default();
         let is_own = event.object_id.is_some() && event.object_id == event.actor_id;
         let (verb, object, after): (String, Option<NameInSentence>, String) = match action {

@@ -16,22 +16,30 @@ pub struct Flash {
     /// Empty if no key or person was changed.
     pub object: String,
     pub after: String,
+    /// The id of what was changed, by which its event is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 impl Flash {
     pub fn plain(text: &str) -> Self {
-        Flash { before: text.to_owned(), object: String::new(), after: String::new() }
+        Flash { before: text.to_owned(), object: String::new(), after: String::new(), id: None }
     }
 
     /// `Revoked “nightly job”. Requests with it are refused.`
     pub fn on_key(deed: &str, name: &str, effect: &str) -> Self {
         let after = if effect.is_empty() { "”.".to_owned() } else { format!("”. {effect}") };
-        Flash { before: format!("{deed} “"), object: name.to_owned(), after }
+        Flash { before: format!("{deed} “"), object: name.to_owned(), after, id: None }
     }
 
     /// `Added ada@example.com. They can sign in now.`
     pub fn on_person(deed: &str, email: &str, effect: &str) -> Self {
-        Flash { before: format!("{deed} "), object: email.to_owned(), after: format!(". {effect}") }
+        Flash { before: format!("{deed} "), object: email.to_owned(), after: format!(". {effect}"), id: None }
+    }
+
+    /// The outcome then links to the events about this key or person.
+    pub fn about(self, id: impl ToString) -> Self {
+        Flash { id: Some(id.to_string()), ..self }
     }
 }
 
@@ -76,7 +84,7 @@ mod tests {
         for flash in [
             Flash::plain("You’re signed out."),
             Flash::on_key("Revoked", "<b>ключ</b>", "Requests with it are refused."),
-            Flash::on_person("Added", "ada@example.com", "They can sign in now."),
+            Flash::on_person("Added", "ada@example.com", "They can sign in now.").about(7),
         ] {
             let sealed = own.seal(&flash);
             assert_eq!(own.open(&sealed), Some(flash));

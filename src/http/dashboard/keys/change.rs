@@ -15,7 +15,7 @@ pub async fn revoke(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     // Back to the list from which they came; otherwise an owner to their own keys, an admin to all keys.
     let is_own = record.owner.id == form.who.user().id;
     let effect = format!("Requests with {} are refused from now on.", record.hint);
-    let outcome = Flash::on_key("Revoked", record.settings.name.as_str(), &effect);
+    let outcome = Flash::on_key("Revoked", record.settings.name.as_str(), &effect).about(record.id);
     let list = ListOrigin::of(form.fields.text("from"));
     form.who.redirect(list.url_or(if is_own { "/keys" } else { "/admin/keys" }), &outcome)
 }
@@ -26,7 +26,10 @@ async fn change(who: &SignedIn, id: KeyId, wanted: KeyChange) -> Outcome<KeyReco
 
 /// Back to the key's page, which says what was done.
 fn back(who: &SignedIn, record: &KeyRecord, deed: &str, effect: &str) -> Result<HttpResponse, PageError> {
-    who.redirect(&format!("/keys/{}", record.id), &Flash::on_key(deed, record.settings.name.as_str(), effect))
+    who.redirect(
+        &format!("/keys/{}", record.id),
+        &Flash::on_key(deed, record.settings.name.as_str(), effect).about(record.id),
+    )
 }
 
 pub async fn disable(form: SignedForm, id: Path<String>) -> Result<HttpResponse, PageError> {

@@ -20,14 +20,14 @@ async fn set_active(who: &SignedIn, id: &str, active: bool) -> Outcome<User> {
 pub async fn deactivate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let user = set_active(&form.who, &id, false).await?;
     let effect = "All their keys and sessions are refused from now on.";
-    let outcome = Flash::on_person("Deactivated", user.email.as_str(), effect);
+    let outcome = Flash::on_person("Deactivated", user.email.as_str(), effect).about(user.id);
     form.who.redirect(&format!("/users/{}", user.id), &outcome)
 }
 
 pub async fn activate(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
     let user = set_active(&form.who, &id, true).await?;
     let effect = "They can sign in, and their keys work again.";
-    let outcome = Flash::on_person("Activated", user.email.as_str(), effect);
+    let outcome = Flash::on_person("Activated", user.email.as_str(), effect).about(user.id);
     form.who.redirect(&format!("/users/{}", user.id), &outcome)
 }
 
@@ -44,7 +44,7 @@ pub async fn set_role(form: AdminForm, id: Path<String>) -> Result<HttpResponse,
         Role::Admin => "They can manage people and everyone’s keys.",
         Role::Member => "They see and manage only their own keys.",
     };
-    who.redirect(&back, &Flash::on_person("Changed the role of", user.email.as_str(), effect))
+    who.redirect(&back, &Flash::on_person("Changed the role of", user.email.as_str(), effect).about(user.id))
 }
 
 /// Revokes the person's keys and removes them.
@@ -58,7 +58,7 @@ pub async fn remove(form: AdminForm, id: Path<String>) -> Result<HttpResponse, P
     }
     let keys = who.site.auth.remove_user(&who.asking(), user.id, Basis::Anything).await?;
     let effect = if keys == 0 { "They had no keys.".to_owned() } else { format!("{} revoked.", counted(keys, "key")) };
-    who.redirect("/users", &Flash::on_person("Removed", user.email.as_str(), &effect))
+    who.redirect("/users", &Flash::on_person("Removed", user.email.as_str(), &effect).about(user.id))
 }
 
 pub async fn end_sessions(form: AdminForm, id: Path<String>) -> Result<HttpResponse, PageError> {
@@ -67,6 +67,6 @@ pub async fn end_sessions(form: AdminForm, id: Path<String>) -> Result<HttpRespo
     let email = auth.user(&who.asking(), id).await?.email;
     let keep = (id == who.user().id).then_some(who.session.id);
     auth.end_sessions(&who.asking(), id, keep).await?;
-    let outcome = Flash::on_person("Signed out", email.as_str(), "The tokens of their programs have ended.");
+    let outcome = Flash::on_person("Signed out", email.as_str(), "The tokens of their programs have ended.").about(id);
     who.redirect(&format!("/users/{id}"), &outcome)
 }

@@ -60,9 +60,10 @@ pub async fn add(form: AdminForm) -> Result<HttpResponse, PageError> {
     };
     match added {
         Ok((user, Some(link))) => who.ok(&PersonLinkPage::new(&who, &user, &link)?),
-        Ok((user, None)) => {
-            who.redirect("/users", &Flash::on_person("Added", user.email.as_str(), "They can sign in now."))
-        }
+        Ok((user, None)) => who.redirect(
+            "/users",
+            &Flash::on_person("Added", user.email.as_str(), "They can sign in now.").about(user.id),
+        ),
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {
             let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
             at.error = Some(error.message.to_string());

@@ -315,7 +315,7 @@ for (const time of all("time[data-form]")) {
 for (const list of all("[data-days]")) {
   let shown = "";
   for (const heading of all("h2", list)) heading.remove();
-  for (const row of all("details", list)) {
+  for (const row of all(".event", list)) {
     const day = formats.day.format(Date.parse(row.querySelector("time").dateTime));
     if (day !== shown) {
       const heading = document.createElement("h2");

@@ -126,7 +126,7 @@ fn every_page_is_accessible_and_fits() {
             ("/events?q=nothing-like-it", "audit log, nothing found"),
             ("/admin/leaks", "leaks"),
             ("/find", "find"),
-            ("/events?from=yesterday", "audit log, a wrong filter"),
+            ("/events?action=no.such", "audit log, a wrong filter"),
             ("/reference", "reference"),
             ("/account", "account"),
             ("/no-such-page", "404"),

@@ -82,7 +82,10 @@ async fn save(
     match who.site.auth.change_key(&who.asking(), record.id, wanted, Basis::OneOf(vec![record.version()])).await {
         Ok(after) => {
             let name = after.settings.name.as_str();
-            who.redirect(&format!("/keys/{}", after.id), &Flash::on_key("Saved", name, "It is in force now."))
+            who.redirect(
+                &format!("/keys/{}", after.id),
+                &Flash::on_key("Saved", name, "It is in force now.").about(after.id),
+            )
         }
         Err(Error { kind: Kind::Invalid | Kind::Forbidden, field: Some("scopes"), message, .. }) => {
             page.form.refuse_scopes(&message);

@@ -19,7 +19,10 @@ pub async fn extend(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     let record = who.site.auth.extend_rotated(&who.asking(), id, overlap, silence(&fields)?).await?;
     let end =
         record.settings.expires_at.map_or_else(String::new, |end| format!("It works until {}.", When::from(end).text));
-    who.redirect(&format!("/keys/{id}"), &Flash::on_key("Moved the end of", record.settings.name.as_str(), &end))
+    who.redirect(
+        &format!("/keys/{id}"),
+        &Flash::on_key("Moved the end of", record.settings.name.as_str(), &end).about(id),
+    )
 }
 
 /// `POST /keys/{id}/cancel-rotation`: revokes the new key, so that the old one goes on.
@@ -30,6 +33,6 @@ pub async fn cancel(form: SignedForm, id: Path<String>) -> Result<HttpResponse, 
     let effect = "The new key is revoked, and this one works as before.";
     who.redirect(
         &format!("/keys/{id}"),
-        &Flash::on_key("Cancelled the rotation of", record.settings.name.as_str(), effect),
+        &Flash::on_key("Cancelled the rotation of", record.settings.name.as_str(), effect).about(id),
     )
 }

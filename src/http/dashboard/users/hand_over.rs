@@ -24,7 +24,7 @@ pub async fn hand_over(form: AdminForm, id: Path<String>) -> Result<HttpResponse
     match done {
         Ok(keys) => {
             let effect = format!("{} now with {to}, and nothing stopped working.", are(keys));
-            let outcome = Flash::on_person("Handed over the keys of", user.email.as_str(), &effect);
+            let outcome = Flash::on_person("Handed over the keys of", user.email.as_str(), &effect).about(user.id);
             who.redirect(&format!("/users/{}", user.id), &outcome)
         }
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Conflict) => {

@@ -210,7 +210,7 @@ const restore = (fields) => {
 if (document.body.classList.contains("framed")) {
   const { path, fields } = JSON.parse(sessionStorage.getItem("form") ?? "{}");
   sessionStorage.removeItem("form");
-  const isAfterSignIn = document.referrer && new URL(document.referrer).pathname.endsWith("/login");
+  const isAfterSignIn = document.referrer.startsWith(url("/login").href);
   if (path === location.pathname && isAfterSignIn) restore(fields);
   for (const form of all("main form[method=post]:not(:has([data-forget]))")) {
     form.addEventListener("submit", () => {

@@ -27,7 +27,7 @@ impl ConfirmPage {
 }
 
 /// What to do, as the page says it.
-pub struct Deed<'a> {
+pub struct ActToConfirm<'a> {
     pub action: &'a str,
     pub title: &'a str,
     pub back: &'a str,
@@ -42,7 +42,7 @@ impl SignedIn {
         &self,
         act: SensitiveAct<'_>,
         fields: &FormFields,
-        deed: &Deed<'_>,
+        deed: &ActToConfirm<'_>,
     ) -> Result<Option<HttpResponse>, PageError> {
         let Err(refused) = self.confirm(act, fields.text("current_password")).await else { return Ok(None) };
         let message = refused?;

@@ -27,16 +27,24 @@ impl CsrfSecret {
     }
 
     pub fn accepts(&self, token: &str) -> bool {
-        let Ok(bytes) = BASE64URL_NOPAD.decode(token.as_bytes()) else { return false };
-        match bytes.split_at_checked(16) {
-            Some((nonce, seal)) => constant_time::is_equal(&self.seal(nonce), seal),
-            None => false,
-        }
+        parts(token).is_some_and(|(nonce, seal)| constant_time::is_equal(&self.seal(&nonce), &seal))
     }
 
     fn seal(&self, nonce: &[u8]) -> [u8; 32] {
         *Digest::of(&[&self.0[..], nonce].concat()).as_bytes()
     }
+}
+
+/// Whether this may be a token of another session.
+pub fn is_token(text: &str) -> bool {
+    parts(text).is_some()
+}
+
+/// The nonce and the seal.
+fn parts(token: &str) -> Option<([u8; 16], [u8; 32])> {
+    let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
+    let (nonce, seal) = bytes.split_at_checked(16)?;
+    Some((nonce.try_into().ok()?, seal.try_into().ok()?))
 }
 
 /// Refuses what another site sent. If the headers are absent (a user's own script), the token decides.

@@ -113,10 +113,10 @@ impl SignedForm {
 /// A form with the token of another session: the person signed in again in the meantime. If the browser says that the
 /// form comes from this site, it is shown again with a fresh token, so that nothing typed is lost.
 fn stale(who: &SignedIn, request: &HttpRequest, fields: &FormFields) -> PageError {
-    if !csrf::is_surely_ours(request) {
+    if !csrf::is_surely_ours(request) || !csrf::is_token(fields.text("csrf_token")) {
         return csrf::forged().into();
     }
-    match stale_form(who, request.uri().path(), fields) {
+    match stale_form(who, request.uri().path(), fields.repeatable()) {
         Ok(page) => PageError::StaleForm(page),
         Err(problem) => problem.into(),
     }

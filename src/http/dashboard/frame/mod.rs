@@ -20,7 +20,7 @@ mod stale_form;
 mod unreadable;
 mod when;
 
-pub use confirm::Deed;
+pub use confirm::ActToConfirm;
 pub use cookies::CookieNames;
 pub use field::{Field, FieldError, errors_of};
 pub use filtering::{Choice, FilterLink, ListPager, ROWS, SortLink, count_text, query_url, search_text};

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{FormFields, Nav, Shell, SignedIn};
+use super::{Nav, Shell, SignedIn};
 use crate::error::{Error, Result};
 use crate::model::foreign_text::has_key;
 
@@ -24,8 +24,12 @@ impl StaleFormPage<'_> {
 }
 
 /// A key or a password in the form is left out: the page never repeats one.
-pub fn stale_form(who: &SignedIn, action: &str, fields: &FormFields) -> Result<Box<str>> {
-    let fields = fields.repeatable().filter(|(_, value)| !has_key(value)).collect();
+pub fn stale_form<'a>(
+    who: &SignedIn,
+    action: &'a str,
+    fields: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Box<str>> {
+    let fields = fields.filter(|(_, value)| !has_key(value)).collect();
     let shell = who.shell("Send it again?", Nav::None)?;
     let text = StaleFormPage { shell, action, fields }.render().map_err(Error::internal)?;
     Ok(text.into())

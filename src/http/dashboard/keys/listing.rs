@@ -82,8 +82,8 @@ impl KeyList {
             }
             page => (page?, true),
         };
-        let with_owner = path == "/admin/keys";
-        Ok(Self::new(query, path, page, counts, is_sortable, with_owner, auth.now(), scopes, owners))
+        let reader = (path == "/admin/keys").then(|| who.user().id);
+        Ok(Self::new(query, path, page, counts, is_sortable, reader, auth.now(), scopes, owners))
     }
 
     #[allow(clippy::too_many_arguments, reason = "these are the parts of one page, each read on its own")]
@@ -93,7 +93,8 @@ impl KeyList {
         page: ListPage<KeyRecord>,
         counts: Option<KeyCounts>,
         is_sortable: bool,
-        with_owner: bool,
+        // Who reads the list of all keys, which names the owners.
+        reader: Option<UserId>,
         now: Time,
         mut scopes: Vec<String>,
         owners: Vec<Choice>,
@@ -121,9 +122,9 @@ impl KeyList {
             previous: page.previous.as_ref().map(turn),
             next: page.next.as_ref().map(turn),
         };
-        let item = |record: &KeyRecord| match with_owner {
-            true => KeyListItem::with_owner(record, now),
-            false => KeyListItem::new(record, now),
+        let item = |record: &KeyRecord| match reader {
+            Some(reader) => KeyListItem::with_owner(record, reader, now),
+            None => KeyListItem::new(record, now),
         };
         KeyList {
             sets: sets.into(),

@@ -3,7 +3,7 @@
 use crate::http::dashboard::frame::{When, initials, local_part};
 use crate::model::key_set::SOON;
 use crate::model::rotation::may_rotate;
-use crate::model::{KeyRecord, KeyState, Time};
+use crate::model::{KeyRecord, KeyState, Time, UserId};
 
 pub struct KeyListItem {
     pub id: String,
@@ -15,6 +15,8 @@ pub struct KeyListItem {
     /// `None` if the key never expires.
     pub expires: Option<When>,
     pub expires_soon: bool,
+    /// Whether another key replaces it, so that it ends soon.
+    pub is_being_replaced: bool,
     /// `None` if the key was never used.
     pub last_used: Option<When>,
     pub state: KeyState,
@@ -40,6 +42,7 @@ impl KeyListItem {
             scopes: scopes(record),
             expires: record.settings.expires_at.map(When::from),
             expires_soon: expires_soon(record, now),
+            is_being_replaced: record.rotated_to.is_some(),
             last_used: record.last_use.as_ref().map(|last| last.at.into()),
             state: record.state(now),
             is_enabled: record.enabled,
@@ -47,8 +50,11 @@ impl KeyListItem {
         }
     }
 
-    pub fn with_owner(record: &KeyRecord, now: Time) -> Self {
-        KeyListItem { owner: Some(OwnerLink::of(record)), ..Self::new(record, now) }
+    /// A row of the list of all keys. Only the owner of a key can rotate it.
+    pub fn with_owner(record: &KeyRecord, reader: UserId, now: Time) -> Self {
+        let own = Self::new(record, now);
+        let can_rotate = own.can_rotate && record.owner.id == reader;
+        KeyListItem { owner: Some(OwnerLink::of(record)), can_rotate, ..own }
     }
 
     /// Whether every request with the key is refused; its row is then grey.

@@ -82,7 +82,7 @@ async fn answer(form: SignedForm, deed: Deed) -> Result<HttpResponse, PageError>
 async fn found(who: &SignedIn, ids: &[KeyId]) -> Outcome<Vec<KeyListItem>> {
     let auth = &who.site.auth;
     let records = auth.keys_with_ids(&who.asking().caller, ids.to_vec()).await?;
-    Ok(records.iter().map(|record| KeyListItem::with_owner(record, auth.now())).collect())
+    Ok(records.iter().map(|record| KeyListItem::with_owner(record, who.user().id, auth.now())).collect())
 }
 
 async fn done(who: &SignedIn, deed: Deed, ids: &[KeyId], list_url: &str) -> Result<HttpResponse, PageError> {

@@ -6,7 +6,7 @@ use actix_web::web::Path;
 
 use crate::auth::SensitiveAct;
 use crate::error::Result as Outcome;
-use crate::http::dashboard::frame::{AdminForm, Deed, Flash, Nav, PageError, SignedIn};
+use crate::http::dashboard::frame::{ActToConfirm, AdminForm, Flash, Nav, PageError, SignedIn};
 use crate::model::{Basis, Role, User, UserChange, UserId, counted};
 
 async fn change(who: &SignedIn, id: UserId, change: UserChange) -> Outcome<User> {
@@ -35,7 +35,8 @@ pub async fn set_role(form: AdminForm, id: Path<String>) -> Result<HttpResponse,
     let AdminForm { who, fields } = form;
     let (id, role) = (UserId::parse(&id)?, Role::parse(fields.text("role"))?);
     let (action, back) = (format!("/users/{id}/role"), format!("/users/{id}"));
-    let deed = Deed { action: &action, title: "Change the role", back: &back, here: Nav::Users, kept: &["role"] };
+    let deed =
+        ActToConfirm { action: &action, title: "Change the role", back: &back, here: Nav::Users, kept: &["role"] };
     if let Some(question) = who.must_confirm(SensitiveAct::ManagePerson, &fields, &deed).await? {
         return Ok(question);
     }
@@ -52,7 +53,7 @@ pub async fn remove(form: AdminForm, id: Path<String>) -> Result<HttpResponse, P
     let AdminForm { who, fields } = form;
     let user = who.site.auth.user(&who.asking(), UserId::parse(&id)?).await?;
     let (action, back) = (format!("/users/{}/remove", user.id), format!("/users/{}", user.id));
-    let deed = Deed { action: &action, title: "Remove this person", back: &back, here: Nav::Users, kept: &[] };
+    let deed = ActToConfirm { action: &action, title: "Remove this person", back: &back, here: Nav::Users, kept: &[] };
     if let Some(question) = who.must_confirm(SensitiveAct::ManagePerson, &fields, &deed).await? {
         return Ok(question);
     }

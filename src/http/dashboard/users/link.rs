@@ -7,7 +7,7 @@ use askama::Template;
 use crate::auth::SensitiveAct;
 use crate::auth::users::NewLink;
 use crate::error::Result as Outcome;
-use crate::http::dashboard::frame::{AdminForm, Deed, Nav, PageError, Shell, SignedIn, When};
+use crate::http::dashboard::frame::{ActToConfirm, AdminForm, Nav, PageError, Shell, SignedIn, When};
 use crate::model::person_link::LinkPurpose;
 use crate::model::{User, UserId};
 
@@ -41,7 +41,7 @@ pub async fn make_link(form: AdminForm, id: Path<String>) -> Result<HttpResponse
     let AdminForm { who, fields } = form;
     let user = who.site.auth.user(&who.asking(), UserId::parse(&id)?).await?;
     let (action, back) = (format!("/users/{}/link", user.id), format!("/users/{}", user.id));
-    let deed = Deed { action: &action, title: "Make the link", back: &back, here: Nav::Users, kept: &[] };
+    let deed = ActToConfirm { action: &action, title: "Make the link", back: &back, here: Nav::Users, kept: &[] };
     if let Some(question) = who.must_confirm(SensitiveAct::ManagePerson, &fields, &deed).await? {
         return Ok(question);
     }

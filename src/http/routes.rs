@@ -8,7 +8,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Access::{Admin, Client, ClientOrKey, Key, Password, Public, Scope, SignedIn};
 use super::bearer::request_id;
 use super::dashboard::assets::asset;
-use super::dashboard::{account, choose_password, events, find, keys, leaks, login, nodes, reference, setup, users};
+use super::dashboard::{
+    account, choose_password, events, find, keys, leaks, login, nodes, overview, reference, setup, users,
+};
 use super::health::{livez, livez_operation, readyz, readyz_operation};
 use super::problem::{Problem, unknown_route};
 use super::route::{Route, add};
@@ -91,6 +93,7 @@ pub const ROUTES: &[Route] = &[
     Route::page("POST", "/keys/{id}/extend", SignedIn, || to(keys::replacing::extend)),
     Route::page("POST", "/keys/{id}/cancel-rotation", SignedIn, || to(keys::replacing::cancel)),
 
+    Route::page("GET", "/overview", SignedIn, || to(overview::page)),
     Route::page("GET", "/find", SignedIn, || to(find::show::page)),
     Route::page("POST", "/find", SignedIn, || to(find::show::find)),
     Route::page("GET", "/reference", SignedIn, || to(reference::show::page)).compressed(),

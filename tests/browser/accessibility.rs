@@ -124,6 +124,7 @@ fn every_page_is_accessible_and_fits() {
             ("/users/new", "new user"),
             ("/events", "audit log"),
             ("/events?q=nothing-like-it", "audit log, nothing found"),
+            ("/overview", "overview"),
             ("/admin/leaks", "leaks"),
             ("/find", "find"),
             ("/events?action=no.such", "audit log, a wrong filter"),

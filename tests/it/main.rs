@@ -60,6 +60,7 @@ mod not_given;
 mod oauth;
 mod openapi;
 mod outages;
+mod overview;
 mod passed_sockets;
 mod people;
 mod person_links;

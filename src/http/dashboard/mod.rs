@@ -14,6 +14,7 @@ pub mod keys;
 pub mod leaks;
 pub mod login;
 pub mod nodes;
+pub mod overview;
 pub mod reference;
 pub mod setup;
 pub mod users;

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Nav {
     Keys,
+    Overview,
     AdminKeys,
     Users,
     Events,
@@ -33,7 +34,9 @@ impl Nav {
     /// All entries in their order; a member sees fewer than an admin. The account is in the person's own menu.
     pub fn groups(self, is_admin: bool, has_nodes: bool) -> Vec<NavGroup> {
         let link = |nav, url, icon, label| NavLink { url, icon, label, is_here: self == nav };
-        let mut groups = vec![NavGroup { title: None, links: vec![link(Nav::Keys, "/keys", "key", "My keys")] }];
+        let own =
+            vec![link(Nav::Keys, "/keys", "key", "My keys"), link(Nav::Overview, "/overview", "overview", "Overview")];
+        let mut groups = vec![NavGroup { title: None, links: own }];
         if is_admin {
             let mut links = vec![
                 link(Nav::AdminKeys, "/admin/keys", "list", "All keys"),

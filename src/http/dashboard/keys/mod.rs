@@ -3,7 +3,7 @@
 pub mod all;
 mod banner;
 pub mod change;
-mod chart;
+pub mod chart;
 pub mod create;
 mod diff;
 pub mod edit;

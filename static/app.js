@@ -224,7 +224,8 @@ if (document.body.classList.contains("framed")) {
 for (const form of all("form[method=post]")) {
   form.addEventListener("submit", () => {
     const enable = (enabled) => all("button", form).forEach((button) => (button.disabled = !enabled));
-    enable(false);
+    // Only after the browser has read the form: a disabled button would be missing from it.
+    setTimeout(enable, 0, false);
     setTimeout(enable, 5000, true);
     // With several nodes, an answer can take as long as a lease: say what it is waiting for.
     const note = document.createElement("p");

@@ -65,6 +65,8 @@ fn every_page_is_accessible_and_fits() {
         browser.find("#expires-never").await.click().await.unwrap();
         browser.fill("name", LONG).await;
         browser.fill("scopes", "ü").await;
+        browser.unfold().await;
+        check("new key, limits").await;
         browser.fill("allowed_ips", "nowhere").await;
         browser.follow("Create key").await;
         browser.find("[role=alert]").await;
@@ -84,6 +86,28 @@ fn every_page_is_accessible_and_fits() {
         browser.find("dialog:modal").await;
         check("one key, rotate?").await;
         browser.click("Cancel").await;
+        browser.follow("Edit").await;
+        browser.sees_heading(&format!("Edit “{LONG}”")).await;
+        check("edit a key").await;
+        browser.fill("limit_requests", "many").await;
+        browser.follow("Review changes").await;
+        browser.find("[role=alert]").await;
+        check("edit a key, refused").await;
+        browser.fill("limit_requests", "100").await;
+        browser.follow("Review changes").await;
+        browser.find("#changes").await;
+        check("edit a key, to be confirmed").await;
+        browser.follow("Save changes").await;
+        browser.sees_heading(LONG).await;
+        browser.click("Rotate…").await;
+        browser.follow("Rotate this key").await;
+        browser.sees_heading("Key created").await;
+        check("a rotated key").await;
+        browser.follow("I have stored it").await;
+        browser.sees_heading(LONG).await;
+        browser.find(".facts dd > a[href*='/keys/']").await.click().await.unwrap();
+        browser.find(".banner .confirm, .banner dialog").await;
+        check("a key that is being replaced").await;
         browser.click("Disable…").await;
         browser.follow("Disable this key").await;
         browser.find(".toast").await;
@@ -185,6 +209,14 @@ fn every_page_is_accessible_and_fits() {
         check("one user").await;
         browser.click("Deactivate…").await;
         check("one user, deactivate?").await;
+        browser.goto(&format!("{}/users/new", server.url)).await;
+        browser.fill("email", "somebody.new@example.com").await;
+        browser.follow("Add person").await;
+        browser.find("#link").await;
+        check("an invitation").await;
+        let link = browser.find("#link").await.text().await.unwrap();
+        browser.goto(&link).await;
+        check("choosing a password").await;
     });
 }
 

@@ -74,15 +74,18 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Returns the URLs that the page has loaded, once its script shows it again.
+/// Returns the URLs that the page has loaded, once its script shows it again. The browser lists a request a moment after
+/// the script has its answer.
 const BROUGHT_BACK: &str = "
     const done = arguments[0];
     dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
-    const look = () => {
-        if (document.documentElement.hidden) return setTimeout(look, 20);
-        done(performance.getEntriesByType('resource').map((entry) => entry.name));
+    const look = (tries) => {
+        const loaded = performance.getEntriesByType('resource').map((entry) => entry.name);
+        const isListed = loaded.some((name) => name.endsWith('/account'));
+        if (tries > 0 && (document.documentElement.hidden || !isListed)) return setTimeout(look, 20, tries - 1);
+        done(loaded);
     };
-    look();
+    look(500);
 ";
 
 fn a_user_creates_and_revokes_a_key(path: &'static str, to: &'static str) {

@@ -124,6 +124,11 @@ impl Browser {
         }
     }
 
+    /// Opens the part of a form that few people need.
+    pub async fn unfold(&self) {
+        self.find(".more-fields:not([open]) > summary").await.click().await.unwrap();
+    }
+
     /// Replaces the text of the field with this name.
     pub async fn fill(&self, name: &str, text: &str) {
         // Not the search field of the frame, which every page has.

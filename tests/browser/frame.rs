@@ -34,7 +34,7 @@ fn an_outcome_leaves_by_itself() {
         let server = Server::with_admin();
         browser.logs_in(&server).await;
         let key = browser.makes_a_key(&server, "soon gone").await;
-        browser.follow("Done").await;
+        browser.follow("I have stored it").await;
         browser.click("Revoke…").await;
         browser.follow("Revoke this key").await;
         browser.find(".toast").await;

@@ -33,8 +33,8 @@ fn a_key_is_created_and_revoked_using_only_the_keyboard() {
         let key = browser.find("#new-key").await.text().await.unwrap();
         tab_to(&browser, "Copy key").await;
         browser.press(" ").await;
-        browser.find(".copy [role=status]:not(:empty)").await;
-        tab_to(&browser, "Done").await;
+        browser.find(".secret [role=status]:not(:empty)").await;
+        tab_to(&browser, "I have stored it").await;
         browser.press(&Key::Enter.to_string()).await;
         browser.sees_heading("by keyboard").await;
 

@@ -15,6 +15,7 @@ fn an_admin_adds_deactivates_and_activates_a_user() {
         browser.sees_heading("People").await;
         browser.follow("Add person").await;
         browser.fill("email", "grace@example.com").await;
+        browser.unfold().await;
         browser.fill("password", "seven quiet lanterns drift").await;
         browser.follow("Add person").await;
         browser.sees_heading("People").await;

@@ -59,7 +59,7 @@ fn a_new_user_creates_a_key_uses_it_and_revokes_it() {
 
 /// Pastes with Ctrl+V into a field of another page and returns its text.
 async fn paste_elsewhere(browser: &Browser, server: &Server) -> String {
-    browser.find(".copy [role=status]:not(:empty)").await;
+    browser.find(".secret [role=status]:not(:empty)").await;
     browser.goto(&format!("{}/keys/new", server.url)).await;
     let field = browser.find("#name").await;
     field.send_keys(&(Key::Control + "v")).await.unwrap();
@@ -91,7 +91,7 @@ fn a_key_is_shown_once_whatever_the_browser_does() {
         assert_eq!(server.keys(), 1);
 
         let second = browser.makes_a_key(&server, "left by a link").await;
-        browser.follow("Done").await;
+        browser.follow("I have stored it").await;
         browser.sees_heading("left by a link").await;
         browser.back().await;
         assert!(!browser.source().await.contains(&second), "back from the key's page");
@@ -111,6 +111,7 @@ fn typed_input_survives_an_error() {
         browser.goto(&format!("{}/keys/new", server.url)).await;
         browser.fill("name", "kept").await;
         browser.fill("scopes", "no spaces or ü").await;
+        browser.unfold().await;
         browser.fill("allowed_ips", "300.1.2.3").await;
         browser.follow("Create key").await;
         browser.find(".field-error").await;

@@ -79,6 +79,11 @@ async fn an_accepted_report_outlives_the_server() {
     }
 }
 
+/// Texts that could only be imported keys.
+fn guesses(number: u32) -> Vec<String> {
+    (0..number).map(|number| format!("guess-{number}")).collect()
+}
+
 #[tokio::test]
 async fn a_report_that_cannot_be_read_is_refused_with_the_reason() {
     let server = Server::start();
@@ -97,6 +102,7 @@ async fn a_report_that_cannot_be_read_is_refused_with_the_reason() {
         (json!({ "keys": key }), (422, "invalid_field")),
         (json!({ "keys": [1] }), (422, "invalid_field")),
         (json!({ "keys": many }), (422, "invalid_field")),
+        (json!({ "keys": guesses(101) }), (422, "invalid_field")),
         (json!({ "text": distinct }), (422, "invalid_field")),
         (json!({ "key": key }), (422, "invalid_field")),
         (json!({ "text": "x".repeat(300_000) }), (413, "too_large")),
@@ -106,6 +112,7 @@ async fn a_report_that_cannot_be_read_is_refused_with_the_reason() {
         assert_eq!((status, code.as_str()), expected, "{answer:?}");
         assert!(!answer.body.contains(&key[3..40]));
     }
+    assert_eq!(report(&server, json!({ "keys": guesses(100) })).await.status, 202);
     let form = server.anon().post("/api/v1/leaks", &[("text", &key)]).await;
     assert_eq!(form.problem().0, 415);
     assert_eq!(server.tries(&key).await, 200);

@@ -16,9 +16,9 @@ use crate::store::{Store, Tx};
 /// Rotations checked per transaction.
 const CHECKED_AT_ONCE: usize = 100;
 
-/// How long a use may take to reach the database, with a margin. The old key must have been silent for this much
-/// longer.
-const REPORTING_DELAY: Duration = Duration::from_secs(300);
+/// How long a use may take to reach the database: half an hour with millions of keys in use (`usage/sweep.rs`), and a
+/// margin. The old key must have been silent for this much longer.
+const REPORTING_DELAY: Duration = Duration::from_secs(2_400);
 
 fn replacement(tx: &Tx<'_>, old: KeyId) -> Result<Replacement> {
     tx.replacement_of(old)?.ok_or_else(|| Error::conflict("No key replaces this one. Rotate it first."))

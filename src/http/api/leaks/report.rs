@@ -14,11 +14,14 @@ use crate::http::body::{SecretText, json_up_to};
 use crate::http::problem::Problem;
 use crate::http::schema::Operation;
 use crate::http::{SiteRef, client};
-use crate::model::{Digest, Origin};
+use crate::model::{Digest, Origin, PlainKey};
 
 /// Maximum size of a report in bytes.
 const MAX_BODY: usize = 256 * 1024;
 const MAX_KEYS: usize = 1_000;
+/// Maximum number of texts without the shape of our keys, which can only be imported keys. Those may be short enough to
+/// guess, and a report must not be a way to try many.
+const MAX_WORDS: usize = 100;
 
 /// Whole keys, or a text that contains keys; exactly one of the two.
 #[derive(Deserialize, ToSchema)]
@@ -81,7 +84,13 @@ pub async fn report(request: ReportRequest) -> Result<HttpResponse, Problem> {
     let ReportRequest { site, body, origin } = request;
     let digests: Vec<Digest> = match (body.keys, body.text) {
         (Some(keys), None) if keys.len() > MAX_KEYS => return Err(too_many("keys")),
-        (Some(keys), None) => keys.iter().map(|key| Digest::of(key.expose().trim().as_bytes())).collect(),
+        (Some(keys), None) => {
+            let texts: Vec<&[u8]> = keys.iter().map(|key| key.expose().trim().as_bytes()).collect();
+            if texts.iter().filter(|text| !PlainKey::is_well_formed(text)).count() > MAX_WORDS {
+                return Err(too_many_words());
+            }
+            texts.into_iter().map(Digest::of).collect()
+        }
         (None, Some(text)) => {
             let own = site.clone();
             let search = move || own.auth.digests_in(text.expose().as_bytes());
@@ -89,7 +98,7 @@ pub async fn report(request: ReportRequest) -> Result<HttpResponse, Problem> {
             if found.keys.len() > MAX_KEYS {
                 return Err(too_many("text"));
             }
-            found.all().take(MAX_KEYS).collect()
+            found.keys.iter().chain(found.words.iter().take(MAX_WORDS)).copied().take(MAX_KEYS).collect()
         }
         (Some(_), Some(_)) => return Err(Error::invalid("text", "Send either keys or text, not both.").into()),
         (None, None) => {
@@ -99,6 +108,11 @@ pub async fn report(request: ReportRequest) -> Result<HttpResponse, Problem> {
     let keys = digests.into_iter().map(|digest| ReportedKey { digest, place: None }).collect();
     site.auth.accept_report(LeakReport { keys, origin })?;
     Ok(HttpResponse::Accepted().json(AcceptedJson { accepted: true }))
+}
+
+fn too_many_words() -> Problem {
+    let message = "A report must not have more than 100 keys of another format. Send the others in another report.";
+    Error::invalid("keys", message).into()
 }
 
 fn too_many(field: &'static str) -> Problem {

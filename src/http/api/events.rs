@@ -98,7 +98,7 @@ pub async fn list(manager: EventsManager, query: Parameters) -> Result<HttpRespo
         search: query.search()?,
         actions: query.text("action").map(Action::parse_filter).transpose()?,
         outcome: query.text("outcome").map(EventOutcome::parse).transpose()?,
-        person: query.filled("person").map(str::to_owned),
+        person: query.sought("person")?,
         actor: query.text("actor_id").map(|text| id("actor_id", text)).transpose()?,
         object: query.text("object_id").map(|text| id("object_id", text)).transpose()?,
         since: query.text("since").map(|text| time("since", text)).transpose()?,

@@ -76,9 +76,14 @@ impl GivenParameters {
     }
 
     pub fn search(&self) -> Result<Option<String>> {
-        match self.filled("search") {
+        self.sought("search")
+    }
+
+    /// A text that is searched for, in the parameter of this name.
+    pub fn sought(&self, name: &'static str) -> Result<Option<String>> {
+        match self.filled(name) {
             Some(text) if text.chars().count() > MAX_SEARCH_CHARS => {
-                Err(Error::invalid("search", "A search text must not exceed 200 characters."))
+                Err(Error::invalid(name, "A search text must not exceed 200 characters."))
             }
             text => Ok(text.map(str::to_owned)),
         }

@@ -1,4 +1,4 @@
-//! What the owner of a leaked key is told once it is revoked.
+//! The notice that the owner of a revoked key gets because the key had leaked.
 
 use super::characters::is_deceptive;
 use super::foreign_text::message_without_keys;

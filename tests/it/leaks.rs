@@ -1,4 +1,4 @@
-//! Leaked keys: the page on which an admin revokes the keys of a text, and what their owners are told.
+//! Leaked keys: the page on which an admin revokes the keys of a text, and the notices for their owners.
 
 use std::fs;
 

@@ -15,7 +15,7 @@ use crate::store::Tx;
 pub enum WhichKeys {
     /// Keys by id; repeated ids count once.
     Ids(Vec<KeyId>),
-    /// Keys by id that were found in a leak, which their owners are told; for admins.
+    /// Leaked keys, by id; their owners get a notice. For admins.
     Leaked(Vec<KeyId>),
     /// The keys with these digests, and the tokens whose refresh tokens have them. They were found in a leak too.
     Digests(Vec<Digest>),

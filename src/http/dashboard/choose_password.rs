@@ -5,10 +5,7 @@ use actix_web::web::Query;
 use askama::Template;
 use serde::Deserialize;
 
-use super::frame::{
-    Field, FieldError, Flash, LoginVisitor, OpenForm, PageError, Shell, errors_of, ok, see_other, unprocessable,
-};
-use crate::auth::login::LoginAttempt;
+use super::frame::{Field, FieldError, LoginVisitor, OpenForm, PageError, Shell, errors_of, ok, unprocessable};
 use crate::error::Kind;
 use crate::model::person_link::LinkPurpose;
 
@@ -77,7 +74,7 @@ async fn choose(form: OpenForm, purpose: LinkPurpose) -> Result<HttpResponse, Pa
     let OpenForm { visitor, fields } = form;
     let (token, password) = (fields.text("token"), fields.text("password"));
     match visitor.site.auth.use_link(token, password, visitor.origin()).await {
-        Ok(user) => sign_in(&visitor, user.email.as_str(), password).await,
+        Ok(user) => visitor.enter_with(user.email.as_str(), password, "Your password is set. You’re signed in.").await,
         Err(error) if error.kind == Kind::Invalid => {
             let email = visitor.site.auth.person_of_link(token).await?.to_string();
             let mut page = ChoosePasswordPage::new(&visitor, purpose, token.to_owned(), email)?;
@@ -85,21 +82,5 @@ async fn choose(form: OpenForm, purpose: LinkPurpose) -> Result<HttpResponse, Pa
             visitor.with_form_cookie(unprocessable(&page)?)
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Signs the person in. If that fails, the password is set all the same: the login page is next.
-async fn sign_in(visitor: &LoginVisitor, email: &str, password: &str) -> Result<HttpResponse, PageError> {
-    let attempt = LoginAttempt {
-        email,
-        password,
-        device: visitor.device.clone(),
-        replaces: visitor.session.clone(),
-        user_agent: &visitor.user_agent,
-        origin: visitor.origin(),
-    };
-    match visitor.site.auth.sign_in(attempt).await {
-        Ok(started) => visitor.enter(&started, "/keys", Some(&Flash::plain("Your password is set. You’re signed in."))),
-        Err(_) => Ok(see_other("/login")),
     }
 }

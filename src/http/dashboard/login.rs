@@ -8,7 +8,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::frame::{Flash, LoginVisitor, OpenForm, PageError, Shell, SignedForm, html, ok};
-use crate::auth::login::LoginAttempt;
 use crate::error::Kind;
 use crate::http::problem::Problem;
 
@@ -51,14 +50,7 @@ pub async fn page(visitor: LoginVisitor, query: Query<LoginQuery>) -> Result<Htt
 pub async fn sign_in(form: OpenForm) -> Result<HttpResponse, PageError> {
     let OpenForm { visitor, fields } = form;
     let (email, next) = (fields.text("email"), fields.text("next"));
-    let attempt = LoginAttempt {
-        email,
-        password: fields.text("password"),
-        device: visitor.device.clone(),
-        replaces: visitor.session.clone(),
-        user_agent: &visitor.user_agent,
-        origin: visitor.origin(),
-    };
+    let attempt = visitor.attempt(email, fields.text("password"));
     let started = match visitor.site.auth.sign_in(attempt).await {
         Ok(started) => started,
         Err(error) if matches!(error.kind, Kind::Invalid | Kind::Throttled) => {

@@ -6,10 +6,7 @@ use actix_web::web::Query;
 use askama::Template;
 use serde::Deserialize;
 
-use super::frame::{
-    Field, FieldError, Flash, LoginVisitor, OpenForm, PageError, Shell, errors_of, ok, see_other, unprocessable,
-};
-use crate::auth::login::LoginAttempt;
+use super::frame::{Field, FieldError, LoginVisitor, OpenForm, PageError, Shell, errors_of, ok, unprocessable};
 use crate::error::Kind;
 use crate::http::problem::Problem;
 
@@ -55,7 +52,7 @@ pub async fn set_up(form: OpenForm) -> Result<HttpResponse, PageError> {
     let OpenForm { visitor, fields } = form;
     let (token, email, password) = (fields.text("token"), fields.text("email"), fields.text("password"));
     let error = match visitor.site.auth.set_up(token, email, password, visitor.origin()).await {
-        Ok(_) => return sign_in(&visitor, email, password).await,
+        Ok(_) => return visitor.enter_with(email, password, "Your admin account is ready.").await,
         Err(error) if error.kind == Kind::Invalid => error,
         // The link has been used, by this visitor or by someone faster.
         Err(error) if matches!(error.kind, Kind::Forbidden | Kind::Conflict) => return Err(closed().into()),
@@ -65,22 +62,6 @@ pub async fn set_up(form: OpenForm) -> Result<HttpResponse, PageError> {
     let at = if error.field == Some("email") { &mut page.email } else { &mut page.password };
     at.error = Some(error.message.to_string());
     visitor.with_form_cookie(unprocessable(&page)?)
-}
-
-/// Signs the first admin in. If that fails, the account exists all the same: the login page is next.
-async fn sign_in(visitor: &LoginVisitor, email: &str, password: &str) -> Result<HttpResponse, PageError> {
-    let attempt = LoginAttempt {
-        email,
-        password,
-        device: visitor.device.clone(),
-        replaces: visitor.session.clone(),
-        user_agent: &visitor.user_agent,
-        origin: visitor.origin(),
-    };
-    match visitor.site.auth.sign_in(attempt).await {
-        Ok(started) => visitor.enter(&started, "/keys", Some(&Flash::plain("Your admin account is ready."))),
-        Err(_) => Ok(see_other("/login")),
-    }
 }
 
 fn closed() -> Problem {

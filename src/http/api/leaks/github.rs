@@ -34,7 +34,7 @@ pub struct MatchBody {
     token: SecretText,
     /// The name under which the pattern was registered.
     r#type: String,
-    /// Where it was found; the owner is told.
+    /// Where the key was found; shown in the owner's notice.
     #[serde(default)]
     url: Option<String>,
 }
@@ -58,7 +58,7 @@ pub fn operation() -> Operation {
     Operation::new("Leaks", "reportLeakFromGitHub", "Receive leaked keys from GitHub")
         .described_as(
             "For GitHub’s secret scanning partner program; 404 unless the server is started with `--github-keys`. The \
-             keys are revoked before the answer, and their owners are told where they were found.",
+             keys are revoked before the answer, and a notice tells each owner where the key was found.",
         )
         .header(KEY_ID, field::any_text(), "Which of GitHub’s keys signed the body.")
         .header(SIGNATURE, field::any_text(), "The signature of the body: ECDSA P-256 with SHA-256, DER in base64.")

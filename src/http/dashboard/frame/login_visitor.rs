@@ -8,7 +8,7 @@ use super::cookies::{CookieKind, add_cookie};
 use super::csrf::CsrfSecret;
 use super::respond::see_other;
 use super::{Flash, FlashSecret, PageError, Shell};
-use crate::auth::login::StartedSession;
+use crate::auth::login::{LoginAttempt, StartedSession};
 use crate::error::Error;
 use crate::http::SiteRef;
 use crate::http::bearer::{request_id, site};
@@ -80,6 +80,26 @@ impl LoginVisitor {
             add_cookie(&mut response, &cookie)?;
         }
         Ok(response)
+    }
+
+    pub fn attempt<'a>(&'a self, email: &'a str, password: &'a str) -> LoginAttempt<'a> {
+        LoginAttempt {
+            email,
+            password,
+            device: self.device.clone(),
+            replaces: self.session.clone(),
+            user_agent: &self.user_agent,
+            origin: self.origin(),
+        }
+    }
+
+    /// Signs somebody in who has just chosen this password. If that fails, the password is set all the same: the login
+    /// page is next.
+    pub async fn enter_with(&self, email: &str, password: &str, outcome: &str) -> Result<HttpResponse, PageError> {
+        match self.site.auth.sign_in(self.attempt(email, password)).await {
+            Ok(started) => self.enter(&started, "/keys", Some(&Flash::plain(outcome))),
+            Err(_) => Ok(see_other("/login")),
+        }
     }
 
     /// Sets the cookie without which the form on this page is not accepted.

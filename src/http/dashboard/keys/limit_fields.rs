@@ -38,7 +38,7 @@ impl LimitFields {
         }
     }
 
-    /// A window that is none of `WINDOWS`, in seconds.
+    /// The window in seconds, if it is not one of `WINDOWS`.
     pub fn other_window(&self) -> Option<&str> {
         Some(self.window.value.as_str()).filter(|value| WINDOWS.iter().all(|(window, _)| window != value))
     }
